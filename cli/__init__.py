@@ -1,0 +1,1 @@
+"""The front hall: arguments, the file run, the live run, the doctor."""

@@ -1,0 +1,94 @@
+"""What contradicts itself is refused before anything is read, computed or written."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+
+from cli.arguments import Options
+from cli.parts import MOTION_SUFFIX, make_gains
+from engine.types import MienError
+from streams.sink import check_writable_parent, same_file
+from streams.source import is_camera, is_network_address
+
+
+class Kind(Enum):
+    """What drives the portrait."""
+
+    LIVE = "live"
+    CLIP = "clip"
+    MOTION = "motion"
+
+
+def kind_of(options: Options) -> Kind:
+    """What the options' ``--driving`` names (the camera when it is left out, motion for the demo)."""
+    if options.demo:
+        return Kind.MOTION
+    name = options.driving
+    if name is None or is_camera(name) or is_network_address(name):
+        return Kind.LIVE
+    return Kind.MOTION if name.lower().endswith(MOTION_SUFFIX) else Kind.CLIP
+
+
+def check(options: Options) -> Kind:
+    """Refuse options that contradict each other.
+
+    Raises:
+        MienError: in one line.
+    """
+    kind = kind_of(options)
+    if options.demo and options.driving is not None:
+        raise MienError("--demo brings its own motion. Leave out --driving, or leave out --demo.")
+    if kind is Kind.LIVE:
+        _check_live(options)
+    else:
+        _check_file(options, kind)
+    _check_places(options, kind)
+    make_gains(options)
+    return kind
+
+
+def _check_live(options: Options) -> None:
+    if options.reference != "first":
+        raise MienError("--reference is for files. Live, press X or F while the window is open.")
+    if options.save_motion is not None:
+        raise MienError(
+            "--save-motion is for files. Record the camera with another program, then use that clip."
+        )
+
+
+def _check_file(options: Options, kind: Kind) -> None:
+    if options.avatars is not None:
+        raise MienError("--avatars is for live use. Give one portrait with --avatar.")
+    if options.camera_size is not None:
+        raise MienError("--camera-size is for cameras. A file's pictures have their own size.")
+    if options.fps is not None and not (kind is Kind.CLIP and Path(options.driving or "").is_dir()):
+        raise MienError("--fps is for cameras and folders of frames. A file has its own frame rate.")
+    if kind is Kind.MOTION and options.save_motion is not None:
+        raise MienError(
+            "--save-motion records from pictures, and this is recorded motion already: copy the file."
+        )
+    if kind is Kind.MOTION and options.reference != "first":
+        raise MienError("--reference is for pictures. Recorded motion has its reference built in.")
+
+
+def _check_places(options: Options, kind: Kind) -> None:
+    read = {
+        "the driving file": options.driving if kind is not Kind.LIVE else None,
+        "the portrait": options.avatar,
+    }
+    written = {"--output": options.output, "--save-motion": options.save_motion}
+    for option, target in written.items():
+        for name, given in read.items():
+            if target is not None and given is not None and same_file(target, given):
+                raise MienError(f"{option} {target} is {name} itself. Choose another name for the result.")
+    motion = options.save_motion
+    if motion is None:
+        return
+    if motion.suffix.lower() != MOTION_SUFFIX:
+        raise MienError(
+            f"--save-motion {motion} must end in {MOTION_SUFFIX}, or it could not be played later."
+        )
+    if motion.is_dir():
+        raise MienError(f"--save-motion {motion} is a folder. Give a file name.")
+    check_writable_parent(motion)

@@ -1,0 +1,80 @@
+"""The portraits behind the keys 1-9."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+from cli.arguments import Options
+from cli.parts import load_avatar
+from engine.avatar import Avatar
+from engine.landmarks import Landmarker
+from engine.session import Session
+from engine.types import MienError
+
+
+class Gallery:
+    """Portraits, prepared beside the running picture when first wanted.
+
+    Args:
+        paths: the portraits' files, in the order of the keys.
+        options: how portraits are read.
+        landmarker: finds the faces in them; from now on used by the gallery's own thread.
+        session: whose avatar is switched.
+        ready: portraits that are prepared already.
+    """
+
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        options: Options,
+        landmarker: Landmarker,
+        session: Session,
+        ready: dict[Path, Avatar] | None = None,
+    ) -> None:
+        self.paths = tuple(paths)
+        self._options, self._landmarker, self._session = options, landmarker, session
+        self._ready: dict[Path, Avatar] = dict(ready or {})
+        self._worker = ThreadPoolExecutor(1, "portrait")
+        self._pending: tuple[Path, Future[Avatar]] | None = None
+
+    def want(self, number: int) -> str:
+        """Switch to portrait ``number`` (from 1) as soon as it is ready; what to tell the user."""
+        if not self.paths:
+            return "no further portraits: give a folder with --avatars DIR"
+        if not 1 <= number <= len(self.paths):
+            return f"no portrait {number}: there are {len(self.paths)}"
+        self._forget_pending()
+        path = self.paths[number - 1]
+        if path in self._ready:
+            self._session.renderer.set_avatar(self._ready[path])
+            return path.name
+        runtime = self._session.renderer.runtime
+        future = self._worker.submit(load_avatar, path, self._options, self._landmarker, runtime)
+        self._pending = path, future
+        return f"preparing {path.name}"
+
+    def _forget_pending(self) -> None:
+        # The last key counts, also where an earlier wish is ready later.
+        if self._pending is not None:
+            self._pending[1].cancel()
+            self._pending = None
+
+    def poll(self) -> str | None:
+        """Swap in a portrait that has become ready; what to tell the user, if anything happened."""
+        if self._pending is None or not self._pending[1].done():
+            return None
+        path, future = self._pending
+        self._pending = None
+        try:
+            avatar = future.result()
+        except MienError as error:
+            return str(error)
+        self._ready[path] = avatar
+        self._session.renderer.set_avatar(avatar)
+        return path.name
+
+    def close(self) -> None:
+        """End the gallery's thread."""
+        self._worker.shutdown(wait=True, cancel_futures=True)

@@ -1,0 +1,1 @@
+"""Run, frame by frame: track -> motion -> render."""

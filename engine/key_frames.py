@@ -1,0 +1,154 @@
+"""Further reference pictures for turned heads.
+
+A head that turns by more than a dozen degrees no longer looks like its reference frame: alignment with
+it is distrusted, and the landmarks with their noise take over.  So a few frames on the way are kept as
+*key frames*.  A key frame's picture is resampled into the layout by its own measured displacement: it
+shows the same layout as the reference's, seen from another side, and later frames are aligned with it
+exactly as with the reference.  The key frame's own error is the mean over all frames that see both it and
+the reference (or the landmarks): it converges and is never chained from key to key, so nothing drifts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import hypot, radians
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.alignment import Aligner
+from engine.layout import GRID
+from engine.regions import region_maps
+from engine.types import Floats
+
+MOST = 6
+"""Key frames kept beside the reference; they cover the turns that a warped portrait can show."""
+
+APART = radians(6.0)
+"""A new key frame is at least this far from the reference and from every other key frame."""
+
+FAIR = (0.25, 0.9)
+"""Mean trust on the face at which a frame may become a key frame: below, it is not known where the face
+is; above, there is no need."""
+
+MIX = radians(3.0)
+"""Pictures whose turn is further away than the nearest one's by less than this have a say, too."""
+
+ENOUGH = 0.95
+"""Mean trust on the face from which the reference alone is asked."""
+
+LEARN = 0.3
+"""Seconds over which a new key frame's own displacement is averaged while it takes over."""
+
+MAX_CORRECTION = 0.10
+"""An alignment that contradicts the landmarks by more than this (face units) is not believed."""
+
+_Turn = tuple[float, float]
+
+
+@dataclass
+class _KeyFrame:
+    """A frame to align with.
+
+    Attributes:
+        turn: pitch and yaw, radians.
+        since: when it was taken, seconds.
+        offset: ``(GRID, GRID, 2)`` to be added to displacements measured against it, face units: the
+            mean over all frames in which both it and the reference (or the landmarks) were seen.
+        weight: ``(GRID, GRID)`` of that mean.
+    """
+
+    turn: _Turn
+    aligner: Aligner
+    since: float
+    weight: Floats
+    offset: Floats = field(default_factory=lambda: np.zeros((GRID, GRID, 2), np.float32))
+
+    def away(self, turn: _Turn) -> float:
+        return hypot(turn[0] - self.turn[0], turn[1] - self.turn[1])
+
+    def learn(self, error: Floats, weight: Floats) -> None:
+        self.weight += weight
+        self.offset += (weight / self.weight)[..., None] * (error - self.offset)
+
+
+class KeyFrames:
+    """The reference picture and the key frames; one per reference frame.
+
+    Args:
+        reference: the reference picture.
+        most: how many key frames may be kept.
+    """
+
+    def __init__(self, reference: Aligner, most: int = MOST) -> None:
+        self._reference = reference
+        self._keys: list[_KeyFrame] = []
+        self._most = most
+        self._trust: Floats | None = None
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def align(
+        self, gray: NDArray[np.uint8], turn: _Turn, time: float, landmarks: Floats
+    ) -> tuple[Floats, Floats]:
+        """Displacement from the reference: by it, else by the key frames, else by the landmarks.
+
+        Args:
+            gray: ``(side, side) uint8``, as :func:`engine.alignment.sample_layout` makes it.
+            turn: pitch and yaw, radians.
+            time: of the frame, seconds.
+            landmarks: ``(GRID, GRID, 2)`` the landmarks' displacement in ``gray``, face units.
+
+        Returns:
+            ``(GRID, GRID, 2)`` displacements in face units, and ``(GRID, GRID)`` trust, 0..1.
+        """
+        direct, trust = _measured(self._reference, gray)
+        if self._trust is not None:
+            trust = 0.5 * (trust + self._trust)
+        self._trust = trust
+        plain = landmarks + trust[..., None] * (direct - landmarks)
+        result, doubt = plain, 1.0 - trust
+        if face_mean(trust) > ENOUGH or not self._keys:
+            return plain, trust
+        for key, share in self._shares(turn, time):
+            flow, believed = _measured(key.aligner, gray)
+            key.learn(plain - flow, believed * (0.1 + trust))
+            gain = np.float32(share) * believed * (1.0 - trust * trust)
+            result = result + gain[..., None] * (flow + key.offset - plain)
+            doubt = doubt - np.float32(share) * believed * (1.0 - trust)
+        return result.astype(np.float32), (1.0 - doubt).astype(np.float32)
+
+    def _shares(self, turn: _Turn, time: float) -> list[tuple[_KeyFrame, float]]:
+        """The key frames near a turn and their weights, adding up to at most 1 and changing smoothly."""
+        away = [key.away(turn) for key in self._keys]
+        near = [max(0.0, 1.0 - (distance - min(away)) / MIX) for distance in away]
+        shares = []
+        for key, distance, weight in zip(self._keys, away, near, strict=True):
+            fade = min(1.0, max(0.0, 2.0 - distance / APART)) * min(1.0, (time - key.since) / LEARN)
+            if weight > 0.0 and distance < 2.0 * APART:
+                shares.append((key, fade * weight / sum(near)))
+        return shares
+
+    def wanted(self, turn: _Turn, trust: Floats) -> bool:
+        """Whether a frame with this turn and ``(GRID, GRID)`` trust should become a key frame."""
+        if len(self) >= self._most or hypot(*turn) < APART or any(k.away(turn) < APART for k in self._keys):
+            return False
+        return FAIR[0] <= face_mean(trust) <= FAIR[1]
+
+    def add(self, picture: NDArray[np.uint8], turn: _Turn, time: float) -> None:
+        """Keep a frame's picture, resampled into the layout by its measured displacement."""
+        self._keys.append(_KeyFrame(turn, Aligner(picture), time, np.full((GRID, GRID), 0.1, np.float32)))
+
+
+def _measured(aligner: Aligner, gray: NDArray[np.uint8]) -> tuple[Floats, Floats]:
+    """Displacement and trust; none where the alignment is too far off the landmarks to be true."""
+    flow, trust = aligner.align(gray)
+    far = np.hypot(flow[..., 0], flow[..., 1])
+    near = np.clip((MAX_CORRECTION - far) / (0.4 * MAX_CORRECTION), 0.0, 1.0)
+    return flow, np.asarray(trust * near, np.float32)
+
+
+def face_mean(values: Floats) -> float:
+    """Mean of ``(GRID, GRID)`` values over the face."""
+    return float(values.reshape(-1)[region_maps().rigid_grid > 0].mean())

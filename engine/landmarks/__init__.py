@@ -1,0 +1,59 @@
+"""Faces and their 478 landmarks in pictures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from engine.landmarks.base import Landmarker
+from engine.landmarks.bundle import canonical_mesh
+from engine.types import MienError
+
+if TYPE_CHECKING:
+    from engine.landmarks.mediapipe_landmarker import MediaPipeLandmarker
+    from engine.landmarks.openvino_landmarker import OpenVinoLandmarker
+
+__all__ = [
+    "LANDMARKERS",
+    "Landmarker",
+    "MediaPipeLandmarker",
+    "OpenVinoLandmarker",
+    "canonical_mesh",
+    "make_landmarker",
+]
+
+LANDMARKERS = ("openvino", "mediapipe")
+"""The names that :func:`make_landmarker` knows."""
+
+
+def make_landmarker(name: str = "openvino", threads: int = 1) -> Landmarker:
+    """A new landmarker.
+
+    Args:
+        name: ``"openvino"`` (the default; local, sends nothing) or ``"mediapipe"`` (the package of that
+            name, which sends usage metrics to Google).
+        threads: CPU threads for the networks (``"openvino"`` only).
+
+    Raises:
+        MienError: for an unknown name, a missing package, or a missing or damaged model bundle.
+    """
+    if name == "openvino":
+        from engine.landmarks.openvino_landmarker import OpenVinoLandmarker
+
+        return OpenVinoLandmarker(threads)
+    if name == "mediapipe":
+        from engine.landmarks.mediapipe_landmarker import MediaPipeLandmarker
+
+        return MediaPipeLandmarker()
+    raise MienError(f"There is no landmarker {name!r}; choose one of {', '.join(LANDMARKERS)}.")
+
+
+def __getattr__(name: str) -> Any:
+    if name == "OpenVinoLandmarker":
+        from engine.landmarks.openvino_landmarker import OpenVinoLandmarker
+
+        return OpenVinoLandmarker
+    if name == "MediaPipeLandmarker":
+        from engine.landmarks.mediapipe_landmarker import MediaPipeLandmarker
+
+        return MediaPipeLandmarker
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

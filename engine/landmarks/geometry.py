@@ -1,0 +1,71 @@
+"""Rotated square crops: from landmarks to the next crop, from the crop to the image and back."""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.types import FaceCrop, Floats, Image
+
+CROP_SCALE = 1.5
+"""Side of the crop that a landmark network sees, in units of the face's bounding box."""
+
+_EYE_RIGHT_OUTER, _EYE_LEFT_OUTER = 33, 263
+
+
+def crop_of_landmarks(landmarks: Floats) -> FaceCrop:
+    """The square around ``landmarks`` (``(478, 3)`` px) in which the next picture's face is looked for."""
+    low = landmarks[:, :2].min(axis=0)
+    high = landmarks[:, :2].max(axis=0)
+    along = landmarks[_EYE_LEFT_OUTER] - landmarks[_EYE_RIGHT_OUTER]
+    return FaceCrop(
+        x=float(low[0] + high[0]) / 2,
+        y=float(low[1] + high[1]) / 2,
+        size=float((high - low).max()) * CROP_SCALE,
+        angle=math.atan2(float(along[1]), float(along[0])),
+    )
+
+
+def crop_to_image(crop: FaceCrop, side: int) -> NDArray[np.float64]:
+    """The ``(2, 3)`` matrix from pixel coordinates in a ``side`` x ``side`` crop to the image's."""
+    scale = crop.size / side
+    cos, sin = math.cos(crop.angle) * scale, math.sin(crop.angle) * scale
+    half = side / 2
+    return np.array(
+        [
+            [cos, -sin, crop.x - (cos - sin) * half],
+            [sin, cos, crop.y - (sin + cos) * half],
+        ]
+    )
+
+
+def cut(image: Image, crop: FaceCrop, out: Image, border: int) -> None:
+    """Sample ``crop`` from ``image`` into ``out`` (``(S, S, 3) uint8``), bilinear.
+
+    As MediaPipe does, array indices are taken for coordinates on both sides (no half-pixel shift).
+
+    Args:
+        border: OpenCV border mode for what lies outside the image.
+    """
+    side = out.shape[0]
+    cv2.warpAffine(
+        image,
+        crop_to_image(crop, side),
+        (side, side),
+        dst=out,
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=border,
+    )
+
+
+def project(points: Floats, crop: FaceCrop, side: int) -> Floats:
+    """Points ``(N, 3)`` in pixels of a ``side`` x ``side`` crop, in image pixels (z in the same unit)."""
+    matrix = crop_to_image(crop, side)
+    result = np.empty_like(points)
+    np.matmul(points[:, :2], matrix[:, :2].T.astype(np.float32), out=result[:, :2])
+    result[:, :2] += matrix[:, 2].astype(np.float32)
+    np.multiply(points[:, 2], np.float32(crop.size / side), out=result[:, 2])
+    return result

@@ -1,0 +1,139 @@
+"""The ``mediapipe`` package behind the same interface (extra ``mediapipe``); the reference for ours."""
+
+from __future__ import annotations
+
+import logging
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engine.landmarks.base import MAX_FACES, Landmarker, check_image
+from engine.landmarks.bundle import BUNDLE_PATH, load_bundle
+from engine.landmarks.geometry import crop_of_landmarks
+from engine.types import Face, Image, MienError
+
+_FRAME_MS = 33
+_log = logging.getLogger(__name__)
+
+
+class MediaPipeLandmarker(Landmarker):
+    """Google's package.  It reports usage metrics to Google; one warning is logged when it starts.
+
+    It is run for up to four faces, so its video mode does not smooth, and its detector runs on every
+    picture with fewer faces.  Its confidence is not published: it is 1 where there is a face.
+
+    Args:
+        bundle: path of ``face_landmarker.task``.
+
+    Raises:
+        MienError: without the package, or when the bundle is missing or damaged.
+    """
+
+    def __init__(self, bundle: Path = BUNDLE_PATH) -> None:
+        load_bundle(bundle)
+        try:
+            import mediapipe
+            from mediapipe.tasks.python import vision
+            from mediapipe.tasks.python.core.base_options import BaseOptions
+        except ImportError as error:
+            raise MienError(
+                'The mediapipe tracker needs the mediapipe package: pip install "mien[mediapipe]"'
+            ) from error
+        _log.warning(
+            "The mediapipe package sends usage metrics to Google; the openvino tracker sends nothing."
+        )
+        self._mediapipe: Any = mediapipe
+        self._vision: Any = vision
+        self._base: Any = BaseOptions(model_asset_path=str(bundle))
+        self._single: Any = None
+        self._video: Any = None
+        self._closed = False
+        self._time_ms = 0
+        self._followed: Face | None = None
+        self.faces_seen = 0
+
+    def track(self, image: Image) -> Face | None:
+        check_image(image)
+        self._check_open()
+        if self._video is None:
+            self._video = self._make(self._vision.RunningMode.VIDEO)
+        self._time_ms += _FRAME_MS
+        faces = _faces(self._video.detect_for_video(self._wrap(image), self._time_ms), image)
+        self.faces_seen = len(faces)
+        near = [face for face in faces if self._followed and _near(face, self._followed)]
+        self._followed = max(near or faces, key=_size, default=None)
+        return self._followed
+
+    def detect(self, image: Image) -> list[Face]:
+        check_image(image)
+        self._check_open()
+        if self._single is None:
+            self._single = self._make(self._vision.RunningMode.IMAGE)
+        faces = _faces(self._single.detect(self._wrap(image)), image)
+        self.faces_seen = len(faces)
+        return sorted(faces, key=_size, reverse=True)
+
+    def reset(self) -> None:
+        self._followed = None
+        if self._video is not None:
+            self._video.close()
+            self._video = None
+
+    def close(self) -> None:
+        self.reset()
+        if self._single is not None:
+            self._single.close()
+            self._single = None
+        self._closed = True
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise MienError("The landmarker is closed; make a new one.")
+
+    def _make(self, mode: Any) -> Any:
+        options = self._vision.FaceLandmarkerOptions(
+            base_options=self._base,
+            running_mode=mode,
+            num_faces=MAX_FACES,
+            output_face_blendshapes=True,
+            output_facial_transformation_matrixes=True,
+        )
+        return self._vision.FaceLandmarker.create_from_options(options)
+
+    def _wrap(self, image: Image) -> Any:
+        data = np.ascontiguousarray(image)
+        return self._mediapipe.Image(image_format=self._mediapipe.ImageFormat.SRGB, data=data)
+
+
+def _faces(result: Any, image: Image) -> list[Face]:
+    height, width = image.shape[:2]
+    size = np.array([width, height, width], np.float32)
+    faces = []
+    for points, shapes, pose in zip(
+        result.face_landmarks, result.face_blendshapes, result.facial_transformation_matrixes, strict=True
+    ):
+        landmarks = np.array([(p.x, p.y, p.z) for p in points], np.float32) * size
+        faces.append(
+            Face(
+                landmarks=landmarks,
+                pose=np.asarray(pose, np.float32),
+                blendshapes=np.array([shape.score for shape in shapes], np.float32),
+                confidence=1.0,
+                crop=crop_of_landmarks(landmarks),
+            )
+        )
+    return faces
+
+
+def _size(face: Face) -> float:
+    """The face's area in square pixels."""
+    width, height = np.ptp(face.landmarks[:, :2], axis=0)
+    return float(width * height)
+
+
+def _near(face: Face, followed: Face) -> bool:
+    """Whether this can be the followed face, one picture later."""
+    distance = math.hypot(face.crop.x - followed.crop.x, face.crop.y - followed.crop.y)
+    return distance < followed.crop.size / 3

@@ -1,0 +1,147 @@
+"""MediaPipe's Face Landmarker networks run by OpenVINO: no ``mediapipe`` package, nothing sent anywhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from engine.landmarks.base import MAX_FACES, Landmarker, check_image
+from engine.landmarks.bundle import BUNDLE_PATH, load_bundle
+from engine.landmarks.detector import Detector
+from engine.landmarks.geometry import crop_of_landmarks, cut, project
+from engine.landmarks.networks import LANDMARK_SIDE, BlendshapeNetwork, LandmarkNetwork
+from engine.landmarks.pose import PoseSolver
+from engine.landmarks.topology import BLENDSHAPE_POINTS
+from engine.types import Face, FaceCrop, Floats, Image, MienError
+
+MIN_PRESENCE = 0.5
+
+MAX_SETTLING_LOOKS = 6
+SETTLED = 0.03
+"""A newly found face has settled when its points move less than this, in pixels of the 256 px crop."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Networks:
+    detector: Detector
+    landmarks: LandmarkNetwork
+    blendshapes: BlendshapeNetwork
+    pose: PoseSolver
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What the landmark network says of one crop."""
+
+    landmarks: Floats
+    presence: float
+    crop: FaceCrop
+
+
+class OpenVinoLandmarker(Landmarker):
+    """The default landmarker.
+
+    Args:
+        threads: CPU threads for the networks.
+        precision: ``"f32"`` or ``"bf16"``, for the landmark network.
+        bundle: path of ``face_landmarker.task``.
+
+    Raises:
+        MienError: when the bundle is missing or damaged.
+    """
+
+    def __init__(self, threads: int = 1, precision: str = "f32", bundle: Path = BUNDLE_PATH) -> None:
+        files = load_bundle(bundle)
+        self._open: _Networks | None = _Networks(
+            Detector(files.detector, threads),
+            LandmarkNetwork(files.landmarks, threads, precision),
+            BlendshapeNetwork(files.blendshapes, threads),
+            PoseSolver(files.geometry),
+        )
+        self._followed: FaceCrop | None = None
+        self.faces_seen = 0
+
+    def track(self, image: Image) -> Face | None:
+        check_image(image)
+        networks = self._networks()
+        seen = self._look(image, self._followed) if self._followed is not None else None
+        if seen is None:
+            found = self._find(networks, image)
+            largest = max(found, key=_size, default=None)
+            seen = self._settle(image, largest) if largest else None
+        self._followed = crop_of_landmarks(seen.landmarks) if seen else None
+        return self._face(networks, seen, image) if seen else None
+
+    def detect(self, image: Image) -> list[Face]:
+        check_image(image)
+        networks = self._networks()
+        found = sorted(self._find(networks, image), key=_size, reverse=True)
+        return [self._face(networks, seen, image) for seen in found[:MAX_FACES]]
+
+    def reset(self) -> None:
+        self._followed = None
+
+    def close(self) -> None:
+        self._open = None
+        self._followed = None
+
+    def _networks(self) -> _Networks:
+        if self._open is None:
+            raise MienError("The landmarker is closed; make a new one.")
+        return self._open
+
+    def _find(self, networks: _Networks, image: Image) -> list[_Seen]:
+        """The faces of the first search stage in which there are any."""
+        self.faces_seen = 0
+        for crops in networks.detector.search(image):
+            found = [seen for seen in (self._look(image, crop) for crop in crops) if seen]
+            if found:
+                self.faces_seen = len(found)
+                return found
+        return []
+
+    def _settle(self, image: Image, seen: _Seen) -> _Seen:
+        """Look again and again, each time in the crop that the landmarks of the last look ask for.
+
+        The crop and the landmarks agree only after a few rounds (the points move by up to half a crop
+        pixel), and the first picture is often the reference for all motion: it must be cropped as if the
+        face had been followed for a while.
+        """
+        for _ in range(MAX_SETTLING_LOOKS):
+            crop = crop_of_landmarks(seen.landmarks)
+            again = self._look(image, crop)
+            if again is None:
+                break
+            moved = float(np.abs(again.landmarks - seen.landmarks).mean())
+            seen = again
+            if moved * LANDMARK_SIDE < SETTLED * crop.size:
+                break
+        return seen
+
+    def _look(self, image: Image, crop: FaceCrop) -> _Seen | None:
+        """The landmarks in ``crop``, or None when there is no face."""
+        network = self._networks().landmarks
+        cut(image, crop, network.picture, cv2.BORDER_REPLICATE)
+        points, presence = network.run()
+        if not presence >= MIN_PRESENCE:
+            return None
+        return _Seen(project(points, crop, LANDMARK_SIDE), presence, crop)
+
+    def _face(self, networks: _Networks, seen: _Seen, image: Image) -> Face:
+        height, width = image.shape[:2]
+        return Face(
+            landmarks=seen.landmarks,
+            pose=networks.pose.solve(seen.landmarks, width, height),
+            blendshapes=networks.blendshapes.run(seen.landmarks[BLENDSHAPE_POINTS, :2]),
+            confidence=seen.presence,
+            crop=seen.crop,
+        )
+
+
+def _size(seen: _Seen) -> float:
+    """The face's area in square pixels."""
+    width, height = np.ptp(seen.landmarks[:, :2], axis=0)
+    return float(width * height)

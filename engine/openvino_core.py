@@ -1,0 +1,47 @@
+"""The one place that imports OpenVINO, and keeps it silent.
+
+``import openvino`` starts a telemetry client that looks up a Google host (seen with strace on
+2025.x and 2026.x).  With ``openvino_telemetry`` blocked, OpenVINO falls back to its own stub that
+sends nothing.  Nothing of Mien may leave the machine, so no other module imports ``openvino``.
+"""
+
+from __future__ import annotations
+
+import sys
+from functools import lru_cache
+from typing import Any
+
+
+@lru_cache(maxsize=1)
+def load_openvino() -> Any:
+    """The ``openvino`` module, imported without its telemetry."""
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    import openvino
+
+    return openvino
+
+
+@lru_cache(maxsize=1)
+def core() -> Any:
+    """The process's one ``openvino.Core`` (it owns the device plugins; making one takes 20 ms)."""
+    return load_openvino().Core()
+
+
+def cpu_has_bf16() -> bool:
+    """Whether OpenVINO's CPU plugin computes in bfloat16 natively here (AVX-512 BF16 or AMX)."""
+    return "BF16" in core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+def compile_for_cpu(model: Any, *, threads: int, precision: str) -> Any:
+    """Compile ``model`` (path or ``ov.Model``) for low latency on ``threads`` CPU threads.
+
+    Args:
+        precision: ``"f32"`` or ``"bf16"``.
+    """
+    config = {
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_NUM_THREADS": threads,
+        "INFERENCE_PRECISION_HINT": precision,
+        "NUM_STREAMS": 1,
+    }
+    return core().compile_model(model, "CPU", config)

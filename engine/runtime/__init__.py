@@ -1,0 +1,45 @@
+"""Runs the exported ``live`` model."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from engine.openvino_core import cpu_has_bf16, load_openvino
+from engine.runtime.base import AvatarCode, Field, Runtime
+from engine.runtime.openvino import OpenVinoRuntime, Precision
+
+ASSETS = Path(__file__).resolve().parent.parent / "assets"
+ENCODER = ASSETS / "live-encoder.onnx"
+RENDERER = ASSETS / "live-renderer.onnx"
+
+__all__ = [
+    "AvatarCode",
+    "Field",
+    "OpenVinoRuntime",
+    "Precision",
+    "Runtime",
+    "default_runtime",
+    "describe_runtime",
+]
+
+
+def _threads(threads: int | None) -> int:
+    # Two are what a live stage gets from a small machine; more hardly help at this size.
+    return threads if threads is not None else min(2, os.cpu_count() or 1)
+
+
+def default_runtime(threads: int | None = None, precision: Precision = "auto") -> Runtime:
+    """The shipped model on this machine's best runtime; raises ``MienError`` if its files are damaged."""
+    return OpenVinoRuntime(ENCODER, RENDERER, threads=_threads(threads), precision=precision)
+
+
+def describe_runtime() -> str:
+    """Which runtime :func:`default_runtime` takes and why, in one line."""
+    version = load_openvino().__version__.split("-")[0]
+    why = (
+        "the CPU has bfloat16: convolutions in it, motion in FP32"
+        if cpu_has_bf16()
+        else "no bfloat16 here: FP32"
+    )
+    return f"OpenVINO {version} on the CPU, {_threads(None)} threads ({why})"

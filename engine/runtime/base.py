@@ -1,0 +1,96 @@
+"""What a renderer runtime does, whatever computes it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+
+from engine.types import N_LANDMARKS, Floats, Image, MienError
+
+IMAGE_SIZE = 256
+FIELD_SIZE = 64
+
+
+@dataclass(frozen=True, slots=True)
+class AvatarCode:
+    """What a runtime needs to know about an avatar; made once, when the portrait is chosen.
+
+    Attributes:
+        source: ``(1, 3, 256, 256) float32``, the crop, RGB in 0..1.
+        features: ``(1, C, 64, 64) float32``, what the encoder made of it.
+    """
+
+    source: Floats
+    features: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """How one frame differs from the portrait.
+
+    The picture is ``portrait sampled at (y + flow(y))  +  paint``, in the avatar's crop, at any resolution:
+    flow and paint are enlarged bilinearly with ``align_corners`` (position -1 and 1 are the centres of the
+    first and last pixel on every grid, x right, y down).
+
+    The arrays are buffers of the runtime: valid until its next ``render``.  Copy what is to be kept.
+
+    Attributes:
+        flow: ``(64, 64, 2) float32``, backward displacement (x, y) in normalised units (2 = the crop's side).
+        occlusion: ``(64, 64) float32`` in 0..1; 1 where the warp shows the right thing.
+        paint: ``(256, 256, 3) float32`` RGB, to be added to the warped picture in 0..1 (so +-1).
+    """
+
+    flow: Floats
+    occlusion: Floats
+    paint: Floats
+
+
+class Runtime(ABC):
+    """Runs the ``live`` model's encoder and renderer.  Not thread-safe: one thread per runtime.
+
+    Example:
+        >>> runtime = default_runtime(threads=1)
+        >>> code = runtime.encode(crop)  # (256, 256, 3) uint8 RGB
+        >>> field = runtime.render(code, source_points, driving_points)
+        >>> field.flow.shape
+        (64, 64, 2)
+    """
+
+    name: str
+
+    @abstractmethod
+    def encode(self, source: Image) -> AvatarCode:
+        """The code of an avatar's ``(256, 256, 3) uint8`` RGB crop.  Owns its arrays."""
+
+    @abstractmethod
+    def render(
+        self,
+        code: AvatarCode,
+        source_points: Floats,
+        driving_points: Floats,
+        dense: Floats | None = None,
+    ) -> Field:
+        """The field that makes the avatar's points move from ``source_points`` to ``driving_points``.
+
+        Args:
+            source_points, driving_points: ``(478, 2) float32``, normalised crop coordinates.
+            dense: ``(3, 64, 64) float32``, a measured backward flow (x, y; normalised units) and its weight
+                in 0..1; it takes the landmark warp's place where the weight is 1.  None: landmarks alone.
+        """
+
+
+def source_tensor(source: Image) -> Floats:
+    """``(256, 256, 3) uint8`` RGB -> ``(1, 3, 256, 256) float32`` in 0..1."""
+    if source.shape != (IMAGE_SIZE, IMAGE_SIZE, 3) or source.dtype != np.uint8:
+        raise MienError(f"avatar crop must be (256, 256, 3) uint8, not {source.shape} {source.dtype}")
+    planes = source.transpose(2, 0, 1)[None].astype(np.float32)
+    planes /= 255.0
+    return np.ascontiguousarray(planes)
+
+
+def check_points(points: Floats) -> None:
+    """Raise ``ValueError`` unless ``points`` has the shape of a face's landmarks."""
+    if points.shape != (N_LANDMARKS, 2):
+        raise ValueError(f"points must be ({N_LANDMARKS}, 2), not {points.shape}")

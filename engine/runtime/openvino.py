@@ -1,0 +1,201 @@
+"""The CPU runtime: OpenVINO.
+
+In ``bf16`` OpenVINO rounds everything on the way, matrix products and exponentials too: the flow was
+0.24 px wrong.  The plugin has no per-node switch that it honours, so the graph is cut at named values into
+parts that are compiled apart: landmark arithmetic, composition and warps in FP32, convolutions in bf16.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from engine.openvino_core import compile_for_cpu, core, cpu_has_bf16, load_openvino
+from engine.runtime.base import (
+    FIELD_SIZE,
+    IMAGE_SIZE,
+    AvatarCode,
+    Field,
+    Runtime,
+    check_points,
+    source_tensor,
+)
+from engine.types import Floats, Image, MienError
+
+Precision = Literal["auto", "f32", "bf16"]
+
+_REMEDY = "reinstall mien, or run: python -m export"
+_MODEL, _MODEL_VERSION = "mien-live", "1"
+_OUTPUTS = ("flow", "occlusion", "paint")
+_SEEN = ("prior.flow", "prior.maps", "prior.change", "prior.life", "prior.features")
+
+#: (inputs, outputs, whether it may run in low precision) of each part, in the order of computation.
+_PARTS: tuple[tuple[tuple[str, ...], tuple[str, ...], bool], ...] = (
+    (("features", "source_points", "driving_points", "dense"), _SEEN, False),
+    (
+        ("prior.features", "prior.maps", "prior.change", "prior.flow"),
+        ("correction.heads", "correction.hidden"),
+        True,
+    ),
+    (
+        ("source", "features", "prior.flow", "prior.maps", "prior.life", "correction.heads"),
+        ("flow", "occlusion", "compose.warped", "compose.features", "compose.need"),
+        False,
+    ),
+    (
+        (
+            "compose.features",
+            "correction.hidden",
+            "prior.maps",
+            "prior.change",
+            "occlusion",
+            "compose.warped",
+            "compose.need",
+        ),
+        ("paint",),
+        True,
+    ),
+)
+
+
+def _read(path: Path) -> Any:
+    if not path.is_file():
+        raise MienError(f"{path}: model file is missing ({_REMEDY})")
+    try:
+        return core().read_model(str(path))
+    except RuntimeError as error:
+        raise MienError(f"{path}: model file is damaged ({_REMEDY})") from error
+
+
+def _output(model: Any, name: str) -> Any:
+    """The node output that carries the tensor ``name``."""
+    for node in model.get_ordered_ops():
+        for output in node.outputs():
+            if name in output.get_names():
+                return output
+    raise MienError(f"renderer has no value {name!r}: it was exported for another version of mien")
+
+
+def _cut(model: Any, inputs: Sequence[str], outputs: Sequence[str]) -> Any:
+    """The part of ``model`` between the named values, as a model of its own with these inputs and outputs."""
+    ov = load_openvino()
+    part = model.clone()
+    results = [_output(part, name) for name in outputs]
+    parameters = []
+    for name in inputs:
+        value = _output(part, name)
+        parameter = ov.opset13.parameter(value.get_shape(), np.float32, name=name)
+        for target in value.get_target_inputs():
+            target.replace_source_output(parameter.output(0))
+        parameters.append(parameter)
+    return ov.Model([ov.opset13.result(value) for value in results], parameters)
+
+
+class _Renderer:
+    """One or several compiled parts, their tensors shared, run one after the other."""
+
+    def __init__(self, model: Any, threads: int, precision: str) -> None:
+        tensor = load_openvino().Tensor
+        self.inputs: dict[str, Floats] = {
+            value.get_any_name(): np.zeros(tuple(value.get_shape()), np.float32) for value in model.inputs
+        }
+        whole = (tuple(self.inputs), _OUTPUTS, False)
+        parts = (whole,) if precision == "f32" else _PARTS
+        values = {name: tensor(array, shared_memory=True) for name, array in self.inputs.items()}
+        self._requests = []
+        for inputs, outputs, low in parts:
+            part = _cut(model, inputs, outputs)
+            compiled = compile_for_cpu(part, threads=threads, precision=precision if low else "f32")
+            request = compiled.create_infer_request()
+            for index, name in enumerate(inputs):
+                request.set_input_tensor(index, values[name])
+            for index, name in enumerate(outputs):
+                values[name] = request.get_output_tensor(index)
+            self._requests.append(request)
+        self.outputs: dict[str, Floats] = {name: values[name].data for name in _OUTPUTS}
+
+    def run(self) -> None:
+        for request in self._requests:
+            request.infer()
+
+
+class OpenVinoRuntime(Runtime):
+    """OpenVINO on ``threads`` CPU threads.
+
+    Args:
+        encoder_path, renderer_path: what ``python -m export`` wrote.
+        precision: ``"bf16"`` computes the convolutions in bfloat16 (the rest stays FP32), ``"auto"`` does so
+            where the CPU has it.
+
+    Attributes:
+        precision: what ``"auto"`` came to.
+        untrained: whether the model is the plain landmark warp.
+        warm_up_ms: how long the first rendering took, in the constructor.
+    """
+
+    name = "openvino"
+
+    def __init__(
+        self, encoder_path: Path, renderer_path: Path, *, threads: int, precision: Precision = "auto"
+    ) -> None:
+        if precision == "auto":
+            precision = "bf16" if cpu_has_bf16() else "f32"
+        self.precision: str = precision
+        self.threads = threads
+        encoder, renderer = _read(encoder_path), _read(renderer_path)
+        card = _card(encoder, encoder_path, "encoder")
+        if _card(renderer, renderer_path, "renderer")["weights_sha256"] != card["weights_sha256"]:
+            raise MienError(f"{renderer_path}: not exported together with {encoder_path.name} ({_REMEDY})")
+        self.untrained = card["untrained"] == "true"
+        # The encoder runs once per avatar: exact rather than fast.
+        self._encoder = compile_for_cpu(encoder, threads=threads, precision="f32").create_infer_request()
+        self._renderer = _Renderer(renderer, threads, precision)
+        self._code: AvatarCode | None = None
+        self._flow = np.zeros((FIELD_SIZE, FIELD_SIZE, 2), np.float32)
+        self._paint = np.zeros((IMAGE_SIZE, IMAGE_SIZE, 3), np.float32)
+        started = time.perf_counter()
+        self._renderer.run()  # the first call allocates and compiles kernels
+        self.warm_up_ms = 1e3 * (time.perf_counter() - started)
+
+    def encode(self, source: Image) -> AvatarCode:
+        tensor = source_tensor(source)
+        features = self._encoder.infer({0: tensor})[0]
+        return AvatarCode(tensor, np.array(features))
+
+    def render(
+        self,
+        code: AvatarCode,
+        source_points: Floats,
+        driving_points: Floats,
+        dense: Floats | None = None,
+    ) -> Field:
+        check_points(source_points)
+        check_points(driving_points)
+        inputs, outputs = self._renderer.inputs, self._renderer.outputs
+        if code is not self._code:
+            inputs["source"][...] = code.source
+            inputs["features"][...] = code.features
+            self._code = code
+        inputs["source_points"][0] = source_points
+        inputs["driving_points"][0] = driving_points
+        inputs["dense"][0] = 0.0 if dense is None else dense
+        self._renderer.run()
+        np.copyto(self._flow, outputs["flow"][0].transpose(1, 2, 0))
+        np.copyto(self._paint, outputs["paint"][0].transpose(1, 2, 0))
+        return Field(self._flow, outputs["occlusion"][0, 0], self._paint)
+
+
+def _card(model: Any, path: Path, part: str) -> dict[str, str]:
+    """The metadata that the export wrote into the file."""
+    keys = ("name", "version", "part", "weights_sha256", "untrained")
+    try:
+        card = {key: str(model.get_rt_info(["framework", key]).astype(str)) for key in keys}
+    except RuntimeError:
+        card = {}
+    if (card.get("name"), card.get("version"), card.get("part")) != (_MODEL, _MODEL_VERSION, part):
+        raise MienError(f"{path}: not the {part} of {_MODEL} {_MODEL_VERSION} ({_REMEDY})")
+    return card

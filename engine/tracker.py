@@ -1,0 +1,236 @@
+"""Driving frames in, motion relative to the reference frame out."""
+
+from __future__ import annotations
+
+from cmath import phase
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.alignment import FILE_SIDE, LIVE_SIDE, sample_layout
+from engine.detail import add_detail
+from engine.head import Similarity, calm, fit_similarity, parallax, turn_between
+from engine.key_frames import KeyFrames
+from engine.landmarks import Landmarker, make_landmarker
+from engine.landmarks import topology as topo
+from engine.layout import GRID, N_MESH, apply2, at_landmarks, layout
+from engine.motion import Head, Motion
+from engine.reference import Reference
+from engine.region_fit import fit_regions
+from engine.regions import region_maps
+from engine.smoothing import OneEuro
+from engine.types import Face, Floats, Frame, Image
+
+LANDMARK_NOISE = 0.018
+"""Landmark displacements below this (face units; 1.5 px on a 145 px face) are left to the alignment."""
+
+BLINK_LEFT, BLINK_RIGHT = (topo.BLENDSHAPE_NAMES.index(f"eyeBlink{side}") for side in ("Left", "Right"))
+
+
+@dataclass(frozen=True, slots=True)
+class TrackerSettings:
+    """How the tracker works.
+
+    Attributes:
+        landmarks: ``"openvino"`` or ``"mediapipe"``.
+        refine: measure by alignment (else the landmarks' differences are all there is).
+        live: for live use: smooth over time, and align at a resolution that leaves time to render.
+        threads: CPU threads of the landmark networks.
+    """
+
+    landmarks: str = "openvino"
+    refine: bool = True
+    live: bool = False
+    threads: int = 1
+
+
+class Tracker:
+    """Follows one driver: landmarks, then alignment with the reference frame, then the regions' fits.
+
+    >>> with Tracker() as tracker:                    # doctest: +SKIP
+    ...     for frame in frames:
+    ...         motion = tracker.track(frame)         # None while no face is seen
+
+    The first frame with a face becomes the reference unless :meth:`set_reference` was called.
+    One tracker belongs to one thread at a time.
+
+    Attributes:
+        face: the face in the last frame, or None.
+        reference: the reference, or None before the first face.
+    """
+
+    def __init__(self, settings: TrackerSettings | None = None, landmarker: Landmarker | None = None) -> None:
+        self.settings = settings or TrackerSettings()
+        self.landmarker = landmarker or make_landmarker(self.settings.landmarks, self.settings.threads)
+        self.face: Face | None = None
+        self.reference: Reference | None = None
+        self._turn = OneEuro(cutoff=1.5, speed=6.0)
+        self._smooth = OneEuro(cutoff=4.0, speed=60.0)
+        self._keys: KeyFrames | None = None
+
+    def __enter__(self) -> Tracker:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self.landmarker.close()
+
+    def set_reference(self, image: Image, face: Face | None = None) -> bool:
+        """Make ``image`` the reference frame; False (and no change) when no face is in it."""
+        face = face or self.landmarker.track(image)
+        if face is None:
+            return False
+        side = LIVE_SIDE if self.settings.live else FILE_SIDE
+        self.reference = Reference.of(image, face, side)
+        self._turn.reset()
+        self._smooth.reset()
+        self._keys = None
+        return True
+
+    def track(self, frame: Frame) -> Motion | None:
+        """The driver's motion in ``frame``; None when no face is seen in it."""
+        self.face = self.landmarker.track(frame.image)
+        if self.face is None:
+            return None
+        if self.reference is None:
+            self.set_reference(frame.image, self.face)
+        return self.measure(frame, self.face)
+
+    def measure(self, frame: Frame, face: Face) -> Motion:
+        """The motion of an already found ``face`` in ``frame`` relative to the reference."""
+        reference = self.reference
+        if reference is None:
+            raise ValueError("a tracker measures against a reference: call set_reference first")
+        turn = self._turned(reference, face, frame.time)
+        turned = reference.geometry.nodes + parallax(reference.geometry.solid, turn)
+        head, by_landmarks = _landmark_motion(reference, face, turned)
+        if self.settings.refine:
+            field, trust = self._aligned(frame, reference, head, turn, turned, by_landmarks)
+            head, field = _split_head(reference, head, turned, field)
+        else:
+            field, trust = by_landmarks, np.zeros((GRID, GRID), np.float32)
+        if self.settings.live:
+            field = self._smooth(field, frame.time)
+        return _as_motion(frame, face, reference, head, turn, turned, field, trust)
+
+    def _turned(self, reference: Reference, face: Face, time: float) -> tuple[float, float]:
+        turn = np.array(turn_between(reference.face.pose, face.pose), np.float32)
+        pitch, yaw = self._turn(turn, time)
+        return calm((float(pitch), float(yaw)))
+
+    def _aligned(
+        self,
+        frame: Frame,
+        reference: Reference,
+        head: Similarity,
+        turn: tuple[float, float],
+        turned: Floats,
+        by_landmarks: Floats,
+    ) -> tuple[Floats, Floats]:
+        """The displacement field at the nodes by alignment, falling back to the landmarks where it fails."""
+        if self._keys is None:
+            self._keys = KeyFrames(reference.aligner)
+        keys = self._keys
+        geometry = reference.geometry
+        unit = geometry.unit * abs(head.a)
+
+        def picture(field: Floats) -> NDArray[np.uint8]:
+            """The frame, resampled into the layout by a displacement field ``(GRID * GRID, 2)``."""
+            positions = head.apply(turned[N_MESH:] + apply2(geometry.axes[N_MESH:], field))
+            return sample_layout(frame.image, positions, unit, reference.aligner.side)
+
+        landmarks = by_landmarks[N_MESH:]
+        start = _without_noise(landmarks)
+        beyond = (landmarks - start).reshape(GRID, GRID, 2)
+        correction, trust = keys.align(picture(start), turn, frame.time, beyond)
+        grid = start + correction.reshape(-1, 2)
+        if keys.wanted(turn, trust):
+            keys.add(picture(grid), turn, frame.time)
+        return np.concatenate([at_landmarks(grid.reshape(GRID, GRID, 2)), grid]), trust
+
+
+def _landmark_motion(reference: Reference, face: Face, turned: Floats) -> tuple[Similarity, Floats]:
+    """Head similarity and displacement field ``(N, 2)`` (face units) by the landmarks alone."""
+    now = face.landmarks[:N_MESH, :2]
+    then = reference.geometry.points[:N_MESH] + (turned - reference.geometry.nodes)[:N_MESH]
+    head = fit_similarity(then, now, region_maps().rigid_points)
+    moved = apply2(reference.to_layout[:N_MESH], head.inverse().apply(now) - then)
+    return head, _at_nodes(moved)
+
+
+def _at_nodes(values: Floats) -> Floats:
+    """The smooth field ``(N, 2)`` of displacements ``(468, 2)`` at the landmarks.
+
+    In pieces small enough for one BLAS thread each: as one product, BLAS wakes all cores for 0.2 ms of
+    work, and on a busy machine waits 20 ms for them.
+    """
+    return np.concatenate([piece @ values for piece in _node_pieces()])
+
+
+@lru_cache(maxsize=1)
+def _node_pieces() -> list[Floats]:
+    return np.array_split(layout().to_nodes, 12)
+
+
+def _split_head(
+    reference: Reference, head: Similarity, turned: Floats, field: Floats
+) -> tuple[Similarity, Floats]:
+    """Give the skull's share of the field to the head: a sub-pixel steady head and a clean expression."""
+    geometry = reference.geometry
+    now = head.apply(turned + apply2(geometry.axes, field))
+    rigid = region_maps().rigid_grid
+    solid = np.flatnonzero(rigid > 0.05)
+    refined = fit_similarity(turned[N_MESH:][solid], now[N_MESH:][solid], rigid[solid], rounds=3)
+    return refined, apply2(reference.to_layout, refined.inverse().apply(now) - turned)
+
+
+def _without_noise(field: Floats) -> Floats:
+    """The field with lengths up to the landmarks' noise taken away (continuously)."""
+    length = np.hypot(field[:, 0], field[:, 1])
+    keep = np.clip(1.0 - LANDMARK_NOISE / np.maximum(length, 1e-9), 0.0, 1.0)
+    return np.asarray(field * keep[:, None], dtype=np.float32)
+
+
+def _as_motion(
+    frame: Frame,
+    face: Face,
+    reference: Reference,
+    head: Similarity,
+    turn: tuple[float, float],
+    turned: Floats,
+    field: Floats,
+    trust: Floats,
+) -> Motion:
+    grid = field[N_MESH:].reshape(GRID, GRID, 2)
+    back = head.inverse().apply(face.landmarks[:N_MESH, :2])
+    then = reference.geometry.points[:N_MESH] + (turned - reference.geometry.nodes)[:N_MESH]
+    points = add_detail(field[:N_MESH], apply2(reference.to_layout[:N_MESH], back - then))
+    regions, affines = fit_regions(grid, trust)
+    eyes, gaze = reference.irises.motion(face.landmarks[:, :2], head, turn, grid, LANDMARK_NOISE)
+    return Motion(
+        index=frame.index,
+        captured_ns=frame.captured_ns,
+        time=frame.time,
+        head=_head_motion(reference, head, turn),
+        points=np.concatenate([points, eyes]),
+        dense=grid,
+        trust=trust,
+        regions=regions,
+        affines=affines,
+        gaze=gaze,
+        blink=face.blendshapes[[BLINK_RIGHT, BLINK_LEFT]],
+        blendshapes=face.blendshapes,
+        confidence=face.confidence,
+        shape=reference.shape,
+    )
+
+
+def _head_motion(reference: Reference, head: Similarity, turn: tuple[float, float]) -> Head:
+    geometry = reference.geometry
+    centre = complex(float(geometry.centre[0]), float(geometry.centre[1]))
+    shift = (head.a * centre + head.b - centre) / geometry.unit
+    return Head((shift.real, shift.imag), abs(head.a), phase(head.a), turn)

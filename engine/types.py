@@ -1,0 +1,93 @@
+"""The small data types that ``streams`` and ``engine`` share.
+
+Images are ``(H, W, 3) uint8 RGB`` arrays.  Image coordinates have their origin in the top left
+corner of the top left pixel, x to the right, y down, in pixels (MediaPipe's convention: the centre
+of the first pixel is at 0.5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Image: TypeAlias = NDArray[np.uint8]
+Floats: TypeAlias = NDArray[np.float32]
+Bools: TypeAlias = NDArray[np.bool_]
+
+N_LANDMARKS = 478
+N_BLENDSHAPES = 52
+
+
+class MienError(Exception):
+    """What went wrong and what to do about it, in one line for the person who runs Mien.
+
+    The command line prints it without a traceback and exits with status 2.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One picture from a source.
+
+    Attributes:
+        image: ``(H, W, 3) uint8`` RGB.
+        index: sequence number in its source, from 0, without gaps for files.
+        captured_ns: ``time.monotonic_ns()`` when the picture was there; latency is read off from it.
+        time: media time in seconds (from the container for files, since the start for cameras).
+    """
+
+    image: Image
+    index: int
+    captured_ns: int
+    time: float
+
+
+@dataclass(frozen=True, slots=True)
+class FaceCrop:
+    """A rotated square of an image: centre ``(x, y)`` and side in pixels, angle in radians (clockwise)."""
+
+    x: float
+    y: float
+    size: float
+    angle: float
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """One face in one picture.
+
+    Attributes:
+        landmarks: ``(478, 3) float32``; x, y in image pixels, z in the same unit (smaller is nearer).
+        pose: ``(4, 4) float32``, canonical face model (cm) to camera space (cm; x right, y up, z towards
+            the viewer).
+        blendshapes: ``(52,) float32`` in 0..1, MediaPipe's order.
+        confidence: presence score in 0..1.
+        crop: the square that the landmark network saw.
+    """
+
+    landmarks: Floats
+    pose: Floats
+    blendshapes: Floats
+    confidence: float
+    crop: FaceCrop
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """One picture of the avatar, with the driving frame's identity and the time spent on it.
+
+    Attributes:
+        image: ``(H, W, 3) uint8`` RGB.
+        index, captured_ns, time: those of the driving :class:`Frame`.
+        stage_ms: milliseconds spent per stage (``"track"``, ``"render"``, ...).
+    """
+
+    image: Image
+    index: int
+    captured_ns: int
+    time: float
+    stage_ms: Mapping[str, float] = field(default_factory=dict)

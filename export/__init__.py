@@ -1,0 +1,1 @@
+"""Trained models become files that the engine runs."""

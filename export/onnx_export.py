@@ -1,0 +1,212 @@
+"""LiveModel -> two ONNX files, ``live-encoder.onnx`` and ``live-renderer.onnx``.
+
+Opset 18 by the dynamo exporter, batch 1, static shapes.  Convolution weights are stored as FP16 and cast
+to FP32 by the first node behind them (runtimes fold the cast when they load the file), so what is exported
+is the model with its convolution weights rounded to half precision: :func:`deployable`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from train.model import MODEL_NAME, MODEL_VERSION, LiveConfig, LiveModel
+from train.model.layers import fold
+
+OPSET = 18
+SEED = 20211020  # the paper's day at MM '21; any number: the untrained asset must be reproducible
+ENCODER_FILE = "live-encoder.onnx"
+RENDERER_FILE = "live-renderer.onnx"
+
+RENDERER_INPUTS = ("source", "features", "source_points", "driving_points", "dense")
+RENDERER_OUTPUTS = ("flow", "occlusion", "paint")
+#: Named values inside the renderer's graph, where a runtime may cut it into FP32 and low-precision parts.
+RENDERER_CUTS = (
+    "prior.flow",
+    "prior.maps",
+    "prior.change",
+    "prior.life",
+    "prior.features",
+    "correction.heads",
+    "correction.hidden",
+    "compose.warped",
+    "compose.features",
+    "compose.need",
+)
+
+
+class RendererGraph(nn.Module):
+    """The renderer as exported: outputs, then the values at the cuts."""
+
+    def __init__(self, model: LiveModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(
+        self,
+        source: Tensor,
+        features: Tensor,
+        source_points: Tensor,
+        driving_points: Tensor,
+        dense: Tensor,
+    ) -> tuple[Tensor, ...]:
+        model = self.model
+        seen = model.observe(features, source_points, driving_points, dense)
+        heads, hidden = model.correction(seen.features, seen.maps, seen.change, seen.flow)
+        composed = model.compose(source, features, seen, heads)
+        strokes = model.painter(
+            composed.features, hidden, seen.maps, seen.change, composed.occlusion, composed.warped
+        )
+        outputs = (composed.flow, composed.occlusion, strokes * composed.need)
+        return (*outputs, *seen, heads, hidden, composed.warped, composed.features, composed.need)
+
+
+def untrained_model(config: LiveConfig | None = None) -> LiveModel:
+    """The seeded untrained model: the plain landmark warp."""
+    state = torch.get_rng_state()
+    try:
+        torch.manual_seed(SEED)
+        return LiveModel(config).eval()
+    finally:
+        torch.set_rng_state(state)
+
+
+def deployable(model: LiveModel) -> LiveModel:
+    """A copy of ``model`` that computes what its export computes: folded, convolutions rounded to FP16."""
+    folded = fold(model.cpu().float())
+    with torch.no_grad():
+        for module in folded.modules():
+            if isinstance(module, nn.Conv2d):
+                module.weight.copy_(module.weight.half().float())
+    assert isinstance(folded, LiveModel)
+    return folded.requires_grad_(False)
+
+
+def weights_sha256(model: nn.Module) -> str:
+    """A hash over names, shapes and values of all weights."""
+    digest = hashlib.sha256()
+    for name, value in sorted(model.state_dict().items()):
+        digest.update(f"{name} {tuple(value.shape)} ".encode())
+        digest.update(value.detach().float().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def example_inputs(config: LiveConfig) -> tuple[Tensor, ...]:
+    """Renderer inputs of the right shapes, in :data:`RENDERER_INPUTS` order, with some motion in them."""
+    generator = torch.Generator().manual_seed(1)
+    n, size = config.landmarks, config.field_size
+    source = torch.rand(1, 3, config.image_size, config.image_size, generator=generator)
+    features = torch.randn(1, config.features, size, size, generator=generator)
+    points = torch.rand(1, n, 2, generator=generator) * 1.2 - 0.6
+    moved = points * 1.03 + 0.02 + 0.03 * torch.sin(4.0 * points.flip(2))
+    dense = 0.01 * torch.randn(1, 3, size, size, generator=generator)
+    dense[:, 2] = torch.rand(1, size, size, generator=generator)
+    return source, features, points, moved, dense
+
+
+def _to_onnx(
+    module: nn.Module, args: tuple[Tensor, ...], inputs: Sequence[str], outputs: Sequence[str]
+) -> Any:
+    import onnx
+
+    # The exporter prints progress and warns about its own future; neither concerns who exports.
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(
+            module.eval(),
+            args,
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=list(inputs),
+            output_names=list(outputs),
+            external_data=False,
+            verbose=False,
+        )
+    assert program is not None
+    proto = program.model_proto
+    onnx.checker.check_model(proto)
+    return proto
+
+
+def _halve_weights(proto: Any) -> None:
+    """Store every convolution weight as FP16 behind a Cast to FP32."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    weights = {node.input[1] for node in proto.graph.node if node.op_type == "Conv"}
+    casts = []
+    for initializer in proto.graph.initializer:
+        if initializer.name not in weights:
+            continue
+        name = initializer.name
+        half = numpy_helper.from_array(numpy_helper.to_array(initializer).astype("float16"), f"{name}.half")
+        initializer.CopyFrom(half)
+        casts.append(helper.make_node("Cast", [f"{name}.half"], [name], f"{name}.cast", to=TensorProto.FLOAT))
+    for cast in reversed(casts):
+        proto.graph.node.insert(0, cast)
+
+
+def _strip(proto: Any, keep: Sequence[str], metadata: Mapping[str, str]) -> None:
+    """Only the outputs in ``keep``, no source paths or traces of the exporting machine, our metadata."""
+    for output in [o for o in proto.graph.output if o.name not in keep]:
+        proto.graph.output.remove(output)
+    del proto.graph.value_info[:]
+    for node in proto.graph.node:
+        del node.metadata_props[:]
+        node.doc_string = ""
+    for part in (proto.graph, *proto.graph.input, *proto.graph.output, *proto.graph.initializer):
+        del part.metadata_props[:]
+    del proto.metadata_props[:]
+    for key, value in sorted(metadata.items()):
+        entry = proto.metadata_props.add()
+        entry.key, entry.value = key, value
+
+
+def build(model: LiveModel, *, untrained: bool) -> tuple[bytes, bytes]:
+    """The two ONNX files' contents, encoder and renderer, for a :func:`deployable` model."""
+    config = model.config
+    metadata = {
+        "name": MODEL_NAME,
+        "version": str(MODEL_VERSION),
+        "config": config.to_json(),
+        "weights_sha256": weights_sha256(model),
+        "untrained": str(untrained).lower(),
+    }
+    args = example_inputs(config)
+    encoder = _to_onnx(model.encoder, args[:1], ("source",), ("features",))
+    renderer = _to_onnx(RendererGraph(model), args, RENDERER_INPUTS, RENDERER_OUTPUTS + RENDERER_CUTS)
+    for proto, part, keep in ((encoder, "encoder", ("features",)), (renderer, "renderer", RENDERER_OUTPUTS)):
+        _halve_weights(proto)
+        _strip(proto, keep, {**metadata, "part": part})
+    return encoder.SerializeToString(deterministic=True), renderer.SerializeToString(deterministic=True)
+
+
+def load_weights(path: Path, config: LiveConfig | None = None) -> LiveModel:
+    """A trained model from a ``.safetensors`` file; its configuration is in the file's metadata, if any."""
+    from safetensors import SafetensorError, safe_open
+    from safetensors.torch import load_file
+
+    from engine.types import MienError
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            text = (file.metadata() or {}).get("config")
+        if config is None and text:
+            config = LiveConfig.from_json(text)
+        model = LiveModel(config).eval()
+        model.load_state_dict(load_file(path))
+    except (OSError, SafetensorError) as error:
+        raise MienError(f"{path}: cannot read weights: {error}") from error
+    except (RuntimeError, TypeError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise MienError(
+            f"{path}: not weights of the live model (version {MODEL_VERSION}): {reason}"
+        ) from error
+    return model

@@ -1,0 +1,50 @@
+"""Does the ONNX compute what torch computes?  Asked of OpenVINO, the runtime that ships."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from engine.openvino_core import compile_for_cpu, core
+from engine.types import Floats, MienError
+from export.onnx_export import RENDERER_INPUTS, RENDERER_OUTPUTS, RendererGraph, example_inputs
+from train.model import LiveModel
+
+#: Largest absolute difference that passes, FP32 against FP32, per output.
+TOLERANCE = {"features": 1e-3, "flow": 2e-5, "occlusion": 1e-4, "paint": 1e-3}
+
+
+@dataclass(frozen=True, slots=True)
+class Parity:
+    """Largest absolute difference per output, OpenVINO FP32 against torch."""
+
+    differences: Mapping[str, float]
+
+    def check(self) -> None:
+        """Raise :class:`MienError` if any output differs by more than :data:`TOLERANCE` allows."""
+        for name, difference in self.differences.items():
+            if not difference <= TOLERANCE[name]:  # also catches NaN
+                raise MienError(
+                    f"exported {name} differs from torch by {difference:.2g} (> {TOLERANCE[name]:.0e})"
+                )
+
+
+def _infer(content: bytes, inputs: Mapping[str, Floats]) -> dict[str, Floats]:
+    compiled = compile_for_cpu(core().read_model(content, b""), threads=1, precision="f32")
+    result = compiled(dict(inputs))
+    return {output.get_any_name(): np.array(result[output]) for output in compiled.outputs}
+
+
+def measure(model: LiveModel, encoder: bytes, renderer: bytes) -> Parity:
+    """Compare the two files with the :func:`~export.onnx_export.deployable` model they were made from."""
+    args = example_inputs(model.config)
+    with torch.no_grad():
+        features = model.encode(args[0])
+        outputs = RendererGraph(model)(*args)[: len(RENDERER_OUTPUTS)]
+    found = _infer(encoder, {"source": args[0].numpy()})
+    found |= _infer(renderer, {k: v.numpy() for k, v in zip(RENDERER_INPUTS, args, strict=True)})
+    expected = {"features": features, **dict(zip(RENDERER_OUTPUTS, outputs, strict=True))}
+    return Parity({k: float(np.abs(found[k] - v.numpy()).max()) for k, v in expected.items()})

@@ -1,0 +1,88 @@
+"""Mien's front door: ``python run_live.py`` or, installed, ``mien``.
+
+Arguments in, a session of source, engine and sinks out.  Everything that can be the user's to mend
+ends in one line on the error stream and exit status 2.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from cli.arguments import Options
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run Mien; the exit status (0 done, 2 one line said why not, 130 stopped before there was anything)."""
+    missing = _missing_library()
+    if missing:
+        print(f"mien: {missing}", file=sys.stderr)
+        return 2
+    from engine.types import MienError
+
+    try:
+        _run(arguments)
+    except MienError as error:
+        print(f"mien: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("mien: stopped.", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _run(arguments: Sequence[str] | None) -> None:
+    from rich.console import Console
+
+    from cli.arguments import parse
+
+    options = parse(arguments)
+    console = Console()
+    if options.doctor:
+        from cli.doctor import run_doctor
+
+        run_doctor(options, console)
+    elif options.list_cameras:
+        from cli.doctor import list_cameras
+
+        list_cameras(console)
+    else:
+        _animate(options, console)
+
+
+def _animate(options: Options, console: Console) -> None:
+    from cli.checks import Kind, check
+
+    kind = check(options)
+    if kind is Kind.LIVE:
+        from cli.live_run import run_live
+
+        run_live(options, console)
+        return
+    from cli.file_run import run_clip, run_demo, run_motion
+
+    run = run_demo if options.demo else run_motion if kind is Kind.MOTION else run_clip
+    run(options, console)
+
+
+def _missing_library() -> str | None:
+    """Why OpenCV cannot be imported, if so: its wheel needs system libraries that bare containers lack."""
+    try:
+        import cv2  # noqa: F401
+    except ImportError as error:
+        library = str(error).partition(":")[0]
+        if "libGL" in library or "libgthread" in library or "libglib" in library:
+            return (
+                f"OpenCV needs the system library {library}. On Debian or Ubuntu: "
+                "apt-get install -y libgl1 libglib2.0-0"
+            )
+        return f"OpenCV cannot be imported ({error}). Install Mien again: python -m pip install -e ."
+    return None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Frames come in and go out: cameras, files, windows."""

@@ -1,0 +1,138 @@
+"""Cameras through OpenCV."""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import dataclass
+from fractions import Fraction
+
+from engine.types import Image, MienError
+from streams.camera_device import (
+    DEFAULT_FPS,
+    OpenCapture,
+    busy_remedy,
+    camera_name,
+    configure,
+    open_device,
+    opencv_capture,
+    refusal,
+    to_rgb,
+)
+from streams.camera_list import CameraInfo, list_cameras
+from streams.live import LiveSource, now_ns
+from streams.source import SourceInfo
+
+__all__ = ["CameraInfo", "CameraRate", "CameraSource", "list_cameras", "measure_camera"]
+
+# Cameras take one to three seconds to their first picture (exposure, USB bandwidth).
+FIRST_PICTURE_S = 8.0
+
+
+@dataclass(frozen=True, slots=True)
+class CameraRate:
+    """What a camera really delivers: size in pixels, frames per second."""
+
+    width: int
+    height: int
+    fps: float
+
+
+class CameraSource(LiveSource):
+    """A camera; of its pictures the newest one waits, ``(H, W, 3) uint8`` RGB.
+
+    ``Frame.captured_ns`` is taken when the driver hands the picture over, before it is decoded.
+
+    Args:
+        camera: number, or a path such as ``/dev/video2`` on Linux.
+        width, height, fps: wishes (640 x 480 at 30 by default); ``info`` says what the camera gave.
+        timeout: seconds without a picture that count as unplugged.
+        first_timeout: seconds to wait for the first picture.
+        open_capture: stands in for ``cv2.VideoCapture`` in tests.
+
+    Raises:
+        MienError: no such camera, no permission, or in use elsewhere; with the remedy for this system.
+    """
+
+    def __init__(
+        self,
+        camera: int | str,
+        *,
+        width: int | None = None,
+        height: int | None = None,
+        fps: float | None = None,
+        timeout: float = 2.0,
+        first_timeout: float = FIRST_PICTURE_S,
+        open_capture: OpenCapture | None = None,
+    ) -> None:
+        super().__init__(camera_name(camera), timeout)
+        device = open_device(camera, open_capture or opencv_capture())
+        if device is None:
+            raise MienError(refusal(camera))
+        self._device = device
+        configure(device, width, height, fps)
+        self._thread.start()
+        first = self._await_first(first_timeout)
+        if first is None:
+            self.close()
+            raise MienError(f"{self._name} opens but sends no picture. {busy_remedy(sys.platform)}")
+        self._info = self._describe(first.image, fps)
+
+    def _describe(self, image: Image, wished_fps: float | None) -> SourceInfo:
+        import cv2
+
+        told = self._device.get(cv2.CAP_PROP_FPS)
+        # Drivers report 0, NaN or 180000 when they do not know.
+        fps = told if 1 <= told <= 1000 else wished_fps or DEFAULT_FPS
+        height, width = image.shape[:2]
+        return SourceInfo(width, height, Fraction(fps).limit_denominator(1001), None, True, False, self._name)
+
+    @property
+    def info(self) -> SourceInfo:
+        return self._info
+
+    def _capture(self) -> None:
+        device = self._device
+        while not self._stop.is_set():
+            if not device.grab():
+                self._stop.wait(0.01)  # an unplugged camera fails at once: do not spin
+                continue
+            captured_ns = now_ns()
+            ok, picture = device.retrieve()
+            if ok and picture is not None and picture.size:
+                self._deliver(to_rgb(picture), captured_ns)
+
+    def _release(self) -> None:
+        self._device.release()
+
+    def _stalled(self) -> str:
+        return (
+            f"{self._name} stopped delivering pictures ({self._timeout:g} s without one). "
+            "Check its cable and that no other program took it, then start again."
+        )
+
+
+def measure_camera(
+    camera: int | str,
+    seconds: float = 1.5,
+    *,
+    width: int | None = None,
+    height: int | None = None,
+    fps: float | None = None,
+    open_capture: OpenCapture | None = None,
+) -> CameraRate:
+    """Run a camera for ``seconds`` and count what it delivers.
+
+    Raises:
+        MienError: as :class:`CameraSource`.
+    """
+    with CameraSource(camera, width=width, height=height, fps=fps, open_capture=open_capture) as source:
+        frames = iter(source)
+        first = last = next(frames)
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            last = next(frames)
+        # By index, so that pictures which nobody looked at count as well.
+        span = (last.captured_ns - first.captured_ns) / 1e9
+        rate = (last.index - first.index) / span if span > 0 else 0.0
+        return CameraRate(source.info.width, source.info.height, rate)

@@ -1,0 +1,123 @@
+"""Where finished pictures go: the :class:`Sink` base class, :func:`open_sink` and :func:`same_file`."""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+
+from engine.types import Image, MienError
+
+
+class Sink(ABC):
+    """Takes pictures in order; a context manager that finishes on success and aborts on an exception.
+
+    Attributes:
+        notes: remarks on what could not be kept (one line each); complete after :meth:`close`.
+    """
+
+    notes: list[str]
+
+    @abstractmethod
+    def write(self, image: Image, time: float) -> None:
+        """Take one ``(H, W, 3) uint8`` RGB picture that belongs at ``time`` seconds.
+
+        The array is copied before this returns.
+
+        Raises:
+            MienError: when the picture cannot be delivered (full disk, ...).
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Finish and put the result in its place. Closing twice is allowed."""
+
+    @abstractmethod
+    def abort(self) -> None:
+        """Drop everything written; nothing is left behind and an existing result stays as it was."""
+
+    def __enter__(self) -> Sink:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.abort()
+
+
+def same_file(first: str | Path, second: str | Path) -> bool:
+    """Whether two paths name one file, also through links and different spellings."""
+    try:
+        return Path(first).samefile(second)
+    except OSError:
+        return Path(first).resolve() == Path(second).resolve()
+
+
+def names_folder(path: str | Path) -> bool:
+    """Whether an output path means a folder of pictures: it ends in a slash or has no extension."""
+    text = str(path)
+    separators = tuple(s for s in (os.sep, os.altsep) if s)
+    return text.endswith(separators) or Path(text).is_dir() or Path(text).suffix == ""
+
+
+def open_sink(
+    path: str | Path,
+    *,
+    width: int,
+    height: int,
+    fps: Fraction | float,
+    audio_from: Path | None = None,
+    lossless: bool = False,
+    quality: int = 18,
+) -> Sink:
+    """A :class:`~streams.video_file.VideoFileSink`, or a folder sink where ``path`` names a folder.
+
+    Raises:
+        MienError: when nothing can be written there, or it would overwrite ``audio_from``.
+    """
+    if names_folder(path):
+        from streams.folder import FrameFolderSink
+
+        return FrameFolderSink(Path(path))
+    from streams.video_file import VideoFileSink
+
+    return VideoFileSink(
+        Path(path),
+        width=width,
+        height=height,
+        fps=fps,
+        audio_from=audio_from,
+        lossless=lossless,
+        quality=quality,
+    )
+
+
+def check_writable_parent(path: Path) -> None:
+    """Raise :class:`MienError` unless a file can be made beside ``path``."""
+    parent = path.parent
+    if not parent.exists():
+        raise MienError(
+            f"The folder {parent} does not exist, so {path.name} cannot be written. Make it first."
+        )
+    if not parent.is_dir():
+        raise MienError(f"{parent} is a file, not a folder, so {path.name} cannot be written there.")
+    if not os.access(parent, os.W_OK | os.X_OK):
+        raise MienError(f"The folder {parent} is not writable. Choose another place for {path.name}.")
+
+
+def write_failure(path: Path, error: Exception) -> MienError:
+    """The one line for an operating system or FFmpeg error met while writing ``path``."""
+    import errno
+
+    code = getattr(error, "errno", None)
+    if code in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
+        return MienError(f"The disk is full: {path} was not written. Free some space or write elsewhere.")
+    if code in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return MienError(f"No permission to write {path}. Choose another place.")
+    reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return MienError(f"{path} could not be written ({reason}). Choose another place or format.")

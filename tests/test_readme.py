@@ -1,0 +1,85 @@
+"""What the README shows works: its Python, its commands' words, its pictures."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+
+from engine.types import Image
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def commands() -> list[list[str]]:
+    lines = "\n".join(blocks("sh")).replace(" && ", "\n").splitlines()
+    return [shlex.split(line) for line in lines if line.strip()]
+
+
+def test_the_python_of_the_readme_runs(
+    tmp_path: Path, astronaut: Image, close_up: Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Pillow.fromarray(astronaut).save(tmp_path / "me.jpg")
+    with av.open(str(tmp_path / "talk.mp4"), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width = stream.height = 256
+        stream.pix_fmt = "yuv420p"
+        for _ in range(3):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(close_up, format="rgb24")))
+        container.mux(stream.encode())
+    monkeypatch.chdir(tmp_path)
+    (code,) = blocks("python")
+    names: dict[str, object] = {}
+    exec(compile(code, "README.md", "exec"), names)
+    picture = names["picture"]
+    assert isinstance(picture, np.ndarray)
+    assert picture.shape == astronaut.shape
+
+
+def test_every_mien_command_of_the_readme_is_understood() -> None:
+    from cli.arguments import parse
+
+    found = [words for words in commands() if words[0] == "mien" or "run_live.py" in words]
+    assert len(found) >= 5
+    for words in found:
+        parse([word for word in words if word not in ("python", "run_live.py", "mien")])
+
+
+def test_every_module_that_the_readme_runs_explains_itself() -> None:
+    modules = {words[2] for words in commands() if words[:2] == ["python", "-m"]} - {"pip", "pytest"}
+    assert modules >= {"engine.generate", "engine.compose", "train.metrics", "train", "export"}
+    for module in sorted(modules):
+        found = subprocess.run(
+            [sys.executable, "-m", module, "--help"], capture_output=True, text=True, cwd=ROOT, check=False
+        )
+        assert found.returncode == 0, found.stderr
+        assert "usage" in found.stdout
+
+
+def test_the_composed_stimulus_of_the_readme_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from engine.compose import main
+    from engine.motion_file import load_recording
+
+    (words,) = [words for words in commands() if "engine.compose" in words and "--neutral" in words]
+    monkeypatch.chdir(tmp_path)
+    assert main(words[3:]) == 0
+    assert len(load_recording(tmp_path / "smirk.npz")) == 200
+
+
+def test_the_pictures_and_files_that_the_readme_links_are_there() -> None:
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", README) if "://" not in link]
+    assert links
+    for link in links:
+        assert (ROOT / link).exists(), link

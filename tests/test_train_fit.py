@@ -1,0 +1,285 @@
+"""From clips to a trained model on tiny data: prepare, fit, resume, evaluate, and what may go wrong."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("lightning_fabric")
+pytest.importorskip("efficientnet_lite_pytorch")
+
+from rich.console import Console  # noqa: E402
+
+from engine.landmarks import topology  # noqa: E402
+from engine.types import Image, MienError  # noqa: E402
+from train.__main__ import main  # noqa: E402
+from train.checkpoint import STATE, load_state, save_state  # noqa: E402
+from train.config import FitConfig, build, load_config  # noqa: E402
+from train.data.augment import AugmentConfig, Change, worse_tracking  # noqa: E402
+from train.data.choice import choose_pairs, openness  # noqa: E402
+from train.data.dataset import PackedData, split_ids  # noqa: E402
+from train.data.teacher import teacher_flow  # noqa: E402
+from train.fit import Fit, Place, learning_rate  # noqa: E402
+
+QUIET = Console(quiet=True)
+
+
+def moved(image: Image, k: int) -> Image:
+    matrix = cv2.getRotationMatrix2D((128, 110), 1.5 * np.sin(k), 1 + 0.02 * np.cos(k))
+    matrix[:, 2] += (2 * np.sin(1.3 * k), 2 * np.cos(0.7 * k))
+    return np.asarray(cv2.warpAffine(image, matrix, (256, 256), borderMode=cv2.BORDER_REPLICATE), np.uint8)
+
+
+def write_video(path: Path, images: list[Image]) -> None:
+    from streams.video_file import VideoFileSink
+
+    path.parent.mkdir(parents=True)
+    sink = VideoFileSink(path, width=256, height=256, fps=25)
+    for k, image in enumerate(images):
+        sink.write(image, k / 25)
+    sink.close()
+
+
+@pytest.fixture(scope="module")
+def packed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three "people" (the astronaut, mirrored, darker), one for validation, and a clip without a face."""
+    data = pytest.importorskip("skimage.data")
+    face = np.ascontiguousarray(cv2.resize(data.astronaut()[0:256, 96:352], (256, 256)))
+    people = {"a": face, "b": np.ascontiguousarray(face[:, ::-1]), "c": (face * 0.7).astype(np.uint8)}
+    root = tmp_path_factory.mktemp("videos")
+    for name, image in people.items():
+        write_video(root / name / "v" / "1.mp4", [moved(image, k) for k in range(5)])
+    write_video(root / "d" / "v" / "1.mp4", [np.full((256, 256, 3), 90, np.uint8)] * 3)
+    output = tmp_path_factory.mktemp("packed")
+    arguments = ["prepare", str(root), "--output", str(output), "--sources", "2", "--drivings", "3"]
+    assert main([*arguments, "--validation", "0.2"]) == 0
+    assert main([*arguments, "--validation", "0.2"]) == 0  # nothing is done twice
+    split = json.loads((output / "split.json").read_text())
+    split["validation"], split["train"] = ["c-v-1"], ["a-v-1", "b-v-1"]
+    (output / "split.json").write_text(json.dumps(split))
+    return output
+
+
+@pytest.fixture
+def config(packed: Path, tmp_path: Path) -> Iterator[FitConfig]:
+    threads = torch.get_num_threads()
+    small = {
+        "encoder_channels": [16, 16, 16],
+        "correction_channels": [16, 16, 16, 16, 16],
+        "painter_channels": [16, 16, 16],
+        "painter_detail": 8,
+        "features": 16,
+    }
+    loss = {"pyramid": 4.0, "warped": 1.0, "perceptual": 0.1}
+    parts = ["encoder", "correction", "painter"]
+    values = {
+        "data": {"path": str(packed), "sources": 1, "drivings": 2},
+        "model": small,
+        "run": {
+            "output": str(tmp_path / "run"),
+            "precision": "32-true",
+            "accelerator": "cpu",
+            "log_every": 1,
+        },
+        "stages": [
+            {"steps": 2, "rate": 1e-3},
+            {"name": "joint", "steps": 4, "rate": 1e-3, "train": parts, "loss": loss},
+        ],
+    }
+    yield build(FitConfig, values, "")
+    torch.set_num_threads(threads)
+
+
+def losses_of(fit: Fit, steps: int) -> list[float]:
+    found = []
+    for _ in range(steps):
+        place = Place.at(fit.step, fit.config.stages)
+        batch = fit._batch(fit.step)
+        assert place is not None
+        assert batch is not None
+        found.append(float(fit.train_step(place, batch).total.detach()))
+        fit.step += 1
+    return found
+
+
+def test_prepare_leaves_out_what_has_no_face(packed: Path) -> None:
+    names = sorted(path.name for path in (packed / "clips").iterdir())
+    assert names == ["a-v-1", "b-v-1", "c-v-1"]
+    meta = json.loads((packed / "clips/a-v-1/meta.json").read_text())
+    assert meta["frames_without_face"] == 0
+    assert meta["pairs"] == 6
+
+
+def test_batches_depend_on_their_number_alone(packed: Path) -> None:
+    data = PackedData(packed, split_ids(packed, "train"), AugmentConfig(), 3)
+    one, again, other = (data.batch(k, 2, 2, 1.0) for k in (5, 5, 6))
+    assert all(torch.equal(a, b) for a, b in zip(one, again, strict=True))
+    assert not torch.equal(one.driving, other.driving)
+    assert one.source.shape == (2, 3, 256, 256)
+    assert one.teacher.shape == (4, 3, 64, 64)
+
+
+def test_a_resumed_run_gives_the_same_losses(config: FitConfig) -> None:
+    fit = Fit(config, QUIET)
+    losses_of(fit, 3)
+    fit.save()
+    wanted = losses_of(fit, 3)
+    resumed = Fit(config, QUIET)
+    assert resumed.step == 3
+    assert losses_of(resumed, 3) == pytest.approx(wanted, rel=1e-5)
+
+
+def test_ctrl_c_saves_and_goes_on_later(config: FitConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    fit = Fit(config, QUIET)
+    step = Fit.train_step
+
+    def interrupted(self: Fit, *args: object) -> object:
+        signal.raise_signal(signal.SIGINT)
+        return step(self, *args)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Fit, "train_step", interrupted)
+        fit.run()
+    assert Fit(config, QUIET).step == 1
+
+
+def test_overfitting_one_batch(config: FitConfig) -> None:
+    stage = replace(config.stages[1], steps=30, rate=2e-3)
+    fit = Fit(replace(config, data=replace(config.data, overfit=True), stages=(stage,)), QUIET)
+    found = losses_of(fit, 30)
+    assert np.mean(found[-3:]) < 0.92 * np.mean(found[:2])
+
+
+def test_fit_evaluate_and_card_from_the_command_line(
+    packed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    toml = tmp_path / "run.toml"
+    toml.write_text(
+        f'[data]\npath = "{packed}"\nsources = 1\ndrivings = 2\n'
+        f'[run]\noutput = "{tmp_path / "out"}"\nprecision = "32-true"\naccelerator = "cpu"\n'
+        "validation_pairs = 2\n[[stages]]\nsteps = 9\n"
+    )
+    assert main(["fit", "--config", str(toml), "--set", "stages.0.steps=2"]) == 0
+    weights = tmp_path / "out/live-best.safetensors"
+    assert main(["evaluate", str(weights), "--data", str(packed), "--pairs", "2"]) == 0
+    table = json.loads((tmp_path / "out/evaluation/live-best.json").read_text())
+    scores = table["groups"]["all pairs"]
+    assert scores["warp"]["l1"] < scores["still"]["l1"]
+    assert scores["ours"]["akd"] >= 0
+    report = tmp_path / "out/evaluation/live-best.md"
+    assert main(["card", str(weights), "--data", str(packed), "--evaluation", str(report)]) == 0
+    assert "untrained warp" in capsys.readouterr().out
+    from export.onnx_export import load_weights
+
+    assert load_weights(weights).config.image_size == 256
+
+
+def test_teacher_flow_finds_a_known_shift() -> None:
+    rng = np.random.default_rng(0)
+    texture = cv2.GaussianBlur(rng.integers(0, 255, (256, 256, 3), dtype=np.uint8), (0, 0), 3)
+    texture = np.clip((texture.astype(np.float32) - 127) * 4 + 127, 0, 255).astype(np.uint8)
+    flow = teacher_flow(texture, np.roll(texture, (0, 4), (0, 1)))
+    middle = flow[:, 16:48, 16:48]
+    assert middle[2].mean() > 0.95
+    assert np.median(middle[0]) * 127.5 == pytest.approx(-4, abs=0.1)
+    assert np.median(middle[1]) * 127.5 == pytest.approx(0, abs=0.1)
+
+
+def test_changes_move_pictures_points_and_flows_alike() -> None:
+    change = Change(flip=True, zoom=0.8, shift=(0.05, -0.1))
+    points = np.zeros((478, 2), np.float32)
+    points[33] = (-0.3, 0.2)
+    mate = int(np.flatnonzero(topology.FLIP == 33)[0])
+    there = change.points(points)[mate]
+    assert there == pytest.approx((0.3 * 0.8 + 0.05, 0.2 * 0.8 - 0.1), abs=1e-6)
+    image = np.zeros((256, 256, 3), np.uint8)
+    x, y = (round((v + 1) * 127.5) for v in (-0.3, 0.2))
+    cv2.circle(image, (x, y), 4, (255, 255, 255), -1)
+    mass = change.picture(image)[..., 0].astype(np.float64)
+    at = np.array([mass.sum(0) @ np.arange(256), mass.sum(1) @ np.arange(256)]) / mass.sum() / 127.5 - 1
+    assert at == pytest.approx(there, abs=0.005)
+    flow = np.zeros((3, 64, 64), np.float32)
+    flow[0], flow[2] = 0.1, 1.0
+    assert change.field(flow)[:, 32, 32] == pytest.approx((-0.08, 0, 1), abs=1e-6)
+
+
+def test_worse_tracking_keeps_shapes() -> None:
+    rng = np.random.default_rng(1)
+    points, dense = np.zeros((478, 2), np.float32), np.ones((3, 64, 64), np.float32)
+    config = AugmentConfig(noise=0.01, drop_dense=1.0)
+    moved_points, measured = worse_tracking(points, dense, config, rng)
+    assert measured[2].max() == 0
+    assert dense[2].min() == 1
+    assert 0 < moved_points.std() < 0.01
+
+
+def test_pairs_are_of_different_frames() -> None:
+    rng = np.random.default_rng(2)
+    landmarks = rng.random((9, 478, 3)).astype(np.float32)
+    pairs = choose_pairs(landmarks, 4, 6, rng)
+    assert (pairs[:, 0] != pairs[:, 1]).all()
+    assert len(np.unique(pairs, axis=0)) == len(pairs) == 24
+    assert openness(landmarks).shape == (9, 2)
+
+
+def test_stages_follow_each_other(config: FitConfig) -> None:
+    stages = config.stages
+    assert Place.at(1, stages) == Place(1, 0, 1)
+    assert Place.at(2, stages) == Place(2, 1, 0)
+    assert Place.at(6, stages) is None
+    assert learning_rate(stages[0], 0, 1) == pytest.approx(1e-3)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ("optim.emma=0.9", "there is no optim.emma"),
+        ("optim.ema=often", "optim.ema must be float"),
+        ("stages.3.steps=1", "no 3 among"),
+        ("data", "write it as name=value"),
+        ("augment.zoom=[1.0]", "needs 2 values"),
+    ],
+)
+def test_wrong_settings(change: str, says: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.toml"
+    path.write_text("[[stages]]\nsteps = 1\n")
+    with pytest.raises(MienError, match=says):
+        load_config(path, [change])
+
+
+def test_shipped_configuration_is_valid() -> None:
+    import train
+
+    path = Path(train.__file__).parent / "configs" / "live.toml"
+    config = load_config(path, ["optim.ema=0.9", "run.devices=2"])
+    assert config.optim.ema == 0.9
+    assert config.run.devices == 2
+    assert [stage.name for stage in config.stages] == ["motion", "joint", "painter", "polish"]
+
+
+def test_a_damaged_state_is_named(config: FitConfig, tmp_path: Path) -> None:
+    save_state(tmp_path, {"step": 3})
+    assert load_state(tmp_path) == {"step": 3}
+    whole = (tmp_path / STATE).read_bytes()
+    (tmp_path / STATE).write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(MienError, match="damaged"):
+        load_state(tmp_path)
+    assert load_state(tmp_path / "nowhere") is None
+
+
+def test_messages_of_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["fit", "--set", f'data.path="{tmp_path}"', "--set", 'run.accelerator="cpu"']) == 2
+    assert main(["prepare", str(tmp_path), "--output", str(tmp_path / "o")]) == 2
+    (tmp_path / "w.safetensors").write_bytes(b"nothing")
+    assert main(["evaluate", str(tmp_path / "w.safetensors"), "--data", str(tmp_path)]) == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 3
+    assert all(line.startswith("mien: ") for line in lines)

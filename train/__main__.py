@@ -1,0 +1,112 @@
+"""``python -m train prepare | fit | evaluate | card``: the command line of training."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from engine.types import MienError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m train", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    _add_prepare(commands)
+    _add_fit(commands)
+    _add_evaluate(commands)
+    _add_card(commands)
+    options = parser.parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except MienError as error:
+        sys.stderr.write(f"mien: {error}\n")
+        return 2
+    except KeyboardInterrupt:
+        sys.stderr.write("mien: stopped; run the same command again to go on\n")
+        return 130
+
+
+def _add_prepare(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser("prepare", help="cut, track and pack clips once")
+    parser.add_argument("source", type=Path, help="folder of a data set")
+    parser.add_argument("--output", type=Path, required=True, help="folder for the packed clips")
+    parser.add_argument("--workers", type=int, default=1, help="processes (default 1)")
+    parser.add_argument("--validation", type=float, default=0.12, help="share of clips to validate on")
+    parser.add_argument("--sources", type=int, default=14, help="most source frames of a clip")
+    parser.add_argument("--drivings", type=int, default=12, help="driving frames for each source frame")
+    parser.set_defaults(run=_prepare)
+
+
+def _prepare(options: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from train.data.packing import PackConfig
+    from train.data.prepare import prepare
+
+    config = PackConfig(sources=options.sources, drivings=options.drivings)
+    console = Console(stderr=True)
+    done = prepare(options.source, options.output, config, options.workers, options.validation, console)
+    sys.stdout.write(f"{done.packed} clips packed, {done.kept} kept, {done.left_out} left out\n")
+    return 0
+
+
+def _add_fit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser("fit", help="train, or go on training")
+    parser.add_argument("--config", type=Path, help="TOML file")
+    parser.add_argument("--set", action="append", default=[], metavar="A.B=C", dest="changes")
+    parser.set_defaults(run=_fit)
+
+
+def _fit(options: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from train.config import load_config
+    from train.fit import Fit
+
+    config = load_config(options.config, options.changes)
+    Fit(config, Console(stderr=True)).run()
+    return 0
+
+
+def _add_evaluate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser("evaluate", help="measure weights on people not trained on")
+    parser.add_argument("weights", type=Path, help=".safetensors file")
+    parser.add_argument("--data", type=Path, required=True, help="what prepare wrote")
+    parser.add_argument("--output", type=Path, help="folder for the report (default: beside the weights)")
+    parser.add_argument("--pairs", type=int, default=240, help="pairs to measure, about (default 240)")
+    parser.add_argument("--focus", type=float, default=0.5, help="0: any pairs; 1: by how much they show")
+    parser.add_argument("--part", choices=("validation", "train"), default="validation")
+    parser.set_defaults(run=_evaluate)
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from train.evaluation.command import evaluate
+
+    output = options.output or options.weights.parent / "evaluation"
+    evaluate(options.weights, options.data, output, options.pairs, options.focus, options.part, Console())
+    return 0
+
+
+def _add_card(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser("card", help="write a model card for weights")
+    parser.add_argument("weights", type=Path, help=".safetensors file")
+    parser.add_argument("--data", type=Path, required=True, help="what prepare wrote")
+    parser.add_argument("--evaluation", type=Path, help="the .md file of evaluate")
+    parser.add_argument("--hardware", default="unknown", help="what it was trained on")
+    parser.set_defaults(run=_card)
+
+
+def _card(options: argparse.Namespace) -> int:
+    from train.card import card
+
+    sys.stdout.write(card(options.weights, options.data, options.evaluation, options.hardware))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,74 @@
+"""What is on disk of a run: the state to resume from, and weights to ship."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from engine.types import MienError
+from train.model import LiveConfig
+
+STATE = "state.pt"
+
+
+def save_state(folder: Path, state: dict[str, Any]) -> None:
+    """Write ``folder/state.pt``; the last good one stays when the disk is full.
+
+    Raises:
+        MienError: it cannot be written.
+    """
+    path = folder / STATE
+    part = path.with_suffix(".part")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        torch.save(state, part)
+        part.replace(path)
+    except (OSError, RuntimeError) as error:
+        # torch reports a full disk as a RuntimeError of its zip writer.
+        part.unlink(missing_ok=True)
+        raise MienError(
+            f"{path}: cannot save ({str(error).splitlines()[0]}). The last checkpoint is kept; free space "
+            "and run fit again."
+        ) from error
+
+
+def load_state(folder: Path) -> dict[str, Any] | None:
+    """The state in ``folder``, or None where there is none yet.
+
+    Raises:
+        MienError: it is damaged.
+    """
+    path = folder / STATE
+    if not path.is_file():
+        return None
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        raise MienError(
+            f"{path} is damaged ({str(error).splitlines()[0]}). Delete it to start anew, or restore a copy."
+        ) from error
+    return state
+
+
+def save_weights(path: Path, weights: dict[str, Tensor], config: LiveConfig, facts: dict[str, str]) -> None:
+    """Weights as ``.safetensors`` with the model's configuration in the metadata.
+
+    Raises:
+        MienError: it cannot be written.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    part = path.with_suffix(".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        tensors = {name: value.detach().contiguous().cpu() for name, value in weights.items()}
+        save_file(tensors, part, metadata={"config": config.to_json(), **facts})
+        part.replace(path)
+    except (OSError, SafetensorError) as error:
+        part.unlink(missing_ok=True)
+        raise MienError(f"{path}: cannot save: {error}. Free space or choose another folder.") from error

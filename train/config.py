@@ -1,0 +1,224 @@
+"""The configuration of a training run: one dataclass per part, read from TOML, changed by ``--set a.b=c``."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from engine.types import MienError
+from train.data.augment import AugmentConfig
+from train.model.config import LiveConfig
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class DataConfig:
+    """What is trained on.
+
+    Attributes:
+        path: what ``prepare`` wrote.
+        sources, drivings: a batch has ``sources`` portraits with ``drivings`` driving frames each.
+        overfit: train on the first batch only (a sanity check: its loss must fall far).
+    """
+
+    path: str = "packed"
+    sources: int = 4
+    drivings: int = 3
+    overfit: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LossConfig:
+    """Weights of the losses; 0 leaves one out.
+
+    Attributes:
+        flow: robust distance to the teacher flow where it is visible, in pixels of 256.
+        occlusion: binary cross entropy with the teacher's visibility.
+        smooth: total variation of what the correction adds where the teacher is blind.
+        warped: L1 of the warped picture where the teacher is visible.
+        pyramid: L1 of the finished picture at 256, 128 and 64 pixels.
+        mouth, eyes, hidden: extra weight of those places in ``pyramid``.
+        perceptual: distance of ImageNet features of mouth, eye and random crops.
+        crop: side in grid nodes (a multiple of 8) of a crop around mouth or eyes in which alone is painted
+            and compared; 0 takes the whole picture.  A quarter of the cost where half of the need is.
+    """
+
+    flow: float = 1.0
+    occlusion: float = 0.3
+    smooth: float = 0.05
+    warped: float = 0.0
+    pyramid: float = 0.0
+    mouth: float = 3.0
+    eyes: float = 3.0
+    hidden: float = 2.0
+    perceptual: float = 0.0
+    crop: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StageConfig:
+    """One stage of a run.
+
+    Attributes:
+        name: for logs.
+        steps: optimizer steps.
+        rate: learning rate at its start; a cosine takes it to ``rate * final``.
+        final: see ``rate``.
+        train: the model's parts that learn.
+        focus: how strongly pairs are drawn by importance (0 to 1).
+        loss: the losses' weights.
+    """
+
+    name: str = "motion"
+    steps: int = 3000
+    rate: float = 5e-4
+    final: float = 0.2
+    train: tuple[str, ...] = ("encoder", "correction")
+    focus: float = 0.5
+    loss: LossConfig = field(default_factory=LossConfig)
+
+
+@dataclass(frozen=True, slots=True)
+class OptimConfig:
+    """The optimizer (AdamW without decay) and what steadies it.
+
+    Attributes:
+        betas: of Adam.
+        warm_up: steps over which a stage's rate rises.
+        clip: largest gradient norm.
+        ema: decay of the weights' moving average, which is what ships.
+    """
+
+    betas: tuple[float, float] = (0.9, 0.99)
+    warm_up: int = 100
+    clip: float = 1.0
+    ema: float = 0.998
+
+
+@dataclass(frozen=True, slots=True)
+class RunConfig:
+    """Where and how it runs.
+
+    Attributes:
+        output: the run's folder: checkpoints, logs, samples.
+        seed: of weights, order and changes.
+        precision: ``32-true``, ``bf16-mixed`` or ``16-mixed``.
+        accelerator, devices, nodes: as Lightning Fabric names them.
+        threads: CPU threads (0: torch's choice).
+        checkpoint_minutes: time between checkpoints.
+        validate_every, log_every: steps.
+        validation_pairs: pairs looked at in a validation.
+    """
+
+    output: str = "run"
+    seed: int = 4
+    precision: str = "bf16-mixed"
+    accelerator: str = "auto"
+    devices: int = 1
+    nodes: int = 1
+    threads: int = 0
+    checkpoint_minutes: float = 4.0
+    validate_every: int = 500
+    log_every: int = 20
+    validation_pairs: int = 48
+
+
+@dataclass(frozen=True, slots=True)
+class FitConfig:
+    """Everything about a run."""
+
+    data: DataConfig = field(default_factory=DataConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    model: LiveConfig = field(default_factory=LiveConfig)
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    run: RunConfig = field(default_factory=RunConfig)
+    stages: tuple[StageConfig, ...] = field(default_factory=lambda: (StageConfig(),))
+
+    def to_json(self) -> str:
+        """One line of JSON."""
+        return json.dumps(dataclasses.asdict(self), sort_keys=True)
+
+
+def load_config(path: Path | None, changes: Sequence[str] = ()) -> FitConfig:
+    """Read a TOML file (None: the defaults) and apply ``a.b=c`` changes (values in TOML's notation).
+
+    Raises:
+        MienError: unreadable file, unknown name, or a value of the wrong type.
+    """
+    values: dict[str, Any] = {}
+    if path is not None:
+        try:
+            values = tomllib.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise MienError(f"{path}: cannot read: {error.strerror or error}") from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise MienError(f"{path}: not TOML: {error}") from error
+    for change in changes:
+        _change(values, change)
+    return build(FitConfig, values, "")
+
+
+def _change(values: dict[str, Any], change: str) -> None:
+    name, equals, text = change.partition("=")
+    if not equals:
+        raise MienError(f"--set {change}: write it as name=value, such as optim.ema=0.999.")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text
+    *path, last = name.strip().split(".")
+    place: Any = values
+    for key in path:
+        if isinstance(place, list):
+            if not key.isdigit() or int(key) >= len(place):
+                raise MienError(f"--set {change}: there is no {key} among {len(place)} entries.")
+            place = place[int(key)]
+        else:
+            place = place.setdefault(key, {})
+    if not isinstance(place, dict):
+        raise MienError(f"--set {change}: {name} names no value.")
+    place[last] = value
+
+
+def build(kind: type[T], values: Mapping[str, Any], where: str) -> T:
+    """A dataclass from plain values, checked.
+
+    Raises:
+        MienError: unknown name or a value of the wrong type.
+    """
+    hints = typing.get_type_hints(kind)
+    known = [f.name for f in dataclasses.fields(kind)]  # type: ignore[arg-type]
+    for name in values:
+        if name not in known:
+            raise MienError(f"configuration: there is no {where}{name}; known: {', '.join(known)}.")
+    return kind(**{name: _value(hints[name], value, f"{where}{name}") for name, value in values.items()})
+
+
+def _value(kind: Any, value: Any, where: str) -> Any:
+    if dataclasses.is_dataclass(kind) and isinstance(value, Mapping):
+        return build(typing.cast(type[Any], kind), value, f"{where}.")
+    origin = typing.get_origin(kind)
+    if origin is tuple and isinstance(value, list | tuple):
+        args = typing.get_args(kind)
+        kinds = [args[0]] * len(value) if args[-1] is Ellipsis else list(args)
+        if len(kinds) != len(value):
+            raise MienError(f"configuration: {where} needs {len(kinds)} values, not {len(value)}.")
+        return tuple(_value(k, v, f"{where}.{i}") for i, (k, v) in enumerate(zip(kinds, value, strict=True)))
+    if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    if kind in (bool, int, str) and type(value) is kind:
+        return value
+    wanted = getattr(kind, "__name__", str(kind))
+    raise MienError(f"configuration: {where} must be {wanted}, not {value!r}.")

@@ -1,0 +1,134 @@
+"""Random changes of a sample, the same for source and driving picture unless said otherwise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from engine.landmarks import topology
+from engine.runtime.base import FIELD_SIZE, IMAGE_SIZE
+from engine.types import Floats, Image
+
+
+@dataclass(frozen=True, slots=True)
+class AugmentConfig:
+    """How much a sample is changed.
+
+    Attributes:
+        flip: probability of a mirror image (landmarks change sides).
+        zoom: range of the zoom; live crops are a quarter wider than the shared clips', hence the low end.
+        shift: largest shift, of the half crop.
+        colour: strength of gain and gamma changes.
+        blur, compress: probabilities.
+        noise: standard deviation of driving landmarks, normalised units (0.004 is half a pixel).
+        drop_dense: probability that nothing was measured densely: the landmarks must do.
+        patch_dense: probability that a part of the dense measurement is missing.
+    """
+
+    flip: float = 0.5
+    zoom: tuple[float, float] = (0.78, 1.05)
+    shift: float = 0.08
+    colour: float = 0.15
+    blur: float = 0.1
+    compress: float = 0.15
+    noise: float = 0.004
+    drop_dense: float = 0.12
+    patch_dense: float = 0.12
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One drawn change: mirror, then ``position * zoom + shift``; colour; blur (sigma) and JPEG quality."""
+
+    flip: bool = False
+    zoom: float = 1.0
+    shift: tuple[float, float] = (0.0, 0.0)
+    gain: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    gamma: float = 1.0
+    blur: float = 0.0
+    quality: int = 0
+
+    @staticmethod
+    def drawn(config: AugmentConfig, rng: np.random.Generator) -> Change:
+        """A random change."""
+        c = config.colour
+        shift = rng.uniform(-config.shift, config.shift, 2)
+        gain = rng.uniform(1 - c, 1 + c) * rng.uniform(1 - c / 3, 1 + c / 3, 3)
+        return Change(
+            flip=bool(rng.random() < config.flip),
+            zoom=float(rng.uniform(*config.zoom)),
+            shift=(float(shift[0]), float(shift[1])),
+            gain=(float(gain[0]), float(gain[1]), float(gain[2])),
+            gamma=float(np.exp(rng.uniform(-c, c))),
+            blur=float(rng.uniform(0.4, 1.2)) if rng.random() < config.blur else 0.0,
+            quality=int(rng.integers(35, 85)) if rng.random() < config.compress else 0,
+        )
+
+    def picture(self, image: Image) -> Image:
+        """A ``(256, 256, 3) uint8`` picture, changed."""
+        if self.flip:
+            image = np.ascontiguousarray(image[:, ::-1])
+        if self.zoom != 1.0 or self.shift != (0.0, 0.0):
+            image = self._moved(image, IMAGE_SIZE)
+        if self.gamma != 1.0 or self.gain != (1.0, 1.0, 1.0):
+            image = np.asarray(cv2.LUT(image, self._table()), np.uint8)
+        if self.blur:
+            image = np.asarray(cv2.GaussianBlur(image, (0, 0), self.blur), np.uint8)
+        if self.quality:
+            coded = cv2.imencode(".jpg", image, (cv2.IMWRITE_JPEG_QUALITY, self.quality))[1]
+            image = np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR), np.uint8)
+        return image
+
+    def points(self, points: Floats) -> Floats:
+        """Landmarks ``(478, 2)`` in model coordinates, changed."""
+        if self.flip:
+            points = points[topology.FLIP] * np.array([-1, 1], np.float32)
+        return np.asarray(points * self.zoom + np.array(self.shift), dtype=np.float32)
+
+    def field(self, field: Floats) -> Floats:
+        """``(3, 64, 64)``: a flow (x, y) and its weight, changed."""
+        planes = np.ascontiguousarray(field.transpose(1, 2, 0), dtype=np.float32)
+        if self.flip:
+            planes = planes[:, ::-1] * np.array([-1, 1, 1], np.float32)
+        planes = self._moved(np.ascontiguousarray(planes), FIELD_SIZE)
+        planes[..., :2] *= self.zoom
+        return np.ascontiguousarray(planes.transpose(2, 0, 1))
+
+    def inside(self) -> Floats:
+        """``(64, 64)``: 1 where the changed picture shows the original, 0 where its border repeats."""
+        axis = np.linspace(-1, 1, FIELD_SIZE)
+        seen_x = np.abs((axis - self.shift[0]) / self.zoom) <= 1.0
+        seen_y = np.abs((axis - self.shift[1]) / self.zoom) <= 1.0
+        return (seen_y[:, None] & seen_x[None, :]).astype(np.float32)
+
+    def _moved(self, planes: np.ndarray, size: int) -> np.ndarray:
+        half = (size - 1) / 2
+        x, y = ((1 - self.zoom + s) * half for s in self.shift)
+        matrix = np.array([[self.zoom, 0, x], [0, self.zoom, y]], np.float32)
+        return np.asarray(cv2.warpAffine(planes, matrix, (size, size), borderMode=cv2.BORDER_REPLICATE))
+
+    def _table(self) -> np.ndarray:
+        ramp = (np.arange(256) / 255.0) ** self.gamma
+        levels = np.clip(ramp[:, None] * np.array(self.gain) * 255.0 + 0.5, 0, 255)
+        return np.asarray(levels, np.uint8).reshape(1, 256, 3)
+
+
+def worse_tracking(
+    points: Floats, dense: Floats, config: AugmentConfig, rng: np.random.Generator
+) -> tuple[Floats, Floats]:
+    """Driving landmarks and dense flow as a tracker on a bad day gives them."""
+    sigma = rng.uniform(0, config.noise)
+    points = points + rng.normal(0, sigma, points.shape).astype(np.float32)
+    chance = rng.random()
+    if chance < config.drop_dense:
+        dense = dense * np.array([1, 1, 0], np.float32)[:, None, None]
+    elif chance < config.drop_dense + config.patch_dense:
+        x, y = np.meshgrid(np.linspace(-1, 1, FIELD_SIZE), np.linspace(-1, 1, FIELD_SIZE))
+        cx, cy = rng.uniform(-0.5, 0.5, 2)
+        radius = rng.uniform(0.1, 0.4)
+        keep = np.clip((np.hypot(x - cx, y - cy) - radius) / 0.15, 0, 1)
+        dense = dense.copy()
+        dense[2] *= keep.astype(np.float32)
+    return points, dense

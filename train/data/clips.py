@@ -1,0 +1,76 @@
+"""What a training clip is, whichever data set it comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.types import Image, MienError
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """One clip of one person, as found on disk.
+
+    Attributes:
+        id: unique in its data set; it names the packed folder.
+        path: a video file, a folder of pictures, or one picture (a still).
+        subject: the person.
+        group: clips of one group never lie on both sides of a split (a person, or a folder that may hold
+            the same person under another name).
+        collection: data set or repository, for the model card.
+        licence: as far as known.
+        onset, apex, offset: of a micro-expression, as file numbers; -1 where the data set gives none.
+        emotion, action_units: as coded in the data set.
+    """
+
+    id: str
+    path: Path
+    subject: str
+    group: str
+    collection: str
+    licence: str = ""
+    onset: int = -1
+    apex: int = -1
+    offset: int = -1
+    emotion: str = ""
+    action_units: str = ""
+
+
+def read_pictures(clip: Clip, limit: int = 0) -> list[Image]:
+    """The clip's pictures ``(H, W, 3) uint8`` RGB, in order.
+
+    Args:
+        limit: most pictures to keep, evenly spread (0: all); a long video is thinned while it is read.
+
+    Raises:
+        MienError: the clip cannot be read.
+    """
+    kept: list[Image] = []
+    stride = 1
+    for index, image in enumerate(_pictures(clip.path)):
+        if index % stride:
+            continue
+        kept.append(image)
+        if limit and len(kept) > limit:
+            kept = kept[::2]
+            stride *= 2
+    if not kept:
+        raise MienError(f"{clip.path} holds no pictures. Leave it out or replace the file.")
+    return kept
+
+
+def _pictures(path: Path) -> Iterator[Image]:
+    from streams.folder import FrameFolderSource
+    from streams.portrait import load_image
+    from streams.video_file import VideoFileSource
+
+    if path.is_dir():
+        with FrameFolderSource(path) as folder:
+            yield from (frame.image for frame in folder)
+    elif path.suffix.lower() in {".jpg", ".jpeg", ".png", ".bmp", ".webp"}:
+        yield load_image(path)
+    else:
+        with VideoFileSource(path) as video:
+            yield from (frame.image for frame in video)

@@ -1,0 +1,171 @@
+"""Packed clips as batches; batch ``k`` depends on the seed and on ``k`` alone, so training can be resumed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from engine.types import Floats, Image, MienError
+from train.data.augment import AugmentConfig, Change, worse_tracking
+from train.data.choice import openness
+from train.data.detail import with_detail
+from train.data.packing import ARRAYS, FORMAT
+from train.data.tracking import WHOLE
+
+
+class Batch(NamedTuple):
+    """``S`` sources with ``D`` driving frames each; ``B = S * D``, grouped by source.
+
+    Attributes:
+        source: ``(S, 3, 256, 256)`` in 0..1.
+        source_points: ``(S, 478, 2)``.
+        inside: ``(S, 1, 64, 64)`` 1 where pictures are not their repeated border.
+        driving: ``(B, 3, 256, 256)``, what is to be reached.
+        driving_points: ``(B, 478, 2)``.
+        dense: ``(B, 3, 64, 64)``, as the live tracker measures it.
+        teacher: ``(B, 3, 64, 64)``, teacher flow and visibility.
+    """
+
+    source: Tensor
+    source_points: Tensor
+    inside: Tensor
+    driving: Tensor
+    driving_points: Tensor
+    dense: Tensor
+    teacher: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class PackedClip:
+    """One packed folder, memory-mapped.
+
+    Attributes:
+        meta: ``meta.json``.
+        arrays: by the names in :data:`train.data.packing.ARRAYS`.
+        sources: for each source frame the rows of its pairs.
+        importance: ``(P,)``, how much a pair can teach (opening mouths and eyes, what gets uncovered).
+    """
+
+    meta: dict[str, Any]
+    arrays: dict[str, np.ndarray]
+    sources: tuple[np.ndarray, ...]
+    importance: Floats
+
+    @staticmethod
+    def open(folder: Path) -> PackedClip:
+        """Map a folder that ``prepare`` wrote.
+
+        Raises:
+            MienError: it is damaged or of another format.
+        """
+        try:
+            meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+            if meta["format"] != FORMAT:
+                raise ValueError(f"format {meta['format']}, not {FORMAT}")
+            arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in ARRAYS}
+        except (OSError, ValueError, KeyError) as error:
+            raise MienError(f"{folder} is damaged ({error}). Delete it and run prepare again.") from error
+        pairs = np.asarray(arrays["pairs"])
+        sources = tuple(np.flatnonzero(pairs[:, 0] == s) for s in np.unique(pairs[:, 0]))
+        return PackedClip(meta, arrays, sources, _importance(arrays, pairs))
+
+
+def _importance(arrays: dict[str, np.ndarray], pairs: np.ndarray) -> Floats:
+    change = np.abs(np.diff(openness(np.asarray(arrays["landmarks"]))[pairs], axis=1))[:, 0]
+    hidden = 1.0 - np.asarray(arrays["teacher"][:, 2, ::2, ::2], np.float32).mean(axis=(1, 2))
+    return np.asarray(0.1 + 5.0 * change[:, 0] + 8.0 * change[:, 1] + 0.7 * hidden, dtype=np.float32)
+
+
+def split_ids(root: Path, part: str) -> list[str]:
+    """Ids of the clips in a part (``train`` or ``validation``) of what ``prepare`` wrote.
+
+    Raises:
+        MienError: ``root`` is not such a folder, or the part is empty.
+    """
+    try:
+        split = json.loads((root / "split.json").read_text(encoding="utf-8"))
+        ids = [str(name) for name in split[part]]
+    except (OSError, ValueError, KeyError) as error:
+        raise MienError(f"{root} is not what prepare writes: run python -m train prepare first.") from error
+    if not ids:
+        raise MienError(f"{root}: no clips in the part {part}. Prepare more people or another share.")
+    return ids
+
+
+class PackedData:
+    """Batches from packed clips.
+
+    Args:
+        root: what ``prepare`` wrote.
+        ids: which clips.
+        augment: how samples are changed; None leaves them alone.
+        seed: of the order and of the changes.
+    """
+
+    def __init__(self, root: Path, ids: Sequence[str], augment: AugmentConfig | None, seed: int) -> None:
+        self.clips = [PackedClip.open(root / "clips" / name) for name in ids]
+        self._augment = augment
+        self._seed = seed
+
+    def batch(self, index: int, sources: int, drivings: int, focus: float, rank: int = 0) -> Batch:
+        """Batch number ``index``.
+
+        Args:
+            sources, drivings: ``S`` and ``D``.
+            focus: 0 draws any pair alike, 1 in proportion to its importance.
+            rank: of the process, where several train together.
+        """
+        rng = np.random.default_rng((self._seed, rank, index))
+        parts = [self._group(rng, drivings, focus) for _ in range(sources)]
+        return Batch(*(torch.from_numpy(np.concatenate(column)) for column in zip(*parts, strict=True)))
+
+    def _group(self, rng: np.random.Generator, drivings: int, focus: float) -> tuple[np.ndarray, ...]:
+        clip = self.clips[rng.integers(len(self.clips))]
+        rows = clip.sources[rng.integers(len(clip.sources))]
+        weights = clip.importance[rows].astype(np.float64) ** focus
+        chosen = rng.choice(rows, drivings, replace=len(rows) < drivings, p=weights / weights.sum())
+        change = Change.drawn(self._augment, rng) if self._augment else Change()
+        return self.assemble(clip, chosen, change, rng)
+
+    def assemble(
+        self, clip: PackedClip, rows: np.ndarray, change: Change, rng: np.random.Generator
+    ) -> tuple[np.ndarray, ...]:
+        """The arrays of a :class:`Batch` with one source, for pairs ``rows`` of one source frame."""
+        arrays = clip.arrays
+        pairs = arrays["pairs"][rows]
+        source = _planes(change.picture(np.asarray(arrays["frames"][pairs[0, 0]])))
+        driving = [_planes(change.picture(np.asarray(arrays["frames"][d]))) for d in pairs[:, 1]]
+        moved, dense = [], []
+        for row in rows:
+            seen = WHOLE.normalised(np.asarray(arrays["landmarks"][arrays["pairs"][row, 1], :, :2]))
+            points, measured = with_detail(
+                np.asarray(arrays["driving_points"][row]), np.asarray(arrays["dense"][row], np.float32), seen
+            )
+            points, measured = change.points(points), change.field(measured)
+            if self._augment:
+                points, measured = worse_tracking(points, measured, self._augment, rng)
+            moved.append(points)
+            dense.append(measured)
+        teacher = [change.field(np.asarray(arrays["teacher"][row], np.float32)) for row in rows]
+        return (
+            source[None],
+            change.points(np.asarray(arrays["source_points"][rows[0]]))[None],
+            change.inside()[None, None],
+            np.stack(driving),
+            np.stack(moved),
+            np.stack(dense),
+            np.stack(teacher),
+        )
+
+
+def _planes(image: Image) -> Floats:
+    planes: Floats = np.ascontiguousarray(image.transpose(2, 0, 1), dtype=np.float32)
+    planes /= 255.0
+    return planes

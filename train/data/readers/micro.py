@@ -1,0 +1,149 @@
+"""The micro-expression data sets: CASME II, SAMM, SMIC-HS, in their published layouts.
+
+CASME II (Yan et al., PLOS ONE 2014): ``CASME2-coding-*.xlsx`` beside ``CASME2_RAW_selected`` (or
+``CASME2-RAW``, ``Cropped``) with ``sub01/EP02_01f/img46.jpg``.  SAMM (Davison et al., IEEE TAC 2016):
+``SAMM_Micro_FACS_Codes_v2.xlsx`` (names of columns some rows down) with ``006/006_1_2/006_05562.jpg``.
+SMIC (Li et al., FG 2013): no spreadsheet; ``HS/s01/micro/negative/s1_ne_01/*.bmp`` or ``.jpg``: the folder
+is the label.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.types import MienError
+from train.data.clips import Clip
+from train.data.readers.spreadsheet import number, plain, read_rows, sheet_in
+
+SMIC_EMOTIONS = ("negative", "positive", "surprise")
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How a data set with a coding spreadsheet is laid out.
+
+    Attributes:
+        name: of the data set.
+        sheet: what the spreadsheet's name contains, lower case.
+        columns: our name -> theirs.
+        folders: where the subjects' folders may lie, below the data set's own.
+        subject: format of a subject's folder, given the spreadsheet's number.
+    """
+
+    name: str
+    sheet: str
+    columns: Mapping[str, Sequence[str]]
+    folders: tuple[str, ...]
+    subject: str
+
+
+_COLUMNS: dict[str, Sequence[str]] = {
+    "subject": ("Subject",),
+    "file": ("Filename",),
+    "onset": ("OnsetFrame", "Onset"),
+    "apex": ("ApexFrame", "ApexF", "Apex"),
+    "offset": ("OffsetFrame", "Offset"),
+    "units": ("Action Units",),
+    "emotion": ("Estimated Emotion", "Emotion"),
+}
+LAYOUTS = (
+    Layout(
+        "CASME II",
+        "casme2",
+        _COLUMNS,
+        ("CASME2_RAW_selected", "CASME2-RAW", "CASME2_RAW", "Cropped", "."),
+        "sub{:02d}",
+    ),
+    Layout("SAMM", "samm", _COLUMNS, ("SAMM", "."), "{:03d}"),
+)
+
+
+def coded_layout(folder: Path) -> tuple[Layout, Path] | None:
+    """Which coded data set ``folder`` is, with its spreadsheet; None for another layout."""
+    for layout in LAYOUTS:
+        sheet = sheet_in(folder, layout.sheet)
+        if sheet is not None:
+            return layout, sheet
+    return None
+
+
+def read_coded(folder: Path, layout: Layout, sheet: Path) -> tuple[list[Clip], list[str]]:
+    """CASME II or SAMM.
+
+    Returns:
+        The clips, and a line for each row of the spreadsheet whose pictures are missing.
+
+    Raises:
+        MienError: wrong columns, or no row has its pictures.
+    """
+    clips: list[Clip] = []
+    missing: list[str] = []
+    for row in read_rows(sheet, layout.columns):
+        path = _pictures(folder, layout, row)
+        if path is None:
+            missing.append(f"{layout.name}: no folder for subject {row['subject']}, clip {row['file']}")
+            continue
+        clips.append(_clip(layout, row, path))
+    if not clips:
+        places = " or ".join(layout.folders[:-1])
+        raise MienError(f"{folder}: none of the clips in {sheet.name} is there. Put {places} beside it.")
+    return clips, missing
+
+
+def _clip(layout: Layout, row: Mapping[str, str], path: Path) -> Clip:
+    subject = f"{plain(layout.name)}-{path.parent.name}"
+    return Clip(
+        id=f"{subject}-{path.name}",
+        path=path,
+        subject=subject,
+        group=subject,
+        collection=layout.name,
+        licence="by licence agreement with its owners, research only",
+        onset=number(row["onset"]),
+        apex=number(row["apex"]),
+        offset=number(row["offset"]),
+        emotion=row["emotion"].lower(),
+        action_units=row["units"],
+    )
+
+
+def _pictures(folder: Path, layout: Layout, row: Mapping[str, str]) -> Path | None:
+    # The spreadsheets name subjects by number, sometimes with leading zeros, sometimes with the prefix.
+    digits = "".join(c for c in row["subject"] if c.isdigit())
+    subject = layout.subject.format(int(digits)) if digits else row["subject"]
+    places = (folder / place / subject / row["file"] for place in layout.folders)
+    return next((place for place in places if place.is_dir()), None)
+
+
+def smic_root(folder: Path) -> Path | None:
+    """The folder ``HS`` of a SMIC release that is, or lies in, ``folder``; None for another layout."""
+    for place in (folder, folder / "HS", *sorted(folder.glob("*/HS")), *sorted(folder.glob("*/*/HS"))):
+        if place.is_dir() and any(place.glob("s*/micro")):
+            return place
+    return None
+
+
+def read_smic(root: Path) -> list[Clip]:
+    """SMIC-HS: one clip for each folder below ``sNN/micro/EMOTION``.
+
+    Raises:
+        MienError: there is none.
+    """
+    clips = [
+        Clip(
+            id=f"smic-{clip.parts[-4]}-{clip.name}",
+            path=clip,
+            subject=f"smic-{clip.parts[-4]}",
+            group=f"smic-{clip.parts[-4]}",
+            collection="SMIC-HS",
+            licence="by licence agreement with its owners, research only",
+            emotion=clip.parent.name,
+        )
+        for clip in sorted(root.glob("s*/micro/*/*"))
+        if clip.is_dir() and clip.parent.name in SMIC_EMOTIONS
+    ]
+    if not clips:
+        raise MienError(f"{root}: no clips in sNN/micro/negative, positive or surprise. Restore the layout.")
+    return clips

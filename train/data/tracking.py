@@ -1,0 +1,115 @@
+"""The live tracker's view of a pair: what the model is given when it runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+
+from engine.avatar import Avatar, Square, avatar_grid, crop_around, cut
+from engine.landmarks import Landmarker
+from engine.reference import Reference
+from engine.runtime.base import IMAGE_SIZE, AvatarCode
+from engine.tracker import Tracker
+from engine.transfer import carry_over
+from engine.types import Face, Floats, Frame, Image, MienError
+
+WHOLE = Square(0.0, 0.0, float(IMAGE_SIZE))
+"""The crop of a picture that already is one: the whole 256 x 256 pixels."""
+
+MOST_SHIFT = 0.33
+MOST_TURN = 0.7
+"""Beyond these (face units, radians) live use holds the head back: a pair would teach a contradiction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tracked:
+    """A clip's pictures with one face in each.
+
+    Attributes:
+        images: ``(256, 256, 3) uint8`` RGB.
+        faces: the faces in them.
+        lost: pictures without a face, left out.
+    """
+
+    images: list[Image]
+    faces: list[Face]
+    lost: int
+
+
+def track_clip(images: list[Image], landmarker: Landmarker, name: str) -> Tracked:
+    """Cut the clip to one fixed square (unless it is 256 x 256 already) and find the face in every picture.
+
+    Raises:
+        MienError: there is no face.
+    """
+    landmarker.reset()
+    if images[0].shape != (IMAGE_SIZE, IMAGE_SIZE, 3):
+        crop = _common_crop(images, landmarker, name)
+        images = [cut(image, crop, IMAGE_SIZE) for image in images]
+    found = [(image, landmarker.track(image)) for image in images]
+    kept = [(image, face) for image, face in found if face is not None]
+    if not kept:
+        raise MienError(f"No face was found in {name}. Leave it out or check what it shows.")
+    return Tracked([image for image, _ in kept], [face for _, face in kept], len(found) - len(kept))
+
+
+def _common_crop(images: list[Image], landmarker: Landmarker, name: str) -> Square:
+    """The median of the crops of up to nine pictures."""
+    looks = [images[i] for i in np.linspace(0, len(images) - 1, min(9, len(images))).astype(int)]
+    faces = [found[0] for found in (landmarker.detect(image) for image in looks) if found]
+    if not faces:
+        raise MienError(f"No face was found in {name}. Leave it out or check what it shows.")
+    crops = np.array([(s.x, s.y, s.side) for s in map(crop_around, faces)])
+    x, y, side = np.median(crops, axis=0)
+    return Square(float(x), float(y), float(side))
+
+
+@dataclass(frozen=True, slots=True)
+class Driven:
+    """A source picture driven by another of its clip, as live.
+
+    Attributes:
+        points: ``(478, 2) float32`` where the landmarks go, model coordinates.
+        dense: ``(3, 64, 64) float32`` measured backward flow and its weight.
+    """
+
+    points: Floats
+    dense: Floats
+
+
+class SourceView:
+    """A source picture, set up once as avatar and as the tracker's reference (0.2 s)."""
+
+    def __init__(self, image: Image, face: Face) -> None:
+        self._reference = Reference.of(image, face)
+        geometry = self._reference.geometry
+        self.points: Floats = WHOLE.normalised(geometry.points)
+        nothing = np.zeros((1, 0), np.float32)
+        self._avatar = Avatar(
+            image,
+            face,
+            WHOLE,
+            geometry,
+            avatar_grid(geometry, WHOLE),
+            self.points,
+            AvatarCode(nothing, nothing),
+        )
+
+    def drive(self, image: Image, face: Face) -> Driven | None:
+        """The motion to ``image``; None where it is too large to be carried over as it is."""
+        tracker = Tracker(landmarker=cast(Any, _NoLandmarker()))  # a new one: it must remember no other pair
+        tracker.reference = self._reference
+        motion = tracker.measure(Frame(image, 0, 0, 0.0), face)
+        if np.hypot(*motion.head.shift) > MOST_SHIFT or np.hypot(*motion.head.turn) > MOST_TURN:
+            return None
+        driving = carry_over(motion, self._avatar)
+        return Driven(driving.points, driving.dense)
+
+
+class _NoLandmarker:
+    """Stands in where the faces are known already."""
+
+    def close(self) -> None:
+        """Nothing is open."""

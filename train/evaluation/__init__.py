@@ -1,0 +1,1 @@
+"""How good trained weights are on people they have never seen."""

@@ -1,0 +1,119 @@
+"""Same-identity reconstruction: a frame of a clip driven by another one, compared with that one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from engine.landmarks import Landmarker
+from engine.types import Image
+from train.data.choice import openness
+from train.data.dataset import Batch, PackedData
+from train.evaluation.measures import keypoint_distance, landmarks_of, psnr, sharpness, ssim
+from train.losses.picture import CROP, Perceptual, part_squares, square_crop
+from train.model import LiveModel
+from train.sheet import picture
+from train.validation import prior_warp, validation_pairs
+
+METHODS = ("still", "warp", "ours")
+MEASURES = ("l1", "psnr", "ssim", "perceptual", "akd", "mouth", "eyes", "sharpness")
+MOUTH_OPENS = 0.06
+EYES_CLOSE = 0.03
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One pair, measured.
+
+    Attributes:
+        clip: its clip's id.
+        tags: ``"mouth opens"``, ``"eyes close"`` where they do.
+        scores: method -> measure -> value.
+        pictures: source, driving, untrained warp, ours, and paint as ``(256, 256, 3) uint8``.
+    """
+
+    clip: str
+    tags: tuple[str, ...]
+    scores: dict[str, dict[str, float]]
+    pictures: tuple[Image, ...]
+
+
+@torch.no_grad()
+def reconstruct(
+    model: LiveModel,
+    data: PackedData,
+    count: int,
+    focus: float,
+    landmarker: Landmarker,
+    done: Callable[[], None] = lambda: None,
+) -> list[Case]:
+    """Measure about ``count`` pairs.
+
+    Args:
+        focus: 0 draws pairs alike, 1 in proportion to how much they show (opening mouths, uncovered places).
+        done: called after every source.
+    """
+    judge = Perceptual()
+    cases: list[Case] = []
+    model.eval()
+    for name, batch in validation_pairs(data, count, focus):
+        cases.extend(_cases(name, batch, model, judge, landmarker))
+        done()
+    return cases
+
+
+def _cases(
+    name: str, batch: Batch, model: LiveModel, judge: Perceptual, landmarker: Landmarker
+) -> list[Case]:
+    times = len(batch.driving)
+    source, points = (x.expand(times, *x.shape[1:]) for x in (batch.source, batch.source_points))
+    out = model(source, points, batch.driving_points, batch.dense)
+    made = {"still": source, "warp": prior_warp(model, source, out.prior_flow), "ours": out.image}
+    scores = {method: _measure(image, batch, judge) for method, image in made.items()}
+    wanted = [landmarks_of(picture(image), landmarker) for image in batch.driving]
+    for method, image in made.items():
+        found = [landmarks_of(picture(one), landmarker) for one in image]
+        scores[method]["akd"] = [keypoint_distance(a, b) for a, b in zip(found, wanted, strict=True)]
+    tags = _tags(batch)
+    shown = (source, batch.driving, made["warp"], made["ours"], out.paint + 0.5)
+    return [
+        Case(
+            name,
+            tags[k],
+            {method: {m: values[m][k] for m in MEASURES} for method, values in scores.items()},
+            tuple(picture(x[k]) for x in shown),
+        )
+        for k in range(times)
+    ]
+
+
+def _measure(image: Tensor, batch: Batch, judge: Perceptual) -> dict[str, list[float]]:
+    target = batch.driving
+    mouth, eye = part_squares(batch.driving_points)
+
+    def part(centre: Tensor, half: Tensor) -> Tensor:
+        apart = square_crop(image, centre, half, CROP) - square_crop(target, centre, half, CROP)
+        return apart.abs().mean(dim=(1, 2, 3))
+
+    values = {
+        "l1": (image - target).abs().mean(dim=(1, 2, 3)),
+        "psnr": psnr(image, target),
+        "ssim": ssim(image, target),
+        "perceptual": judge.each(image, target),
+        "mouth": part(*mouth),
+        "eyes": part(*eye),
+        "sharpness": sharpness(image) / sharpness(target).clamp(min=1e-6),
+    }
+    return {name: value.tolist() for name, value in values.items()}
+
+
+def _tags(batch: Batch) -> list[tuple[str, ...]]:
+    before, after = openness(batch.source_points.numpy()), openness(batch.driving_points.numpy())
+    change = after - before
+    return [
+        (("mouth opens",) if d[0] > MOUTH_OPENS else ()) + (("eyes close",) if d[1] < -EYES_CLOSE else ())
+        for d in change
+    ]

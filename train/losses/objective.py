@@ -1,0 +1,182 @@
+"""Model and losses as one module: what a training step calls."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from train.config import LossConfig
+from train.data.dataset import Batch
+from train.losses.motion import explained, flow_distance, flow_error, occlusion_distance, roughness
+from train.losses.picture import (
+    CROP,
+    LEFT_EYE,
+    LIPS,
+    RIGHT_EYE,
+    Perceptual,
+    part_squares,
+    pyramid_distance,
+    square_crop,
+)
+from train.model import LiveModel
+
+RANDOM_CROP = 128
+PERCEPTUAL_CROP = 80
+
+
+class Strokes(NamedTuple):
+    """What the painter is given, in its order; all at 64 x 64 but ``warped`` (256 x 256)."""
+
+    features: Tensor
+    hidden: Tensor
+    maps: Tensor
+    change: Tensor
+    occlusion: Tensor
+    warped: Tensor
+
+
+def crop_corners(points: Tensor, side: int, step: int) -> list[tuple[int, int]]:
+    """Top left nodes (x, y) of each sample's crop: around the mouth, around the eyes, or anywhere, in turn.
+
+    Multiples of four, so that the painter's coarser levels stay on the same nodes.
+    """
+    generator = torch.Generator().manual_seed(step)
+    jitter = torch.randint(-2, 3, (len(points), 2), generator=generator)
+    corners = []
+    for k, each in enumerate(points):
+        turn = (k + step) % 8
+        if turn < 4:
+            centre = each[list(LIPS)].mean(dim=0)
+        elif turn < 7:
+            centre = each[[*RIGHT_EYE, *LEFT_EYE]].mean(dim=0)
+        else:
+            centre = torch.rand(2, generator=generator).to(each) * 2 - 1
+        node = (centre + 1) * (63 / 2) - side / 2 + jitter[k].to(each)
+        x, y = (int(v) for v in (node / 4).round().mul(4).clamp(0, 64 - side))
+        corners.append((x, y))
+    return corners
+
+
+def cut_out(values: Tensor, corners: list[tuple[int, int]], side: int) -> Tensor:
+    """The crops of ``(B, C, 64, 64)`` or ``(B, C, 256, 256)``: ``side`` nodes, or four pixels a node."""
+    times = values.shape[-1] // 64
+    return torch.stack(
+        [
+            each[:, times * y : times * (y + side), times * x : times * (x + side)]
+            for each, (x, y) in zip(values, corners, strict=True)
+        ]
+    )
+
+
+def _frame(like: Tensor, border: int) -> Tensor:
+    """1 but 0 along the border."""
+    inner = torch.zeros_like(like)
+    inner[..., border:-border, border:-border] = 1.0
+    return inner
+
+
+class Losses(NamedTuple):
+    """Results of one step.
+
+    Attributes:
+        total: what is minimised.
+        parts: each loss before its weight, detached, for the log.
+        image: ``(B, 3, 256, 256)`` finished picture (the warped one while nothing is painted).
+    """
+
+    total: Tensor
+    parts: dict[str, Tensor]
+    image: Tensor
+
+
+class Objective(nn.Module):
+    """Renders a batch and weighs its errors.
+
+    Args:
+        model: what is trained.
+        perceptual: the feature network, or None where no stage needs it.
+
+    Attributes:
+        weights: the losses' weights; the loop sets them for each stage.
+    """
+
+    def __init__(self, model: LiveModel, perceptual: Perceptual | None) -> None:
+        super().__init__()
+        self.weights = LossConfig()
+        self.model = model
+        self.perceptual = perceptual
+
+    def forward(self, batch: Batch, step: int) -> Losses:
+        """One batch; ``step`` decides where the random crops lie."""
+        model, weights = self.model, self.weights
+        times = len(batch.driving) // len(batch.source)
+
+        def spread(x: Tensor) -> Tensor:
+            return x.repeat_interleave(times, dim=0)
+
+        source = spread(batch.source)
+        features = spread(model.encode(batch.source))
+        seen = model.observe(features, spread(batch.source_points), batch.driving_points, batch.dense)
+        heads, hidden = model.correction(seen.features, seen.maps, seen.change, seen.flow)
+        made = model.compose(source, features, seen, heads)
+        inside = spread(batch.inside)
+        blind = inside * (1.0 - batch.teacher[:, 2:])
+        visible = batch.teacher[:, 2:]
+        if weights.pyramid:
+            visible = visible * explained(made.warped, batch.driving)
+        parts = {
+            "flow": flow_distance(made.flow, batch.teacher, inside),
+            "occlusion": occlusion_distance(made.logits, visible, inside),
+            "smooth": roughness(made.flow - seen.flow, 0.1 + blind),
+        }
+        image = made.warped
+        if weights.warped:
+            shown = model.enlarge(inside * batch.teacher[:, 2:])
+            parts["warped"] = ((made.warped - batch.driving).abs() * shown).sum() / (3.0 * shown.sum() + 1.0)
+        if weights.pyramid:
+            strokes = Strokes(made.features, hidden, seen.maps, seen.change, made.occlusion, made.warped)
+            stress = 1.0 + weights.mouth * seen.maps[:, 3:4] + weights.hidden * blind
+            stress = stress + weights.eyes * torch.maximum(seen.maps[:, 0:1], seen.maps[:, 1:2])
+            stress = model.enlarge(inside * stress)
+            painted, image = self._painted(strokes, made.need, stress, batch, step)
+            parts |= painted
+        total = torch.stack([getattr(weights, name) * value for name, value in parts.items()]).sum()
+        parts["pixels"] = flow_error(made.flow.detach(), batch.teacher, inside)
+        return Losses(total, {name: value.detach() for name, value in parts.items()}, image)
+
+    def _painted(
+        self, inputs: Strokes, need: Tensor, stress: Tensor, batch: Batch, step: int
+    ) -> tuple[dict[str, Tensor], Tensor]:
+        """Losses of the painted picture, or of a crop of it, and that picture."""
+        side, target = self.weights.crop, batch.driving
+        if not side:
+            image = inputs.warped + self.model.painter(*inputs).float() * need
+            parts = {"pyramid": pyramid_distance(image, target, stress)}
+            if self.weights.perceptual and self.perceptual is not None:
+                parts["perceptual"] = self._perceptual(image, batch, step)
+            return parts, image
+        corners = crop_corners(batch.driving_points, side, step)
+        inputs = Strokes(*(cut_out(x, corners, side) for x in inputs))
+        need, stress, target = (cut_out(x, corners, side) for x in (need, stress, target))
+        image = inputs.warped + self.model.painter(*inputs).float() * need
+        # The painter's convolutions see zeros beyond the crop's border, where there is a picture otherwise.
+        parts = {"pyramid": pyramid_distance(image, target, stress * _frame(stress, 8))}
+        if self.weights.perceptual and self.perceptual is not None:
+            edge = (image.shape[-1] - PERCEPTUAL_CROP) // 2
+            middle = slice(edge, edge + PERCEPTUAL_CROP)
+            parts["perceptual"] = self.perceptual(image[..., middle, middle], target[..., middle, middle])
+        return parts, image
+
+    def _perceptual(self, image: Tensor, batch: Batch, step: int) -> Tensor:
+        assert self.perceptual is not None
+        total = image.new_zeros(())
+        both = torch.cat((image, batch.driving), dim=1)
+        for centre, half in part_squares(batch.driving_points):
+            crop = square_crop(both, centre, half, CROP)
+            total = total + self.perceptual(crop[:, :3], crop[:, 3:])
+        generator = torch.Generator().manual_seed(step)
+        x, y = (int(torch.randint(24, 105, (), generator=generator)) for _ in range(2))
+        crop = both[step % 2 :: 2, :, y : y + RANDOM_CROP, x : x + RANDOM_CROP]
+        return torch.add(total, self.perceptual(crop[:, :3], crop[:, 3:]))

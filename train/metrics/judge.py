@@ -1,0 +1,154 @@
+"""Identity and, where the truth is known, picture and landmark measures of a driven clip.
+
+What needs a package that is not installed is left out; :attr:`Judge.notes` says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from engine.landmarks import Landmarker
+from engine.types import Floats, Image, MienError
+from train.metrics.identity import FaceEmbedding, cosine
+
+if TYPE_CHECKING:
+    from train.metrics.pictures import FaceSquare, PerceptualDistance
+
+SAMPLES = 32
+"""Frames of a clip that are looked at, evenly spread; the first, which is the reference, is not."""
+
+
+class Judge:
+    """The measures that can be taken here.
+
+    Args:
+        landmarker: finds the faces in portraits, results and true frames.
+
+    Attributes:
+        embed: the face embedding, or None.
+        perceptual: the perceptual distance, or None.
+        pictures: whether the picture measures can be taken.
+        notes: a line for everything that is left out.
+    """
+
+    def __init__(self, landmarker: Landmarker) -> None:
+        self.landmarker = landmarker
+        self.notes: list[str] = []
+        self.embed: FaceEmbedding | None = None
+        self.perceptual: PerceptualDistance | None = None
+        self.pictures = True
+        try:
+            self.embed = FaceEmbedding()
+        except MienError as error:
+            self.notes.append(f"identity is left out: {error}")
+        try:
+            from train.metrics.pictures import PerceptualDistance
+
+            self.perceptual = PerceptualDistance()
+        except ModuleNotFoundError as error:
+            self.pictures = False
+            self.notes.append(
+                f"L1, PSNR, SSIM, AKD, perceptual are left out: no {error.name}: pip install 'mien[train]'."
+            )
+        except MienError as error:
+            self.notes.append(f"perceptual is left out: {error}")
+
+    def landmarks(self, image: Image) -> Floats | None:
+        """``(478, 2)`` landmarks of a single picture, pixels, or None without a face."""
+        self.landmarker.reset()
+        face = self.landmarker.track(image)
+        return None if face is None else face.landmarks[:, :2]
+
+    def embedding(self, image: Image, landmarks: Floats | None) -> Floats | None:
+        """The face's embedding, or None where there is no face or no network."""
+        return None if self.embed is None or landmarks is None else self.embed(image, landmarks)
+
+
+class Truth:
+    """The frames that the result should equal, where it is looked at.
+
+    Args:
+        judge: finds the faces.
+        frames: ``(H, W, 3) uint8`` RGB each.
+    """
+
+    def __init__(self, judge: Judge, frames: Sequence[Image]) -> None:
+        from train.metrics.pictures import FaceSquare
+
+        self.seen: dict[int, tuple[FaceSquare, Image, Floats]] = {}
+        for index in looked_at(len(frames)):
+            points = judge.landmarks(frames[index])
+            if points is not None:
+                square = FaceSquare(points, *frames[index].shape[:2])
+                self.seen[index] = (square, square.picture(frames[index]), points)
+
+
+class Watch:
+    """Looks at one result as it is made.
+
+    Args:
+        judge: the measures.
+        portrait: ``(H, W, 3) uint8`` RGB, what the avatar was made from.
+        count: how many frames the result will have.
+        truth: the frames it should equal, if they are known.
+
+    Attributes:
+        scores: measure -> value of each frame looked at; ``lost`` is 1 where no face was found.
+    """
+
+    def __init__(self, judge: Judge, portrait: Image, count: int, truth: Truth | None = None) -> None:
+        self.scores: dict[str, list[float]] = {}
+        self._judge = judge
+        self._person = judge.embedding(portrait, judge.landmarks(portrait))
+        self._wanted = frozenset(looked_at(count))
+        self._truth = truth
+
+    def over(self, pictures: Iterable[Image]) -> Iterator[Image]:
+        """The pictures, unchanged, measured as they pass."""
+        for index, picture in enumerate(pictures):
+            if index in self._wanted:
+                self._look(index, picture)
+            yield picture
+
+    def means(self) -> dict[str, float]:
+        """Mean of every measure over the frames in which it could be taken."""
+        kept = {name: [v for v in values if np.isfinite(v)] for name, values in self.scores.items()}
+        return {name: float(np.mean(values)) for name, values in kept.items() if values}
+
+    def _look(self, index: int, picture: Image) -> None:
+        points = self._judge.landmarks(picture)
+        self._add("lost", float(points is None))
+        embedding = self._judge.embedding(picture, points)
+        if embedding is not None and self._person is not None:
+            self._add("identity", cosine(embedding, self._person))
+        if self._truth is not None and index in self._truth.seen:
+            self._compare(picture, points, *self._truth.seen[index])
+
+    def _compare(
+        self, picture: Image, points: Floats | None, square: FaceSquare, target: Image, wanted: Floats
+    ) -> None:
+        from train.metrics.pictures import landmark_distance, picture_scores
+
+        whole, box = square.picture(picture), square.box(wanted)
+        face, true_face = whole[box], target[box]
+        for name, value in picture_scores(face, true_face).items():
+            self._add(name, value)
+        self._add("l1_wide", picture_scores(whole, target)["l1"])
+        found = None if points is None else square.points(points)
+        self._add("akd", landmark_distance(found, square.points(wanted)))
+        if self._judge.perceptual is not None:
+            self._add("perceptual", self._judge.perceptual(face, true_face))
+
+    def _add(self, name: str, value: float) -> None:
+        self.scores.setdefault(name, []).append(value)
+
+
+def looked_at(count: int) -> list[int]:
+    """Indices of the frames that are measured: at most :data:`SAMPLES`, evenly spread, without the first."""
+    if count < 2:
+        return []
+    places = np.linspace(1, count - 1, min(SAMPLES, count - 1))
+    return [round(float(place)) for place in places]

@@ -1,0 +1,164 @@
+"""The ``live`` preset: landmarks and a small network warp and repaint a portrait."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from train.model.config import LiveConfig
+from train.model.grid import Enlarge, warp
+from train.model.networks import Correction, Encoder, Painter
+from train.model.prior import FacialPrior
+
+
+class LiveOutput(NamedTuple):
+    """One rendered frame (normalised units; see :class:`LiveModel`).
+
+    Attributes:
+        flow: ``(B, 2, 64, 64)``; output position y shows the source at ``y + flow(y)``.
+        occlusion: ``(B, 1, 64, 64)``; 1 where the warp is to be kept.
+        paint: ``(B, 3, 256, 256)``, added to the warped picture.
+        image: ``(B, 3, 256, 256)``, the finished picture; clamped to 0..1 only outside training.
+        warped: ``(B, 3, 256, 256)``, the picture before the paint.
+        prior_flow: ``(B, 2, 64, 64)``, what the landmarks alone say.
+        occlusion_logits: ``(B, 1, 64, 64)``, for losses.
+    """
+
+    flow: Tensor
+    occlusion: Tensor
+    paint: Tensor
+    image: Tensor
+    warped: Tensor
+    prior_flow: Tensor
+    occlusion_logits: Tensor
+
+
+class Observation(NamedTuple):
+    """What :meth:`LiveModel.observe` hands on: all at 64 x 64, FP32.
+
+    Attributes:
+        flow: prior flow ``(B, 2, 64, 64)``.
+        maps, change: region maps and their change since the portrait, ``(B, R, 64, 64)``.
+        life: ``(B, 1, 1, 1)``, 0 at rest, towards 1 with motion.
+        features: the code warped by the prior flow, ``(B, C, 64, 64)``.
+    """
+
+    flow: Tensor
+    maps: Tensor
+    change: Tensor
+    life: Tensor
+    features: Tensor
+
+
+class Composition(NamedTuple):
+    """What :meth:`LiveModel.compose` hands on.
+
+    Attributes:
+        flow, occlusion, logits: the final flow, occlusion and its logits at 64 x 64.
+        warped: the warped portrait ``(B, 3, 256, 256)``.
+        features: the code warped by the final flow.
+        need: ``(B, 1, 256, 256)``, how much of the paint is let through.
+    """
+
+    flow: Tensor
+    occlusion: Tensor
+    logits: Tensor
+    warped: Tensor
+    features: Tensor
+    need: Tensor
+
+
+class LiveModel(nn.Module):
+    """Encoder, facial prior, correction and painter.
+
+    Coordinates are normalised to -1..1 over the avatar's crop, x right, y down, ``align_corners=True``
+    (-1 and 1 are the centres of the first and last pixel).  Untrained, it is exactly the landmark warp:
+    the correction's and the painter's last layers are zero.
+
+    Example:
+        >>> model = LiveModel()
+        >>> out = model(source, source_points, driving_points)  # (B,3,256,256), (B,478,2), (B,478,2)
+        >>> out.image.shape
+        torch.Size([1, 3, 256, 256])
+    """
+
+    def __init__(self, config: LiveConfig | None = None) -> None:
+        super().__init__()
+        self.config = config or LiveConfig()
+        self.prior = FacialPrior(self.config)
+        self.encoder = Encoder(self.config)
+        self.correction = Correction(self.config)
+        self.painter = Painter(self.config)
+        self.enlarge = Enlarge(self.config.field_size, self.config.image_size)
+
+    def encode(self, source: Tensor) -> Tensor:
+        """Portrait ``(B, 3, 256, 256)`` in 0..1 -> its code ``(B, features, 64, 64)``."""
+        return self.encoder(source)  # type: ignore[no-any-return]
+
+    def render(
+        self,
+        source: Tensor,
+        features: Tensor,
+        source_points: Tensor,
+        driving_points: Tensor,
+        dense: Tensor | None = None,
+    ) -> LiveOutput:
+        """One frame from the avatar's code.
+
+        Args:
+            source, features: the portrait and what :meth:`encode` made of it.
+            source_points: ``(B, 478, 2)``, the portrait's landmarks.
+            driving_points: ``(B, 478, 2)``, where they go in this frame.
+            dense: ``(B, 3, 64, 64)``, measured backward flow (x, y) and its weight in 0..1; it takes the
+                landmark warp's place where the weight is 1.
+        """
+        seen = self.observe(features, source_points, driving_points, dense)
+        heads, hidden = self.correction(seen.features, seen.maps, seen.change, seen.flow)
+        composed = self.compose(source, features, seen, heads)
+        strokes = self.painter(
+            composed.features, hidden, seen.maps, seen.change, composed.occlusion, composed.warped
+        )
+        paint = strokes.float() * composed.need
+        image = composed.warped + paint
+        if not self.training:
+            image = image.clamp(0.0, 1.0)
+        flow, occlusion, logits = composed.flow, composed.occlusion, composed.logits
+        return LiveOutput(flow, occlusion, paint, image, composed.warped, seen.flow, logits)
+
+    def observe(
+        self, features: Tensor, source_points: Tensor, driving_points: Tensor, dense: Tensor | None
+    ) -> Observation:
+        """What the landmarks say (FP32): first step of :meth:`render`."""
+        prior = self.prior(source_points, driving_points, dense)
+        life = prior.motion / (prior.motion + self.config.rest_motion)
+        first = warp(features, self.prior.base + prior.flow)
+        maps = prior.driving_maps
+        return Observation(prior.flow, maps, maps - prior.source_maps, life, first)
+
+    def compose(self, source: Tensor, features: Tensor, seen: Observation, heads: Tensor) -> Composition:
+        """Bound the correction, add it to the prior, warp by the sum (FP32): third step of :meth:`render`."""
+        config = self.config
+        heads = heads.float()
+        freedom = seen.life * (1.0 - config.face_damping * seen.maps[:, -1:])
+        gate = config.gate_limit * torch.tanh(heads[:, :1])
+        step = config.residual_limit * torch.tanh(heads[:, 1:3])
+        flow = seen.flow + freedom * (gate * seen.flow + step)
+        logits = heads[:, 3:] + config.visible_bias
+        occlusion = torch.sigmoid(logits)
+        # Bilinear enlargement keeps linear functions: enlarging base + flow saves a 512 KB constant.
+        warped = warp(source, self.enlarge(self.prior.base + flow))
+        again = warp(features, self.prior.base + flow)
+        need = seen.life * (1.0 - (1.0 - config.paint_floor) * occlusion)
+        return Composition(flow, occlusion, logits, warped, again, self.enlarge(need))
+
+    def forward(
+        self,
+        source: Tensor,
+        source_points: Tensor,
+        driving_points: Tensor,
+        dense: Tensor | None = None,
+    ) -> LiveOutput:
+        """Encode and render in one go (training); shapes as in :meth:`render`."""
+        return self.render(source, self.encode(source), source_points, driving_points, dense)

@@ -1,0 +1,151 @@
+"""The facial prior: landmarks in, a dense backward flow and soft region maps out.
+
+It stands where the paper has its region focusing module (section 3.2) and the sparse-to-dense part of
+motion prediction (3.3), but its points move per frame, and it is closed-form: nothing here is learned.
+
+A Gaussian on a pixel grid is a product of one in x and one in y, so the pixels-by-landmarks matrix
+(4096 x 478) is never built: kernel regression is a matrix product of two 64 x 478 factors.
+All of it is FP32 in every runtime: in bf16 the distances are wrong by more than a region's width.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from train.model.config import LiveConfig
+from train.model.grid import base_grid, full_precision
+from train.model.regions import region_members, rigid_weights
+
+# exp(-40) = 4e-18 counts as nothing beside every eps, and a product of two such factors still is a normal
+# FP32 number: denormals would cost more than all the rest.
+_FARTHEST = 40.0
+
+
+class PriorOutput(NamedTuple):
+    """What the prior knows about one frame (B batch, R regions).
+
+    Attributes:
+        flow: ``(B, 2, 64, 64)`` backward displacement.
+        driving_maps, source_maps: ``(B, R, 64, 64)`` in 0..1, where the regions are and where they were;
+            the last is the whole face.
+        motion: ``(B, 1, 1, 1)``, the longest landmark displacement.
+    """
+
+    flow: Tensor
+    driving_maps: Tensor
+    source_maps: Tensor
+    motion: Tensor
+
+
+class FacialPrior(nn.Module):
+    """Landmark warp on the 64 x 64 grid."""
+
+    axis: Tensor
+    base: Tensor
+    members: Tensor
+    rigid: Tensor
+
+    def __init__(self, config: LiveConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.register_buffer("axis", torch.linspace(-1.0, 1.0, config.field_size)[:, None], persistent=False)
+        self.register_buffer("base", base_grid(config.field_size), persistent=False)
+        self.register_buffer("members", region_members(config.landmarks), persistent=False)
+        self.register_buffer("rigid", rigid_weights(config.landmarks)[:, None], persistent=False)
+
+    def forward(
+        self, source_points: Tensor, driving_points: Tensor, dense: Tensor | None = None
+    ) -> PriorOutput:
+        """Points ``(B, N, 2)``; a measured ``dense`` flow ``(B, 3, 64, 64)``: x, y, weight."""
+        with full_precision(source_points.device):
+            return self._compute(source_points.float(), driving_points.float(), dense)
+
+    def _compute(self, source: Tensor, driving: Tensor, dense: Tensor | None) -> PriorOutput:
+        rigid_at_points, rigid_on_grid = self._similarity(source, driving)
+        left = source - driving - rigid_at_points
+        flow = rigid_on_grid + self._regression(driving, left)
+        if dense is not None:
+            # Where the driver's motion was measured densely, that is better than what landmarks can say.
+            measured = dense.float()
+            flow = flow + measured[:, 2:] * (measured[:, :2] - flow)
+        motion = torch.linalg.vector_norm(source - driving, dim=2).amax(dim=1).reshape(-1, 1, 1, 1)
+        return PriorOutput(flow, self._maps(driving), self._maps(source), motion)
+
+    def _similarity(self, source: Tensor, driving: Tensor) -> tuple[Tensor, Tensor]:
+        """The head's motion: weighted least-squares similarity, driving to source, as displacements.
+
+        Solved for the *difference* from the identity, so equal points give exactly zero and coinciding
+        ones a pure translation.  Returns displacements at the points ``(B, N, 2)`` and on the grid
+        ``(B, 2, 64, 64)``.
+        """
+        step = source - driving
+        centre = (self.rigid * driving).sum(dim=1, keepdim=True)
+        shift = (self.rigid * step).sum(dim=1, keepdim=True)
+        d, e = driving - centre, step - shift
+        weighted = self.rigid * d
+        # OpenVINO takes an epsilon of 1e-8 for 0 here (NaN when all points coincide); 1e-6 it keeps.
+        power = (weighted * d).sum(dim=(1, 2), keepdim=True) + 1e-6
+        a = (weighted * e).sum(dim=(1, 2), keepdim=True) / power
+        b = (weighted[..., :1] * e[..., 1:] - weighted[..., 1:] * e[..., :1]).sum(
+            dim=(1, 2), keepdim=True
+        ) / power
+        at_points = shift + torch.cat(
+            (a * d[..., :1] - b * d[..., 1:], b * d[..., :1] + a * d[..., 1:]), dim=2
+        )
+        cx, cy = centre[..., :1, None], centre[..., 1:, None]
+        x, y = self.base[:, :1] - cx, self.base[:, 1:] - cy
+        a, b = a[..., None], b[..., None]
+        on_grid = torch.cat(
+            (shift[..., :1, None] + a * x - b * y, shift[..., 1:, None] + b * x + a * y), dim=1
+        )
+        return at_points, on_grid
+
+    def _factors(self, points: Tensor, width: float) -> tuple[Tensor, Tensor]:
+        """Gaussian factors ``(B, 64, N)`` of the grid's columns and rows for each point."""
+        k = 0.5 / width**2
+        x = self.axis - points[:, None, :, 0]
+        y = self.axis - points[:, None, :, 1]
+        return torch.exp(-(k * x * x).clamp(max=_FARTHEST)), torch.exp(-(k * y * y).clamp(max=_FARTHEST))
+
+    def _regression(self, points: Tensor, values: Tensor) -> Tensor:
+        """Kernel regression of ``values`` ``(B, N, 2)`` at ``points``, wide to narrow, on the grid.
+
+        Nadaraya-Watson at each level; every level is fitted to what is left *at the points*, and refitted
+        a few times (Tukey's twicing: the smoother's eigenvalues lie in 0..1, so it converges).
+        """
+        config = self.config
+        size = config.field_size
+        x = points[:, :, None, 0] - points[:, None, :, 0]
+        y = points[:, :, None, 1] - points[:, None, :, 1]
+        squared = x * x + y * y
+        total: Tensor | None = None
+        for width, eps, passes in zip(
+            config.kernel_widths, config.kernel_eps, config.kernel_passes, strict=True
+        ):
+            weights = torch.exp(-(squared * (0.5 / width**2)).clamp(max=_FARTHEST))
+            norm = 1.0 / (weights.sum(dim=2, keepdim=True) + eps)
+            coefficients = values
+            left = values - norm * (weights @ coefficients)
+            for _ in range(passes - 1):
+                coefficients = coefficients + left
+                left = values - norm * (weights @ coefficients)
+            values = left
+            columns, rows = self._factors(points, width)
+            load = torch.cat((coefficients, torch.ones_like(coefficients[..., :1])), dim=2)
+            loaded = load.transpose(1, 2)[:, :, None, :] * rows[:, None]
+            sums = (loaded.flatten(1, 2) @ columns.transpose(1, 2)).reshape(-1, 3, size, size)
+            field = sums[:, :2] / (sums[:, 2:] + eps)
+            total = field if total is None else total + field
+        assert total is not None
+        return total
+
+    def _maps(self, points: Tensor) -> Tensor:
+        """Soft region maps ``(B, R, 64, 64)``: how much of a region's points lie near each pixel."""
+        columns, rows = self._factors(points, self.config.region_width)
+        loaded = (self.members[:, None, :] * rows[:, None]).flatten(1, 2)
+        size = self.config.field_size
+        sums = (loaded @ columns.transpose(1, 2)).reshape(-1, self.members.shape[0], size, size)
+        return sums / (sums + 1.0)

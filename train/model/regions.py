@@ -1,0 +1,50 @@
+"""Which of MediaPipe's 478 face mesh points belong to which facial region.
+
+The numbers are the contours of the public face mesh topology (right and left are the subject's own),
+the two irises are 468..477.
+"""
+
+from __future__ import annotations
+
+import torch
+
+RIGHT_EYE = (33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246)
+LEFT_EYE = (263, 249, 390, 373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 387, 388, 466)
+RIGHT_BROW = (70, 63, 105, 66, 107, 55, 65, 52, 53, 46)
+LEFT_BROW = (300, 293, 334, 296, 336, 285, 295, 282, 283, 276)
+LIPS_OUTER = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185)
+LIPS_INNER = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308, 415, 310, 311, 312, 13, 82, 81, 80, 191)
+
+#: The soft maps that the network sees, in channel order; a last map covers the whole face.
+REGIONS: tuple[tuple[int, ...], ...] = (
+    RIGHT_EYE,
+    LEFT_EYE,
+    RIGHT_BROW + LEFT_BROW,
+    LIPS_OUTER + LIPS_INNER,
+)
+
+#: Points over bone that expressions hardly move: forehead, temples, nose, eye corners.
+_FOREHEAD = (10, 151, 9, 8, 108, 337, 67, 297, 109, 338, 69, 299, 104, 333, 103, 332, 54, 284, 21, 251)
+_TEMPLES = (162, 389, 127, 356)
+_NOSE = (6, 168, 197, 195, 5, 4, 1)
+_EYE_CORNERS = (33, 133, 362, 263)
+RIGID = _FOREHEAD + _TEMPLES + _NOSE + _EYE_CORNERS
+
+#: What every other point weighs in the head's similarity.
+SOFT_WEIGHT = 0.02
+
+
+def region_members(landmarks: int) -> torch.Tensor:
+    """``(len(REGIONS) + 1, landmarks)`` of 0 and 1; the last row is the whole face."""
+    members = torch.zeros(len(REGIONS) + 1, landmarks)
+    for row, region in enumerate(REGIONS):
+        members[row, list(region)] = 1.0
+    members[-1] = 1.0
+    return members
+
+
+def rigid_weights(landmarks: int) -> torch.Tensor:
+    """``(landmarks,)`` weights for the head's similarity, summing to 1."""
+    weights = torch.full((landmarks,), SOFT_WEIGHT)
+    weights[list(RIGID)] = 1.0
+    return weights / weights.sum()

@@ -1,0 +1,116 @@
+"""A quick look at people that are not trained on, during a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from engine.types import Image
+from train.data.augment import Change
+from train.data.dataset import Batch, PackedData
+from train.losses.motion import flow_error
+from train.losses.picture import CROP, Perceptual, part_squares, square_crop
+from train.model import LiveModel
+from train.sheet import contact_sheet, picture
+
+TITLES = ("source", "driving", "untrained warp", "ours", "painted")
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """Means over the validation pairs: of the untrained warp and of ours.
+
+    Attributes:
+        scores: name -> (untrained warp, ours); lower is better.
+        sheet: a contact sheet.
+    """
+
+    scores: dict[str, tuple[float, float]]
+    sheet: Image
+
+    @property
+    def ratio(self) -> float:
+        """Mean of ours / untrained over picture errors: what the best checkpoint is chosen by."""
+        names = [name for name in self.scores if name != "pixels"]
+        return float(np.mean([self.scores[n][1] / max(self.scores[n][0], 1e-9) for n in names]))
+
+
+def validation_pairs(
+    data: PackedData, count: int, focus: float = 1.0, seed: int = 11
+) -> Iterator[tuple[str, Batch]]:
+    """Clip ids and single-source batches of up to three pairs, spread over the clips; unchanged pictures.
+
+    Args:
+        count: pairs wanted, about.
+        focus: 0 draws pairs alike, 1 in proportion to their importance.
+    """
+    rng = np.random.default_rng(seed)
+    for k in range(-(-count // 3)):
+        clip = data.clips[k % len(data.clips)]
+        rows = clip.sources[rng.integers(len(clip.sources))]
+        weights = clip.importance[rows].astype(np.float64) ** focus
+        chosen = rng.choice(rows, min(3, len(rows)), replace=False, p=weights / weights.sum())
+        arrays = data.assemble(clip, chosen, Change(), rng)
+        yield str(clip.meta["clip"]["id"]), Batch(*(torch.from_numpy(part) for part in arrays))
+
+
+@torch.no_grad()
+def validate(model: LiveModel, perceptual: Perceptual, data: PackedData, count: int, rows: int) -> Validation:
+    """Measure ``model`` (put into eval mode meanwhile) against its own untrained warp."""
+    was, total = model.training, 0
+    sums: dict[str, tuple[float, float]] = {}
+    pictures: list[list[Image]] = []
+    model.eval()
+    for number, (_, batch) in enumerate(validation_pairs(data, count)):
+        times = len(batch.driving)
+        source, points = (x.expand(times, *x.shape[1:]) for x in (batch.source, batch.source_points))
+        out = model(source, points, batch.driving_points, batch.dense)
+        plain = prior_warp(model, source, out.prior_flow)
+        for name, (a, b) in _scores(batch, plain, out.image, out.prior_flow, out.flow, perceptual).items():
+            old = sums.get(name, (0.0, 0.0))
+            sums[name] = (old[0] + a * times, old[1] + b * times)
+        total += times
+        if number < rows:
+            last = times - 1
+            shown = (source, batch.driving, plain, out.image, out.paint + 0.5)
+            pictures.append([picture(x[last]) for x in shown])
+    model.train(was)
+    scores = {name: (a / total, b / total) for name, (a, b) in sums.items()}
+    return Validation(scores, contact_sheet(pictures, TITLES))
+
+
+def prior_warp(model: LiveModel, source: Tensor, prior_flow: Tensor) -> Tensor:
+    """The picture that the untrained model gives."""
+    from train.model.grid import warp
+
+    return warp(source, model.enlarge(model.prior.base + prior_flow))
+
+
+def _scores(
+    batch: Batch, plain: Tensor, ours: Tensor, prior_flow: Tensor, flow: Tensor, perceptual: Perceptual
+) -> dict[str, tuple[float, float]]:
+    scores: dict[str, tuple[float, float]] = {}
+    target = batch.driving
+    squares = part_squares(batch.driving_points)
+
+    def both(name: str, measure: object) -> None:
+        assert callable(measure)
+        scores[name] = (float(measure(plain)), float(measure(ours)))
+
+    both("l1", lambda image: (image - target).abs().mean())
+    both("perceptual", lambda image: perceptual(image, target))
+    for name, (centre, half) in zip(("mouth", "eye"), squares, strict=True):
+        wanted = square_crop(target, centre, half, CROP)
+        both(
+            f"{name}_l1", lambda i, c=centre, h=half, w=wanted: (square_crop(i, c, h, CROP) - w).abs().mean()
+        )
+    ones = torch.ones_like(batch.teacher[:, 2:])
+    scores["pixels"] = (
+        float(flow_error(prior_flow, batch.teacher, ones)),
+        float(flow_error(flow, batch.teacher, ones)),
+    )
+    return scores
