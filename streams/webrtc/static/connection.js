@@ -1,0 +1,151 @@
+/** One WebRTC connection: the camera up, the avatar down, and a channel for commands. */
+
+import { Problem } from "./api.js";
+
+const GATHER_MS = 1500;
+const CONNECT_MS = 10_000;
+const SILENT_MS = 5000;
+const UNSTABLE_MS = 3000;
+const CAMERA_BITS = 2_500_000;
+
+/**
+ * Events: "message" (detail: a message of the server's), "picture" (the first one arrived),
+ * "end" (detail: a Problem), once.
+ */
+export class Connection extends EventTarget {
+  #api;
+  #peer;
+  #channel;
+  #location = null;
+  #watch = 0;
+  #ended = false;
+  #frames = 0;
+  #newest = 0;
+
+  /** @type {MediaStream} what the server sends */
+  stream = new MediaStream();
+
+  constructor(api, iceServers) {
+    super();
+    this.#api = api;
+    this.#peer = new RTCPeerConnection({ iceServers, bundlePolicy: "max-bundle" });
+    this.#channel = this.#peer.createDataChannel("control");
+    this.#channel.onmessage = ({ data }) => this.#hear(data);
+    this.#channel.onopen = () => this.dispatchEvent(new Event("open"));
+    this.#channel.onclose = () => this.#end("The server ended the session.");
+    this.#peer.ontrack = ({ track, receiver }) => {
+      receiver.jitterBufferTarget = 0; // live: late pictures are worth less than a steady clock
+      this.stream.addTrack(track);
+    };
+    this.#peer.onconnectionstatechange = () => this.#look();
+  }
+
+  /**
+   * @param {MediaStreamTrack} video
+   * @param {MediaStreamTrack | null} audio
+   */
+  async open(video, audio, signal) {
+    const sender = this.#peer.addTransceiver(video, { direction: "sendrecv", streams: [new MediaStream([video])] }).sender;
+    // Sound has its place from the start, so that the microphone can come and go without a new offer.
+    this.#peer.addTransceiver(audio ?? "audio", { direction: "sendrecv" });
+    await this.#peer.setLocalDescription();
+    await this.#gathered();
+    const { answer, location } = await this.#api.openSession(this.#peer.localDescription.sdp, signal);
+    this.#location = location;
+    if (this.#ended || signal.aborted) return this.close();
+    await this.#peer.setRemoteDescription({ type: "answer", sdp: answer });
+    await keepDetail(sender).catch(() => {});
+    this.#newest = performance.now();
+    this.#watch = setInterval(() => this.#watchPictures(), 500);
+    return undefined;
+  }
+
+  send(message) {
+    if (this.#channel.readyState === "open") this.#channel.send(JSON.stringify(message));
+  }
+
+  async setVideo(track) {
+    await this.#sender("video")?.replaceTrack(track);
+  }
+
+  async setAudio(track) {
+    await this.#sender("audio")?.replaceTrack(track);
+  }
+
+  stats() {
+    return this.#peer.getStats();
+  }
+
+  /** End it from this side. */
+  close() {
+    this.#ended = true;
+    clearInterval(this.#watch);
+    this.#peer.close();
+    if (this.#location) this.#api.closeSession(this.#location);
+    this.#location = null;
+  }
+
+  #sender(kind) {
+    return this.#peer.getTransceivers().find(({ receiver }) => receiver.track.kind === kind)?.sender;
+  }
+
+  #hear(data) {
+    let message;
+    try {
+      message = JSON.parse(data);
+    } catch {
+      return;
+    }
+    this.dispatchEvent(new CustomEvent("message", { detail: message }));
+  }
+
+  #gathered() {
+    if (this.#peer.iceGatheringState === "complete") return Promise.resolve();
+    return new Promise((resolve) => {
+      setTimeout(resolve, GATHER_MS);
+      this.#peer.addEventListener("icegatheringstatechange", () => {
+        if (this.#peer.iceGatheringState === "complete") resolve();
+      });
+    });
+  }
+
+  #look() {
+    const state = this.#peer.connectionState;
+    if (state === "failed") this.#end("The connection was lost.");
+    if (state === "disconnected") {
+      setTimeout(() => this.#peer.connectionState === "disconnected" && this.#end("The connection was lost."), UNSTABLE_MS);
+    }
+  }
+
+  /** A connection over which no picture comes is lost too, whatever its state is. */
+  async #watchPictures() {
+    const frames = [...(await this.stats()).values()].find(isPicture)?.framesDecoded ?? 0;
+    if (this.#ended) return;
+    if (frames > this.#frames) {
+      if (!this.#frames) this.dispatchEvent(new Event("picture"));
+      this.#frames = frames;
+      this.#newest = performance.now();
+    }
+    const silent = performance.now() - this.#newest;
+    if (!this.#frames && silent > CONNECT_MS) this.#end("No picture came through the network.");
+    if (this.#frames && silent > SILENT_MS && !document.hidden) this.#end("The pictures stopped.");
+  }
+
+  #end(title) {
+    if (this.#ended) return;
+    this.close();
+    this.dispatchEvent(new CustomEvent("end", { detail: new Problem(title) }));
+  }
+}
+
+function isPicture(entry) {
+  return entry.type === "inbound-rtp" && entry.kind === "video";
+}
+
+/** The tracker lives from detail: under pressure the browser gives up frames before pixels. */
+async function keepDetail(sender) {
+  const parameters = sender.getParameters();
+  parameters.degradationPreference = "maintain-resolution";
+  for (const encoding of parameters.encodings) encoding.maxBitrate = CAMERA_BITS;
+  await sender.setParameters(parameters);
+}
