@@ -1,4 +1,7 @@
-/** The server that served this page: its token, its JSON, and its refusals in words. */
+/**
+ * The server that served this page: its JSON, and its refusals in words.  Where it wants a token, the page came
+ * with a cookie that carries it.
+ */
 
 /** Something that went wrong, said for the person before the screen. */
 export class Problem extends Error {
@@ -13,27 +16,12 @@ export class Problem extends Error {
   }
 }
 
-const TOKEN = "mien-token";
-
-/** The token of the link's fragment, which is then taken out of the address bar and of what is shared. */
-function takeToken() {
-  const given = new URLSearchParams(location.hash.slice(1)).get("token");
-  if (given) {
-    sessionStorage.setItem(TOKEN, given);
-    history.replaceState(null, "", location.pathname + location.search);
-  }
-  return given ?? sessionStorage.getItem(TOKEN);
-}
-
 export class Api {
-  #token = takeToken();
-
   /** A response that is a success; a Problem otherwise. */
-  async request(path, { headers = {}, ...options } = {}) {
-    const sent = this.#token ? { ...headers, Authorization: `Bearer ${this.#token}` } : headers;
+  async request(path, options = {}) {
     let response;
     try {
-      response = await fetch(path, { cache: "no-store", ...options, headers: sent });
+      response = await fetch(path, { cache: "no-store", ...options });
     } catch (error) {
       if (options.signal?.aborted) throw error;
       throw new Problem("The server does not answer.", "Is Mien still running?");
@@ -44,11 +32,6 @@ export class Api {
 
   async state(signal) {
     return (await this.request("/api/state", { signal })).json();
-  }
-
-  /** A portrait's picture as a blob: address, because an <img> sends no token. */
-  async picture(path) {
-    return URL.createObjectURL(await (await this.request(path)).blob());
   }
 
   /** @param {File} file @returns {Promise<{id: string, name: string, image: string, notes: string[]}>} */
@@ -71,19 +54,15 @@ export class Api {
   }
 }
 
+/** A refusal in the server's own words: the first sentence says what is wrong, the others what to do. */
 async function asProblem(response) {
   const { status } = response;
   const body = await response.json().catch(() => ({}));
   const retryAfter = Number.parseFloat(response.headers.get("Retry-After")) || undefined;
   const more = { status, retryAfter, final: status !== 429 && status < 500 };
-  if (status === 401 || status === 403) {
-    const how = "Open the link that Mien printed when it started: it ends in #token=…";
-    return new Problem("This server asks for its token.", how, more);
+  if (status === 401) {
+    return new Problem("This server asks for its token.", "Open the link that Mien printed when it started.", more);
   }
-  const known = { 429: "Too many requests.", 503: "The server is full." }[status];
-  return new Problem(sentence(body.title ?? known ?? `The server refused (${status}).`), body.detail ?? "", more);
-}
-
-function sentence(text) {
-  return /[.!?]$/.test(text) ? text : `${text}.`;
+  const [title, ...rest] = (body.detail || `The server refused (${status}).`).split(/(?<=[.!?])\s+/);
+  return new Problem(title, rest.join(" "), more);
 }

@@ -26,6 +26,7 @@ class Page {
   #video = null;
   #audio = null;
   #answer = 0;
+  #awake = null;
 
   async open() {
     this.#words.show({ name: "off" });
@@ -36,7 +37,7 @@ class Page {
 
   async #fillGallery() {
     try {
-      await this.#gallery.fill(await this.#api.state());
+      this.#gallery.fill(await this.#api.state());
     } catch (problem) {
       this.#words.show({ name: "failed", problem });
     }
@@ -48,7 +49,7 @@ class Page {
     click("stop", () => this.#stop());
     click("record", () => this.#record());
     click("snapshot", async () => download(await snapshot(ids("avatar")), ids("saved")));
-    click("full", () => ids("picture").requestFullscreen?.());
+    click("full", () => this.#full());
     click("reference", () => this.#reference());
     click("search", () => this.#search());
     click("mirror", () => this.#mirror());
@@ -61,6 +62,7 @@ class Page {
     this.#link.addEventListener("connection", ({ detail }) => this.#connected(detail));
     this.#link.addEventListener("message", ({ detail }) => this.#told(detail));
     navigator.mediaDevices?.addEventListener?.("devicechange", () => this.#cameras());
+    addEventListener("online", () => this.#link.hurry());
     addEventListener("pagehide", () => this.#link.stop(true));
     listenForKeys(ids("keys-on"), (key) => this.#key(key));
   }
@@ -125,10 +127,18 @@ class Page {
     for (const id of ["record", "snapshot", "full", "reference", "search"]) ids(id).disabled = !live;
     ids("listen").disabled = !(live && this.#audio);
     root.toggleAttribute("data-frames", live);
+    this.#keepAwake(live);
     if (live) return;
     if (this.#recorder.running) this.#record();
     this.#neutral({ none: true });
     this.#meter.watch(null);
+  }
+
+  /** A phone that is looked at, but not touched, must not go to sleep. */
+  async #keepAwake(wanted) {
+    this.#awake?.release();
+    this.#awake = null;
+    if (wanted) this.#awake = await navigator.wakeLock?.request("screen").catch(() => null);
   }
 
   /** A new connection knows nothing of what the person chose on the last one. */
@@ -210,6 +220,13 @@ class Page {
     ids("listen").disabled = !(on && "frames" in root.dataset);
     this.#sound(on ? "Your voice comes back with the picture; recordings have it." : "");
     return this.#link.connection?.setAudio(this.#audio);
+  }
+
+  /** An iPhone shows a video alone, and nothing else, on its full screen. */
+  #full() {
+    const [picture, video] = [ids("picture"), ids("avatar")];
+    if (picture.requestFullscreen) picture.requestFullscreen().catch(() => {});
+    else video.webkitEnterFullscreen?.();
   }
 
   #hear(on) {

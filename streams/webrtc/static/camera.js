@@ -20,7 +20,6 @@ export async function openCamera(id) {
   const video = id ? { ...WANTED, deviceId: { exact: id } } : { ...WANTED, facingMode: "user" };
   try {
     const [track] = (await navigator.mediaDevices.getUserMedia({ video })).getVideoTracks();
-    track.contentHint = "motion";
     return track;
   } catch (error) {
     const [title, how] = CAMERA_WORDS[error.name] ?? ["The camera does not open.", error.message];

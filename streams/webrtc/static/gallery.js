@@ -26,11 +26,9 @@ export class Gallery extends EventTarget {
   }
 
   /** @param {{portraits: {id: string, name: string, image: string}[], limits: object}} state the server's */
-  async fill({ portraits, limits }) {
+  fill({ portraits, limits }) {
     this.#limits = limits ?? {};
-    await Promise.all(portraits.map((portrait) => this.#show(portrait)));
-    // In the server's order, whichever picture came first.
-    for (const { id } of portraits) this.#box.append(this.#pictures.get(id).label);
+    for (const portrait of portraits) this.#show(portrait);
     const ids = portraits.map(({ id }) => id);
     if (!this.#pictures.has(this.chosen) && ids.length) this.choose(ids[0]);
   }
@@ -56,11 +54,6 @@ export class Gallery extends EventTarget {
     known.label.querySelector("input").checked = true;
   }
 
-  /** The picture of one of the portraits, as an address. */
-  picture(id) {
-    return this.#pictures.get(id)?.picture;
-  }
-
   say(text) {
     this.#words.textContent = text;
   }
@@ -78,7 +71,7 @@ export class Gallery extends EventTarget {
     this.say("Looking for the face…");
     try {
       const portrait = await this.#api.addPortrait(file);
-      await this.#show(portrait);
+      this.#show(portrait);
       this.choose(portrait.id);
       this.say(portrait.notes?.length ? portrait.notes.join(" ") : `${portrait.name || "The portrait"} is ready.`);
     } catch (problem) {
@@ -93,16 +86,15 @@ export class Gallery extends EventTarget {
     return "";
   }
 
-  async #show({ id, name, image }) {
+  #show({ id, name, image }) {
     if (this.#pictures.has(id)) return;
-    const picture = await this.#api.picture(image);
     const label = document.createElement("label");
     const radio = document.createElement("input");
     Object.assign(radio, { type: "radio", name: "portrait", value: id });
     const img = document.createElement("img");
-    Object.assign(img, { src: picture, alt: name || "Portrait", title: name ?? "" });
+    Object.assign(img, { src: image, alt: name || "Portrait", title: name ?? "" });
     label.append(radio, img);
-    this.#pictures.set(id, { label, picture, name });
+    this.#pictures.set(id, { label, picture: image, name });
     this.#box.append(label);
   }
 }

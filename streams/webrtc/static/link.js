@@ -31,7 +31,7 @@ export class Link extends EventTarget {
 
   /** @param {() => {video: MediaStreamTrack, audio: MediaStreamTrack | null}} tracks asked at every try */
   async start(tracks) {
-    this.stop();
+    this.stop(true);
     const stop = new AbortController();
     this.#stop = stop;
     try {
@@ -43,7 +43,7 @@ export class Link extends EventTarget {
     }
   }
 
-  /** @param {boolean} [silently] without a word, because the page is being left */
+  /** @param {boolean} [silently] without a word, because more is to come, or the page is being left */
   stop(silently = false) {
     this.#stop?.abort();
     this.#stop = null;
