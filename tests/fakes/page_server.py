@@ -34,6 +34,11 @@ class PageServer:
         return f"http://127.0.0.1:{self.port}/"
 
     @property
+    def link(self) -> str:
+        """The address with its token, as the server prints it."""
+        return next(word for word in self.log().split() if word.startswith(self.url) and "token=" in word)
+
+    @property
     def pid(self) -> int:
         assert self._process is not None
         return self._process.pid

@@ -6,6 +6,7 @@ const GATHER_MS = 1500;
 const CONNECT_MS = 10_000;
 const SILENT_MS = 5000;
 const UNSTABLE_MS = 3000;
+const GOODBYE_MS = 3000;
 const CAMERA_BITS = 2_500_000;
 
 /**
@@ -21,6 +22,7 @@ export class Connection extends EventTarget {
   #ended = false;
   #frames = 0;
   #newest = 0;
+  #error = { text: "", time: 0 };
 
   /** @type {MediaStream} what the server sends */
   stream = new MediaStream();
@@ -32,7 +34,7 @@ export class Connection extends EventTarget {
     this.#channel = this.#peer.createDataChannel("control");
     this.#channel.onmessage = ({ data }) => this.#hear(data);
     this.#channel.onopen = () => this.dispatchEvent(new Event("open"));
-    this.#channel.onclose = () => this.#end("The server ended the session.");
+    this.#channel.onclose = () => this.#end(this.#goodbye());
     this.#peer.ontrack = ({ track, receiver }) => {
       receiver.jitterBufferTarget = 0; // live: late pictures are worth less than a steady clock
       this.stream.addTrack(track);
@@ -96,7 +98,14 @@ export class Connection extends EventTarget {
     } catch {
       return;
     }
+    if (message.type === "error") this.#error = { text: message.text, time: performance.now() };
     this.dispatchEvent(new CustomEvent("message", { detail: message }));
+  }
+
+  /** Why the server ends the session, if those were its last words. */
+  #goodbye() {
+    const { text, time } = this.#error;
+    return text && performance.now() - time < GOODBYE_MS ? text : "The server ended the session.";
   }
 
   #gathered() {

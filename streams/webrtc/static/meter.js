@@ -6,10 +6,11 @@ const EVERY_MS = 500;
 const NAMED = [
   ["track_ms", "follow the face"],
   ["render_ms", "draw the avatar"],
+  ["encode_ms", "encode it"],
   ["server_ms", "in the server, all in all"],
   ["network_ms", "network, there and back"],
   ["buffer_ms", "wait in this browser"],
-  ["decode_ms", "decode"],
+  ["decode_ms", "decode it"],
 ];
 
 export class Meter {
@@ -104,6 +105,7 @@ function between(before, now, server) {
     dropped: server.dropped,
     track_ms: server.track_ms,
     render_ms: server.render_ms,
+    encode_ms: server.encode_ms,
     server_ms: server.latency_ms,
     network_ms: 1000 * now.network,
     buffer_ms: (1000 * (now.buffer - before.buffer)) / Math.max(1, now.emitted - before.emitted),

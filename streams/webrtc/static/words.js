@@ -1,7 +1,8 @@
 /** What the page says about itself, in the picture and at its top. */
 
-const TOP = { off: "Off", asking: "Asking for the camera", loading: "Loading the model", connecting: "Connecting", live: "Live", waiting: "Waiting", failed: "Stopped" };
+const TOP = { off: "Off", asking: "Asking for the camera", loading: "Not ready yet", connecting: "Connecting", live: "Live", waiting: "Waiting", failed: "Stopped" };
 const LAMP = { off: "off", asking: "busy", loading: "busy", connecting: "busy", live: "live", waiting: "trouble", failed: "trouble" };
+const PROMISE = "Your picture goes to this Mien server and nowhere else.";
 const BUTTON = { off: "Start camera", failed: "Start again", waiting: "Try now" };
 
 export class Words {
@@ -17,8 +18,8 @@ export class Words {
   show({ name, problem, seconds, reason }) {
     document.documentElement.dataset.state = LAMP[name];
     this.#put("state", TOP[name]);
-    this.#put("say", this.#sentence(name, problem));
-    this.#put("detail", problem?.detail ?? this.#detail(name, reason));
+    this.#put("say", problem?.title ?? this.#sentence(name, reason));
+    this.#put("detail", problem?.detail ?? (name === "off" ? PROMISE : ""));
     // Apart, and not read aloud: a voice that counts down says nothing else.
     this.#put("countdown", name === "waiting" ? `Trying again in ${seconds} s.` : "");
     const button = this.#ids("start");
@@ -29,18 +30,9 @@ export class Words {
     this.#ids("words").hidden = name === "live";
   }
 
-  #sentence(name, problem) {
-    if (problem) return problem.title;
-    return {
-      asking: "Allow the camera when the browser asks.",
-      loading: "The model is still loading.",
-      connecting: "Connecting…",
-    }[name] ?? "";
-  }
-
-  #detail(name, reason) {
-    if (name === "off") return "Your picture goes to this Mien server and nowhere else.";
-    return name === "loading" ? (reason ?? "") : "";
+  #sentence(name, reason) {
+    if (name === "loading") return reason ? `Not ready: ${reason}.`.replace("..", ".") : "The model is still loading.";
+    return { asking: "Allow the camera when the browser asks.", connecting: "Connecting…" }[name] ?? "";
   }
 
   /** Only when it changes, so that it is read aloud once. */
