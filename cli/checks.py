@@ -37,6 +37,9 @@ def check(options: Options) -> Kind:
         MienError: in one line.
     """
     kind = kind_of(options)
+    if options.web.wanted:
+        _check_web(options, kind)
+        return kind
     if options.demo and options.driving is not None:
         raise MienError("--demo brings its own motion. Leave out --driving, or leave out --demo.")
     if kind is Kind.LIVE:
@@ -46,6 +49,17 @@ def check(options: Options) -> Kind:
     _check_places(options, kind)
     make_gains(options)
     return kind
+
+
+def _check_web(options: Options, kind: Kind) -> None:
+    if kind is not Kind.LIVE:
+        raise MienError(
+            "--webrtc is live: a file cannot drive it. Leave out --driving, or name a camera or stream."
+        )
+    if options.output is not None or options.save_motion is not None:
+        raise MienError("--webrtc writes no file. The page has a record button.")
+    _check_live(options)
+    make_gains(options)
 
 
 def _check_live(options: Options) -> None:
