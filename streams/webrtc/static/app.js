@@ -10,6 +10,7 @@ import { Link } from "./link.js";
 import { Meter } from "./meter.js";
 import { Words } from "./words.js";
 
+const POLL_MS = 1000;
 const PING_MS = 2000;
 const ANSWER_MS = 9000;
 const root = document.documentElement;
@@ -35,11 +36,18 @@ class Page {
     await this.#fillGallery();
   }
 
+  /** The portraits are there when the model is, which may be seconds after the page. */
   async #fillGallery() {
     try {
-      this.#gallery.fill(await this.#api.state());
+      for (;;) {
+        const state = await this.#api.state();
+        this.#gallery.fill(state);
+        if (!this.#link.wanted && !this.#video) this.#words.show({ name: "off", reason: state.reason });
+        if (state.ready) return;
+        await new Promise((done) => setTimeout(done, POLL_MS));
+      }
     } catch (problem) {
-      this.#words.show({ name: "failed", problem });
+      if (!this.#link.wanted) this.#words.show({ name: "failed", problem });
     }
   }
 

@@ -31,7 +31,8 @@ export class Words {
   }
 
   #sentence(name, reason) {
-    if (name === "loading") return reason ? `Not ready: ${reason}.`.replace("..", ".") : "The model is still loading.";
+    if (reason) return `Not ready: ${reason}.`;
+    if (name === "loading") return "The model is still loading.";
     return { asking: "Allow the camera when the browser asks.", connecting: "Connecting…" }[name] ?? "";
   }
 
