@@ -21,8 +21,8 @@ from aiortc import (
     RTCSessionDescription,
     VideoStreamTrack,
 )
-from av import AudioFrame, VideoFrame
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
+from av import AudioFrame, VideoFrame
 
 from engine.types import Image
 from streams.webrtc.app import Server
