@@ -64,7 +64,7 @@ def read_offer(text: str, *, local_only: bool) -> Offer:
             406, f"None of the offer's video codecs can be used; offer {' or '.join(VIDEO_CODECS)}."
         )
     found = UFRAG.search(text)
-    if found is None or any(m.ice.usernameFragment is None or m.dtls is None for m in parsed.media):
+    if found is None or not all(_has_credentials(media) for media in parsed.media):
         raise Problem(400, "The offer lacks ICE credentials or a DTLS fingerprint.")
     ways = video[0].direction or "sendrecv"
     sound = (audio[0].direction or "sendrecv") if audio else "inactive"
@@ -77,6 +77,11 @@ def read_offer(text: str, *, local_only: bool) -> Offer:
         takes_audio=sound in ("sendrecv", "recvonly"),
         data=any(media.kind == "application" for media in parsed.media),
     )
+
+
+def _has_credentials(media: Any) -> bool:
+    known = media.ice.usernameFragment and media.ice.password
+    return bool(known and media.dtls is not None and media.dtls.fingerprints)
 
 
 def _parse(text: str) -> Any:
