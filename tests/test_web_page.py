@@ -33,7 +33,7 @@ SECONDS = 1000
 @pytest.fixture(scope="module")
 def camera(carphone: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A camera before which someone talks."""
-    return write_camera(tmp_path_factory.mktemp("camera") / "talking.y4m", talking(carphone, 90))
+    return write_camera(tmp_path_factory.mktemp("camera") / "talking.y4m", talking(carphone, 45))
 
 
 @pytest.fixture(scope="module")
@@ -267,7 +267,8 @@ def check_sound_and_camera(page: Any) -> None:
 
 
 def check_statistics(page: Any) -> None:
-    until(lambda: all(words(page, f"#{name}").isdigit() for name in ("fps", "latency", "bitrate")), "numbers")
+    until(lambda: all(words(page, f"#{name}").isdigit() for name in ("fps", "latency")), "numbers")
+    assert float(words(page, "#bitrate")) >= 0
     assert int(words(page, "#fps")) > 5
     assert words(page, "#dropped").isdigit()
     page.click(".meter summary")

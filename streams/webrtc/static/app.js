@@ -18,7 +18,7 @@ const ids = (id) => document.getElementById(id);
 
 class Page {
   #api = new Api();
-  #link = new Link(this.#api);
+  #link = new Link(this.#api, ids("avatar"));
   #words = new Words(ids);
   #meter = new Meter(ids);
   #recorder = new Recorder();
@@ -151,7 +151,6 @@ class Page {
 
   /** A new connection knows nothing of what the person chose on the last one. */
   #connected(connection) {
-    ids("avatar").srcObject = connection.stream;
     if (this.#gallery.chosen) connection.send({ type: "portrait", id: this.#gallery.chosen });
     connection.send({ type: "gains", ...this.#gains.values });
     connection.send({ type: "mirror", on: "mirror" in root.dataset });

@@ -20,6 +20,7 @@ export class Connection extends EventTarget {
   #location = null;
   #watch = 0;
   #ended = false;
+  #closed = new AbortController();
   #frames = 0;
   #newest = 0;
   #error = { text: "", time: 0 };
@@ -27,9 +28,12 @@ export class Connection extends EventTarget {
   /** @type {MediaStream} what the server sends */
   stream = new MediaStream();
 
-  constructor(api, iceServers) {
+  /** @param {HTMLVideoElement} video shows the avatar */
+  constructor(api, video, iceServers) {
     super();
     this.#api = api;
+    video.srcObject = this.stream;
+    video.addEventListener("loadeddata", () => this.dispatchEvent(new Event("picture")), { once: true, signal: this.#closed.signal });
     this.#peer = new RTCPeerConnection({ iceServers, bundlePolicy: "max-bundle" });
     this.#channel = this.#peer.createDataChannel("control");
     this.#channel.onmessage = ({ data }) => this.#hear(data);
@@ -82,6 +86,7 @@ export class Connection extends EventTarget {
   close() {
     this.#ended = true;
     clearInterval(this.#watch);
+    this.#closed.abort();
     this.#peer.close();
     if (this.#location) this.#api.closeSession(this.#location);
     this.#location = null;
@@ -131,7 +136,6 @@ export class Connection extends EventTarget {
     const frames = [...(await this.stats()).values()].find(isPicture)?.framesDecoded ?? 0;
     if (this.#ended) return;
     if (frames > this.#frames) {
-      if (!this.#frames) this.dispatchEvent(new Event("picture"));
       this.#frames = frames;
       this.#newest = performance.now();
     }

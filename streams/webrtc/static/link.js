@@ -14,15 +14,18 @@ const LONGEST_S = 15;
  */
 export class Link extends EventTarget {
   #api;
+  #video;
   #stop = null;
   #hurry = () => {};
 
   /** @type {Connection | null} */
   connection = null;
 
-  constructor(api) {
+  /** @param {HTMLVideoElement} video shows the avatar */
+  constructor(api, video) {
     super();
     this.#api = api;
+    this.#video = video;
   }
 
   get wanted() {
@@ -89,7 +92,7 @@ export class Link extends EventTarget {
 
   /** One connection from its start to its end; the Problem that ended it. */
   async #once({ video, audio }, iceServers, signal, worked) {
-    const connection = new Connection(this.#api, iceServers);
+    const connection = new Connection(this.#api, this.#video, iceServers);
     this.connection = connection;
     const ended = new Promise((resolve) => {
       connection.addEventListener("end", ({ detail }) => resolve(detail), { once: true });

@@ -57,7 +57,8 @@ export class Meter {
   }
 
   #show(numbers) {
-    for (const name of ["fps", "latency", "bitrate", "dropped"]) this.#ids(name).textContent = whole(numbers[name]);
+    for (const name of ["fps", "latency", "dropped"]) this.#ids(name).textContent = whole(numbers[name]);
+    this.#ids("bitrate").textContent = numbers.bitrate?.toFixed(1) ?? "–";
     const rows = NAMED.filter(([key]) => Number.isFinite(numbers[key])).map(([key, words]) => {
       const row = document.createElement("div");
       const [term, value] = [document.createElement("dt"), document.createElement("dd")];
@@ -101,7 +102,7 @@ function between(before, now, server) {
   const frames = now.frames - before.frames;
   const numbers = {
     fps: frames / seconds,
-    bitrate: (8 * (now.bytes - before.bytes)) / seconds / 1000,
+    bitrate: (8 * (now.bytes - before.bytes)) / seconds / 1e6,
     dropped: server.dropped,
     track_ms: server.track_ms,
     render_ms: server.render_ms,
