@@ -78,13 +78,10 @@ def visit(chromium: Any, server: PageServer) -> Iterator[Callable[..., Any]]:
     server.wait_until_empty()
 
 
-def start(page: Any, seconds: float = 10) -> float:
-    """Start the camera; the seconds until the avatar is there."""
-    began = time.monotonic()
+def start(page: Any, seconds: float = 20) -> None:
+    """Start the camera, and wait for the avatar."""
     page.click("#start")
     page.locator(LIVE).wait_for(state="attached", timeout=seconds * SECONDS)
-    page.wait_for_timeout(1)
-    return time.monotonic() - began
 
 
 def shoot(page: Any, name: str) -> None:
@@ -107,11 +104,11 @@ def until(holds: Callable[[], bool], what: str, seconds: float = 8) -> None:
 def test_the_avatar_moves_beside_the_person_within_five_seconds(
     visit: Callable[..., Any], camera: Path, astronaut: Image, avatar: Any
 ) -> None:
-    began = time.monotonic()
     page = visit()
+    page.evaluate(FIRST_PICTURE)
     start(page)
-    taken = time.monotonic() - began
-    print(f"from the page's address to the first picture of the avatar: {taken:.2f} s")
+    taken = page.evaluate("() => window.firstPicture") / SECONDS
+    print(f"\nfrom the page's address to the first picture of the avatar: {taken:.2f} s")
     assert taken < 5
     shown = []
     for _ in range(5):
@@ -126,6 +123,10 @@ def test_the_avatar_moves_beside_the_person_within_five_seconds(
     box = page.locator("#avatar").bounding_box()
     assert box["y"] >= 0 and box["y"] + box["height"] <= 860
     shoot(page, "live")
+
+
+FIRST_PICTURE = """() => document.getElementById("avatar").requestVideoFrameCallback(
+    (now) => { window.firstPicture = now; })"""
 
 
 def test_every_control_does_what_it_says(visit: Callable[..., Any], tmp_path: Path, close_up: Image) -> None:
