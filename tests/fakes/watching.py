@@ -74,7 +74,7 @@ def _seen(found: Any) -> Seen:
     return Seen(times, grey.reshape(len(times), -1))
 
 
-def glass_to_glass(camera: Seen, avatar: Seen, longest: float = 800.0) -> np.ndarray:
+def glass_to_glass(camera: Seen, avatar: Seen, longest: float = 700.0) -> np.ndarray:
     """``(N, 2)``: when the camera jumped and how much later the avatar did, in milliseconds.
 
     The avatar has jumped with the first picture that is more like its new rest than like its old one.
@@ -90,7 +90,9 @@ def glass_to_glass(camera: Seen, avatar: Seen, longest: float = 800.0) -> np.nda
         way = new - old
         share = (avatar.grey[inside] - old) @ way / (way @ way)
         starts.append(start)
-        delays.append(avatar.times[inside[np.argmax(share > 0.5)]] - start)
+        # Where it did not follow, the delay is the whole second: that counts, too.
+        at = avatar.times[inside[np.argmax(share > 0.5)]] if (share > 0.5).any() else after
+        delays.append(at - start)
     return np.column_stack([starts, delays])
 
 
@@ -103,4 +105,4 @@ def _jumps(camera: Seen) -> np.ndarray:
 def _rest(avatar: Seen, start: float, end: float) -> Floats | None:
     """The mean picture of a passage."""
     inside = (avatar.times >= start) & (avatar.times < end)
-    return np.asarray(avatar.grey[inside].mean(axis=0), np.float32) if inside.sum() >= 2 else None
+    return np.asarray(avatar.grey[inside].mean(axis=0), np.float32) if inside.any() else None
