@@ -9,22 +9,23 @@ from __future__ import annotations
 import asyncio
 import sys
 from pathlib import Path
-
-sys.path[:0] = [str(Path(__file__).resolve().parents[1]), str(Path(__file__).resolve().parents[2])]
+from typing import Any
 
 import numpy as np
 
-from fakes.web import Camera, Clicks, Client, until
+sys.path[:0] = [str(Path(__file__).resolve().parents[1]), str(Path(__file__).resolve().parents[2])]
 
 
-async def once(url: str) -> Client:
+async def once(url: str) -> Any:
+    from fakes.web import Camera, Clicks, Client, until
+
     picture = np.zeros((240, 320, 3), np.uint8)
     client = Client(url)
     client.send(Camera([picture, picture + 60]))
     client.send(Clicks())
     client.control()
     await client.connect("/session")
-    await until(lambda: client.pictures, 60)
+    await until(lambda: client.pictures, 120)
     print("connected", flush=True)
     return client
 
