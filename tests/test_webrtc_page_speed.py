@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,12 +14,19 @@ import pytest
 from fakes.browser import browser, fill, picture, player, write_camera
 from fakes.drivers import talking
 from fakes.page_server import PageServer
+from fakes.processor import Use
 from fakes.watching import glass_to_glass, watch
 
 pytestmark = pytest.mark.slow
 
 JUMP = 16
 """Pixels of the camera's 640 by which the face jumps aside."""
+
+
+DISTURBED = 0.2
+"""Cores that other programs may use beside a measurement that counts."""
+
+PICTURES = "mien_pictures_total"
 
 
 @pytest.fixture(scope="module")
@@ -41,28 +47,16 @@ def open_live(chromium: Any, url: str) -> Any:
     page.goto(url)
     page.locator("#gallery img").first.wait_for()
     page.click("#start")
-    page.locator("html[data-state=live]").wait_for(state="attached", timeout=15_000)
+    page.locator("html[data-state=live]").wait_for(state="attached", timeout=60_000)
     # The congestion controllers of both sides start low and need some seconds.
     page.wait_for_timeout(4000)
     return page
 
 
-def used(pid: int) -> float:
-    """Processor seconds that a process has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def family(pid: int) -> list[int]:
-    """A process and all that it started."""
-    found = [pid]
-    for known in found:
-        found += [int(child) for child in Path(f"/proc/{known}/task/{known}/children").read_text().split()]
-    return found
-
-
-def browser_use() -> float:
-    return sum(used(child) for child in family(os.getpid())[1:])
+def judge_only_if_alone(others: float, said: str) -> None:
+    """What is slow because other programs run beside it says nothing about Mien."""
+    if others > DISTURBED:
+        pytest.skip(f"other programs used {others:.1f} cores meanwhile; measured beside them: {said}")
 
 
 def test_twenty_pictures_a_second_for_twenty_seconds(
@@ -72,22 +66,32 @@ def test_twenty_pictures_a_second_for_twenty_seconds(
     with browser(playwright, camera) as chromium:
         page = open_live(chromium, server.url)
         assert picture(page, "#avatar").shape[:2] == (512, 512)
-        before, all_before = used(server.pid), browser_use()
+        before = Use.now(server.pid)
+        pictures = rendered(server)
         taken, shown = watch(page, 20)
-        serving = used(server.pid) - before
-        browsing = browser_use() - all_before - serving
+        pictures = rendered(server) - pictures
+        serving, browsing, others = Use.now(server.pid).since(before)
         page.click(".meter summary")
         page.wait_for_timeout(600)
         stages = page.inner_text("#stages").replace("\n", " ")
         page.context.close()
     rate = len(shown.times) / 20
     gaps = np.diff(shown.times)
-    print(
-        f"\n512x512, 20 s: camera {len(taken.times) / 20:.1f}, avatar {rate:.1f} pictures per s; "
-        f"gaps: median {np.median(gaps):.0f}, p95 {np.percentile(gaps, 95):.0f}, most {gaps.max():.0f} ms\n"
-        f"processor seconds per second: server {serving / 20:.2f}, browser {browsing / 20:.2f}\n{stages}"
+    said = (
+        f"camera {len(taken.times) / 20:.1f}, avatar {rate:.1f} pictures per s; gaps: median "
+        f"{np.median(gaps):.0f}, p95 {np.percentile(gaps, 95):.0f}, most {gaps.max():.0f} ms; "
+        f"cores: server {serving:.2f}, browser {browsing:.2f}, others {others:.2f}"
     )
+    print(f"\n512x512, 20 s: {said}\n{stages}")
+    assert len(shown.times) > 0.85 * pictures, "the page shows what the server draws"
+    judge_only_if_alone(others, said)
     assert rate >= 20
+
+
+def rendered(server: PageServer) -> float:
+    """Pictures that the server has drawn so far."""
+    lines = server.text("metrics").splitlines()
+    return sum(float(line.split()[1]) for line in lines if line.startswith(PICTURES))
 
 
 def test_glass_to_glass_within_150_ms_and_flat_for_a_minute(
@@ -98,15 +102,20 @@ def test_glass_to_glass_within_150_ms_and_flat_for_a_minute(
     camera = write_camera(tmp_path / "jumping.y4m", [face] * 30 + [aside] * 30)
     with browser(playwright, camera) as chromium:
         page = open_live(chromium, server.url)
+        before = Use.now(server.pid)
         found = glass_to_glass(*watch(page, 60))
+        _, _, others = Use.now(server.pid).since(before)
         page.context.close()
     delays = found[:, 1]
+    assert len(delays) > 40
     thirds = [float(np.median(part)) for part in np.array_split(delays, 3)]
     median, p95 = float(np.median(delays)), float(np.percentile(delays, 95))
-    print(
-        f"\nglass to glass, {len(delays)} jumps in 60 s: median {median:.0f} ms, p95 {p95:.0f} ms; "
-        f"medians of the thirds {', '.join(f'{third:.0f}' for third in thirds)} ms"
+    said = (
+        f"median {median:.0f} ms, p95 {p95:.0f} ms; medians of the thirds of the minute "
+        f"{', '.join(f'{third:.0f}' for third in thirds)} ms; others used {others:.2f} cores"
     )
-    assert len(delays) > 45
+    print(f"\nglass to glass, {len(delays)} jumps in 60 s: {said}")
+    assert thirds[2] < 1.5 * thirds[0] + 100, "nothing may queue up, however slow the machine is"
+    judge_only_if_alone(others, said)
     assert median <= 150 and p95 <= 250
     assert max(thirds) - min(thirds) < 40

@@ -75,8 +75,12 @@ class PageServer:
 
     def get(self, path: str) -> Any:
         """The JSON at ``path``."""
+        return json.loads(self.text(path))
+
+    def text(self, path: str) -> str:
+        """What is at ``path``."""
         with urllib.request.urlopen(self.url + path, timeout=5) as response:
-            return json.load(response)
+            return str(response.read().decode())
 
     def wait_until_ready(self, seconds: float = 60) -> None:
         self._wait(lambda: self._answers("readyz"), seconds, "ready")

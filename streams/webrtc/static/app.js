@@ -12,7 +12,7 @@ import { Words } from "./words.js";
 
 const POLL_MS = 1000;
 const PING_MS = 2000;
-const ANSWER_MS = 9000;
+const ANSWER_MS = 12_000;
 const root = document.documentElement;
 const ids = (id) => document.getElementById(id);
 
