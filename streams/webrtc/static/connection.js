@@ -3,8 +3,8 @@
 import { Problem } from "./api.js";
 
 const GATHER_MS = 1500;
-const CONNECT_MS = 10_000;
 const SILENT_MS = 5000;
+const NO_PICTURE_MS = 20_000;
 const UNSTABLE_MS = 3000;
 const GOODBYE_MS = 3000;
 const CAMERA_BITS = 2_500_000;
@@ -23,6 +23,7 @@ export class Connection extends EventTarget {
   #closed = new AbortController();
   #frames = 0;
   #newest = 0;
+  #heard = 0;
   #error = { text: "", time: 0 };
 
   /** @type {MediaStream} what the server sends */
@@ -103,6 +104,7 @@ export class Connection extends EventTarget {
     } catch {
       return;
     }
+    this.#heard = performance.now();
     if (message.type === "error") this.#error = { text: message.text, time: performance.now() };
     this.dispatchEvent(new CustomEvent("message", { detail: message }));
   }
@@ -131,17 +133,20 @@ export class Connection extends EventTarget {
     }
   }
 
-  /** A connection over which no picture comes is lost too, whatever its state is. */
+  /**
+   * A connection over which nothing comes is lost, whatever its state is.  A server that still talks, but sends
+   * no picture, has more time: it may only be slow.
+   */
   async #watchPictures() {
     const frames = [...(await this.stats()).values()].find(isPicture)?.framesDecoded ?? 0;
     if (this.#ended) return;
+    const now = performance.now();
     if (frames > this.#frames) {
       this.#frames = frames;
-      this.#newest = performance.now();
+      this.#newest = now;
     }
-    const silent = performance.now() - this.#newest;
-    if (!this.#frames && silent > CONNECT_MS) this.#end("No picture came through the network.");
-    if (this.#frames && silent > SILENT_MS && !document.hidden) this.#end("The pictures stopped.");
+    if (this.#frames && now - Math.max(this.#newest, this.#heard) > SILENT_MS) this.#end("The connection was lost.");
+    if (now - this.#newest > NO_PICTURE_MS && !document.hidden) this.#end("No picture comes from the server.");
   }
 
   #end(title) {
