@@ -145,7 +145,7 @@ export class Connection extends EventTarget {
       this.#frames = frames;
       this.#newest = now;
     }
-    if (this.#frames && now - Math.max(this.#newest, this.#heard) > SILENT_MS) this.#end("The connection was lost.");
+    if ((this.#frames || this.#heard) && now - Math.max(this.#newest, this.#heard) > SILENT_MS) this.#end("The connection was lost.");
     if (now - this.#newest > NO_PICTURE_MS && !document.hidden) this.#end("No picture comes from the server.");
   }
 
