@@ -76,7 +76,12 @@ def _add_evaluate(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     parser.add_argument("weights", type=Path, help=".safetensors file")
     parser.add_argument("--data", type=Path, required=True, help="what prepare wrote")
     parser.add_argument("--output", type=Path, help="folder for the report (default: beside the weights)")
-    parser.add_argument("--pairs", type=int, default=240, help="pairs to measure, about (default 240)")
+    parser.add_argument("--quick", action="store_true", help="a first look: few pairs and passages")
+    parser.add_argument("--pairs", type=int, help="same-identity pairs, about (default 180; quick: 48)")
+    parser.add_argument(
+        "--clips", type=int, help="clips that drive other people (default 8; quick: 3; 0: none)"
+    )
+    parser.add_argument("--frames", type=int, help="frames of a driving passage (default 32; quick: 24)")
     parser.add_argument("--focus", type=float, default=0.5, help="0: any pairs; 1: by how much they show")
     parser.add_argument("--part", choices=("validation", "train"), default="validation")
     parser.set_defaults(run=_evaluate)
@@ -85,10 +90,18 @@ def _add_evaluate(commands: argparse._SubParsersAction[argparse.ArgumentParser])
 def _evaluate(options: argparse.Namespace) -> int:
     from rich.console import Console
 
-    from train.evaluation.command import evaluate
+    from train.evaluation.command import QUICK, Extent, evaluate
 
     output = options.output or options.weights.parent / "evaluation"
-    evaluate(options.weights, options.data, output, options.pairs, options.focus, options.part, Console())
+    usual = QUICK if options.quick else Extent()
+    extent = Extent(
+        usual.pairs if options.pairs is None else options.pairs,
+        usual.clips if options.clips is None else options.clips,
+        usual.length if options.frames is None else options.frames,
+    )
+    if extent.pairs < 1 or extent.clips < 0 or extent.length < 3:
+        raise MienError("evaluate needs --pairs of 1 or more, --clips of 0 or more, --frames of 3 or more.")
+    evaluate(options.weights, options.data, output, extent, options.focus, options.part, Console())
     return 0
 
 
