@@ -16,7 +16,7 @@ from rich.console import Console
 from engine.types import MienError
 from train.checkpoint import load_state, save_state, save_weights
 from train.config import FitConfig, StageConfig
-from train.data.dataset import Batch, PackedData, split_ids
+from train.data.dataset import Batch, PackedData, split_ids, still_ids
 from train.ema import Average
 from train.losses.objective import Losses, Objective
 from train.losses.picture import Perceptual
@@ -83,8 +83,10 @@ class Fit:
         self.fabric.launch()
         self.fabric.seed_everything(run.seed, verbose=False)
         root = Path(config.data.path)
-        self.data = PackedData(root, split_ids(root, "train"), config.augment, run.seed)
-        self.unseen = PackedData(root, split_ids(root, "validation"), None, run.seed)
+        out, share = config.data.leave_out, config.data.stills
+        stills = still_ids(root, out) if share > 0 else []
+        self.data = PackedData(root, split_ids(root, "train", out), config.augment, run.seed, stills, share)
+        self.unseen = PackedData(root, split_ids(root, "validation", out), None, run.seed)
         self.model = _channels_last(LiveModel(config.model))
         self.judge = Perceptual()
         objective = self.core = Objective(self.model, self.judge)

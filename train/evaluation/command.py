@@ -16,7 +16,7 @@ from engine.runtime.base import Runtime
 from engine.types import MienError
 from train.data.dataset import PackedData, split_ids
 from train.evaluation.driving import Drive, Driving
-from train.evaluation.passages import find_passages, portrait_of
+from train.evaluation.passages import find_passages, portraits_of
 from train.evaluation.reconstruction import reconstruct
 from train.evaluation.report import Result, markdown, write_report
 from train.evaluation.runtime import ModelRuntime, WarpRuntime
@@ -62,15 +62,25 @@ QUICK = Extent(pairs=48, clips=3, length=24)
 
 
 def evaluate(
-    weights: Path, data: Path, output: Path, extent: Extent, focus: float, part: str, console: Console
+    weights: Path,
+    data: Path,
+    output: Path,
+    extent: Extent,
+    focus: float,
+    part: str,
+    console: Console,
+    leave_out: str = "",
 ) -> Result:
     """Measure, print the tables, and write report and contact sheets into ``output``.
+
+    Args:
+        leave_out: the subject that ``fit`` left out, if it did.
 
     Raises:
         MienError: unreadable weights or data, or the report cannot be written.
     """
     model = load_model(weights)
-    packed = PackedData(data, split_ids(data, part), None, 0)
+    packed = PackedData(data, split_ids(data, part, leave_out), None, 0)
     notes: list[str] = []
     embed = _embedding(notes)
     with make_landmarker() as landmarker, Progress(console=console, transient=True) as bar:
@@ -108,10 +118,7 @@ def _drive(
         )
         return []
     task = bar.add_task("cross identity", total=len(passages))
-    portraits = [
-        (str(clip.meta["clip"]["id"]), str(clip.meta["clip"]["group"]), portrait_of(clip))
-        for clip in packed.clips
-    ]
+    portraits = portraits_of(packed.clips)
     runtimes: dict[str, Runtime] = {"warp": WarpRuntime(model), "ours": ModelRuntime(model)}
     try:
         return Driving(runtimes, landmarker, embed).run(passages, portraits, lambda: bar.advance(task))

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,9 @@ import numpy as np
 
 from engine.landmarks import Landmarker
 from engine.runtime.base import IMAGE_SIZE
-from engine.types import Face, Image, MienError
+from engine.types import Face, Floats, Image, MienError
 from train.data.choice import openness
-from train.data.clips import Clip, read_pictures
+from train.data.clips import Clip, iterate_pictures, read_pictures
 from train.data.dataset import PackedClip
 from train.data.tracking import track_clip
 from train.metrics.fidelity import motion_of
@@ -34,6 +35,9 @@ SUBTLE = (0.4, 1.2)
 WANTED = 0.7
 """Mean facial motion at a passage's peak, pixels of a 128 px face: the range called subtle, its middle."""
 
+FRONTAL = 0.4
+"""Most turn of the head (see :func:`turn_of`) at which a portrait or passage begins, given a choice."""
+
 LEAST, MOST_LIVELY = 1.5, 12.0
 """The same of a lively passage; more than the second is a cut or a lost face."""
 
@@ -48,6 +52,7 @@ class Passage:
         frames: ``(H, W, 3) uint8`` RGB.
         face: the face in the first frame.
         strength: mean facial motion at its peak, pixels of a 128 px face.
+        peak: index of the frame in which it was seen.
     """
 
     clip: str
@@ -55,6 +60,7 @@ class Passage:
     frames: list[Image]
     face: Face
     strength: float
+    peak: int
 
 
 def find_passages(
@@ -94,11 +100,31 @@ def find_passages(
     return passages, missing
 
 
-def portrait_of(clip: PackedClip) -> Image:
-    """The packed frame that looks most like a portrait: mouth shut, eyes open; ``(256, 256, 3) uint8``."""
-    opening = openness(np.asarray(clip.arrays["landmarks"]))
-    best = int(np.argmax(opening[:, 1] - 2.0 * opening[:, 0]))
-    return np.ascontiguousarray(clip.arrays["frames"][best])
+def portraits_of(clips: list[PackedClip]) -> list[tuple[str, str, Image]]:
+    """Of each clip its id, its group and the packed frame ``(256, 256, 3) uint8`` most like a portrait.
+
+    That is: facing the camera, mouth shut, eyes open.  Heads that are always turned are left out as long as
+    people of two groups remain.
+    """
+    found: list[tuple[float, tuple[str, str, Image]]] = []
+    for clip in clips:
+        landmarks = np.asarray(clip.arrays["landmarks"])
+        opening = openness(landmarks)
+        turns = np.array([turn_of(points) for points in landmarks])
+        best = int(np.argmax(opening[:, 1] - 2.0 * opening[:, 0] - turns))
+        name, group = str(clip.meta["clip"]["id"]), str(clip.meta["clip"]["group"])
+        image = np.ascontiguousarray(clip.arrays["frames"][best])
+        found.append((float(turns[best]), (name, group, image)))
+    frontal = [portrait for turn, portrait in found if turn <= FRONTAL]
+    enough = len({group for _, group, _ in frontal}) >= 2
+    return frontal if enough else [portrait for _, portrait in found]
+
+
+def turn_of(landmarks: Floats) -> float:
+    """How far a head is turned aside: 0 faces the camera, 1 has the nose's tip at the face's edge."""
+    right, left, nose = landmarks[234, :2], landmarks[454, :2], landmarks[4, :2]
+    axis = left - right
+    return abs(2.0 * float((nose - right) @ axis) / (float(axis @ axis) + 1e-6) - 1.0)
 
 
 def _clip(meta: dict[str, Any]) -> Clip:
@@ -120,14 +146,10 @@ def _passages(clip: Clip, length: int, landmarker: Landmarker) -> list[Passage]:
     length = min(length, len(images))
     starts = range(0, len(images) - length + 1, max(1, length // 2))
     windows = [_measured(clip.id, "", images[s : s + length], landmarker, LOOK) for s in starts]
-    return _chosen([window for window in windows if window is not None])
+    return _chosen([window for window in windows if window is not None], landmarker)
 
 
 def _first(clip: Clip) -> list[Image]:
-    from itertools import islice
-
-    from train.data.clips import iterate_pictures
-
     images = list(islice(iterate_pictures(clip), READ))
     if not images:
         raise MienError(f"{clip.path} holds no pictures. Leave it out or replace the file.")
@@ -138,23 +160,32 @@ def _measured(name: str, kind: str, frames: list[Image], landmarker: Landmarker,
     faces = landmarker.detect(frames[0])
     if not faces or len(frames) < 3:
         return None
-    strength = float(motion_of(frames[::step], faces[0]).strength().max())
-    return Passage(name, kind, frames, faces[0], strength)
+    strength = motion_of(frames[::step], faces[0]).strength()
+    peak = int(strength.argmax())
+    return Passage(name, kind, frames, faces[0], float(strength[peak]), peak * step)
 
 
-def _chosen(windows: list[Passage]) -> list[Passage]:
-    """The window nearest to a subtle passage's strength, and the liveliest, as far as there are such."""
-    from dataclasses import replace
-
+def _chosen(windows: list[Passage], landmarker: Landmarker) -> list[Passage]:
+    """A subtle passage of a head at rest, and the liveliest one, as far as there are such."""
+    windows = [w for w in windows if turn_of(w.face.landmarks) <= FRONTAL] or windows
     found = []
     subtle = [w for w in windows if SUBTLE[0] <= w.strength <= SUBTLE[1]]
     if subtle:
-        best = min(subtle, key=lambda w: abs(np.log(w.strength / WANTED)))
+        best = min(subtle, key=lambda w: abs(np.log(w.strength / WANTED)) + 10 * _head_shift(w, landmarker))
         found.append(replace(best, kind="subtle"))
     lively = [w for w in windows if LEAST <= w.strength <= MOST_LIVELY]
     if lively:
         found.append(replace(max(lively, key=lambda w: w.strength), kind="lively"))
     return found
+
+
+def _head_shift(passage: Passage, landmarker: Landmarker) -> float:
+    """How far the face has moved at the peak, in face widths; 1 where it is not found."""
+    faces = landmarker.detect(passage.frames[passage.peak])
+    if not faces:
+        return 1.0
+    before, after = passage.face.landmarks[:, :2], faces[0].landmarks[:, :2]
+    return float(np.linalg.norm((after - before).mean(axis=0)) / np.ptp(before[:, 0]))
 
 
 def coded_frames(clip: Clip, count: int) -> range | None:

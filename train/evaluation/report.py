@@ -142,7 +142,7 @@ def ordered(cases: Sequence[Case]) -> list[Case]:
 
 
 def ordered_drives(drives: Sequence[Drive]) -> list[Drive]:
-    """From the passage in which ours gains most (fidelity, identity) over the warp to the one of the least."""
+    """From the passage in which ours gains most (fidelity, identity) over the warp to that of the least."""
 
     def gain(drive: Drive) -> float:
         ours, warp = drive.scores["ours"], drive.scores["warp"]
