@@ -53,8 +53,8 @@ class Extent:
         length: frames of a passage.
     """
 
-    pairs: int = 180
-    clips: int = 8
+    pairs: int = 150
+    clips: int = 7
     length: int = 32
 
 
@@ -106,6 +106,10 @@ def _drive(
     bar: Progress,
 ) -> list[Drive]:
     """Cross-identity driving; without passages or other people it is left out with a note."""
+    portraits = portraits_of(packed.clips)
+    if len({group for _, group, _ in portraits}) < 2:
+        notes.append("cross-identity driving is left out: it needs at least two people. Prepare more clips.")
+        return []
     task = bar.add_task("passages", total=extent.clips)
     passages, missing = find_passages(
         packed.clips, extent.clips, extent.length, landmarker, lambda: bar.advance(task)
@@ -118,13 +122,8 @@ def _drive(
         )
         return []
     task = bar.add_task("cross identity", total=len(passages))
-    portraits = portraits_of(packed.clips)
     runtimes: dict[str, Runtime] = {"warp": WarpRuntime(model), "ours": ModelRuntime(model)}
-    try:
-        return Driving(runtimes, landmarker, embed).run(passages, portraits, lambda: bar.advance(task))
-    except MienError as error:
-        notes.append(f"cross-identity driving is left out: {error}")
-        return []
+    return Driving(runtimes, landmarker, embed).run(passages, portraits, lambda: bar.advance(task))
 
 
 def _embedding(notes: list[str]) -> FaceEmbedding | None:

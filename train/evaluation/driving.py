@@ -76,13 +76,8 @@ class Driving:
 
         Args:
             portraits: id, group and picture; a passage's own clip is found by its id.
-
-        Raises:
-            MienError: all portraits are of one group.
         """
         groups = {name: group for name, group, _ in portraits}
-        if len(set(groups.values())) < 2:
-            raise MienError("cross-identity driving needs at least two people. Prepare clips of more people.")
         drives: list[Drive] = []
         turn = 0
         for passage in passages:

@@ -81,9 +81,9 @@ def _cases(
     out = model(source, points, batch.driving_points, batch.dense)
     made = {"still": source, "warp": prior_warp(model, source, out.prior_flow), "ours": out.image}
     scores = {method: _measure(image, batch, judge) for method, image in made.items()}
-    wanted = [_face(one, landmarker, embed) for one in batch.driving]
+    wanted = _faces(batch.driving, landmarker, embed)
     for method, image in made.items():
-        found = [_face(one, landmarker, embed) for one in image]
+        found = _faces(image, landmarker, embed)
         both = list(zip(found, wanted, strict=True))
         scores[method]["akd"] = [keypoint_distance(a[0], b[0]) for a, b in both]
         scores[method]["identity"] = [_likeness(a[1], b[1]) for a, b in both]
@@ -100,13 +100,19 @@ def _cases(
     ]
 
 
-def _face(
-    image: Tensor, landmarker: Landmarker, embed: FaceEmbedding | None
-) -> tuple[Floats | None, Floats | None]:
-    """Landmarks and embedding of a ``(3, H, W)`` picture, as far as they can be had."""
-    shown = picture(image)
-    points = landmarks_of(shown, landmarker)
-    return points, None if points is None or embed is None else embed(shown, points)
+def _faces(
+    images: Tensor, landmarker: Landmarker, embed: FaceEmbedding | None
+) -> list[tuple[Floats | None, Floats | None]]:
+    """Landmarks of each ``(3, H, W)`` picture and the first one's embedding, as far as they can be had.
+
+    An embedding takes as long as all else of a picture: one for each source is enough for a mean.
+    """
+    found: list[tuple[Floats | None, Floats | None]] = []
+    for k, shown in enumerate(picture(image) for image in images):
+        points = landmarks_of(shown, landmarker)
+        likeness = None if k or points is None or embed is None else embed(shown, points)
+        found.append((points, likeness))
+    return found
 
 
 def _likeness(one: Floats | None, other: Floats | None) -> float:

@@ -34,12 +34,12 @@ class ModelRuntime(Runtime):
 
     Args:
         model: in eval mode.
-        threads: CPU threads.
+        threads: CPU threads; one, since on a busy machine two wait for each other.
     """
 
     name = "weights under test"
 
-    def __init__(self, model: LiveModel, threads: int = 2) -> None:
+    def __init__(self, model: LiveModel, threads: int = 1) -> None:
         self._model = model
         self._compute: Compute = _compiled(model, threads) or _in_torch(_Renderer(model))
 
