@@ -199,6 +199,15 @@ def test_a_spreadsheet_that_is_none(tmp_path: Path) -> None:
         find_clips(tmp_path)
 
 
+def test_an_old_spreadsheet_gives_way_to_a_new_one(tmp_path: Path) -> None:
+    pictures(tmp_path / "Cropped/sub01/EP02_01f", ["img46.jpg"])
+    (tmp_path / "CASME2_label_Ver_2.xls").write_bytes(b"old")
+    with pytest.raises(MienError, match=r"Save it as \.xlsx or \.csv"):
+        find_clips(tmp_path)
+    (tmp_path / "CASME2_label_Ver_3.csv").write_text("Subject,Filename,Onset,Offset\n1,EP02_01f,46,86\n")
+    assert find_clips(tmp_path).clips[0].offset == 86
+
+
 def test_empty_and_missing_folder(tmp_path: Path) -> None:
     with pytest.raises(MienError, match="no clips found"):
         find_clips(tmp_path)

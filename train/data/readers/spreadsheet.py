@@ -90,6 +90,8 @@ def _table(path: Path) -> Iterable[Sequence[Any]]:
                 return list(csv.reader(file))
         except (OSError, UnicodeDecodeError) as error:
             raise MienError(f"{path}: cannot read: {error}") from error
+    if path.suffix.lower() == ".xls":
+        raise MienError(f"{path}: the old .xls format is not read. Save it as .xlsx or .csv beside it.")
     try:
         openpyxl: Any = importlib.import_module("openpyxl")
     except ImportError as error:
@@ -104,6 +106,7 @@ def _table(path: Path) -> Iterable[Sequence[Any]]:
 
 
 def sheet_in(folder: Path, pattern: str) -> Path | None:
-    """The first spreadsheet in ``folder`` whose lower-case name contains ``pattern``."""
-    files = (path for path in sorted(folder.iterdir()) if path.suffix.lower() in {".xlsx", ".csv"})
-    return next((path for path in files if pattern in path.name.lower()), None)
+    """The first spreadsheet in ``folder`` whose lower-case name contains ``pattern``; an old .xls last."""
+    kinds = (".xlsx", ".csv", ".xls")
+    files = [p for p in folder.iterdir() if p.suffix.lower() in kinds and pattern in p.name.lower()]
+    return min(files, key=lambda path: (path.suffix.lower() == ".xls", path), default=None)
