@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -209,8 +210,14 @@ def _pack_all(jobs: Sequence[Job], workers: int) -> Iterator[str | None]:
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_one_thread) as pool:
         waiting: list[Future[str | None]] = [pool.submit(_pack, job) for job in jobs]
-        for future in as_completed(waiting):
-            yield future.result()
+        try:
+            for future in as_completed(waiting):
+                yield future.result()
+        except BrokenProcessPool as error:
+            raise MienError(
+                "A process of prepare was ended from outside, most likely for lack of memory. Run it again with "
+                "fewer --workers; what is packed is kept."
+            ) from error
 
 
 def _one_thread() -> None:
