@@ -104,9 +104,9 @@ def _add_evaluate(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     parser.add_argument("--data", type=Path, required=True, help="what prepare wrote")
     parser.add_argument("--output", type=Path, help="folder for the report (default: beside the weights)")
     parser.add_argument("--quick", action="store_true", help="a first look: few pairs and passages")
-    parser.add_argument("--pairs", type=int, help="same-identity pairs, about (default 150; quick: 48)")
+    parser.add_argument("--pairs", type=int, help="same-identity pairs, about (default 120; quick: 48)")
     parser.add_argument(
-        "--clips", type=int, help="clips that drive other people (default 7; quick: 3; 0: none)"
+        "--clips", type=int, help="clips that drive other people (default 5; quick: 3; 0: none)"
     )
     parser.add_argument("--frames", type=int, help="frames of a driving passage (default 32; quick: 24)")
     parser.add_argument("--focus", type=float, default=0.5, help="0: any pairs; 1: by how much they show")

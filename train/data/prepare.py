@@ -215,8 +215,8 @@ def _pack_all(jobs: Sequence[Job], workers: int) -> Iterator[str | None]:
                 yield future.result()
         except BrokenProcessPool as error:
             raise MienError(
-                "A process of prepare was ended from outside, most likely for lack of memory. Run it again with "
-                "fewer --workers; what is packed is kept."
+                "A process of prepare was ended from outside, most likely for lack of memory. Run it again "
+                "with fewer --workers; what is packed is kept."
             ) from error
 
 

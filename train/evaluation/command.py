@@ -53,8 +53,8 @@ class Extent:
         length: frames of a passage.
     """
 
-    pairs: int = 150
-    clips: int = 7
+    pairs: int = 120
+    clips: int = 5
     length: int = 32
 
 
