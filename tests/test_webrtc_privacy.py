@@ -1,4 +1,4 @@
-"""The server contacts nobody: every connection of a session over it is watched, system call by system call."""
+"""The server contacts nobody: all that a session over it sends is watched, system call by system call."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from aiortc import RTCSessionDescription
 from fakes.web import Camera, Client, until
 from test_privacy import CALLS, ROOT, _can_trace, _environment, leaks
 from test_webrtc_command import wait_until_ready
@@ -48,12 +49,9 @@ def test_a_session_of_the_web_server_stays_on_this_machine(tmp_path: Path) -> No
                 "a=candidate:1 1 udp 2122260223 192.0.2.77 50000 typ host\r\n"
                 "a=candidate:2 1 udp 2122260222 0f0f0f0f-1111-2222-3333-444444444444.local 50001 typ host\r\n"
             )
-            status, answer = await client.post(
-                "/session", sdp.replace("a=end-of-cand", strange + "a=end-of-cand", 1)
-            )
+            sdp = sdp.replace("a=end-of-candidates", f"{strange}a=end-of-candidates", 1)
+            status, answer = await client.post("/session", sdp)
             assert status == 201
-            from aiortc import RTCSessionDescription
-
             await client.connection.setRemoteDescription(RTCSessionDescription(answer, "answer"))
             await until(lambda: client.pictures, 90)
             await client.delete()
