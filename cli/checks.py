@@ -58,6 +58,9 @@ def _check_web(options: Options, kind: Kind) -> None:
         )
     if options.output is not None or options.save_motion is not None:
         raise MienError("--webrtc writes no file. The page has a record button.")
+    for name in ("virtual_camera", "profile"):
+        if getattr(options, name, None) is not None:
+            raise MienError(f"--{name.replace('_', '-')} and --webrtc do not go together. Leave one out.")
     _check_live(options)
     make_gains(options)
 

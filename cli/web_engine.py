@@ -15,6 +15,7 @@ from engine.landmarks import Landmarker, make_landmarker
 from engine.live_session import LiveSession
 from engine.motion import Gains
 from engine.owner import ModelOwner
+from engine.runtime import Runtime
 from engine.types import Frame, Image, MienError, Rendered
 from streams.webrtc.performer import Prepared
 
@@ -57,8 +58,10 @@ class EngineTheatre:
             MienError: the model's files are missing or damaged.
         """
         self._landmarker = portrait_landmarker()
-        owner = ModelOwner(make_runtime(self._options), self._make_landmarker, self._side)
-        self._owner = owner
+        runtime: Any = make_runtime(self._options)
+        if not isinstance(runtime, Runtime):
+            raise MienError("--webrtc draws with the live model alone. Leave out --model.")
+        self._owner = ModelOwner(runtime, self._make_landmarker, self._side)
 
     def open_doors(self) -> None:
         """Take drivers from now on."""

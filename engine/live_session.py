@@ -204,6 +204,8 @@ class LiveSession:
             spent = 1000 * (perf_counter() - start)
         finally:
             self.tracking = False
+        # Where the tracker brings pictures to one size, its face lies in that one.
+        frame = getattr(self._tracker, "frame", None) or frame
         self._last = frame.image
         if self._search is not None:
             self._keep_searching(frame)

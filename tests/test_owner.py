@@ -27,7 +27,7 @@ def frame(image: Image, index: int) -> Frame:
     return Frame(image, index, monotonic_ns(), index / 30)
 
 
-def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
+def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
     end = monotonic() + seconds
     while not condition():
         assert monotonic() < end, "waited in vain"

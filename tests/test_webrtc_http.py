@@ -38,7 +38,7 @@ def talk(with_server: Talk, theatre: TintTheatre | None = None, **settings: Any)
         ):
             await with_server(server, http)
 
-    asyncio.run(asyncio.wait_for(run(), 60))
+    asyncio.run(asyncio.wait_for(run(), 120))
 
 
 async def problem(response: aiohttp.ClientResponse) -> tuple[int, str]:

@@ -41,7 +41,7 @@ def talk(with_server: Talk, theatre: TintTheatre | None = None, **settings: Any)
         async with served(theatre or TintTheatre(), portraits, **settings) as server:
             await with_server(server)
 
-    asyncio.run(asyncio.wait_for(run(), 60))
+    asyncio.run(asyncio.wait_for(run(), 120))
 
 
 def newest(client: Client) -> Image:
@@ -315,7 +315,7 @@ def test_mien_publishes_to_a_whip_server_and_plays_from_a_whep_server() -> None:
             await viewer.close()
             await camera.close()
 
-    asyncio.run(asyncio.wait_for(run(), 60))
+    asyncio.run(asyncio.wait_for(run(), 120))
 
 
 def test_the_publisher_comes_back_after_a_loss() -> None:
@@ -338,7 +338,7 @@ def test_the_publisher_comes_back_after_a_loss() -> None:
             await asyncio.gather(task, return_exceptions=True)
             await camera.close()
 
-    asyncio.run(asyncio.wait_for(run(), 60))
+    asyncio.run(asyncio.wait_for(run(), 120))
 
 
 @pytest.mark.parametrize("codec", ["vp8", "h264"])

@@ -23,6 +23,9 @@ from streams.webrtc.tracks import PictureIn, Sound
 
 RETRY_S = 5
 
+GOODBYE_S = 0.3
+"""For the last words to be on their way before the connection is cut."""
+
 
 class AvatarStream:
     """One driver's avatar: performer, pictures out, sound out."""
@@ -50,6 +53,7 @@ class Resource:
         ufrag: the client's ICE user fragment; another one means an ICE restart.
         etag: the ICE session's entity tag.
         on_close: what else ends with it.
+        say_goodbye: tells the visitor why it ends, where there is a way to.
     """
 
     kind: str
@@ -59,6 +63,7 @@ class Resource:
     id: str = field(default_factory=lambda: secrets.token_urlsafe(18))
     etag: str = field(default_factory=lambda: f'"{secrets.token_urlsafe(9)}"')
     on_close: Callable[[], Awaitable[None]] | None = None
+    say_goodbye: Callable[[str], None] | None = None
     begun: float = field(default_factory=monotonic)
 
 
@@ -188,6 +193,11 @@ class Hub:
     async def drain(self) -> None:
         """Take nobody new, say goodbye to everybody, free everything."""
         self.draining = True
+        spoken = [r.say_goodbye for r in self.resources.values() if r.say_goodbye is not None]
+        for say in spoken:
+            say("The server ends. Reload the page in a moment.")
+        if spoken:
+            await asyncio.sleep(GOODBYE_S)
         for resource in list(self.resources.values()):
             await self.close(resource, "the server ended")
         for stream in list(self.streams):

@@ -205,7 +205,15 @@ class _Visit:
         async def end() -> None:
             await self._hub.close_stream(self._stream)
 
-        return Resource("page", self.peer, self._stream, ufrag, id=self._id, on_close=end)
+        return Resource(
+            "page",
+            self.peer,
+            self._stream,
+            ufrag,
+            id=self._id,
+            on_close=end,
+            say_goodbye=self._control.say_goodbye,
+        )
 
     async def _gone(self, reason: str) -> None:
         resource = self._hub.resources.get(self._id)

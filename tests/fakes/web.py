@@ -183,7 +183,7 @@ class Client:
                 del self.sounds[:-1000]
 
 
-async def until(condition: Callable[[], Any], seconds: float = 20.0) -> None:
+async def until(condition: Callable[[], Any], seconds: float = 60.0) -> None:
     """Wait for something to be true.
 
     Raises:
