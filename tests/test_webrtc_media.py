@@ -189,6 +189,27 @@ def test_viewers_share_one_rendering_and_one_encoding(monkeypatch: pytest.Monkey
     talk(with_server, theatre)
 
 
+def test_a_visitors_avatar_is_watched_by_an_id_that_ends_nothing() -> None:
+    async def with_server(server: Server) -> None:
+        visitor = await page(server)
+        other = await page(server)
+        viewer = Client(server.url)
+        viewer.receive("video")
+        assert (await viewer.post("/whep"))[0] == 409, "two avatars and no main one"
+        session = visitor.heard("hello")[0]["session"]
+        watch = Client(server.url)
+        watch.receive("video")
+        await watch.connect(f"/whep?session={session}")
+        await until(lambda: len(watch.pictures) > 3)
+        async with watch.http.delete(f"{server.url}/session/{session}") as response:
+            assert response.status == 404
+        assert (await viewer.post("/whep?session=nobody"))[0] == 404
+        for client in (visitor, other, viewer, watch):
+            await client.close()
+
+    talk(with_server)
+
+
 def test_one_camera_drives_the_main_avatar_and_the_next_one_is_told_so() -> None:
     async def with_server(server: Server) -> None:
         viewer = Client(server.url)
@@ -230,12 +251,19 @@ def test_a_peer_that_never_connects_holds_nothing(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("streams.webrtc.peer.CONNECT_S", 1.0)
 
     async def with_server(server: Server) -> None:
-        client = Client(server.url)
-        client.send(Camera([halves()]))
-        assert (await client.post("/session"))[0] == 201
-        assert len(server.hub.streams) == 1
-        await until(lambda: not server.hub.streams, 5)
-        await client.close()
+        client = await page(server)
+        (stream,) = server.hub.streams
+        ghost, ghostly = Client(server.url), Client(server.url)
+        ghost.send(Camera([halves()]))
+        ghostly.receive("video")
+        assert (await ghost.post("/session"))[0] == 201
+        assert (await ghostly.post(f"/whep?session={stream.id}"))[0] == 201
+        assert (len(server.hub.streams), stream.broadcast.viewers) == (2, 2)
+        await until(lambda: len(server.hub.resources) == 1, 10)
+        await until(lambda: len(server.hub.streams) == 1, 10)
+        assert stream.broadcast.viewers == 1
+        for each in (client, ghost, ghostly):
+            await each.close()
 
     talk(with_server)
 

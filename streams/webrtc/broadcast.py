@@ -63,6 +63,7 @@ class Subscription:
         self._packets: deque[Any] = deque()
         self._there = asyncio.Event()
         self._started = False
+        self._stalled = False
         self._closed = False
         self.estimate: int | None = None
         self.dropped = 0
@@ -73,6 +74,9 @@ class Subscription:
         Raises:
             EOFError: there will be no more.
         """
+        if self._stalled:
+            self._stalled = False
+            self.want_key_frame()
         while not self._packets:
             if self._closed:
                 raise EOFError
@@ -81,14 +85,18 @@ class Subscription:
         return self._packets.popleft()
 
     def offer(self, packet: Any, key: bool) -> None:
-        """A new picture; one that nobody takes in time is dropped with all that depend on it."""
-        if self._closed:
+        """A new picture; one that nobody takes in time is dropped with all that depend on it.
+
+        A whole picture is asked for when the sender takes again, not before: a viewer that is not connected
+        yet must not cost the others their bit rate.
+        """
+        if self._closed or self._stalled:
             return
         if len(self._packets) >= BEHIND:
             self.dropped += len(self._packets)
             self._packets.clear()
-            self._started = False
-            self.want_key_frame()
+            self._started, self._stalled = False, True
+            return
         if not self._started and not key:
             return
         self._started = True

@@ -26,12 +26,11 @@ class Control:
     Args:
         hub: knows the portraits.
         stream: the visitor's avatar.
-        session: the session's id.
         visitor: whose uploads may be worn.
     """
 
-    def __init__(self, hub: Hub, stream: AvatarStream, session: str, visitor: str | None) -> None:
-        self._hub, self._stream, self._session, self._visitor = hub, stream, session, visitor
+    def __init__(self, hub: Hub, stream: AvatarStream, visitor: str | None) -> None:
+        self._hub, self._stream, self._visitor = hub, stream, visitor
         self._channel: Any = None
         self._limit = RateLimit(30, 60)
         self._sent = (monotonic(), 0)
@@ -40,7 +39,7 @@ class Control:
         """The visitor's channel is there."""
         self._channel = channel
         channel.on("message", self._heard)
-        self._say("hello", session=self._session, portrait=self._stream.portrait.id)
+        self._say("hello", session=self._stream.id, portrait=self._stream.portrait.id)
 
     async def report(self) -> None:
         """Hints and statistics, twice a second, until cancelled."""

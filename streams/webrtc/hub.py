@@ -28,9 +28,14 @@ GOODBYE_S = 0.3
 
 
 class AvatarStream:
-    """One driver's avatar: performer, pictures out, sound out."""
+    """One driver's avatar: performer, pictures out, sound out.
+
+    Attributes:
+        id: what a viewer must know to watch it, which ends nothing (the driver's session has another).
+    """
 
     def __init__(self, performer: Performer, broadcast: Broadcast, portrait: Portrait) -> None:
+        self.id = secrets.token_urlsafe(12)
         self.performer, self.broadcast, self.portrait = performer, broadcast, portrait
         self.sound = Sound(lambda: broadcast.flow.latency_ms / 1000)
         self.picture = PictureIn(performer.put)

@@ -21,6 +21,10 @@ from streams.webrtc.settings import PORTRAIT_BYTES, PORTRAIT_PIXELS
 from streams.webrtc.tracks import EncodedTrack
 
 VISITOR = "mien-visitor"
+
+UPLOADS_AT_ONCE = 4
+"""Bodies of 10 MB that are held in memory at the same time, at most."""
+
 STATIC = Path(__file__).parent / "static"
 TYPES: Mapping[str, str] = {
     ".html": "text/html",
@@ -66,6 +70,7 @@ class Page:
     def __init__(self, hub: Hub, guard: Guard) -> None:
         self._hub, self._guard = hub, guard
         self._static = StaticFiles()
+        self._uploading = 0
 
     async def index(self, request: web.Request) -> web.Response:
         """The page; ?token= is traded for a cookie, so that it does not stay in the history."""
@@ -111,6 +116,16 @@ class Page:
         hub = self._hub
         check_type(request.content_type if "Content-Type" in request.headers else "")
         hub.check_open()
+        if self._uploading >= UPLOADS_AT_ONCE:
+            raise Problem(503, "Other portraits are being looked at. Try again in a moment.", retry_after=2)
+        self._uploading += 1
+        try:
+            return await self._take(request)
+        finally:
+            self._uploading -= 1
+
+    async def _take(self, request: web.Request) -> web.Response:
+        hub = self._hub
         data = await read_body(request, PORTRAIT_BYTES)
         name = clean_name(request.headers.get("X-Name", ""))
         visitor = request.cookies.get(VISITOR) or secrets.token_urlsafe(16)
@@ -169,7 +184,7 @@ class _Visit:
             ice_servers=settings.ice_servers,
             on_gone=self._gone,
         )
-        self._control = Control(hub, stream, self._id, visitor)
+        self._control = Control(hub, stream, visitor)
         self._video: EncodedTrack | None = None
         connection: Any = self.peer.connection
         connection.on("track", self._track)

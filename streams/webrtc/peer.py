@@ -131,7 +131,12 @@ class Peer:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        tracks = [sender.track for sender in self.connection.getSenders()]
         await self.connection.close()
+        for track in tracks:
+            # aiortc stops the tracks of the senders that ran; a connection that never came about has others.
+            if track is not None:
+                track.stop()
 
     def _prepare(self) -> None:
         for transceiver in self.connection.getTransceivers():

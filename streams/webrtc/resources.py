@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from aiohttp import web
 
 from streams.webrtc.hub import Hub, Resource
@@ -12,24 +14,34 @@ from streams.webrtc.settings import SDP_BYTES, ServerSettings
 SDP = "application/sdp"
 FRAGMENT = "application/trickle-ice-sdpfrag"
 
+BODY_S = 30.0
+"""Seconds within which a body must have come."""
+
 
 async def read_body(request: web.Request, limit: int) -> bytes:
     """The body, at most ``limit`` bytes of it.
 
     Raises:
-        Problem: 413.
+        Problem: 408 too slow, 413 too large.
     """
     too_large = Problem(413, f"The body is larger than {limit // 1024} KB.")
     if (request.content_length or 0) > limit:
         raise too_large
-    parts: list[bytes] = []
-    size = 0
-    async for part in request.content.iter_chunked(64 * 1024):
-        size += len(part)
-        if size > limit:
-            raise too_large
-        parts.append(part)
-    return b"".join(parts)
+
+    async def read() -> bytes:
+        parts: list[bytes] = []
+        size = 0
+        async for part in request.content.iter_chunked(64 * 1024):
+            size += len(part)
+            if size > limit:
+                raise too_large
+            parts.append(part)
+        return b"".join(parts)
+
+    try:
+        return await asyncio.wait_for(read(), BODY_S)
+    except asyncio.TimeoutError as error:
+        raise Problem(408, f"The body did not come within {BODY_S:g} s.") from error
 
 
 async def read_text(request: web.Request, content_type: str) -> str:

@@ -39,10 +39,10 @@ class Whep:
     def _stream(self, session: str | None) -> AvatarStream:
         hub = self._hub
         if session is not None:
-            found = hub.resources.get(session)
-            if found is None or found.kind != "page":
-                raise Problem(404, "There is no such session; it may have ended.")
-            return found.stream
+            for stream in hub.streams:
+                if stream.id == session:
+                    return stream
+            raise Problem(404, "There is no such session; it may have ended.")
         if hub.main is not None:
             return hub.main
         if len(hub.streams) == 1:
