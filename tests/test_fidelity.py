@@ -202,3 +202,41 @@ def test_a_large_head_motion_is_followed(
                 ours.append(landmarker.detect(picture)[0].landmarks[:468, :2].mean(axis=0))
     for axis in range(2):
         assert np.corrcoef(np.array(theirs)[:, axis], np.array(ours)[:, axis])[0, 1] > 0.9
+
+
+LARGE = {"a9a9032870_0": 0, "e67c1522c9_1": 20, "a8937154bf_0": 100, "8a5bed35e5_0": 60}
+"""Talking and turning heads, and the first of the 40 frames of each that docs/metrics.md shows."""
+
+
+def landmark_distance(
+    frames: Sequence[Image], refine: bool, runtime: Runtime, landmarker: Landmarker
+) -> float:
+    """Mean distance of a self-driven clip's landmarks from the true frames', in face widths."""
+    avatar = Avatar.of(frames[0], landmarker, runtime)
+    width = float(np.ptp(avatar.face.landmarks[:, 0]))
+    far = []
+    with Tracker(TrackerSettings(refine=refine)) as tracker:
+        session = Session(tracker, Renderer(avatar, runtime))
+        for index, frame in enumerate(frames):
+            picture = session.step(Frame(frame, index, 0, index / 10)).image
+            found, true = landmarker.detect(picture), landmarker.detect(frame)
+            if index and found and true:
+                apart = found[0].landmarks[:, :2] - true[0].landmarks[:, :2]
+                far.append(np.linalg.norm(apart, axis=1).mean() / width)
+    return float(np.mean(far))
+
+
+@pytest.mark.slow
+def test_large_motion_is_no_worse_than_the_landmarks_by_landmark_distance(
+    runtime: Runtime, landmarker: Landmarker
+) -> None:
+    distances = []
+    for clip, first in LARGE.items():
+        path = SHARED / "clips" / f"{clip}.mp4"
+        if not path.exists():
+            pytest.skip("the clips are not beside this checkout")
+        frames = read_clip(path, first + 40)[first::3]
+        distances.append([landmark_distance(frames, how, runtime, landmarker) for how in (True, False)])
+        print(clip, distances[-1])
+    refined, landmarks = np.mean(distances, axis=0)
+    assert refined <= 1.02 * landmarks
