@@ -16,7 +16,7 @@ from rich.console import Console
 from engine.types import MienError
 from train.checkpoint import load_state, save_state, save_weights
 from train.config import FitConfig, StageConfig
-from train.data.dataset import Batch, PackedData, split_ids
+from train.data.dataset import Batch, PackedData, split_ids, still_ids
 from train.ema import Average
 from train.losses.objective import Losses, Objective
 from train.losses.picture import Perceptual
@@ -83,8 +83,10 @@ class Fit:
         self.fabric.launch()
         self.fabric.seed_everything(run.seed, verbose=False)
         root = Path(config.data.path)
-        self.data = PackedData(root, split_ids(root, "train"), config.augment, run.seed)
-        self.unseen = PackedData(root, split_ids(root, "validation"), None, run.seed)
+        out, share = config.data.leave_out, config.data.stills
+        stills = still_ids(root, out) if share > 0 else []
+        self.data = PackedData(root, split_ids(root, "train", out), config.augment, run.seed, stills, share)
+        self.unseen = PackedData(root, split_ids(root, "validation", out), None, run.seed)
         self.model = _channels_last(LiveModel(config.model))
         self.judge = Perceptual()
         objective = self.core = Objective(self.model, self.judge)
@@ -138,9 +140,12 @@ class Fit:
         norm = self.fabric.clip_gradients(
             self.objective, self.optimizer, max_norm=self.config.optim.clip, error_if_nonfinite=False
         )
-        if norm is None or torch.isfinite(norm):
+        finite = norm is None or bool(torch.isfinite(norm))
+        # A gradient scaler (fp16) is always asked for the step: it leaves a bad one out itself and lowers
+        # its scale then.
+        if finite or self.config.run.precision == "16-mixed":
             self.optimizer.step()
-        else:
+        if not finite:
             self.monitor.skipped += 1
         self.optimizer.zero_grad(set_to_none=True)
         self.average.update(self.model)
@@ -200,6 +205,9 @@ class Fit:
             "rng": torch.get_rng_state(),
             "config": self.config.to_json(),
         }
+        scaler = self.fabric.strategy.precision.state_dict()
+        if scaler:  # fp16 alone
+            state["scaler"] = scaler
         save_state(self.output, state)
 
     def _resume(self) -> None:
@@ -218,6 +226,8 @@ class Fit:
         self.average.steps = state["average_steps"]
         self.step, self.seconds, self.best = state["step"], state["seconds"], state["best"]
         torch.set_rng_state(state["rng"])
+        if "scaler" in state:
+            self.fabric.strategy.precision.load_state_dict(state["scaler"])
 
 
 def _channels_last(model: LiveModel) -> LiveModel:
