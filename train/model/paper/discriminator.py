@@ -78,7 +78,7 @@ class _Patches(nn.Module):
         x = image
         if self.config.points:
             assert points is not None
-            grid = coordinates(*image.shape[2:], image)
+            grid = coordinates(image.shape[2], image.shape[3], image)
             x = torch.cat((x, gaussians(points, grid, self.config.variance)), dim=1)
         features = []
         for block in self.down_blocks:

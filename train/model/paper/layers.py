@@ -55,7 +55,7 @@ class Residual(nn.Module):
 
 
 def _channels(width: int, most: int, level: int) -> int:
-    return min(most, width * 2**level)
+    return int(min(most, width * 2**level))
 
 
 class _Encoder(nn.Module):
@@ -113,15 +113,15 @@ class Reduce(nn.Module):
     def __init__(self, channels: int, factor: int) -> None:
         super().__init__()
         sigma = (factor - 1) / 2
-        half = round(4 * sigma)
-        distance = torch.arange(-half, half + 1, dtype=torch.float32)
+        radius = round(4 * sigma)
+        distance = torch.arange(-radius, radius + 1, dtype=torch.float32)
         kernel = torch.exp(-(distance[:, None] ** 2 + distance[None, :] ** 2) / (2 * sigma**2))
         kernel = kernel / kernel.sum()
         self.register_buffer("weight", kernel.expand(channels, 1, -1, -1).clone())
-        self.factor, self.half = factor, half
+        self.factor, self.radius = factor, radius
 
     def forward(self, image: Tensor) -> Tensor:
         """``(B, C, H, W)`` -> ``(B, C, H / factor, W / factor)``."""
         return F.conv2d(
-            image, self.weight, stride=self.factor, padding=self.half, groups=self.weight.shape[0]
+            image, self.weight, stride=self.factor, padding=self.radius, groups=self.weight.shape[0]
         )

@@ -29,8 +29,8 @@ LEFT_OUT = (
 def import_checkpoint(path: Path) -> PaperModel:
     """A published checkpoint (``.pth.tar``) of either repository, in eval mode.
 
-    The architecture is read off the shapes; every key must then fit, none may be missing or left over.  What only
-    the code knows (the softmax' temperature, the Gaussians' variance) is as in all published configurations.
+    The architecture is read off the shapes; every key must then fit, none may be missing or left over.  What
+    only the code knows (the softmax' temperature, the Gaussians' variance) is as in all published ones.
 
     Raises:
         MienError: unreadable, not a checkpoint, or of another architecture.
