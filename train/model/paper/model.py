@@ -48,6 +48,11 @@ class PaperModel(nn.Module):
         """Key points of a picture: see :class:`~train.model.paper.detector.KeyPointDetector`."""
         return self.kp_detector(image, points)  # type: ignore[no-any-return]
 
+    @staticmethod
+    def keys(points: Tensor, jacobians: Tensor) -> KeyPoints:
+        """Key points that are known already: ``(B, K, 2)`` and ``(B, K, 2, 2)``."""
+        return KeyPoints(points, jacobians, points)
+
     def encode(self, source: Tensor) -> Tensor:
         """The source's code ``(B, C, H / 4, W / 4)``."""
         return self.generator.encode(source)
