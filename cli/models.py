@@ -35,9 +35,8 @@ def check_model(path: Path, options: Options, *, recorded: bool) -> None:
         )
     if (options.head, options.turn, options.micro) != (1.0, 1.0, 1.0) or options.gains or options.only:
         raise MienError(
-            "The
-            paper preset knows no parts of the
-            face: of the gains it has --expression alone, for all motion."
+            "The paper preset knows no parts of the face: of the gains it has --expression alone, "
+            "for all motion."
         )
 
 
@@ -52,7 +51,7 @@ def load_model(path: Path, threads: int | None, precision: Literal["auto", "f32"
             return OpenVinoPaper(path, threads=threads, precision=precision)
         encoder, renderer = path / ENCODER.name, path / RENDERER.name
         if not encoder.is_file() and not renderer.is_file():
-            raise MienError(f"--model {path} holds no exported model. python -m export --output {path} makes one.")
+            raise MienError(f"--model {path} holds no exported model; python -m export makes one.")
         return OpenVinoRuntime(encoder, renderer, threads=threads or 2, precision=precision)
     if path.suffix.lower() != WEIGHTS:
         raise MienError(f"--model {path} is no model. Give live, a {WEIGHTS} file, or an exported folder.")
@@ -64,8 +63,8 @@ def _by_torch(path: Path, threads: int | None) -> AnyRuntime:
         import torch
     except ImportError as error:
         raise MienError(
-            f"--model {path} needs PyTorch: pip install 'mien[train]'. Without it, export the weights elsewhere "
-            "(python -m export) and give that folder."
+            f"--model {path} needs PyTorch: pip install 'mien[train]'. Without it, give a folder that "
+            "python -m export made of these weights."
         ) from error
     if threads:
         torch.set_num_threads(threads)
@@ -88,7 +87,7 @@ def _is_paper(path: Path) -> bool:
 
 
 def _header(path: Path) -> dict[str, Any]:
-    """The metadata at the head of a ``.safetensors`` file (8 bytes of length, then JSON); empty if damaged."""
+    """The metadata of a ``.safetensors`` file (8 bytes of length, then JSON); empty if damaged."""
     try:
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")

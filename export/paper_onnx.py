@@ -1,9 +1,9 @@
 """The ``paper`` preset -> four ONNX files: detector, encoder, motion, decoder.
 
-The encoder runs once per portrait and the detector once for it; per frame the detector looks at the driving crop,
-the motion part warps the portrait's code, and the decoder draws.  Opset 18 by the dynamo exporter, batch 1, static
-shapes, weights FP32, ``grid_sample`` 4-D with the model's own ``align_corners``.  Only the decoder stands low
-precision: everything before it computes positions.
+The encoder runs once per portrait and the detector once for it; per frame the detector looks at the driving
+crop, the motion part warps the portrait's code, and the decoder draws.  Opset 18 by the dynamo exporter,
+batch 1, static shapes, weights FP32, ``grid_sample`` 4-D with the model's own ``align_corners``.  Only the
+decoder stands low precision: everything before it computes positions.
 
 ==========  =====================================================================  ==============================
 part        inputs                                                                 outputs
