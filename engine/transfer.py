@@ -130,7 +130,7 @@ def _points(motion: Motion, avatar: Avatar, head: Similarity, turn: tuple[float,
 
 def moved_landmarks(motion: Motion, geometry: FaceGeometry, turn: tuple[float, float]) -> Floats:
     """``(478, 2)`` a face's landmarks after the motion, before the head's similarity; image pixels."""
-    moved = geometry.points.copy()
+    moved: Floats = geometry.points.copy()
     moved[:N_MESH] += apply2(geometry.axes[:N_MESH], motion.points[:N_MESH])
     moved[:N_MESH] += parallax(geometry.solid[:N_MESH], turn)
     iris = np.repeat(iris_axes(geometry.axes), 5, axis=0)

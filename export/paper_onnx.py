@@ -5,15 +5,16 @@ crop, the motion part warps the portrait's code, and the decoder draws.  Opset 1
 batch 1, static shapes, weights FP32, ``grid_sample`` 4-D with the model's own ``align_corners``.  Only the
 decoder stands low precision: everything before it computes positions.
 
-==========  =====================================================================  ==============================
-part        inputs                                                                 outputs
-==========  =====================================================================  ==============================
-detector    image (1,3,256,256); points (1,18,2) pixels, only where they are given  key_points, jacobians
-encoder     source (1,3,256,256)                                                   features (1,256,64,64)
-motion      source, features, source_points (1,K,2), source_jacobians (1,K,2,2),   warped (1,256,64,64)
+==========  ===========================================================  =========================
+part        inputs                                                       outputs
+==========  ===========================================================  =========================
+detector    image (1,3,256,256); points (1,18,2) pixels, if given        key_points (1,K,2),
+                                                                         jacobians (1,K,2,2)
+encoder     source (1,3,256,256)                                         features (1,256,64,64)
+motion      source, features, source_points, source_jacobians,           warped (1,256,64,64)
             driving_points, driving_jacobians
-decoder     warped                                                                 picture (1,3,256,256)
-==========  =====================================================================  ==============================
+decoder     warped                                                       picture (1,3,256,256)
+==========  ===========================================================  =========================
 """
 
 from __future__ import annotations

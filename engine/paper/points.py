@@ -65,5 +65,6 @@ def given_points(landmarks: Floats) -> Floats:
 
     reach = (at(42)[..., :1] - at(39)[..., :1]) / 2
     found = [at(number) for number in POINTS]
-    found += [at(base) + reach * np.array(direction, np.float32) for base, direction in CHEEKS]
+    for base, direction in CHEEKS:
+        found.append(at(base) + np.asarray(reach * np.array(direction, np.float32), np.float32))
     return np.stack(found, axis=-2).astype(np.float32)

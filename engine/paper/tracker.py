@@ -45,7 +45,7 @@ class PaperTracker(Tracker):
             return False
         assert self.reference is not None
         self._square = crop_around(self.reference.face)
-        self._first = self._keys(image, self.reference.geometry.points)
+        self._first = self._detected(image, self.reference.geometry.points)
         return True
 
     def measure(self, frame: Frame, face: Face) -> Motion:
@@ -55,10 +55,10 @@ class PaperTracker(Tracker):
             return motion
         geometry = self.reference.geometry
         head = similarity_of(motion.head, geometry)
-        now = self._keys(frame.image, head.apply(moved_landmarks(motion, geometry, motion.head.turn)))
+        now = self._detected(frame.image, head.apply(moved_landmarks(motion, geometry, motion.head.turn)))
         return replace(motion, keys=KeyMotion.between(self._first, now))
 
-    def _keys(self, image: Image, landmarks: Floats) -> Keys:
+    def _detected(self, image: Image, landmarks: Floats) -> Keys:
         picture = source_tensor(cut(image, self._square, IMAGE_SIZE))
         return self._runtime.detect(picture, crop_points(self._square, landmarks))
 
