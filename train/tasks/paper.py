@@ -21,6 +21,9 @@ from train.sheet import contact_sheet, picture
 from train.tasks.base import Task, Update, channels_last
 from train.validation import Validation
 
+SMALLEST = 32
+"""Side of the smallest picture that the feature network can look at, pixels."""
+
 TITLES = ("source", "driving", "ours", "occlusion")
 
 
@@ -32,6 +35,12 @@ class PaperTask(Task):
     def __init__(self, config: FitConfig) -> None:
         self._count = config.data.sources * config.data.drivings
         root, size = Path(config.data.path), config.paper.image_size
+        smallest = min(config.paper_loss.scales) * size
+        if smallest < SMALLEST:
+            raise MienError(
+                f"configuration: paper_loss.scales: its smallest picture has {smallest:g} pixels; the perceptual "
+                f"loss needs at least {SMALLEST} pixels."
+            )
         self.data = PaperData(root, split_ids(root, "train"), config.augment, config.run.seed, size)
         self.unseen = PaperData(root, split_ids(root, "validation"), None, config.run.seed, size)
         if config.run.start:
