@@ -38,8 +38,8 @@ class PaperTask(Task):
         smallest = min(config.paper_loss.scales) * size
         if smallest < SMALLEST:
             raise MienError(
-                f"configuration: paper_loss.scales: its smallest picture has {smallest:g} pixels; the perceptual "
-                f"loss needs at least {SMALLEST} pixels."
+                f"configuration: paper_loss.scales: the smallest picture has {smallest:g} pixels; "
+                f"the perceptual loss needs at least {SMALLEST} pixels."
             )
         self.data = PaperData(root, split_ids(root, "train"), config.augment, config.run.seed, size)
         self.unseen = PaperData(root, split_ids(root, "validation"), None, config.run.seed, size)
