@@ -231,8 +231,8 @@ def test_exported_parts_compute_what_torch_computes(
     assert pictures[0].std() > 0.005
     damaged = part_file(tmp_path, PARTS[2])
     damaged.write_bytes(damaged.read_bytes()[:2000])
-    with pytest.raises(MienError, match="paper-motion.onnx: this part of the model is damaged"):
+    with pytest.raises(MienError, match=r"paper-motion\.onnx: this part of the model is damaged"):
         load_model(tmp_path, 1, "f32")
     damaged.unlink()
-    with pytest.raises(MienError, match="paper-motion.onnx: this part of the model is missing"):
+    with pytest.raises(MienError, match=r"paper-motion\.onnx: this part of the model is missing"):
         load_model(tmp_path, 1, "f32")
