@@ -261,7 +261,7 @@ def test_a_peer_that_never_connects_holds_nothing(monkeypatch: pytest.MonkeyPatc
         assert (len(server.hub.streams), stream.broadcast.viewers) == (2, 2)
         await until(lambda: len(server.hub.resources) == 1, 10)
         await until(lambda: len(server.hub.streams) == 1, 10)
-        assert stream.broadcast.viewers == 1
+        await until(lambda: stream.broadcast.viewers == 1, 10)
         for each in (client, ghost, ghostly):
             await each.close()
 
@@ -278,14 +278,14 @@ def test_sound_comes_back_as_late_as_the_picture() -> None:
         client.send(clicks)
         await client.connect("/session")
         await until(lambda: len(client.pictures) > 5)
-        await asyncio.sleep(4)
+        await until(lambda: len(clicks.clicked) >= 6)
         stream = next(iter(server.hub.streams))
         wished = stream.broadcast.flow.latency_ms / 1000
         heard = [time for time, loud in client.sounds if loud > 4000]
         lags = [min((h - c for h in heard if h > c), default=9.0) for c in clicks.clicked[2:-1]]
         assert wished > 0.2
         # aiortc's own jitter buffer and Opus add some tens of milliseconds on both ways.
-        assert wished - 0.05 < float(np.median(lags)) < wished + 0.35
+        assert wished - 0.05 < float(np.median(lags)) < wished + 0.5
         await client.close()
 
     talk(with_server, theatre)
