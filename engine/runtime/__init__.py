@@ -29,9 +29,19 @@ def _threads(threads: int | None) -> int:
     return threads if threads is not None else min(2, os.cpu_count() or 1)
 
 
-def default_runtime(threads: int | None = None, precision: Precision = "auto") -> Runtime:
-    """The shipped model on this machine's best runtime; raises ``MienError`` if its files are damaged."""
-    return OpenVinoRuntime(ENCODER, RENDERER, threads=_threads(threads), precision=precision)
+def default_runtime(
+    threads: int | None = None, precision: Precision = "auto", every: int = 1
+) -> OpenVinoRuntime:
+    """The shipped model on this machine's best runtime; raises ``MienError`` if its files are damaged.
+
+    Args:
+        every: run the network on every so many frames (:class:`OpenVinoRuntime`).  An untrained network, whose
+            results are zero, is not run at all.
+    """
+    runtime = OpenVinoRuntime(ENCODER, RENDERER, threads=_threads(threads), precision=precision, every=every)
+    if runtime.untrained:
+        runtime.every = 0
+    return runtime
 
 
 def describe_runtime() -> str:

@@ -62,6 +62,10 @@ _PARTS: tuple[tuple[tuple[str, ...], tuple[str, ...], bool], ...] = (
 )
 
 
+#: The flow of a frame whose network output is that of an earlier one: landmark arithmetic alone, FP32.
+_LIGHT = (("source_points", "driving_points", "dense", "correction.heads"), ("flow",))
+
+
 def _read(path: Path) -> Any:
     if not path.is_file():
         raise MienError(f"{path}: model file is missing ({_REMEDY})")
@@ -96,31 +100,44 @@ def _cut(model: Any, inputs: Sequence[str], outputs: Sequence[str]) -> Any:
 
 
 class _Renderer:
-    """One or several compiled parts, their tensors shared, run one after the other."""
+    """Compiled parts, their tensors shared: one or several that run one after the other, and a light one."""
 
     def __init__(self, model: Any, threads: int, precision: str) -> None:
         tensor = load_openvino().Tensor
         self.inputs: dict[str, Floats] = {
             value.get_any_name(): np.zeros(tuple(value.get_shape()), np.float32) for value in model.inputs
         }
-        whole = (tuple(self.inputs), _OUTPUTS, False)
+        whole = (tuple(self.inputs), (*_OUTPUTS, "correction.heads"), False)
         parts = (whole,) if precision == "f32" else _PARTS
         values = {name: tensor(array, shared_memory=True) for name, array in self.inputs.items()}
-        self._requests = []
-        for inputs, outputs, low in parts:
+
+        def compiled(inputs: Sequence[str], outputs: Sequence[str], low: bool) -> Any:
             part = _cut(model, inputs, outputs)
-            compiled = compile_for_cpu(part, threads=threads, precision=precision if low else "f32")
-            request = compiled.create_infer_request()
+            request = compile_for_cpu(
+                part, threads=threads, precision=precision if low else "f32"
+            ).create_infer_request()
             for index, name in enumerate(inputs):
                 request.set_input_tensor(index, values[name])
+            return request
+
+        self._requests = []
+        for inputs, outputs, low in parts:
+            request = compiled(inputs, outputs, low)
             for index, name in enumerate(outputs):
                 values[name] = request.get_output_tensor(index)
             self._requests.append(request)
         self.outputs: dict[str, Floats] = {name: values[name].data for name in _OUTPUTS}
+        self._light = compiled(*_LIGHT, False)
+        # Both write the flow to one place.
+        self._light.set_output_tensor(0, values["flow"])
 
     def run(self) -> None:
         for request in self._requests:
             request.infer()
+
+    def run_light(self) -> None:
+        """The flow alone, with the network's part of it and the paint as the last :meth:`run` left them."""
+        self._light.infer()
 
 
 class OpenVinoRuntime(Runtime):
@@ -130,17 +147,25 @@ class OpenVinoRuntime(Runtime):
         encoder_path, renderer_path: what ``python -m export`` wrote.
         precision: ``"bf16"`` computes the convolutions in bfloat16 (the rest stays FP32), ``"auto"`` does so
             where the CPU has it.
+        every: run the network on every so many frames only; between them its correction and its paint are
+            those of the frame before, while the warp follows every frame.  0 never runs it.
 
     Attributes:
         precision: what ``"auto"`` came to.
-        untrained: whether the model is the plain landmark warp.
+        untrained: whether the model is the plain landmark warp: its network gives zeros.
         warm_up_ms: how long the first rendering took, in the constructor.
     """
 
     name = "openvino"
 
     def __init__(
-        self, encoder_path: Path, renderer_path: Path, *, threads: int, precision: Precision = "auto"
+        self,
+        encoder_path: Path,
+        renderer_path: Path,
+        *,
+        threads: int,
+        precision: Precision = "auto",
+        every: int = 1,
     ) -> None:
         if precision == "auto":
             precision = "bf16" if cpu_has_bf16() else "f32"
@@ -154,11 +179,14 @@ class OpenVinoRuntime(Runtime):
         # The encoder runs once per avatar: exact rather than fast.
         self._encoder = compile_for_cpu(encoder, threads=threads, precision="f32").create_infer_request()
         self._renderer = _Renderer(renderer, threads, precision)
+        self.every = every
+        self._age = 0
         self._code: AvatarCode | None = None
         self._flow = np.zeros((FIELD_SIZE, FIELD_SIZE, 2), np.float32)
         self._paint = np.zeros((IMAGE_SIZE, IMAGE_SIZE, 3), np.float32)
         started = time.perf_counter()
-        self._renderer.run()  # the first call allocates and compiles kernels
+        self._renderer.run()  # the first call allocates and compiles kernels; at rest, so heads are at rest
+        self._renderer.run_light()
         self.warm_up_ms = 1e3 * (time.perf_counter() - started)
 
     def encode(self, source: Image) -> AvatarCode:
@@ -180,12 +208,17 @@ class OpenVinoRuntime(Runtime):
             inputs["source"][...] = code.source
             inputs["features"][...] = code.features
             self._code = code
+            self._age = 0
         inputs["source_points"][0] = source_points
         inputs["driving_points"][0] = driving_points
         inputs["dense"][0] = 0.0 if dense is None else dense
-        self._renderer.run()
+        if self.every and self._age % self.every == 0:
+            self._renderer.run()
+            np.copyto(self._paint, outputs["paint"][0].transpose(1, 2, 0))
+        else:
+            self._renderer.run_light()
+        self._age += 1
         np.copyto(self._flow, outputs["flow"][0].transpose(1, 2, 0))
-        np.copyto(self._paint, outputs["paint"][0].transpose(1, 2, 0))
         return Field(self._flow, outputs["occlusion"][0, 0], self._paint)
 
 
