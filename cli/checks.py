@@ -58,6 +58,10 @@ def _check_live(options: Options) -> None:
 
 
 def _check_file(options: Options, kind: Kind) -> None:
+    if options.virtual_camera is not None:
+        raise MienError("--virtual-camera is for live use. A file's result goes to --output.")
+    if options.profile is not None:
+        raise MienError("--profile is for live use. A file's reference is chosen with --reference.")
     if options.avatars is not None:
         raise MienError("--avatars is for live use. Give one portrait with --avatar.")
     if options.camera_size is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine.links import Link, Policy
 from engine.motion import Gains
@@ -30,6 +30,27 @@ class Shown:
     lost: bool
 
 
+class SteadyClock:
+    """Keeps media time going forwards when a source's clock is set back (a network stream that restarts)."""
+
+    def __init__(self) -> None:
+        self._offset = 0.0
+        self._last: float | None = None
+        self._step = 1 / 30
+
+    def steady(self, frame: Frame) -> Frame:
+        """The frame, its time later than that of the one before."""
+        time = frame.time + self._offset
+        if self._last is not None:
+            if time <= self._last:
+                self._offset += self._last + self._step - time
+                time = self._last + self._step
+            else:
+                self._step = min(time - self._last, 1.0)
+        self._last = time
+        return frame if time == frame.time else replace(frame, time=time)
+
+
 class LivePipeline(Pipeline):
     """One driver, one avatar, each step in a thread of its own.
 
@@ -49,6 +70,7 @@ class LivePipeline(Pipeline):
         policy: of the links between the stages.
         stop: makes a waiting ``frames`` end (``source.close``).
         watch: called in the track thread with every frame's result.
+        drawn: called in the render thread with every finished picture.
         on_fault: called with every stage that fails, in its thread.
     """
 
@@ -60,12 +82,15 @@ class LivePipeline(Pipeline):
         policy: Policy = Policy.NEWEST,
         stop: Callable[[], None] | None = None,
         watch: Callable[[Tracked], None] | None = None,
+        drawn: Callable[[Shown], None] | None = None,
         on_fault: Callable[[Stage], None] | None = None,
     ) -> None:
         super().__init__(on_fault)
         self.session = session
         self.policy = policy
         self._watch = watch
+        self._drawn = drawn
+        self._clock = SteadyClock()
         self.captured: Link[Frame] = Link(policy)
         self.tracked: Link[Tracked] = Link(policy)
         self._outputs: list[Link[Shown]] = []
@@ -121,6 +146,7 @@ class LivePipeline(Pipeline):
         return self.render_stage.tell(change)
 
     def _track(self, frame: Frame) -> Tracked:
+        frame = self._clock.steady(frame)
         tracked = self.session.track(frame)
         if self._watch is not None:
             self._watch(tracked)
@@ -128,7 +154,10 @@ class LivePipeline(Pipeline):
 
     def _draw(self, tracked: Tracked) -> Shown:
         rendered = self.session.draw(tracked)
-        return Shown(rendered, tracked.frame, tracked.face, self.session.lost)
+        shown = Shown(rendered, tracked.frame, tracked.face, self.session.lost)
+        if self._drawn is not None:
+            self._drawn(shown)
+        return shown
 
 
 def _done(_: object) -> None:

@@ -20,6 +20,7 @@ class Tracked:
     """A driving frame and what was measured in it.
 
     Attributes:
+        frame: at the size of the reference frame.
         face: the face in it, or None.
         motion: its motion relative to the reference, or None.
         track_ms: milliseconds that this took.
@@ -85,7 +86,8 @@ class Session:
             raise ValueError("this session has no tracker: use play")
         start = perf_counter()
         motion = self.tracker.track(frame)
-        return Tracked(frame, self.tracker.face, motion, 1000 * (perf_counter() - start))
+        spent = 1000 * (perf_counter() - start)
+        return Tracked(self.tracker.frame or frame, self.tracker.face, motion, spent)
 
     def draw(self, tracked: Tracked) -> Rendered:
         """The avatar's picture for what was measured."""

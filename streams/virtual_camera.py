@@ -20,7 +20,7 @@ RETRY_S = 2.0
 """Seconds between attempts to open a virtual camera that was taken away."""
 
 CHECK_S = 1.0
-"""Seconds between looks at whether a Linux device is still there: writing to one that is gone fails silently."""
+"""Seconds between looks at whether a Linux device is still there: writing to a lost one fails silently."""
 
 LOOPBACK_NAMES = ("v4l2 loopback", "v4l2loopback", "dummy video device", "virtual", "obs")
 

@@ -35,8 +35,8 @@ def default_runtime(
     """The shipped model on this machine's best runtime; raises ``MienError`` if its files are damaged.
 
     Args:
-        every: run the network on every so many frames (:class:`OpenVinoRuntime`).  An untrained network, whose
-            results are zero, is not run at all.
+        every: run the network on every so many frames (:class:`OpenVinoRuntime`).  An untrained network,
+            whose results are zero, is not run at all.
     """
     runtime = OpenVinoRuntime(ENCODER, RENDERER, threads=_threads(threads), precision=precision, every=every)
     if runtime.untrained:
