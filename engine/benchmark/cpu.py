@@ -16,9 +16,14 @@ from engine.benchmark.plot import draw_latency
 from engine.benchmark.report import check_writable, line, machine, print_figures, write_json
 from engine.benchmark.sessions import Count, count_sessions
 from engine.benchmark.setup import Setup, set_up
+from engine.runtime import Network
 
 PLOT = Path("mien-benchmark.png")
-MODES = {0: "network off", 1: "live"}
+NETWORKS = {
+    Network.EVERY_FRAME: "network on every frame",
+    Network.BESIDE: "network beside, as often as it can",
+    Network.OFF: "no network, as the untrained model runs",
+}
 
 
 def run(options: Options) -> None:
@@ -72,16 +77,16 @@ def _introduce(console: Console, setup: Setup, result: dict[str, Any]) -> None:
 def _stages(console: Console, setup: Setup, options: Options, plot: Path | None) -> dict[str, Figures]:
     """Every profile at camera pace, then at full speed."""
     runs: dict[str, Figures] = {}
-    for every, name in ((1, "live"), (2, "live-fast")):
-        setup.runtime.every = every
+    for network, what in NETWORKS.items():
+        setup.runtime.network = network
         for fps, pace in ((options.fps, "camera pace"), (None, "full speed")):
             with setup.session() as session:
                 figures = run_pipeline(session, setup.pictures, fps=fps, seconds=options.seconds)
-            what = "every frame" if every == 1 else f"every {every}nd frame"
-            title = f"\n{name} (network on {what}), {pace}" + (f" ({fps:g} fps)" if fps else "")
+            name = network.value
+            title = f"{name} ({what}), {pace}" + (f", {fps:g} fps" if fps else "")
             print_figures(console, title, figures)
             runs[f"{name}, {pace}"] = figures
-            if plot is not None and fps is not None and every == 1:
+            if plot is not None and fps is not None and network is Network.EVERY_FRAME:
                 draw_latency(plot, figures.track, figures.memory)
     return runs
 
@@ -91,7 +96,7 @@ def _soak(console: Console, setup: Setup, options: Options, plot: Path | None) -
     assert options.live is not None
     with setup.session() as session:
         figures = run_pipeline(session, setup.pictures, fps=options.fps, seconds=options.live)
-    print_figures(console, f"\n{options.live:g} s at {options.fps:g} fps", figures)
+    print_figures(console, f"{options.live:g} s at {options.fps:g} fps", figures)
     track = np.asarray(figures.track, np.float32).reshape(-1, 2)
     part = min(60.0, figures.seconds / 2)
     first = track[track[:, 0] < part, 1]

@@ -43,7 +43,8 @@ def machine() -> dict[str, Any]:
 
 def print_figures(console: Console, title: str, figures: Figures) -> None:
     """One run's table."""
-    table = Table(box=None, pad_edge=False, header_style="bold", title=title, title_justify="left")
+    line(console, f"\n{title}")
+    table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("ms", "median", "95 %", "99 %"):
         table.add_column(heading, justify="left" if heading == "ms" else "right")
     for stage in STAGES:

@@ -25,7 +25,7 @@ class Count:
 
 
 def count_sessions(setup: Setup, most: int, fps: float, seconds: float) -> list[Count]:
-    """Run 1, 2, ... ``most`` sessions at once, each with its own tracker and runtime; end at the first lag."""
+    """Run 1, 2, ... ``most`` sessions at once, each with its own tracker and runtime, until one lags."""
     counts: list[Count] = []
     for number in range(1, most + 1):
         figures = _side_by_side(setup, number, fps, seconds)
@@ -43,7 +43,7 @@ def _side_by_side(setup: Setup, number: int, fps: float, seconds: float) -> list
         sessions = []
         for _ in range(number):
             runtime = default_runtime(threads, "bf16" if setup.runtime.precision == "bf16" else "f32")
-            runtime.every = setup.runtime.every
+            runtime.network = setup.runtime.network
             sessions.append(stack.enter_context(setup.session(runtime)))
         pool = stack.enter_context(ThreadPoolExecutor(number))
         runs = [pool.submit(run_pipeline, one, setup.pictures, fps=fps, seconds=seconds) for one in sessions]

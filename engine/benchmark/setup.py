@@ -13,7 +13,7 @@ from engine.benchmark.driver import driver_pictures, read_portrait
 from engine.landmarks import make_landmarker
 from engine.renderer import Renderer
 from engine.runtime import Runtime, default_runtime
-from engine.runtime.openvino import OpenVinoRuntime
+from engine.runtime.openvino import Network, OpenVinoRuntime
 from engine.session import Session
 from engine.tracker import Tracker, TrackerSettings
 from engine.types import Image
@@ -56,5 +56,5 @@ def set_up(options: Options) -> Setup:
         ready = perf_counter() - start
         pictures = driver_pictures(options.clip, options.size, landmarker, runtime)
     # Every figure below is that of a trained network, also while the shipped one is not.
-    runtime.every = 1
+    runtime.network = Network.EVERY_FRAME
     return Setup(runtime, avatar, portrait, pictures, ready)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from engine.openvino_core import cpu_has_bf16, load_openvino
 from engine.runtime.base import AvatarCode, Field, Runtime
-from engine.runtime.openvino import OpenVinoRuntime, Precision
+from engine.runtime.openvino import Network, OpenVinoRuntime, Precision
 
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
 ENCODER = ASSETS / "live-encoder.onnx"
@@ -16,6 +16,7 @@ RENDERER = ASSETS / "live-renderer.onnx"
 __all__ = [
     "AvatarCode",
     "Field",
+    "Network",
     "OpenVinoRuntime",
     "Precision",
     "Runtime",
@@ -30,17 +31,18 @@ def _threads(threads: int | None) -> int:
 
 
 def default_runtime(
-    threads: int | None = None, precision: Precision = "auto", every: int = 1
+    threads: int | None = None, precision: Precision = "auto", network: Network = Network.EVERY_FRAME
 ) -> OpenVinoRuntime:
     """The shipped model on this machine's best runtime; raises ``MienError`` if its files are damaged.
 
     Args:
-        every: run the network on every so many frames (:class:`OpenVinoRuntime`).  An untrained network,
-            whose results are zero, is not run at all.
+        network: how often it runs.  An untrained one, whose results are zero, is not run at all.
     """
-    runtime = OpenVinoRuntime(ENCODER, RENDERER, threads=_threads(threads), precision=precision, every=every)
+    runtime = OpenVinoRuntime(
+        ENCODER, RENDERER, threads=_threads(threads), precision=precision, network=network
+    )
     if runtime.untrained:
-        runtime.every = 0
+        runtime.network = Network.OFF
     return runtime
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from enum import Enum
 from pathlib import Path
 from typing import Any, Literal
 
@@ -99,6 +101,21 @@ def _cut(model: Any, inputs: Sequence[str], outputs: Sequence[str]) -> Any:
     return ov.Model([ov.opset13.result(value) for value in results], parameters)
 
 
+class Network(Enum):
+    """How often the network (correction and paint) runs; the warp follows every frame.
+
+    Attributes:
+        EVERY_FRAME: with every frame.
+        BESIDE: as often as the machine allows, in a thread of its own; each frame takes the newest correction
+            and paint there are.
+        OFF: never: an untrained one gives zeros.
+    """
+
+    EVERY_FRAME = "live"
+    BESIDE = "live-fast"
+    OFF = "warp"
+
+
 class _Renderer:
     """Compiled parts, their tensors shared: one or several that run one after the other, and a light one."""
 
@@ -127,6 +144,7 @@ class _Renderer:
                 values[name] = request.get_output_tensor(index)
             self._requests.append(request)
         self.outputs: dict[str, Floats] = {name: values[name].data for name in _OUTPUTS}
+        self._heads: Floats = values["correction.heads"].data
         self._light = compiled(*_LIGHT, False)
         # Both write the flow to one place.
         self._light.set_output_tensor(0, values["flow"])
@@ -139,6 +157,17 @@ class _Renderer:
         """The flow alone, with the network's part of it and the paint as the last :meth:`run` left them."""
         self._light.infer()
 
+    def take_network(self, other: _Renderer) -> None:
+        """The network's results from another renderer of the same model."""
+        np.copyto(self._heads, other._heads)
+        for name in ("occlusion", "paint"):
+            np.copyto(self.outputs[name], other.outputs[name])
+
+    def forget_network(self) -> None:
+        """The network's results as they are at rest: none."""
+        self._heads[...] = 0.0
+        self.outputs["paint"][...] = 0.0
+
 
 class OpenVinoRuntime(Runtime):
     """OpenVINO on ``threads`` CPU threads.
@@ -147,8 +176,7 @@ class OpenVinoRuntime(Runtime):
         encoder_path, renderer_path: what ``python -m export`` wrote.
         precision: ``"bf16"`` computes the convolutions in bfloat16 (the rest stays FP32), ``"auto"`` does so
             where the CPU has it.
-        every: run the network on every so many frames only; between them its correction and its paint are
-            those of the frame before, while the warp follows every frame.  0 never runs it.
+        network: how often the network runs.
 
     Attributes:
         precision: what ``"auto"`` came to.
@@ -165,7 +193,7 @@ class OpenVinoRuntime(Runtime):
         *,
         threads: int,
         precision: Precision = "auto",
-        every: int = 1,
+        network: Network = Network.EVERY_FRAME,
     ) -> None:
         if precision == "auto":
             precision = "bf16" if cpu_has_bf16() else "f32"
@@ -178,10 +206,14 @@ class OpenVinoRuntime(Runtime):
         self.untrained = card["untrained"] == "true"
         # The encoder runs once per avatar: exact rather than fast.
         self._encoder = compile_for_cpu(encoder, threads=threads, precision="f32").create_infer_request()
+        self._model = renderer
         self._renderer = _Renderer(renderer, threads, precision)
-        self.every = every
-        self._age = 0
+        self._network: _Renderer | None = None
+        self.network = network
+        self._beside: Future[None] | None = None
+        self._worker = ThreadPoolExecutor(1, "network")
         self._code: AvatarCode | None = None
+        self._beside_code: AvatarCode | None = None
         self._flow = np.zeros((FIELD_SIZE, FIELD_SIZE, 2), np.float32)
         self._paint = np.zeros((IMAGE_SIZE, IMAGE_SIZE, 3), np.float32)
         started = time.perf_counter()
@@ -208,18 +240,42 @@ class OpenVinoRuntime(Runtime):
             inputs["source"][...] = code.source
             inputs["features"][...] = code.features
             self._code = code
-            self._age = 0
+            self._renderer.forget_network()
         inputs["source_points"][0] = source_points
         inputs["driving_points"][0] = driving_points
         inputs["dense"][0] = 0.0 if dense is None else dense
-        if self.every and self._age % self.every == 0:
+        if self.network is Network.EVERY_FRAME:
+            self._finish()
             self._renderer.run()
-            np.copyto(self._paint, outputs["paint"][0].transpose(1, 2, 0))
         else:
+            if self.network is Network.BESIDE:
+                self._run_beside(code)
             self._renderer.run_light()
-        self._age += 1
         np.copyto(self._flow, outputs["flow"][0].transpose(1, 2, 0))
+        np.copyto(self._paint, outputs["paint"][0].transpose(1, 2, 0))
         return Field(self._flow, outputs["occlusion"][0, 0], self._paint)
+
+    def _run_beside(self, code: AvatarCode) -> None:
+        """Take what the network has finished, and give it this frame when it is free."""
+        if self._beside is not None and not self._beside.done():
+            return
+        if self._network is None:
+            # One thread: it fills the time that the frames leave, and two would take theirs.
+            self._network = _Renderer(self._model, 1, self.precision)
+        if self._beside is not None:
+            self._beside.result()
+            if self._beside_code is code:
+                self._renderer.take_network(self._network)
+        for name, array in self._renderer.inputs.items():
+            if name not in ("source", "features") or self._beside_code is not code:
+                np.copyto(self._network.inputs[name], array)
+        self._beside_code = code
+        self._beside = self._worker.submit(self._network.run)
+
+    def _finish(self) -> None:
+        if self._beside is not None:
+            self._beside.result()
+            self._beside = self._beside_code = None
 
 
 def _card(model: Any, path: Path, part: str) -> dict[str, str]:
