@@ -67,6 +67,7 @@ class Options:
     only: tuple[str, ...]
     virtual_camera: str | None
     profile: str | None
+    model: str
     tracker: str
     precision: Literal["auto", "f32", "bf16"]
     threads: int | None
@@ -250,6 +251,13 @@ def _amounts(group: argparse._ArgumentGroup) -> None:
 
 
 def _machine(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--model",
+        metavar="MODEL",
+        default="live",
+        help="what draws: live (built in), weights (.safetensors; needs torch), or a folder that "
+        "python -m export wrote",
+    )
     group.add_argument(
         "--tracker",
         metavar="NAME",

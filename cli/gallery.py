@@ -10,7 +10,7 @@ from cli.arguments import Options
 from cli.parts import load_avatar
 from engine.avatar import Avatar
 from engine.landmarks import Landmarker
-from engine.renderer import Renderer, Scene
+from engine.renderer import AvatarRenderer
 from engine.types import MienError
 
 
@@ -33,15 +33,15 @@ class Gallery:
         paths: Sequence[Path],
         options: Options,
         landmarker: Landmarker,
-        renderer: Renderer,
+        renderer: AvatarRenderer,
         ready: dict[Path, Avatar] | None = None,
     ) -> None:
         self.paths = tuple(paths)
         self._options, self._landmarker, self._renderer = options, landmarker, renderer
-        self._ready = {path: renderer.prepare(avatar) for path, avatar in (ready or {}).items()}
-        self.show: Callable[[Scene], object] = renderer.show
+        self._ready: dict[Path, Avatar] = dict(ready or {})
+        self.show: Callable[[Avatar], object] = renderer.set_avatar
         self._worker = ThreadPoolExecutor(1, "portrait")
-        self._pending: tuple[Path, Future[Scene]] | None = None
+        self._pending: tuple[Path, Future[Avatar]] | None = None
 
     def want(self, number: int) -> str:
         """Switch to portrait ``number`` (from 1) as soon as it is ready; what to tell the user."""
@@ -57,10 +57,9 @@ class Gallery:
         self._pending = path, self._worker.submit(self._prepare, path)
         return f"preparing {path.name}"
 
-    def _prepare(self, path: Path) -> Scene:
+    def _prepare(self, path: Path) -> Avatar:
         # Beside the running pictures: the runtime's encoder is apart from what renders them.
-        avatar = load_avatar(path, self._options, self._landmarker, self._renderer.runtime)
-        return self._renderer.prepare(avatar)
+        return load_avatar(path, self._options, self._landmarker, self._renderer.runtime)
 
     def _forget_pending(self) -> None:
         # The last key counts, also where an earlier wish is ready later.
@@ -75,11 +74,11 @@ class Gallery:
         path, future = self._pending
         self._pending = None
         try:
-            scene = future.result()
+            avatar = future.result()
         except MienError as error:
             return str(error)
-        self._ready[path] = scene
-        self.show(scene)
+        self._ready[path] = avatar
+        self.show(avatar)
         return path.name
 
     def close(self) -> None:

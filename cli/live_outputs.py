@@ -9,7 +9,7 @@ from cli.arguments import Options
 from cli.recorder import Recorder
 from engine.links import Policy
 from engine.live import LivePipeline
-from engine.renderer import Renderer
+from engine.renderer import AvatarRenderer
 from streams.sink import open_sink
 from streams.source import Source
 from streams.virtual_camera import VirtualCameraSink
@@ -20,7 +20,9 @@ MOST_WAITING = 90
 seconds at most."""
 
 
-def open_recorder(options: Options, stack: ExitStack, renderer: Renderer, source: Source) -> Recorder | None:
+def open_recorder(
+    options: Options, stack: ExitStack, renderer: AvatarRenderer, source: Source
+) -> Recorder | None:
     """The recording that the options ask for; dropped at the stack's end unless it was closed."""
     if options.output_text is None:
         return None
@@ -33,7 +35,7 @@ def open_recorder(options: Options, stack: ExitStack, renderer: Renderer, source
 
 
 def open_virtual_camera(
-    options: Options, stack: ExitStack, renderer: Renderer, source: Source, tell: Callable[[str], None]
+    options: Options, stack: ExitStack, renderer: AvatarRenderer, source: Source, tell: Callable[[str], None]
 ) -> VirtualCameraSink | None:
     """The virtual camera that the options ask for."""
     if options.virtual_camera is None:

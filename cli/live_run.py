@@ -13,12 +13,18 @@ from cli.gallery import Gallery
 from cli.live_calibration import Calibration
 from cli.live_loop import KEYS, LiveLoop, News
 from cli.live_outputs import connect, open_recorder, open_virtual_camera
-from cli.parts import load_avatar, make_gains, make_runtime, make_tracker, portrait_landmarker
+from cli.parts import (
+    load_avatar,
+    make_gains,
+    make_renderer,
+    make_runtime,
+    make_tracker,
+    portrait_landmarker,
+)
 from cli.report import StageTimes, print_summary, say
 from cli.stopping import Stopper
 from engine.live import LivePipeline, Shown
 from engine.pipeline import Stage
-from engine.renderer import Renderer
 from engine.session import Session
 from engine.types import MienError
 from streams.portrait import list_portraits
@@ -42,8 +48,8 @@ def run_live(options: Options, console: Console) -> None:
         first = options.avatar or (paths[0] if paths else None)
         avatar = load_avatar(first, options, landmarker, runtime)
         say(console, *avatar.notes)
-        tracker = stack.enter_context(make_tracker(options, live=True))
-        renderer = Renderer(avatar, runtime, options.crop_side)
+        tracker = stack.enter_context(make_tracker(options, live=True, runtime=runtime))
+        renderer = make_renderer(avatar, runtime, options)
         session = Session(tracker, renderer, make_gains(options), skip_still=True)
         gallery = Gallery(paths, options, landmarker, renderer, {first: avatar} if first else None)
         stack.callback(gallery.close)

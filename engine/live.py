@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
+from engine.avatar import Avatar
 from engine.links import Link, Policy
 from engine.motion import Gains
 from engine.pipeline import Pipeline, Stage
-from engine.renderer import Scene
 from engine.session import Session, Tracked
 from engine.types import Face, Frame, Image, Rendered
 
@@ -133,9 +133,9 @@ class LivePipeline(Pipeline):
             return False
         return self.track_stage.tell(lambda: _done(tracker.set_reference(image, face)))
 
-    def set_avatar(self, scene: Scene) -> bool:
-        """Draw another avatar (``session.renderer.prepare`` made it) from the next picture on."""
-        return self.render_stage.tell(lambda: self.session.renderer.show(scene))
+    def set_avatar(self, avatar: Avatar) -> bool:
+        """Draw another avatar, encoded beforehand, from the next picture on."""
+        return self.render_stage.tell(lambda: self.session.renderer.set_avatar(avatar))
 
     def set_gains(self, gains: Gains) -> bool:
         """Other gains from the next picture on."""

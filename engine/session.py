@@ -9,7 +9,7 @@ from time import perf_counter
 from engine.continuity import Continuity
 from engine.micro import MicroGain
 from engine.motion import Gains, Motion, apply_gains
-from engine.renderer import Renderer
+from engine.renderer import AvatarRenderer
 from engine.stillness import Stillness
 from engine.tracker import Tracker
 from engine.types import Face, Frame, Rendered
@@ -56,7 +56,7 @@ class Session:
     def __init__(
         self,
         tracker: Tracker | None,
-        renderer: Renderer,
+        renderer: AvatarRenderer,
         gains: Gains | None = None,
         on_motion: Callable[[Frame, Motion | None], None] | None = None,
         skip_still: bool = False,
