@@ -53,7 +53,7 @@ class CameraSource(LiveSource):
     Args:
         camera: number, or a path such as ``/dev/video2`` on Linux.
         width, height, fps: wishes (640 x 480 at 30 by default); ``info`` says what the camera gave.
-        timeout: seconds without a picture after which it is given up.  Until then a camera that stalls is
+        timeout: seconds without a picture after which it is given up (30).  Until then a camera that stalls is
             waited for, and one that was unplugged is opened again when it is back.
         first_timeout: seconds to wait for the first picture.
         open_capture: stands in for ``cv2.VideoCapture`` in tests.
@@ -69,11 +69,11 @@ class CameraSource(LiveSource):
         width: int | None = None,
         height: int | None = None,
         fps: float | None = None,
-        timeout: float = PATIENCE_S,
+        timeout: float | None = None,
         first_timeout: float = FIRST_PICTURE_S,
         open_capture: OpenCapture | None = None,
     ) -> None:
-        super().__init__(camera_name(camera), timeout)
+        super().__init__(camera_name(camera), PATIENCE_S if timeout is None else timeout)
         self._camera, self._wishes = camera, (width, height, fps)
         self._open_capture = open_capture or opencv_capture()
         self._since_failure: float | None = None

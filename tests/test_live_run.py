@@ -220,9 +220,10 @@ def test_numbers_without_a_gallery_say_so(camera: FaceCamera) -> None:
     assert any("--avatars DIR" in status for status in windows[0].told)
 
 
-def test_an_unplugged_camera_is_one_line_and_the_recording_is_kept(
-    camera: FaceCamera, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_a_camera_that_stays_away_is_one_line_and_the_recording_is_kept(
+    camera: FaceCamera, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("streams.camera.PATIENCE_S", 2.0)
     Window.script, Window.last = {10: camera.unplugged.set}, 10_000
     out = tmp_path / "out.mp4"
     assert mien("--output", out) == 2
@@ -279,6 +280,7 @@ def test_without_a_display_a_recording_needs_none(
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     monkeypatch.setattr("streams.preview.check_display.__defaults__", ("linux", {}))
     camera.unplug_after = 60
+    monkeypatch.setattr("streams.camera.PATIENCE_S", 2.0)
     assert mien("--output", tmp_path / "out.mp4") == 2
     said = capsys.readouterr()
     assert "no display here; recording without" in said.out and "live from Camera 0; Ctrl-C ends" in said.out
