@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from time import monotonic_ns
 
+import cv2
 from rich.console import Console
 
 from cli.arguments import Options
@@ -13,6 +14,7 @@ from cli.gallery import Gallery
 from cli.live_calibration import Calibration
 from cli.live_loop import KEYS, LiveLoop, News
 from cli.live_outputs import connect, open_recorder, open_virtual_camera
+from cli.live_speed import choose_speed
 from cli.parts import (
     load_avatar,
     make_gains,
@@ -40,6 +42,8 @@ def run_live(options: Options, console: Console) -> None:
             until then is kept.
     """
     show = _can_show(options, console)
+    # The stages are threads already; OpenCV's own beside them cost a quarter more CPU and gain nothing.
+    cv2.setNumThreads(1)
     paths = list_portraits(options.avatars) if options.avatars else []
     news, times = News(), StageTimes()
     with ExitStack() as stack:
@@ -48,6 +52,7 @@ def run_live(options: Options, console: Console) -> None:
         first = options.avatar or (paths[0] if paths else None)
         avatar = load_avatar(first, options, landmarker, runtime)
         say(console, *avatar.notes)
+        choose_speed(runtime, avatar, options, console)
         tracker = stack.enter_context(make_tracker(options, live=True, runtime=runtime))
         renderer = make_renderer(avatar, runtime, options)
         session = Session(tracker, renderer, make_gains(options), skip_still=True)

@@ -24,6 +24,9 @@ from engine.types import Face, Floats, Image
 FRONTAL = radians(10.0)
 """Largest pitch and yaw of a frontal face."""
 
+COMPARABLE = radians(20.0)
+"""Largest pitch and yaw at which a face's shape is compared."""
+
 NEUTRAL = 0.95
 """Largest root of the summed squares of a neutral face's blendshapes (gaze left out)."""
 
@@ -63,9 +66,9 @@ def expression_of(face: Face, neutral: Neutral | None = None) -> float:
     return float(np.sqrt(np.square(face.blendshapes[_EXPRESSION] - rest).sum()))
 
 
-def is_frontal(face: Face) -> bool:
-    """Whether a face looks at the camera."""
-    return max(map(abs, turn_between(np.eye(4, dtype=np.float32), face.pose))) <= FRONTAL
+def is_frontal(face: Face, limit: float = FRONTAL) -> bool:
+    """Whether a face looks at the camera, within ``limit`` radians of pitch and yaw."""
+    return max(map(abs, turn_between(np.eye(4, dtype=np.float32), face.pose))) <= limit
 
 
 def is_neutral(face: Face, neutral: Neutral | None = None) -> bool:
@@ -163,7 +166,7 @@ class Newcomer:
         if time - self._seen > AWAY_S and self._seen > float("-inf"):
             self._looks = []
         self._seen = time
-        if self._looks is None or not is_frontal(face):
+        if self._looks is None or not is_frontal(face, COMPARABLE):
             return False
         self._looks.append(shape_difference(face, reference))
         if len(self._looks) < LOOKS:

@@ -53,7 +53,7 @@ class CameraSource(LiveSource):
     Args:
         camera: number, or a path such as ``/dev/video2`` on Linux.
         width, height, fps: wishes (640 x 480 at 30 by default); ``info`` says what the camera gave.
-        timeout: seconds without a picture after which it is given up (30).  Until then a camera that stalls is
+        timeout: seconds without a picture after which it is given up (30).  Until then one that stalls is
             waited for, and one that was unplugged is opened again when it is back.
         first_timeout: seconds to wait for the first picture.
         open_capture: stands in for ``cv2.VideoCapture`` in tests.

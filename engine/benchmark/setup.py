@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from time import perf_counter
 
+import cv2
+
 from engine.avatar import Avatar
 from engine.benchmark.arguments import Options
 from engine.benchmark.driver import driver_pictures, read_portrait
@@ -41,6 +43,7 @@ class Setup:
     def session(self, runtime: Runtime | None = None, avatar: Avatar | None = None) -> Iterator[Session]:
         """A new session as a live run has it, for one measurement."""
         renderer = Renderer(avatar or self.avatar, runtime or self.runtime)
+        cv2.setNumThreads(1)  # as a live run has it
         with Tracker(TrackerSettings(live=True)) as tracker:
             # Nothing is skipped: a benchmark's pictures all count.
             yield Session(tracker, renderer)

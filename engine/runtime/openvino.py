@@ -176,11 +176,12 @@ class OpenVinoRuntime(Runtime):
         encoder_path, renderer_path: what ``python -m export`` wrote.
         precision: ``"bf16"`` computes the convolutions in bfloat16 (the rest stays FP32), ``"auto"`` does so
             where the CPU has it.
-        network: how often the network runs.
+        network: how often the network runs at first.
 
     Attributes:
         precision: what ``"auto"`` came to.
         untrained: whether the model is the plain landmark warp: its network gives zeros.
+        weights: hash of the model's weights.
         warm_up_ms: how long the first rendering took, in the constructor.
     """
 
@@ -204,11 +205,12 @@ class OpenVinoRuntime(Runtime):
         if _card(renderer, renderer_path, "renderer")["weights_sha256"] != card["weights_sha256"]:
             raise MienError(f"{renderer_path}: not exported together with {encoder_path.name} ({_REMEDY})")
         self.untrained = card["untrained"] == "true"
+        self.weights: str = card["weights_sha256"]
         # The encoder runs once per avatar: exact rather than fast.
         self._encoder = compile_for_cpu(encoder, threads=threads, precision="f32").create_infer_request()
         self._model = renderer
         self._renderer = _Renderer(renderer, threads, precision)
-        self._network: _Renderer | None = None
+        self._other: _Renderer | None = None
         self.network = network
         self._beside: Future[None] | None = None
         self._worker = ThreadPoolExecutor(1, "network")
@@ -220,6 +222,18 @@ class OpenVinoRuntime(Runtime):
         self._renderer.run()  # the first call allocates and compiles kernels; at rest, so heads are at rest
         self._renderer.run_light()
         self.warm_up_ms = 1e3 * (time.perf_counter() - started)
+
+    @property
+    def network(self) -> Network:
+        """How often the network runs; may be changed between two frames."""
+        return self._network
+
+    @network.setter
+    def network(self, network: Network) -> None:
+        if network is Network.BESIDE and self._other is None:
+            # One thread: it fills the time that the frames leave, and two would take theirs.
+            self._other = _Renderer(self._model, 1, self.precision)
+        self._network = network
 
     def encode(self, source: Image) -> AvatarCode:
         tensor = source_tensor(source)
@@ -259,18 +273,17 @@ class OpenVinoRuntime(Runtime):
         """Take what the network has finished, and give it this frame when it is free."""
         if self._beside is not None and not self._beside.done():
             return
-        if self._network is None:
-            # One thread: it fills the time that the frames leave, and two would take theirs.
-            self._network = _Renderer(self._model, 1, self.precision)
+        other = self._other
+        assert other is not None
         if self._beside is not None:
             self._beside.result()
             if self._beside_code is code:
-                self._renderer.take_network(self._network)
+                self._renderer.take_network(other)
         for name, array in self._renderer.inputs.items():
             if name not in ("source", "features") or self._beside_code is not code:
-                np.copyto(self._network.inputs[name], array)
+                np.copyto(other.inputs[name], array)
         self._beside_code = code
-        self._beside = self._worker.submit(self._network.run)
+        self._beside = self._worker.submit(other.run)
 
     def _finish(self) -> None:
         if self._beside is not None:

@@ -40,7 +40,7 @@ class FakeCamera:
         return self
 
     def isOpened(self) -> bool:
-        return self.opens and not self.unplugged.is_set()
+        return self.opens and not (self.unplugged.is_set() and self.grabs)
 
     def set(self, prop: int, value: float) -> bool:
         self.wishes.append((prop, value))
