@@ -57,7 +57,8 @@ _EXPRESSION = np.array([i for i, name in enumerate(BLENDSHAPE_NAMES) if "eyeLook
 class Neutral(Protocol):
     """What a saved neutral face says; see :mod:`engine.profile`."""
 
-    blendshapes: Floats
+    @property
+    def blendshapes(self) -> Floats: ...
 
 
 def expression_of(face: Face, neutral: Neutral | None = None) -> float:

@@ -19,6 +19,7 @@ from engine.types import MienError
 In = TypeVar("In")
 Out = TypeVar("Out")
 Command = Callable[[], None]
+_Self = TypeVar("_Self", bound="Pipeline")
 
 STUCK_S = 2.0
 """Seconds to wait for a stage's end; a driver can hang in a read for ever and must not hold up the exit."""
@@ -276,7 +277,7 @@ class Pipeline:
         if error is not None:
             raise error
 
-    def __enter__(self) -> Pipeline:
+    def __enter__(self: _Self) -> _Self:
         self.start()
         return self
 

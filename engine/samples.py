@@ -38,7 +38,8 @@ class Samples:
         size = len(self._values)
         if self.count <= size:
             return self._values[: self.count].copy()
-        return np.asarray(np.roll(self._values, -(self.count % size)), np.float32)
+        begin = self.count % size
+        return np.concatenate([self._values[begin:], self._values[:begin]])
 
     def percentile(self, share: float) -> float:
         """The value below which ``share`` percent of the values lie; nan when there are none."""

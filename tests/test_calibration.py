@@ -165,7 +165,7 @@ def test_the_speed_is_measured_once_and_remembered(
     assert (first.measured, again.measured) == (True, False) and first.fps == again.fps == 12.0
     assert runtime.network is Network.BESIDE, "too slow for every frame"
     known = json.loads((tmp_path / "speed.json").read_text())
-    (tmp_path / "speed.json").write_text(json.dumps({key: 60.0 for key in known}))
+    (tmp_path / "speed.json").write_text(json.dumps(dict.fromkeys(known, 60.0)))
     assert settle_speed(runtime, avatar, tmp_path).network is Network.EVERY_FRAME
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
 from engine.benchmark.arguments import parse
 from engine.types import MienError
@@ -15,10 +16,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = parse(arguments)
         if options.gpu:
             # Apart, because only machines with an NVIDIA GPU have what it needs.
-            from engine.benchmark.gpu import run
+            import_module("engine.benchmark.gpu").run(options)
         else:
             from engine.benchmark.cpu import run
-        run(options)
+
+            run(options)
     except MienError as error:
         print(f"benchmark: {error}", file=sys.stderr)
         return 2

@@ -52,16 +52,27 @@ class Arm:
     note: str
 
 
+NAMES = ("openvino", "torch", "paper")
+
+
+def check_names(names: tuple[str, ...]) -> None:
+    """Raise ``MienError`` for a runtime that is not known, or whose packages are missing."""
+    for name in names:
+        if name not in NAMES:
+            raise MienError(f"There is no runtime {name!r} to compare; choose from {', '.join(NAMES)}.")
+        if name != "openvino":
+            _import_torch(name)
+            _import_train(name)
+
+
 def compare(setup: Setup, names: tuple[str, ...], seconds: float) -> list[Row]:
     """Measure the named runtimes, taking turns.
 
     Raises:
         MienError: for an unknown name, or a baseline whose packages are missing.
     """
+    check_names(names)
     makers = {"openvino": _openvino, "torch": _torch, "paper": _paper}
-    for name in names:
-        if name not in makers:
-            raise MienError(f"There is no runtime {name!r} to compare; choose from {', '.join(makers)}.")
     with _sessions(setup) as step:
         arms = [makers[name](setup, step) for name in names]
         return _take_turns(arms, seconds)

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from engine.benchmark.arguments import Options
-from engine.benchmark.compare import Row, compare
+from engine.benchmark.compare import Row, check_names, compare
 from engine.benchmark.measure import Figures, run_pipeline
 from engine.benchmark.plot import draw_latency
 from engine.benchmark.report import check_writable, line, machine, print_figures, write_json
@@ -34,6 +34,7 @@ def run(options: Options) -> None:
     """
     plot = options.plot or (PLOT if options.live else None)
     check_writable([options.json, plot])
+    check_names(options.compare)
     # The table would be in the way of JSON that goes to the standard output.
     console = Console(stderr=options.json == "-")
     result: dict[str, Any] = {"machine": machine()}

@@ -116,7 +116,7 @@ def run_pipeline(
     *,
     fps: float | None,
     seconds: float,
-    warm_up: float = WARM_UP_S,
+    warm_up: float | None = None,
 ) -> Figures:
     """Drive a session from a camera that exists only here.
 
@@ -124,8 +124,9 @@ def run_pipeline(
         session: with a tracker.
         pictures: of the driver.
         fps: camera pace, where the newest picture wins; None: as fast as possible, where none is lost.
-        seconds: measured, after ``warm_up`` seconds.
+        seconds: measured, after ``warm_up`` seconds (:data:`WARM_UP_S`).
     """
+    warm_up = WARM_UP_S if warm_up is None else warm_up
     camera = Camera(pictures, fps, seconds + warm_up)
     live = LivePipeline(
         camera, session, policy=Policy.WAIT if fps is None else Policy.NEWEST, stop=camera.stop
@@ -147,8 +148,9 @@ def run_pipeline(
     queue = Samples(MANY)
     waits = [stage.queue_ms.values[-shown:] for stage in (live.track_stage, live.render_stage, sender)]
     count = min(len(wait) for wait in waits)
-    for total in sum(wait[-count:] for wait in waits) if count else ():
-        queue.add(float(total))
+    if count:
+        for total in np.sum([wait[-count:] for wait in waits], axis=0):
+            queue.add(float(total))
     given = camera.delivered - delivered
     return Figures(
         seconds=span,

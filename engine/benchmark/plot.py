@@ -39,7 +39,7 @@ def draw_latency(
     most = float(np.percentile(points[:, 1], 99.5)) * 1.2 if len(points) else 1.0
     _axes(image, upper, end, most, "capture to hand-over, ms: every picture, median, 95 %")
     _dots(image, upper, points, end, most)
-    for share, colour, width in ((50, STRONG, 2), (95, INK, 1)):
+    for share, colour, width in ((95, INK, 1), (50, STRONG, 2)):
         _curve(image, upper, _binned(points, share, end), end, most, colour, width)
     kept = np.asarray(memory, np.float32).reshape(-1, 2)
     kept = kept[np.isfinite(kept).all(axis=1)]
@@ -92,7 +92,7 @@ def _pixels(rows: tuple[int, int], points: Floats, end: float, most: float) -> n
     top, bottom = rows
     x = LEFT + (WIDTH - RIGHT - LEFT) * points[:, 0] / end
     y = bottom - (bottom - top) * np.clip(points[:, 1] / most, 0.0, 1.0)
-    return np.stack([x, y], axis=1).round().astype(np.int32)
+    return np.asarray(np.stack([x, y], axis=1).round(), np.int32)
 
 
 def _dots(image: Image, rows: tuple[int, int], points: Floats, end: float, most: float) -> None:
