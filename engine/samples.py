@@ -37,7 +37,7 @@ class Samples:
         """The values still remembered, oldest first, a copy."""
         size = len(self._values)
         if self.count <= size:
-            return self._values[: self.count].copy()
+            return np.array(self._values[: self.count], np.float32)
         begin = self.count % size
         return np.concatenate([self._values[begin:], self._values[:begin]])
 

@@ -37,6 +37,7 @@ class Options:
         fps: camera pace.
         seconds: measured per part.
         compare: runtimes to compare, in the order of their turns.
+        profile: how often the network runs in the soak and the sessions; None for what a live run would take.
         live: seconds of the soak; None for no soak.
         sessions: most avatars at once to try; None for none.
         gpu: measure on the GPU instead.
@@ -51,6 +52,7 @@ class Options:
     fps: float
     seconds: float
     compare: tuple[str, ...]
+    profile: str | None
     live: float | None
     sessions: int | None
     gpu: bool
@@ -93,6 +95,11 @@ def _parser() -> argparse.ArgumentParser:
         type=_names,
         default=(),
         help="runtimes taking turns: openvino, torch, paper (the published network as its authors run it)",
+    )
+    add(
+        "--profile",
+        choices=("live", "live-fast", "warp"),
+        help="of --live and --sessions: network on every frame, beside, or not at all (chosen if left out)",
     )
     add("--live", metavar="SECONDS", type=_positive, help="a long run at camera pace: latency over time")
     add("--sessions", metavar="N", type=_count, help="try up to N avatars at once")

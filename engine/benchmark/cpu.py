@@ -17,6 +17,7 @@ from engine.benchmark.report import check_writable, line, machine, print_figures
 from engine.benchmark.sessions import Count, count_sessions
 from engine.benchmark.setup import Setup, set_up
 from engine.runtime import Network
+from engine.speed import ENOUGH_FPS, measure_fps
 
 PLOT = Path("mien-benchmark.png")
 NETWORKS = {
@@ -44,6 +45,8 @@ def run(options: Options) -> None:
         rows = compare(setup, options.compare, options.seconds)
         _print_rows(console, rows)
         result["compare"] = {row.name: _row(row) for row in rows}
+    if options.live is not None or options.sessions is not None:
+        result["profile"] = _choose(console, setup, options)
     if options.live is not None:
         result["live"] = _soak(console, setup, options, plot)
     if options.sessions is not None:
@@ -90,6 +93,18 @@ def _stages(console: Console, setup: Setup, options: Options, plot: Path | None)
             if plot is not None and fps is not None and network is Network.EVERY_FRAME:
                 draw_latency(plot, figures.track, figures.memory)
     return runs
+
+
+def _choose(console: Console, setup: Setup, options: Options) -> str:
+    """Set the profile for the long run: the user's, or that of a live run with a trained model."""
+    if options.profile is not None:
+        setup.runtime.network = Network(options.profile)
+    else:
+        fps = measure_fps(setup.runtime, setup.avatar)
+        setup.runtime.network = Network.EVERY_FRAME if fps >= ENOUGH_FPS else Network.BESIDE
+        line(console, f"{fps:.0f} fps with the network on every frame, so: {setup.runtime.network.value}")
+    line(console, f"profile {setup.runtime.network.value}: {NETWORKS[setup.runtime.network]}")
+    return setup.runtime.network.value
 
 
 def _soak(console: Console, setup: Setup, options: Options, plot: Path | None) -> dict[str, Any]:
