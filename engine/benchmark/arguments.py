@@ -15,7 +15,7 @@ examples:
   python -m engine.benchmark
       the built-in face, every stage, at camera pace and at full speed
   python -m engine.benchmark --clip talk.mp4 --json result.json
-  python -m engine.benchmark --compare openvino,torch,paper
+  python -m engine.benchmark --compare openvino,render,torch,paper
       runtimes side by side in one run, taking turns, with ratios
   python -m engine.benchmark --live 1200 --plot latency.png
       twenty minutes at camera pace: latency over time, memory growth
@@ -94,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME,...",
         type=_names,
         default=(),
-        help="runtimes taking turns: openvino, torch, paper (the published network as its authors run it)",
+        help="taking turns: openvino, render (it alone), torch, paper (the published network as its authors run it)",
     )
     add(
         "--profile",

@@ -52,7 +52,7 @@ class Arm:
     note: str
 
 
-NAMES = ("openvino", "torch", "paper")
+NAMES = ("openvino", "render", "torch", "paper")
 
 
 def check_names(names: tuple[str, ...]) -> None:
@@ -60,7 +60,7 @@ def check_names(names: tuple[str, ...]) -> None:
     for name in names:
         if name not in NAMES:
             raise MienError(f"There is no runtime {name!r} to compare; choose from {', '.join(NAMES)}.")
-        if name != "openvino":
+        if name in ("torch", "paper"):
             _import_torch(name)
             _import_train(name)
 
@@ -72,7 +72,7 @@ def compare(setup: Setup, names: tuple[str, ...], seconds: float) -> list[Row]:
         MienError: for an unknown name, or a baseline whose packages are missing.
     """
     check_names(names)
-    makers = {"openvino": _openvino, "torch": _torch, "paper": _paper}
+    makers = {"openvino": _openvino, "render": _render, "torch": _torch, "paper": _paper}
     with _sessions(setup) as step:
         arms = [makers[name](setup, step) for name in names]
         return _take_turns(arms, seconds)
@@ -135,6 +135,16 @@ def _openvino(setup: Setup, step: Step) -> Arm:
         f"track + render, network on every frame, {setup.runtime.precision}, {setup.runtime.threads} threads"
     )
     return Arm("openvino", lambda: step(renderer), note)
+
+
+def _render(setup: Setup, step: Step) -> Arm:
+    """The renderer alone, on motions measured beforehand: what the published network does as well."""
+    renderer = Renderer(setup.avatar, setup.runtime)
+    with setup.session() as session:
+        tracked = [session.track(Frame(image, n, 0, n / 30)) for n, image in enumerate(setup.pictures[:20])]
+    motions = cycle([one.motion for one in tracked if one.motion is not None] or [Motion.neutral()])
+    note = "the same without tracking: the network on every frame, and the portrait's pixels moved by it"
+    return Arm("render", lambda: renderer.render(next(motions)), note)
 
 
 def _torch(setup: Setup, step: Step) -> Arm:
