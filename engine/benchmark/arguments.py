@@ -94,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME,...",
         type=_names,
         default=(),
-        help="taking turns: openvino, render (it alone), torch, paper (the published network as its authors run it)",
+        help="taking turns: openvino, render (it alone), torch, paper (the published network as published)",
     )
     add(
         "--profile",
