@@ -85,6 +85,10 @@ class Tracker:
     def close(self) -> None:
         self.landmarker.close()
 
+    def fresh(self) -> Tracker:
+        """Another tracker with the same settings and networks, that has seen nothing yet."""
+        return Tracker(self.settings, self.landmarker)
+
     def set_reference(self, image: Image, face: Face | None = None) -> bool:
         """Make ``image`` the reference frame; False (and no change) when no face is in it."""
         face = face or self.landmarker.track(image)

@@ -1,12 +1,13 @@
 """Weights and pictures by formula, so that our modules and the published ones can be given the same.
 
-``tests/data/paper_reference.npz`` holds what the published code computed from them (torch 2.13, CPU, FP32, evaluation
-mode).  How it was made: the classes ``KPDetector``, ``OcclusionAwareGenerator`` and ``MultiScaleDiscriminator`` of
-github.com/Necolizer/Facial-Prior-Based-FOMM (``prior``) and github.com/AliaksandrSiarohin/first-order-model (``fomm``,
-with the configuration ``vox-adv-256``) were built as their configurations say, with ``torch.nn.BatchNorm2d`` for
-their synchronised batch norm (it calls the same function on one device) and without ``.cuda()``; :func:`fill` gave
-every tensor of their state dicts its values; they were called with :func:`pictures` and :func:`pixels` as their
-``animate.py`` does; of the large results every fourth node or pixel was kept (:data:`THIN`).
+``tests/data/paper_reference.npz`` holds what the published code computed from them (torch 2.13, CPU, FP32,
+evaluation mode).  How it was made: the classes ``KPDetector``, ``OcclusionAwareGenerator`` and
+``MultiScaleDiscriminator`` of github.com/Necolizer/Facial-Prior-Based-FOMM (``prior``) and of
+github.com/AliaksandrSiarohin/first-order-model (``fomm``, configuration ``vox-adv-256``) were built as their
+configurations say, with ``torch.nn.BatchNorm2d`` for their synchronised batch norm (it calls the same
+function on one device) and without ``.cuda()``; :func:`fill` gave every tensor of their state dicts its
+values; they were called with :func:`pictures` and :func:`pixels` as their ``animate.py`` calls them; of the
+large results every fourth node or pixel was kept (:data:`THIN`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Training of the paper preset on tiny data: the loss falls, a resumed run goes on alike, losses are right."""
+"""Training of the paper preset on tiny data: the loss falls, resuming goes on alike, losses are right."""
 
 from __future__ import annotations
 

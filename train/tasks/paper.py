@@ -38,11 +38,12 @@ class PaperTask(Task):
         smallest = min(config.paper_loss.scales) * size
         if smallest < SMALLEST:
             raise MienError(
-                f"configuration: paper_loss.scales: its smallest picture has {smallest:g} pixels; the perceptual "
-                f"loss needs at least {SMALLEST} pixels."
+                f"configuration: paper_loss.scales: the smallest picture has {smallest:g} pixels; "
+                f"the perceptual loss needs at least {SMALLEST} pixels."
             )
-        self.data = PaperData(root, split_ids(root, "train"), config.augment, config.run.seed, size)
-        self.unseen = PaperData(root, split_ids(root, "validation"), None, config.run.seed, size)
+        out, seed = config.data.leave_out, config.run.seed
+        self.data = PaperData(root, split_ids(root, "train", out), config.augment, seed, size)
+        self.unseen = PaperData(root, split_ids(root, "validation", out), None, seed, size)
         if config.run.start:
             started = load_paper(Path(config.run.start))
             if started.config.image_size != size:
