@@ -229,7 +229,7 @@ def _amounts(group: argparse._ArgumentGroup) -> None:
         "--micro-gain",
         dest="micro",
         metavar="G",
-        type=values.amount,
+        type=values.micro,
         default=1.0,
         help="amplify small facial motion alone, 1 to 8; noise and large motion stay as they are",
     )
