@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from time import monotonic_ns
 
@@ -25,6 +26,8 @@ from cli.parts import (
 )
 from cli.report import StageTimes, print_summary, say
 from cli.stopping import Stopper
+from engine.landmarks import Landmarker
+from engine.layout import layout
 from engine.live import LivePipeline, Shown
 from engine.pipeline import Stage
 from engine.session import Session
@@ -47,8 +50,11 @@ def run_live(options: Options, console: Console) -> None:
     paths = list_portraits(options.avatars) if options.avatars else []
     news, times = News(), StageTimes()
     with ExitStack() as stack:
-        runtime = make_runtime(options)
-        landmarker = stack.enter_context(portrait_landmarker())
+        # Two cores, two halves of the start.
+        with ThreadPoolExecutor(1, "start") as beside:
+            tracking = beside.submit(_tracking)
+            runtime = make_runtime(options)
+        landmarker = stack.enter_context(tracking.result())
         first = options.avatar or (paths[0] if paths else None)
         avatar = load_avatar(first, options, landmarker, runtime)
         say(console, *avatar.notes)
@@ -87,6 +93,12 @@ def run_live(options: Options, console: Console) -> None:
         say(console, *camera.notes)
     print_summary(console, times, [options.output_text] if options.output_text else [])
     _check_end(loop, times, options)
+
+
+def _tracking() -> AbstractContextManager[Landmarker]:
+    """The portrait's landmarker, and the tracker's constants computed."""
+    layout()
+    return portrait_landmarker()
 
 
 class _Times:

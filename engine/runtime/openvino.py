@@ -17,6 +17,7 @@ from typing import Any, Literal
 import numpy as np
 
 from engine.openvino_core import compile_for_cpu, core, cpu_has_bf16, load_openvino
+from engine.priority import make_way
 from engine.runtime.base import (
     FIELD_SIZE,
     IMAGE_SIZE,
@@ -213,7 +214,7 @@ class OpenVinoRuntime(Runtime):
         self._other: _Renderer | None = None
         self.network = network
         self._beside: Future[None] | None = None
-        self._worker = ThreadPoolExecutor(1, "network")
+        self._worker = ThreadPoolExecutor(1, "network", initializer=make_way)
         self._code: AvatarCode | None = None
         self._beside_code: AvatarCode | None = None
         self._flow = np.zeros((FIELD_SIZE, FIELD_SIZE, 2), np.float32)
