@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from cli.arguments import Options
-from cli.models import LIVE, AnyRuntime, load_model
+from cli.models import BUILT_IN, AnyRuntime, load_model
 from engine.avatar import Avatar, PortraitEncoder
 from engine.landmarks import Landmarker, make_landmarker
 from engine.motion import Gains
@@ -37,7 +37,7 @@ __all__ = [
 
 def make_runtime(options: Options) -> AnyRuntime:
     """The runtime of the model that ``--model`` names."""
-    if options.model == LIVE:
+    if options.model in BUILT_IN:
         return default_runtime(options.threads, options.precision)
     return load_model(Path(options.model), options.threads, options.precision)
 
