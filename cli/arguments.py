@@ -18,7 +18,7 @@ examples:
   mien --demo
       the built-in motion moves the built-in portrait, into mien-demo.mp4
   mien --avatar me.jpg
-      live, from camera 0, in a window
+      live, from camera 0, in a window; --virtual-camera sends it to video calls
   mien --driving talk.mp4 --avatar me.jpg --output me-talking.mp4
       every frame of a clip, with its sound
   mien --driving frames/ --fps 200 --avatar me.jpg --output out.mkv --lossless
@@ -32,8 +32,8 @@ examples:
       record the motion alone, then play it on any face
 
 keys while live:
-  X sets the reference frame, F looks for the best one, 1-9 switch portraits,
-  M mirrors, C shows the camera, ? lists the keys, Esc ends
+  X sets the reference frame, F looks for the best one, O shows it over the camera,
+  1-9 switch portraits, M mirrors, C shows the camera, ? lists the keys, Esc ends
 """
 
 WHOLE_SIDE, CROP_SIDE = 1024, 512
@@ -68,6 +68,9 @@ class Options:
     micro: float
     gains: tuple[tuple[str, float], ...]
     only: tuple[str, ...]
+    virtual_camera: str | None
+    profile: str | None
+    model: str
     tracker: str
     precision: Literal["auto", "f32", "bf16"]
     threads: int | None
@@ -174,6 +177,12 @@ def _who(group: argparse._ArgumentGroup) -> None:
         "portrait), or its number, counted from 0",
     )
     group.add_argument(
+        "--profile",
+        metavar="NAME",
+        help="live: remember this person's neutral face at this camera (numbers, no picture), and take the "
+        "reference when it is seen again",
+    )
+    group.add_argument(
         "--fps",
         metavar="RATE",
         type=values.rate,
@@ -205,6 +214,13 @@ def _results(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--lossless", action="store_true", help="keep every pixel exactly (large files)")
     group.add_argument(
         "--save-motion", metavar="NPZ", type=Path, help="files: record the motion (no pixels) in a .npz"
+    )
+    group.add_argument(
+        "--virtual-camera",
+        metavar="DEVICE",
+        nargs="?",
+        const="",
+        help="live: a camera that video calls can choose (the first one, or for example /dev/video9)",
     )
     group.add_argument(
         "--no-mirror", dest="mirror", action="store_false", help="live: see yourself as others see you"
@@ -241,6 +257,13 @@ def _amounts(group: argparse._ArgumentGroup) -> None:
 
 
 def _machine(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--model",
+        metavar="MODEL",
+        default="live",
+        help="what draws: live (built in; live-fast and live-exact choose by hand how often its network "
+        "runs), weights (.safetensors; needs torch), or a folder that python -m export wrote",
+    )
     group.add_argument(
         "--tracker",
         metavar="NAME",

@@ -6,6 +6,7 @@ from enum import Enum
 from pathlib import Path
 
 from cli.arguments import Options
+from cli.models import BUILT_IN, check_model
 from cli.parts import MOTION_SUFFIX, make_gains
 from engine.types import MienError
 from streams.sink import check_writable_parent, same_file
@@ -48,6 +49,8 @@ def check(options: Options) -> Kind:
         _check_file(options, kind)
     _check_places(options, kind)
     make_gains(options)
+    if options.model not in BUILT_IN:
+        check_model(Path(options.model), options, recorded=kind is Kind.MOTION)
     return kind
 
 
@@ -75,6 +78,10 @@ def _check_live(options: Options) -> None:
 
 
 def _check_file(options: Options, kind: Kind) -> None:
+    if options.virtual_camera is not None:
+        raise MienError("--virtual-camera is for live use. A file's result goes to --output.")
+    if options.profile is not None:
+        raise MienError("--profile is for live use. A file's reference is chosen with --reference.")
     if options.avatars is not None:
         raise MienError("--avatars is for live use. Give one portrait with --avatar.")
     if options.camera_size is not None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from engine.openvino_core import cpu_has_bf16, load_openvino
 from engine.runtime.base import AvatarCode, Field, Runtime
-from engine.runtime.openvino import OpenVinoRuntime, Precision
+from engine.runtime.openvino import Network, OpenVinoRuntime, Precision
 
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
 ENCODER = ASSETS / "live-encoder.onnx"
@@ -16,6 +16,7 @@ RENDERER = ASSETS / "live-renderer.onnx"
 __all__ = [
     "AvatarCode",
     "Field",
+    "Network",
     "OpenVinoRuntime",
     "Precision",
     "Runtime",
@@ -29,9 +30,20 @@ def _threads(threads: int | None) -> int:
     return threads if threads is not None else min(2, os.cpu_count() or 1)
 
 
-def default_runtime(threads: int | None = None, precision: Precision = "auto") -> Runtime:
-    """The shipped model on this machine's best runtime; raises ``MienError`` if its files are damaged."""
-    return OpenVinoRuntime(ENCODER, RENDERER, threads=_threads(threads), precision=precision)
+def default_runtime(
+    threads: int | None = None, precision: Precision = "auto", network: Network = Network.EVERY_FRAME
+) -> OpenVinoRuntime:
+    """The shipped model on this machine's best runtime; raises ``MienError`` if its files are damaged.
+
+    Args:
+        network: how often it runs.  An untrained one, whose results are zero, is not run at all.
+    """
+    runtime = OpenVinoRuntime(
+        ENCODER, RENDERER, threads=_threads(threads), precision=precision, network=network
+    )
+    if runtime.untrained:
+        runtime.network = Network.OFF
+    return runtime
 
 
 def describe_runtime() -> str:

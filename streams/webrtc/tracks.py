@@ -26,6 +26,9 @@ MAX_SIDE = 1280
 """Longest side of a driving picture, pixels: larger ones are reduced before they are tracked."""
 
 MAX_SOUND_DELAY_S = 1.0
+LATE_S = 0.1
+"""Sound later than this is skipped."""
+
 SOUND_STEP_S = 0.002
 """How fast the sound's delay may follow the picture's, seconds per 20 ms: without audible jumps."""
 
@@ -163,6 +166,9 @@ class DelayedSound(MediaStreamTrack):
             self._there.clear()
             await self._there.wait()
         release, frame = self._frames.popleft()
+        while self._frames and monotonic() - release > LATE_S:
+            # A sender that fell behind skips, or the sound would trail the picture from then on.
+            release, frame = self._frames.popleft()
         await asyncio.sleep(max(0.0, release - monotonic()))
         return frame
 

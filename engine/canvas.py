@@ -1,0 +1,115 @@
+"""Where an avatar's moving part lies in the result, and how the models' grids map to its pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from engine.avatar import Avatar, Square, cut
+from engine.runtime.base import FIELD_SIZE, IMAGE_SIZE
+from engine.types import Floats, Image
+
+FADE = 0.2
+"""Width of the border of the crop over which the motion fades out, so that pasting leaves no seam."""
+
+MARGIN = 0.25
+"""How far beyond a face crop its portrait is kept, in shares of the crop's side."""
+
+
+@dataclass(frozen=True, slots=True)
+class Canvas:
+    """Where an avatar's moving part lies in the result, and how the model's grid maps to its pixels.
+
+    Attributes:
+        still: the picture that the moving part is put into.
+        left, top, right, bottom: the moving part, in whole pixels of ``still``.
+        to_grid: ``(2, 3)`` from pixel indices of the moving part to model grid indices.
+        to_image: ``(2, 3)`` the same to model picture indices (256 x 256).
+        pixels: pixels per model unit.
+        place: ``(h, w, 2)`` pixel indices of the moving part in ``still``.
+        fade: ``(FIELD_SIZE, FIELD_SIZE, 1)`` 1 inside, 0 at the crop's border.
+        pasted: whether the result is the whole of ``still``, or the moving part alone.
+    """
+
+    still: Image
+    left: int
+    top: int
+    right: int
+    bottom: int
+    to_grid: Floats
+    to_image: Floats
+    pixels: float
+    place: Floats
+    fade: Floats
+    pasted: bool
+
+    @property
+    def part(self) -> tuple[int, int]:
+        """Width and height of the moving part."""
+        return self.right - self.left, self.bottom - self.top
+
+    def size(self, crop: int | None) -> tuple[int, int]:
+        """Width and height of the results; ``crop`` is the side of a face crop given back alone."""
+        if crop is not None:
+            return crop, crop
+        height, width = self.still.shape[:2]
+        return width, height
+
+
+def make_canvas(avatar: Avatar, crop: int | None) -> Canvas:
+    """The canvas for a whole portrait (``crop`` None), or for its face crop of ``crop`` pixels."""
+    if crop is None:
+        return _on_still(avatar.image, avatar.crop, pasted=True)
+    # Cut with a margin, so that what moves in from outside the crop is there.
+    margin = round(MARGIN * crop)
+    side = avatar.crop.side * (crop + 2 * margin) / crop
+    rim = avatar.crop.side * margin / crop
+    wide = Square(avatar.crop.x - rim, avatar.crop.y - rim, side)
+    still = cut(avatar.image, wide, crop + 2 * margin)
+    return _on_still(still, Square(float(margin), float(margin), float(crop)), pasted=False)
+
+
+def _on_still(still: Image, crop: Square, pasted: bool) -> Canvas:
+    height, width = still.shape[:2]
+    left, top = max(0, int(np.floor(crop.x))), max(0, int(np.floor(crop.y)))
+    right = min(width, int(np.ceil(crop.x + crop.side)))
+    bottom = min(height, int(np.ceil(crop.y + crop.side)))
+    x, y = np.meshgrid(np.arange(left, right, dtype=np.float32), np.arange(top, bottom, dtype=np.float32))
+    return Canvas(
+        still=still,
+        left=left,
+        top=top,
+        right=right,
+        bottom=bottom,
+        to_grid=_to_model(crop, left, top, FIELD_SIZE),
+        to_image=_to_model(crop, left, top, IMAGE_SIZE),
+        pixels=crop.pixels_per_norm,
+        place=np.stack([x, y], axis=2),
+        fade=_fade() if pasted else np.ones((FIELD_SIZE, FIELD_SIZE, 1), np.float32),
+        pasted=pasted,
+    )
+
+
+def _to_model(crop: Square, left: int, top: int, count: int) -> Floats:
+    """Affine from pixel indices of the moving part to indices of a ``count`` x ``count`` model grid.
+
+    The model's grids share their corner nodes (``align_corners``), the centres of the outermost of the
+    crop's 256 x 256 pixels.
+    """
+    scale = IMAGE_SIZE / crop.side * (count - 1) / (IMAGE_SIZE - 1)
+    shift = -0.5 * (count - 1) / (IMAGE_SIZE - 1)
+    return np.array(
+        [
+            [scale, 0, (left + 0.5 - crop.x) * scale + shift],
+            [0, scale, (top + 0.5 - crop.y) * scale + shift],
+        ],
+        np.float32,
+    )
+
+
+def _fade() -> Floats:
+    axis = np.linspace(-1, 1, FIELD_SIZE, dtype=np.float32)
+    edge = np.clip((1 - np.abs(axis)) / FADE, 0, 1)
+    edge = edge * edge * (3 - 2 * edge)
+    return np.asarray((edge[:, None] * edge[None, :])[..., None], dtype=np.float32)
