@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from engine.types import N_LANDMARKS, Floats, Image, MienError
+
+if TYPE_CHECKING:
+    from engine.canvas import Canvas
 
 IMAGE_SIZE = 256
 FIELD_SIZE = 64
@@ -78,6 +83,31 @@ class Runtime(ABC):
             source_points, driving_points: ``(478, 2) float32``, normalised crop coordinates.
             dense: ``(3, 64, 64) float32``, a measured backward flow (x, y; normalised units) and its weight
                 in 0..1; it takes the landmark warp's place where the weight is 1.  None: landmarks alone.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """One picture to be made: the arguments of :meth:`Runtime.render`, and the canvas to draw on."""
+
+    code: AvatarCode
+    source_points: Floats
+    driving_points: Floats
+    dense: Floats | None
+    canvas: Canvas
+
+
+class CardRuntime(Runtime):
+    """A runtime that also makes the finished pictures, where the model's results already are: on a GPU."""
+
+    @abstractmethod
+    def draw(self, drawings: Sequence[Drawing]) -> list[Image]:
+        """The pictures, in order; what :func:`engine.canvas.compose` would make of each one's field.
+
+        Several drawings, of one avatar or of several, are computed in one call of the network.
+
+        Returns:
+            ``(H, W, 3) uint8`` RGB each, new arrays.
         """
 
 
