@@ -111,10 +111,15 @@ class CardRuntime(Runtime):
         """
 
 
-def source_tensor(source: Image) -> Floats:
-    """``(256, 256, 3) uint8`` RGB -> ``(1, 3, 256, 256) float32`` in 0..1."""
+def check_source(source: Image) -> None:
+    """Raise :class:`MienError` unless ``source`` is ``(256, 256, 3) uint8``."""
     if source.shape != (IMAGE_SIZE, IMAGE_SIZE, 3) or source.dtype != np.uint8:
         raise MienError(f"avatar crop must be (256, 256, 3) uint8, not {source.shape} {source.dtype}")
+
+
+def source_tensor(source: Image) -> Floats:
+    """``(256, 256, 3) uint8`` RGB -> ``(1, 3, 256, 256) float32`` in 0..1."""
+    check_source(source)
     planes = source.transpose(2, 0, 1)[None].astype(np.float32)
     planes /= 255.0
     return np.ascontiguousarray(planes)
