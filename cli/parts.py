@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from cli.arguments import Options
+from cli.engine_progress import EngineProgress
 from engine.avatar import Avatar
 from engine.landmarks import Landmarker, make_landmarker
 from engine.motion import Gains
-from engine.runtime import ASSETS, Runtime, default_runtime
+from engine.runtime import ASSETS, Runtime, chosen_runtime
 from engine.tracker import Tracker, TrackerSettings
 from engine.types import MienError
 from streams.portrait import fit_within, load_image
@@ -31,7 +32,10 @@ __all__ = [
 
 def make_runtime(options: Options) -> Runtime:
     """The renderer's runtime."""
-    return default_runtime(options.threads, options.precision)
+    told = EngineProgress()
+    return chosen_runtime(
+        options.runtime, options.threads, options.precision, note=told.note, progress=told.progress
+    )
 
 
 def portrait_landmarker() -> Landmarker:

@@ -114,7 +114,9 @@ def _reduced(function: Callable[..., Tensor]) -> _Operator:
 def _pad(x: Sequence[Any], a: Mapping[str, Any]) -> Tensor:
     begin, end = _pads(_ints(x[1]))
     flat = [n for pair in zip(reversed(begin), reversed(end), strict=True) for n in pair]
-    mode = {"constant": "constant", "edge": "replicate", "reflect": "reflect"}[a.get("mode", b"constant").decode()]
+    mode = {"constant": "constant", "edge": "replicate", "reflect": "reflect"}[
+        a.get("mode", b"constant").decode()
+    ]
     if mode != "constant":
         flat = flat[: 2 * (x[0].ndim - 2)]
     return F.pad(x[0], flat, mode)
@@ -278,9 +280,7 @@ class TorchGraph(nn.Module):
             if node.op_type not in _OPERATORS:
                 raise MienError(f"the torch runtime does not know the operator {node.op_type}")
             settings = {a.name: helper.get_attribute_value(a) for a in node.attribute}
-            self._steps.append(
-                (_OPERATORS[node.op_type], tuple(node.input), tuple(node.output), settings)
-            )
+            self._steps.append((_OPERATORS[node.op_type], tuple(node.input), tuple(node.output), settings))
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         values: dict[str, Any] = dict(zip(self.input_names, inputs, strict=True))

@@ -7,18 +7,23 @@ from pathlib import Path
 
 from engine.openvino_core import cpu_has_bf16, load_openvino
 from engine.runtime.base import AvatarCode, Field, Runtime
+from engine.runtime.hand_over import Note
 from engine.runtime.openvino import OpenVinoRuntime, Precision
+from engine.runtime.selection import CHOICES, Choice, Progress, choose
 
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
 ENCODER = ASSETS / "live-encoder.onnx"
 RENDERER = ASSETS / "live-renderer.onnx"
 
 __all__ = [
+    "CHOICES",
     "AvatarCode",
+    "Choice",
     "Field",
     "OpenVinoRuntime",
     "Precision",
     "Runtime",
+    "chosen_runtime",
     "default_runtime",
     "describe_runtime",
 ]
@@ -30,8 +35,31 @@ def _threads(threads: int | None) -> int:
 
 
 def default_runtime(threads: int | None = None, precision: Precision = "auto") -> Runtime:
-    """The shipped model on this machine's best runtime; raises ``MienError`` if its files are damaged."""
+    """The shipped model on the CPU; raises ``MienError`` if its files are damaged."""
     return OpenVinoRuntime(ENCODER, RENDERER, threads=_threads(threads), precision=precision)
+
+
+def chosen_runtime(
+    choice: Choice = "auto",
+    threads: int | None = None,
+    precision: Precision = "auto",
+    *,
+    note: Note,
+    progress: Progress = lambda part, share: None,
+) -> Runtime:
+    """The shipped model on this machine's best runtime, or on the one asked for.
+
+    See :func:`engine.runtime.selection.choose`, which says what happens where that one cannot be used.
+    """
+    return choose(
+        choice,
+        ENCODER,
+        RENDERER,
+        threads=_threads(threads),
+        precision=precision,
+        note=note,
+        progress=progress,
+    )
 
 
 def describe_runtime() -> str:

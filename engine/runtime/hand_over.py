@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 
-from engine.canvas import compose
 from engine.runtime.base import AvatarCode, CardRuntime, Drawing, Field, Runtime
 from engine.types import Floats, Image, MienError
 
@@ -50,7 +49,9 @@ class HandOver(CardRuntime):
             self._note(f"{error}; {self._fallback.name} is used")
         except Exception as error:  # a library's bug must not end a session that runs well without it
             text = (str(error).splitlines() or [""])[0]
-            self._note(f"{type(error).__name__} while an engine was made: {text}; {self._fallback.name} is used")
+            self._note(
+                f"{type(error).__name__} while an engine was made: {text}; {self._fallback.name} is used"
+            )
         else:
             self._better = better
 
@@ -82,6 +83,8 @@ class HandOver(CardRuntime):
                 return self._better.draw(drawings)
             except MienError as error:
                 self._failed(error)
+        from engine.canvas import compose  # needs avatars, and they this package
+
         return [
             compose(d.canvas, self._fallback.render(d.code, d.source_points, d.driving_points, d.dense))
             for d in drawings

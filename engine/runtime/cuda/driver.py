@@ -102,9 +102,7 @@ class DriverCuda:
             capability.append(value.value)
         memory = c_size_t()
         self._call("cuDeviceTotalMem_v2", byref(memory), self._device)
-        return Card(
-            name.value.decode(), (capability[0], capability[1]), self._driver_version(), memory.value
-        )
+        return Card(name.value.decode(), (capability[0], capability[1]), self._driver_version(), memory.value)
 
     def _driver_version(self) -> str:
         """The kernel driver's own version where it says so, else the CUDA version that it supports."""

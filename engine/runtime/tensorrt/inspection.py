@@ -13,7 +13,13 @@ from typing import Any
 from engine.graphs.editing import load_proto
 from engine.types import MienError
 
-_MODES = {b"bilinear": "LINEAR", b"linear": "LINEAR", b"bicubic": "CUBIC", b"cubic": "CUBIC", b"nearest": "NEAREST"}
+_MODES = {
+    b"bilinear": "LINEAR",
+    b"linear": "LINEAR",
+    b"bicubic": "CUBIC",
+    b"cubic": "CUBIC",
+    b"nearest": "NEAREST",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +69,9 @@ def check_network(trt: Any, network: Any, onnx: bytes) -> None:
         )
     if set(found.grids) - {"FLOAT"}:
         raise MienError(f"GridSample's grids are {dict(found.grids)} in TensorRT's network, not all FP32")
-    halves = sum(node.op_type in ("Conv", "ConvTranspose") and _is_half(proto, node) for node in proto.graph.node)
+    halves = sum(
+        node.op_type in ("Conv", "ConvTranspose") and _is_half(proto, node) for node in proto.graph.node
+    )
     if found.convolutions["HALF"] != halves:
         raise MienError(
             f"{found.convolutions['HALF']} convolutions are FP16 in TensorRT's network, {halves} in the model"

@@ -66,7 +66,9 @@ def compare_layers(
     names = probe_points(proto)
     expected = _on_cpu(probe(proto, names), inputs)
     candidate = probe(half_convolutions(proto) if half else proto, names)
-    shapes = {name: tuple(shape) for name, shape in inferred_shapes(proto).items() if name in {*names, *inputs}}
+    shapes = {
+        name: tuple(shape) for name, shape in inferred_shapes(proto).items() if name in {*names, *inputs}
+    }
     found = _on_card(backend, cuda, candidate, inputs, {name: shapes[name] for name in names})
     kinds = {name: node.op_type for node in proto.graph.node for name in node.output}
     return [_difference(name, kinds[name], expected[name], found[name]) for name in names]

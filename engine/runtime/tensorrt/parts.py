@@ -87,7 +87,11 @@ def picture_part(side: int = USUAL_SIDE) -> Part:
 
 
 def live_parts(
-    encoder: bytes, renderer: bytes, precision: Precision = "fp16", batch: int = MAX_BATCH, side: int = USUAL_SIDE
+    encoder: bytes,
+    renderer: bytes,
+    precision: Precision = "fp16",
+    batch: int = MAX_BATCH,
+    side: int = USUAL_SIDE,
 ) -> dict[str, Part]:
     """``encoder``, ``renderer`` and ``picture`` of the ``live`` preset."""
     return {

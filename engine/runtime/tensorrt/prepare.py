@@ -72,7 +72,9 @@ class Workshop:
                 return kept
             self.progress(part.name, 0.0)
             # TensorRT names its phases; for who waits, the part says enough.
-            blob = self.backend.build(part.onnx, part.profile, lambda _, share: self.progress(part.name, share))
+            blob = self.backend.build(
+                part.onnx, part.profile, lambda _, share: self.progress(part.name, share)
+            )
             engine = self.backend.load(blob)
             problem = self.cache.store(key, blob)
             self.progress(part.name, 1.0)
@@ -156,9 +158,7 @@ def _refusal(
     }
     named = f"{workshop.backend.name} {workshop.backend.version}: {failure}"
     try:
-        layers = compare_layers(
-            workshop.backend, workshop.cuda, renderer, inputs, half=precision == "fp16"
-        )
+        layers = compare_layers(workshop.backend, workshop.cuda, renderer, inputs, half=precision == "fp16")
     except (EngineError, CudaError) as error:
         return EngineError(f"{named} (which layer is not known: {error})")
     dump = workshop.cache.folder / "layers.json"
