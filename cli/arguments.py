@@ -65,6 +65,7 @@ class Options:
     micro: float
     gains: tuple[tuple[str, float], ...]
     only: tuple[str, ...]
+    model: str
     tracker: str
     runtime: Literal["auto", "openvino", "tensorrt", "torch"]
     precision: Literal["auto", "f32", "bf16"]
@@ -236,6 +237,13 @@ def _amounts(group: argparse._ArgumentGroup) -> None:
 
 
 def _machine(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--model",
+        metavar="MODEL",
+        default="live",
+        help="what draws: live (built in), weights (.safetensors; needs torch), or a folder that "
+        "python -m export wrote",
+    )
     group.add_argument(
         "--tracker",
         metavar="NAME",

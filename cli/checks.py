@@ -6,6 +6,7 @@ from enum import Enum
 from pathlib import Path
 
 from cli.arguments import Options
+from cli.models import LIVE, check_model
 from cli.parts import MOTION_SUFFIX, make_gains
 from engine.types import MienError
 from streams.sink import check_writable_parent, same_file
@@ -45,6 +46,8 @@ def check(options: Options) -> Kind:
         _check_file(options, kind)
     _check_places(options, kind)
     make_gains(options)
+    if options.model != LIVE:
+        check_model(Path(options.model), options, recorded=kind is Kind.MOTION)
     return kind
 
 

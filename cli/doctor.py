@@ -14,10 +14,9 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.arguments import Options
-from cli.parts import DEMO_MOTION, load_avatar, make_runtime, portrait_landmarker
+from cli.parts import DEMO_MOTION, load_avatar, make_renderer, make_runtime, portrait_landmarker
 from engine.motion_file import load_recording
 from engine.openvino_core import core
-from engine.renderer import Renderer
 from engine.runtime import describe_runtime
 from engine.runtime.selection import describe_card, describe_engines
 from engine.types import MienError
@@ -138,7 +137,7 @@ def _self_test(options: Options) -> str:
     with portrait_landmarker() as landmarker:
         avatar = load_avatar(None, options, landmarker, runtime)
         loaded = perf_counter()
-        renderer = Renderer(avatar, runtime)
+        renderer = make_renderer(avatar, runtime, options)
         motion = max(
             (m for m in load_recording(DEMO_MOTION) if m is not None),
             key=lambda m: float(np.abs(m.points).sum()),

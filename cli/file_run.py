@@ -14,10 +14,12 @@ import numpy as np
 from rich.console import Console
 
 from cli.arguments import Options
+from cli.models import AnyRuntime
 from cli.parts import (
     DEMO_MOTION,
     load_avatar,
     make_gains,
+    make_renderer,
     make_runtime,
     make_tracker,
     portrait_landmarker,
@@ -28,7 +30,7 @@ from cli.stopping import Stopper
 from engine.motion import Motion
 from engine.motion_file import Recording, load_recording, nominal_fps, save_recording
 from engine.reference_search import oddity
-from engine.renderer import Renderer
+from engine.renderer import AvatarRenderer
 from engine.session import Session
 from engine.tracker import Tracker
 from engine.two_pass import refined_stream
@@ -90,7 +92,8 @@ def play_recording(options: Options, console: Console, path: Path, default: str)
     output = options.output_text or default
     recording = load_recording(path)
     with ExitStack() as stack:
-        session = _session(options, console, tracker=None, record=None)
+        runtime = make_runtime(options)
+        session = _session(options, console, runtime, tracker=None, record=None)
         sink = _open_sink(options, stack, session.renderer, output, recording.fps, None)
         stop = stack.enter_context(Stopper())
         times = _write_all(console, stop, _played(recording, session), sink, len(recording))
@@ -108,8 +111,9 @@ def run_clip(options: Options, console: Console) -> None:
     record = _Record(keep=options.save_motion is not None)
     with ExitStack() as stack:
         source = stack.enter_context(open_source(driving, fps=options.fps))
-        tracker = stack.enter_context(make_tracker(options, live=False))
-        session = _session(options, console, tracker, record)
+        runtime = make_runtime(options)
+        tracker = stack.enter_context(make_tracker(options, live=False, runtime=runtime))
+        session = _session(options, console, runtime, tracker, record)
         sink = None
         if output is not None:
             sound = Path(driving) if source.info.has_audio else None
@@ -142,19 +146,24 @@ def _missed(record: _Record) -> list[str]:
     return [f"no face in {record.missed} of {record.frames} frames; there the avatar rests."]
 
 
-def _session(options: Options, console: Console, tracker: Tracker | None, record: _Record | None) -> Session:
-    runtime = make_runtime(options)
+def _session(
+    options: Options,
+    console: Console,
+    runtime: AnyRuntime,
+    tracker: Tracker | None,
+    record: _Record | None,
+) -> Session:
     with portrait_landmarker() as landmarker:
         avatar = load_avatar(options.avatar, options, landmarker, runtime)
     say(console, *avatar.notes)
-    renderer = Renderer(avatar, runtime, options.crop_side)
+    renderer = make_renderer(avatar, runtime, options)
     return Session(tracker, renderer, make_gains(options), record.add if record else None)
 
 
 def _open_sink(
     options: Options,
     stack: ExitStack,
-    renderer: Renderer,
+    renderer: AvatarRenderer,
     output: str,
     fps: Fraction | float,
     sound: Path | None,

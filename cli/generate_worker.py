@@ -21,13 +21,19 @@ from cli.generate_marker import HIDDEN, mien_version, request_of, results_of
 from cli.generate_view import View
 from cli.pair_metrics import Measured, measure, measure_recorded
 from cli.pairs import Pair
-from cli.parts import load_avatar, make_gains, make_runtime, make_tracker, portrait_landmarker
+from cli.parts import (
+    load_avatar,
+    make_gains,
+    make_renderer,
+    make_runtime,
+    make_tracker,
+    portrait_landmarker,
+)
 from cli.report_page_curves import Courses
 from cli.report_page_pair import Clip, pair_section
 from engine.avatar import Avatar, Square
 from engine.motion_file import save_recording
 from engine.reference import FaceGeometry
-from engine.renderer import Renderer
 from engine.session import Session
 from engine.time_course import Phases
 from engine.types import Face, Frame, Image
@@ -62,7 +68,7 @@ class Worker:
         cv2.setNumThreads(options.threads)
         self._runtime = make_runtime(options.engine)
         self._landmarker = portrait_landmarker()
-        self._tracker = make_tracker(options.engine, live=False)
+        self._tracker = make_tracker(options.engine, live=False, runtime=self._runtime)
         self._gains = make_gains(options.engine)
         self._avatars: OrderedDict[Path, Avatar] = OrderedDict()
 
@@ -107,7 +113,7 @@ class Worker:
 
     def _render(self, pair: Pair, avatar: Avatar, found: Followed, video: Path) -> _Result:
         """The video, and the pictures that are to be measured."""
-        renderer = Renderer(avatar, self._runtime, self._engine.crop_side)
+        renderer = make_renderer(avatar, self._runtime, self._engine)
         session = Session(None, renderer, self._gains)
         result = _Result()
         view: View | None = None

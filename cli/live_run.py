@@ -10,11 +10,17 @@ from rich.console import Console
 from cli.arguments import Options
 from cli.gallery import Gallery
 from cli.live_loop import KEYS, LiveLoop
-from cli.parts import load_avatar, make_gains, make_runtime, make_tracker, portrait_landmarker
+from cli.parts import (
+    load_avatar,
+    make_gains,
+    make_renderer,
+    make_runtime,
+    make_tracker,
+    portrait_landmarker,
+)
 from cli.recorder import Recorder
 from cli.report import print_summary, say
 from cli.stopping import Stopper
-from engine.renderer import Renderer
 from engine.session import Session
 from engine.types import MienError
 from streams.portrait import list_portraits
@@ -38,8 +44,8 @@ def run_live(options: Options, console: Console) -> None:
         first = options.avatar or (paths[0] if paths else None)
         avatar = load_avatar(first, options, landmarker, runtime)
         say(console, *avatar.notes)
-        tracker = stack.enter_context(make_tracker(options, live=True))
-        session = Session(tracker, Renderer(avatar, runtime, options.crop_side), make_gains(options))
+        tracker = stack.enter_context(make_tracker(options, live=True, runtime=runtime))
+        session = Session(tracker, make_renderer(avatar, runtime, options), make_gains(options))
         gallery = Gallery(paths, options, landmarker, session, {first: avatar} if first else None)
         stack.callback(gallery.close)
         # Last, because from here on its pictures run, whether anyone looks or not.

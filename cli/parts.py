@@ -6,10 +6,15 @@ from pathlib import Path
 
 from cli.arguments import Options
 from cli.engine_progress import EngineProgress
-from engine.avatar import Avatar
+from cli.models import LIVE, AnyRuntime, load_model
+from engine.avatar import Avatar, PortraitEncoder
 from engine.landmarks import Landmarker, make_landmarker
 from engine.motion import Gains
-from engine.runtime import ASSETS, Runtime, chosen_runtime
+from engine.paper.renderer import PaperRenderer
+from engine.paper.runtime import PaperRuntime
+from engine.paper.tracker import PaperTracker
+from engine.renderer import AvatarRenderer, Renderer
+from engine.runtime import ASSETS, chosen_runtime
 from engine.tracker import Tracker, TrackerSettings
 from engine.types import MienError
 from streams.portrait import fit_within, load_image
@@ -24,18 +29,28 @@ __all__ = [
     "PORTRAIT",
     "load_avatar",
     "make_gains",
+    "make_renderer",
     "make_runtime",
     "make_tracker",
     "portrait_landmarker",
 ]
 
 
-def make_runtime(options: Options) -> Runtime:
-    """The renderer's runtime."""
-    told = EngineProgress()
-    return chosen_runtime(
-        options.runtime, options.threads, options.precision, note=told.note, progress=told.progress
-    )
+def make_runtime(options: Options) -> AnyRuntime:
+    """The runtime of the model that ``--model`` names."""
+    if options.model == LIVE:
+        told = EngineProgress()
+        return chosen_runtime(
+            options.runtime, options.threads, options.precision, note=told.note, progress=told.progress
+        )
+    return load_model(Path(options.model), options.threads, options.precision)
+
+
+def make_renderer(avatar: Avatar, runtime: AnyRuntime, options: Options) -> AvatarRenderer:
+    """What draws the avatar, for the model that ``runtime`` runs."""
+    if isinstance(runtime, PaperRuntime):
+        return PaperRenderer(avatar, runtime, options.crop_side)
+    return Renderer(avatar, runtime, options.crop_side)
 
 
 def portrait_landmarker() -> Landmarker:
@@ -43,7 +58,9 @@ def portrait_landmarker() -> Landmarker:
     return make_landmarker("openvino", threads=2)
 
 
-def load_avatar(path: Path | None, options: Options, landmarker: Landmarker, runtime: Runtime) -> Avatar:
+def load_avatar(
+    path: Path | None, options: Options, landmarker: Landmarker, runtime: PortraitEncoder
+) -> Avatar:
     """The portrait at ``path``, or the built-in one, ready to be driven."""
     full = load_image(path or PORTRAIT)
     image = fit_within(full, options.portrait_side)
@@ -57,9 +74,10 @@ def load_avatar(path: Path | None, options: Options, landmarker: Landmarker, run
         raise MienError(f"{error} (It was reduced to {side}; a larger --size may do.)") from error
 
 
-def make_tracker(options: Options, *, live: bool) -> Tracker:
-    """The driver's tracker; only live use smooths over time."""
-    return Tracker(TrackerSettings(landmarks=options.tracker, live=live))
+def make_tracker(options: Options, *, live: bool, runtime: AnyRuntime | None = None) -> Tracker:
+    """The driver's tracker for the model that ``runtime`` runs; only live use smooths over time."""
+    settings = TrackerSettings(landmarks=options.tracker, live=live)
+    return PaperTracker(runtime, settings) if isinstance(runtime, PaperRuntime) else Tracker(settings)
 
 
 def make_gains(options: Options) -> Gains:

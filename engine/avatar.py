@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from engine.landmarks import Landmarker, topology
 from engine.layout import GRID, N_MESH, layout, spline_basis, spline_solver, to_pixels
 from engine.reference import FaceGeometry
-from engine.runtime.base import FIELD_SIZE, IMAGE_SIZE, AvatarCode, Runtime
+from engine.runtime.base import FIELD_SIZE, IMAGE_SIZE, AvatarCode
 from engine.sampling import sample
 from engine.types import Face, Floats, Image, MienError
 
@@ -19,6 +20,14 @@ CROP_FACES = 2.0
 
 MIN_FACE = 40.0
 """Smallest face, in pixels, whose portrait is worth animating."""
+
+
+class PortraitEncoder(Protocol):
+    """The part of a runtime that prepares a portrait."""
+
+    def encode(self, source: Image) -> AvatarCode:
+        """The code of a ``(256, 256, 3) uint8`` RGB crop."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +101,9 @@ class Avatar:
     notes: tuple[str, ...] = ()
 
     @staticmethod
-    def of(image: Image, landmarker: Landmarker, runtime: Runtime, name: str = "the portrait") -> Avatar:
+    def of(
+        image: Image, landmarker: Landmarker, runtime: PortraitEncoder, name: str = "the portrait"
+    ) -> Avatar:
         """Prepare a portrait (about 0.3 s).
 
         Args:

@@ -1,4 +1,4 @@
-"""Where an avatar's moving part lies in the result, and how a model's field becomes its picture."""
+"""Where an avatar's moving part lies in the result, and how the models' grids map to its pixels."""
 
 from __future__ import annotations
 
@@ -46,25 +46,32 @@ class Canvas:
     pasted: bool
 
     @property
-    def moving(self) -> tuple[int, int]:
-        """Height and width of the moving part."""
-        return self.bottom - self.top, self.right - self.left
+    def part(self) -> tuple[int, int]:
+        """Width and height of the moving part."""
+        return self.right - self.left, self.bottom - self.top
 
-    @staticmethod
-    def of(avatar: Avatar, crop: int | None) -> Canvas:
-        """The canvas of a whole portrait, or of its face crop at ``crop`` x ``crop`` pixels."""
-        if crop is None:
-            return _make(avatar.image, avatar.crop, pasted=True)
-        # Cut with a margin, so that what moves in from outside the crop is there.
-        margin = round(MARGIN * crop)
-        side = avatar.crop.side * (crop + 2 * margin) / crop
-        rim = avatar.crop.side * margin / crop
-        wide = Square(avatar.crop.x - rim, avatar.crop.y - rim, side)
-        still = cut(avatar.image, wide, crop + 2 * margin)
-        return _make(still, Square(float(margin), float(margin), float(crop)), pasted=False)
+    def size(self, crop: int | None) -> tuple[int, int]:
+        """Width and height of the results; ``crop`` is the side of a face crop given back alone."""
+        if crop is not None:
+            return crop, crop
+        height, width = self.still.shape[:2]
+        return width, height
 
 
-def _make(still: Image, crop: Square, pasted: bool) -> Canvas:
+def make_canvas(avatar: Avatar, crop: int | None) -> Canvas:
+    """The canvas for a whole portrait (``crop`` None), or for its face crop of ``crop`` pixels."""
+    if crop is None:
+        return _on_still(avatar.image, avatar.crop, pasted=True)
+    # Cut with a margin, so that what moves in from outside the crop is there.
+    margin = round(MARGIN * crop)
+    side = avatar.crop.side * (crop + 2 * margin) / crop
+    rim = avatar.crop.side * margin / crop
+    wide = Square(avatar.crop.x - rim, avatar.crop.y - rim, side)
+    still = cut(avatar.image, wide, crop + 2 * margin)
+    return _on_still(still, Square(float(margin), float(margin), float(crop)), pasted=False)
+
+
+def _on_still(still: Image, crop: Square, pasted: bool) -> Canvas:
     height, width = still.shape[:2]
     left, top = max(0, int(np.floor(crop.x))), max(0, int(np.floor(crop.y)))
     right = min(width, int(np.ceil(crop.x + crop.side)))
@@ -115,7 +122,7 @@ def compose(canvas: Canvas, field: Field) -> Image:
     Returns:
         ``(H, W, 3) uint8`` RGB, a new array.
     """
-    size = (canvas.right - canvas.left, canvas.bottom - canvas.top)
+    size = canvas.part
     lookup = stretch(field.flow * (canvas.fade * canvas.pixels), size, canvas.to_grid, cubic=True)
     lookup += canvas.place
     moved: Image = sample(canvas.still, lookup, cubic=True)
@@ -134,9 +141,9 @@ def _painted(canvas: Canvas, moved: Image, paint: Floats, size: tuple[int, int])
 
 
 def card_constants(canvas: Canvas) -> dict[str, Floats]:
-    """What :func:`engine.graphs.picture.picture_graph` wants to know of a canvas: its inputs but flow and paint."""
+    """A canvas as inputs of :func:`engine.graphs.picture.picture_graph`: all but flow and paint."""
     height, width = canvas.still.shape[:2]
-    rows, columns = canvas.moving
+    columns, rows = canvas.part
     per_unit = np.array([2 / max(1, width - 1), 2 / max(1, height - 1)], np.float32)
     # The grid's affine has no shear: its columns and rows are two vectors.
     x = (canvas.to_grid[0, 0] * np.arange(columns) + canvas.to_grid[0, 2]) * (2 / (FIELD_SIZE - 1)) - 1

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from engine.layout import GRID, N_MESH
+from engine.paper.key_motion import KeyMotion, mixed
 from engine.regions import REGIONS, region_indices, region_maps
 from engine.types import N_BLENDSHAPES, N_LANDMARKS, Floats, MienError
 
@@ -81,6 +82,7 @@ class Motion:
         blendshapes: ``(52,) float32`` of the driving frame itself, not relative.
         confidence: landmark network's presence score, 0..1.
         shape: the driver's face in the layout; None for motion that no face was measured for.
+        keys: change of the paper preset's key points; None where that preset does not measure.
     """
 
     index: int
@@ -97,6 +99,7 @@ class Motion:
     blendshapes: Floats
     confidence: float
     shape: Shape | None = None
+    keys: KeyMotion | None = None
 
     @staticmethod
     def neutral(index: int = 0, time: float = 0.0, captured_ns: int = 0) -> Motion:
@@ -126,7 +129,8 @@ class Motion:
             for name in arrays
         }
         head = self.head.mixed(other.head, share)
-        return replace(self, head=head, shape=self.shape or other.shape, **changed)
+        keys = mixed(self.keys, other.keys, share)
+        return replace(self, head=head, shape=self.shape or other.shape, keys=keys, **changed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,4 +208,5 @@ def apply_gains(motion: Motion, gains: Gains) -> Motion:
         regions=motion.regions * per_region[:, None],
         affines=identity + (motion.affines - identity) * per_region[:, None, None],
         gaze=motion.gaze * at_points[[N_MESH, N_MESH + 5], None],
+        keys=None if motion.keys is None else motion.keys.scaled(gains.expression),
     )

@@ -46,7 +46,7 @@ from engine.landmarks.topology import FACE_OVAL
 from engine.layout import GRID, N_MESH, layout
 from engine.motion import Head, Motion, Shape
 from engine.regions import REGIONS
-from engine.types import N_BLENDSHAPES, N_LANDMARKS, MienError
+from engine.types import N_BLENDSHAPES, N_LANDMARKS, Floats, MienError
 
 FORMAT, VERSION = "mien-motion", 1
 STEP = 1.0 / 4096
@@ -232,8 +232,16 @@ def _motion(arrays: dict[str, np.ndarray], index: int, time: float, shape: Shape
         trust=arrays["trust"][index].astype(np.float32) / np.float32(255),
         confidence=float(arrays["confidence"][index]),
         shape=shape,
-        **{name: np.asarray(arrays[name][index], np.float32) for name in _ARRAYS},
+        regions=_floats(arrays["regions"][index]),
+        affines=_floats(arrays["affines"][index]),
+        gaze=_floats(arrays["gaze"][index]),
+        blink=_floats(arrays["blink"][index]),
+        blendshapes=_floats(arrays["blendshapes"][index]),
     )
+
+
+def _floats(values: np.ndarray) -> Floats:
+    return np.asarray(values, np.float32)
 
 
 def nominal_fps(times: Sequence[float]) -> float:

@@ -3,14 +3,31 @@
 from __future__ import annotations
 
 from time import perf_counter
+from typing import Protocol
 
-from engine.avatar import Avatar
-from engine.canvas import Canvas, compose
+from engine.avatar import Avatar, PortraitEncoder
+from engine.canvas import compose, make_canvas
 from engine.motion import Motion
 from engine.runtime import default_runtime
 from engine.runtime.base import CardRuntime, Drawing, Runtime
 from engine.transfer import carry_over
 from engine.types import Rendered
+
+
+class AvatarRenderer(Protocol):
+    """What a session needs of whatever draws its avatar."""
+
+    avatar: Avatar
+
+    @property
+    def runtime(self) -> PortraitEncoder: ...
+
+    @property
+    def size(self) -> tuple[int, int]: ...
+
+    def set_avatar(self, avatar: Avatar) -> None: ...
+
+    def render(self, motion: Motion) -> Rendered: ...
 
 
 class Renderer:
@@ -29,19 +46,16 @@ class Renderer:
         self.runtime = runtime or default_runtime()
         self._crop = crop
         self.avatar = avatar
-        self._canvas = Canvas.of(avatar, crop)
+        self._canvas = make_canvas(avatar, crop)
 
     def set_avatar(self, avatar: Avatar) -> None:
         """Draw another avatar from the next frame on."""
-        self._canvas, self.avatar = Canvas.of(avatar, self._crop), avatar
+        self._canvas, self.avatar = make_canvas(avatar, self._crop), avatar
 
     @property
     def size(self) -> tuple[int, int]:
         """Width and height of the results."""
-        if self._crop is not None:
-            return self._crop, self._crop
-        height, width = self._canvas.still.shape[:2]
-        return width, height
+        return self._canvas.size(self._crop)
 
     def render(self, motion: Motion) -> Rendered:
         """The avatar with this motion; ``image`` is ``(H, W, 3) uint8`` RGB, a new array every time."""

@@ -9,7 +9,7 @@ from time import perf_counter
 from engine.continuity import Continuity
 from engine.micro import MicroGain
 from engine.motion import Gains, Motion, apply_gains
-from engine.renderer import Renderer
+from engine.renderer import AvatarRenderer
 from engine.tracker import Tracker
 from engine.types import Frame, Rendered
 
@@ -31,7 +31,7 @@ class Session:
     def __init__(
         self,
         tracker: Tracker | None,
-        renderer: Renderer,
+        renderer: AvatarRenderer,
         gains: Gains | None = None,
         on_motion: Callable[[Frame, Motion | None], None] | None = None,
     ) -> None:

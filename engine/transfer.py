@@ -125,15 +125,19 @@ def _within(vector: tuple[float, float], free: float, most: float) -> tuple[floa
 
 
 def _points(motion: Motion, avatar: Avatar, head: Similarity, turn: tuple[float, float]) -> Floats:
-    geometry = avatar.geometry
-    moved = geometry.points.copy()
+    return avatar.crop.normalised(head.apply(moved_landmarks(motion, avatar.geometry, turn)))
+
+
+def moved_landmarks(motion: Motion, geometry: FaceGeometry, turn: tuple[float, float]) -> Floats:
+    """``(478, 2)`` a face's landmarks after the motion, before the head's similarity; image pixels."""
+    moved: Floats = geometry.points.copy()
     moved[:N_MESH] += apply2(geometry.axes[:N_MESH], motion.points[:N_MESH])
     moved[:N_MESH] += parallax(geometry.solid[:N_MESH], turn)
     iris = np.repeat(iris_axes(geometry.axes), 5, axis=0)
     depth = np.repeat(geometry.solid[_EYE_CORNERS, 2].reshape(2, 2).mean(axis=1), 5)
     solid = np.concatenate([geometry.points[N_MESH:] - geometry.centre, depth[:, None]], axis=1)
     moved[N_MESH:] += apply2(iris, motion.points[N_MESH:]) + parallax(solid.astype(np.float32), turn)
-    return avatar.crop.normalised(head.apply(moved))
+    return moved
 
 
 def _dense(motion: Motion, avatar: Avatar, head: Similarity, turn: tuple[float, float]) -> Floats:

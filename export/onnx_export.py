@@ -112,9 +112,10 @@ def example_inputs(config: LiveConfig) -> tuple[Tensor, ...]:
     return source, features, points, moved, dense
 
 
-def _to_onnx(
+def to_onnx(
     module: nn.Module, args: tuple[Tensor, ...], inputs: Sequence[str], outputs: Sequence[str]
 ) -> Any:
+    """A module as a checked ONNX model (``onnx.ModelProto``) with these names of inputs and outputs."""
     import onnx
 
     # The exporter prints progress and warns about its own future; neither concerns who exports.
@@ -153,7 +154,7 @@ def _halve_weights(proto: Any) -> None:
         proto.graph.node.insert(0, cast)
 
 
-def _strip(proto: Any, keep: Sequence[str], metadata: Mapping[str, str]) -> None:
+def strip(proto: Any, keep: Sequence[str], metadata: Mapping[str, str]) -> None:
     """Only the outputs in ``keep``, no source paths or traces of the exporting machine, our metadata."""
     for output in [o for o in proto.graph.output if o.name not in keep]:
         proto.graph.output.remove(output)
@@ -180,11 +181,11 @@ def build(model: LiveModel, *, untrained: bool) -> tuple[bytes, bytes]:
         "untrained": str(untrained).lower(),
     }
     args = example_inputs(config)
-    encoder = _to_onnx(model.encoder, args[:1], ("source",), ("features",))
-    renderer = _to_onnx(RendererGraph(model), args, RENDERER_INPUTS, RENDERER_OUTPUTS + RENDERER_CUTS)
+    encoder = to_onnx(model.encoder, args[:1], ("source",), ("features",))
+    renderer = to_onnx(RendererGraph(model), args, RENDERER_INPUTS, RENDERER_OUTPUTS + RENDERER_CUTS)
     for proto, part, keep in ((encoder, "encoder", ("features",)), (renderer, "renderer", RENDERER_OUTPUTS)):
         _halve_weights(proto)
-        _strip(proto, keep, {**metadata, "part": part})
+        strip(proto, keep, {**metadata, "part": part})
     return encoder.SerializeToString(deterministic=True), renderer.SerializeToString(deterministic=True)
 
 

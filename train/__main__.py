@@ -1,4 +1,4 @@
-"""``python -m train prepare | fit | evaluate | card``: the command line of training."""
+"""``python -m train prepare | fit | evaluate | card | import``: the command line of training."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _add_fit(commands)
     _add_evaluate(commands)
     _add_card(commands)
+    _add_import(commands)
     options = parser.parse_args(arguments)
     try:
         return int(options.run(options))
@@ -105,6 +106,28 @@ def _card(options: argparse.Namespace) -> int:
     from train.card import card
 
     sys.stdout.write(card(options.weights, options.data, options.evaluation, options.hardware))
+    return 0
+
+
+def _add_import(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser("import", help="read a published checkpoint (the paper's or FOMM's)")
+    parser.add_argument("checkpoint", type=Path, help=".pth.tar file")
+    parser.add_argument("--output", type=Path, required=True, help=".safetensors file to write")
+    parser.add_argument(
+        "--align-corners",
+        action="store_true",
+        help="sample as torch before 1.3 did; the default is what the published code does today",
+    )
+    parser.set_defaults(run=_import)
+
+
+def _import(options: argparse.Namespace) -> int:
+    from train.importing import import_weights
+
+    model = import_weights(options.checkpoint, options.output, options.align_corners)
+    count = sum(weight.numel() for weight in model.parameters()) / 1e6
+    kind = "given" if model.config.given_points else "learned"
+    sys.stdout.write(f"{options.output}: {model.config.points} {kind} points, {count:.2f} M parameters\n")
     return 0
 
 

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import pickle
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from engine.types import MienError
-from train.model import LiveConfig
 
 STATE = "state.pt"
+
+
+class Describes(Protocol):
+    """A model's configuration."""
+
+    def to_json(self) -> str: ...
 
 
 def save_state(folder: Path, state: dict[str, Any]) -> None:
@@ -54,7 +59,7 @@ def load_state(folder: Path) -> dict[str, Any] | None:
     return state
 
 
-def save_weights(path: Path, weights: dict[str, Tensor], config: LiveConfig, facts: dict[str, str]) -> None:
+def save_weights(path: Path, weights: dict[str, Tensor], config: Describes, facts: dict[str, str]) -> None:
     """Weights as ``.safetensors`` with the model's configuration in the metadata.
 
     Raises:

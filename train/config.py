@@ -14,6 +14,8 @@ from typing import Any, TypeVar
 from engine.types import MienError
 from train.data.augment import AugmentConfig
 from train.model.config import LiveConfig
+from train.model.paper.config import PaperConfig
+from train.model.paper.discriminator import DiscriminatorConfig
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -68,6 +70,31 @@ class LossConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class PaperLossConfig:
+    """Weights of the ``paper`` preset's losses, as published; 0 leaves one out.
+
+    Attributes:
+        perceptual: distance of ImageNet features, summed over the layers and ``scales``.
+        generator_gan, discriminator_gan: LSGAN.
+        feature_matching: L1 of the discriminator's features.
+        equivariance_value, equivariance_jacobian: of heat maps' places and of Jacobians, under a distortion.
+        scales: of the perceptual pyramid (each 1 over a whole number).
+        sigma_affine, sigma_tps, points_tps: the distortion's affine part, its bend, and its knots in a row.
+    """
+
+    perceptual: float = 10.0
+    generator_gan: float = 1.0
+    discriminator_gan: float = 1.0
+    feature_matching: float = 10.0
+    equivariance_value: float = 10.0
+    equivariance_jacobian: float = 10.0
+    scales: tuple[float, ...] = (1.0, 0.5, 0.25, 0.125)
+    sigma_affine: float = 0.05
+    sigma_tps: float = 0.005
+    points_tps: int = 5
+
+
+@dataclass(frozen=True, slots=True)
 class StageConfig:
     """One stage of a run.
 
@@ -78,7 +105,7 @@ class StageConfig:
         final: see ``rate``.
         train: the model's parts that learn.
         focus: how strongly pairs are drawn by importance (0 to 1).
-        loss: the losses' weights.
+        loss: the losses' weights (``live``).
     """
 
     name: str = "motion"
@@ -113,6 +140,7 @@ class RunConfig:
 
     Attributes:
         output: the run's folder: checkpoints, logs, samples.
+        start: ``.safetensors`` weights to begin with (``paper``: such as ``import`` makes); none if empty.
         seed: of weights, order and changes.
         precision: ``32-true``, ``bf16-mixed`` or ``16-mixed``.
         accelerator, devices, nodes: as Lightning Fabric names them.
@@ -123,6 +151,7 @@ class RunConfig:
     """
 
     output: str = "run"
+    start: str = ""
     seed: int = 4
     precision: str = "bf16-mixed"
     accelerator: str = "auto"
@@ -137,11 +166,21 @@ class RunConfig:
 
 @dataclass(frozen=True, slots=True)
 class FitConfig:
-    """Everything about a run."""
+    """Everything about a run.
 
+    Attributes:
+        preset: ``live`` or ``paper``.
+        model: shape of the ``live`` model.
+        paper, discriminator, paper_loss: shape of the ``paper`` model and of its critic, and its losses.
+    """
+
+    preset: str = "live"
     data: DataConfig = field(default_factory=DataConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     model: LiveConfig = field(default_factory=LiveConfig)
+    paper: PaperConfig = field(default_factory=PaperConfig)
+    discriminator: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
+    paper_loss: PaperLossConfig = field(default_factory=PaperLossConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
     run: RunConfig = field(default_factory=RunConfig)
     stages: tuple[StageConfig, ...] = field(default_factory=lambda: (StageConfig(),))

@@ -12,18 +12,16 @@ from typing import Any
 import torch
 from lightning_fabric import Fabric
 from rich.console import Console
+from torch import nn
 
 from engine.types import MienError
 from train.checkpoint import load_state, save_state, save_weights
 from train.config import FitConfig, StageConfig
-from train.data.dataset import Batch, PackedData, split_ids
 from train.ema import Average
-from train.losses.objective import Losses, Objective
-from train.losses.picture import Perceptual
-from train.model import LiveModel
 from train.monitor import Monitor
 from train.stopping import asked_to_stop
-from train.validation import validate
+from train.tasks import make_task
+from train.tasks.base import Losses, Update
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,20 +80,16 @@ class Fit:
             raise MienError(f"configuration: run: {str(error).splitlines()[0]}") from error
         self.fabric.launch()
         self.fabric.seed_everything(run.seed, verbose=False)
-        root = Path(config.data.path)
-        self.data = PackedData(root, split_ids(root, "train"), config.augment, run.seed)
-        self.unseen = PackedData(root, split_ids(root, "validation"), None, run.seed)
-        self.model = _channels_last(LiveModel(config.model))
-        self.judge = Perceptual()
-        objective = self.core = Objective(self.model, self.judge)
-        optimizer = torch.optim.AdamW(
-            self.model.parameters(), lr=1e-4, betas=config.optim.betas, weight_decay=0.0
-        )
-        self.objective, self.optimizer = self.fabric.setup(objective, optimizer)
+        self.task = make_task(config)
+        self.model = self.task.model
+        self.updates = [self.fabric.setup(u.objective, self._optimizer(u)) for u in self.task.updates]
         self.average = Average(self.model, config.optim.ema)
         self.step, self.seconds, self.best = 0, 0.0, math.inf
         self._resume()
         self.monitor = Monitor(self.output, config, console, self.fabric.is_global_zero)
+
+    def _optimizer(self, update: Update) -> torch.optim.Optimizer:
+        return torch.optim.AdamW(update.parameters, lr=1e-4, betas=self.config.optim.betas, weight_decay=0.0)
 
     def run(self) -> None:
         """Train to the end of the last stage; on Ctrl-C save and raise ``KeyboardInterrupt``."""
@@ -125,65 +119,70 @@ class Fit:
                 if stop():
                     raise KeyboardInterrupt
 
-    def train_step(self, place: Place, batch: Batch) -> Losses:
-        """One optimizer step."""
+    def train_step(self, place: Place, batch: Any) -> Losses:
+        """One step of every optimizer; the first one's losses, with the others' parts."""
         stage = self.config.stages[place.stage]
         if self._set_for != place.stage:
-            self._set_up(place.stage)
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(stage, place.inner, self.config.optim.warm_up)
+            self.task.enter(place.stage, stage)
+            self._set_for = place.stage
+        rate = learning_rate(stage, place.inner, self.config.optim.warm_up)
         batch = self.fabric.to_device(batch)
-        losses: Losses = self.objective(batch, place.step)
-        self.fabric.backward(losses.total)
+        first: Losses | None = None
+        for objective, optimizer in self.updates:
+            before = () if first is None else (first,)
+            losses: Losses = objective(batch, place.step, *before)
+            self._descend(objective, optimizer, losses.total, rate)
+            first = losses if first is None else first
+            first.parts.update(losses.parts)
+        assert first is not None
+        self.average.update(self.model)
+        first.parts["total"] = first.total.detach()
+        return first
+
+    def _descend(self, objective: Any, optimizer: Any, total: torch.Tensor, rate: float) -> None:
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        self.fabric.backward(total)
         norm = self.fabric.clip_gradients(
-            self.objective, self.optimizer, max_norm=self.config.optim.clip, error_if_nonfinite=False
+            objective, optimizer, max_norm=self.config.optim.clip, error_if_nonfinite=False
         )
         if norm is None or torch.isfinite(norm):
-            self.optimizer.step()
+            optimizer.step()
         else:
             self.monitor.skipped += 1
-        self.optimizer.zero_grad(set_to_none=True)
-        self.average.update(self.model)
-        losses.parts["total"] = losses.total.detach()
-        return losses
+        optimizer.zero_grad(set_to_none=True)
 
     _set_for = -1
 
-    def _set_up(self, stage: int) -> None:
-        """Only the stage's parts learn."""
-        parts = self.config.stages[stage].train
-        self.core.weights = self.config.stages[stage].loss
-        for name, child in self.model.named_children():
-            child.requires_grad_(name in parts)
-        self._set_for = stage
-
-    def _batch(self, step: int) -> Batch | None:
+    def _batch(self, step: int) -> Any:
         place = Place.at(step, self.config.stages)
         if place is None:
             return None
-        data = self.config.data
-        focus = self.config.stages[place.stage].focus
-        index = 0 if data.overfit else step
-        return self.data.batch(index, data.sources, data.drivings, focus, self.fabric.global_rank)
+        index = 0 if self.config.data.overfit else step
+        return self.task.batch(index, self.config.stages[place.stage], self.fabric.global_rank)
 
-    def averaged(self) -> LiveModel:
-        """A model with the averaged weights, for validation."""
-        model = _channels_last(LiveModel(self.config.model).to(self.fabric.device))
+    def averaged(self) -> nn.Module:
+        """A model with the averaged weights (and the present running statistics), for validation."""
+        model = self.task.fresh().to(self.fabric.device)
         self.average.copy_to(model)
+        present = dict(self.model.named_buffers())
+        for name, value in model.named_buffers():
+            value.copy_(present[name])
         return model.eval()
 
     def _validate(self) -> None:
         if not self.fabric.is_global_zero:
             return
         model = self.averaged()
-        found = validate(model, self.judge, self.unseen, self.config.run.validation_pairs, rows=14)
+        found = self.task.validate(model, self.config.run.validation_pairs)
         self.monitor.validation(self.step, found)
         facts = {"step": str(self.step), "hours": f"{self.seconds / 3600:.2f}", "ratio": f"{found.ratio:.4f}"}
-        weights = dict(model.state_dict())
-        save_weights(self.output / "live-last.safetensors", weights, self.config.model, facts)
+        facts |= self.task.facts()
+        weights, shape, name = dict(model.state_dict()), self.task.shape, self.task.name
+        save_weights(self.output / f"{name}-last.safetensors", weights, shape, facts)
         if found.ratio < self.best:
             self.best = found.ratio
-            save_weights(self.output / "live-best.safetensors", weights, self.config.model, facts)
+            save_weights(self.output / f"{name}-best.safetensors", weights, shape, facts)
 
     def save(self) -> None:
         """Write the state to resume from."""
@@ -194,7 +193,9 @@ class Fit:
             "seconds": self.seconds,
             "best": self.best,
             "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
+            "optimizer": self.updates[0][1].state_dict(),
+            "helpers": {name: module.state_dict() for name, module in self.task.helpers.items()},
+            "other_optimizers": [optimizer.state_dict() for _, optimizer in self.updates[1:]],
             "average": self.average.weights,
             "average_steps": self.average.steps,
             "rng": torch.get_rng_state(),
@@ -208,7 +209,13 @@ class Fit:
             return
         try:
             self.model.load_state_dict(state["model"])
-            self.optimizer.load_state_dict(state["optimizer"])
+            self.updates[0][1].load_state_dict(state["optimizer"])
+            for name, module in self.task.helpers.items():
+                module.load_state_dict(state["helpers"][name])
+            # A state of the live preset from before there were others has no such entry.
+            others = state.get("other_optimizers", [])
+            for (_, optimizer), saved in zip(self.updates[1:], others, strict=True):
+                optimizer.load_state_dict(saved)
             self.average.weights = {k: v.to(self.fabric.device) for k, v in state["average"].items()}
         except (KeyError, RuntimeError, ValueError) as error:
             raise MienError(
@@ -218,8 +225,3 @@ class Fit:
         self.average.steps = state["average_steps"]
         self.step, self.seconds, self.best = state["step"], state["seconds"], state["best"]
         torch.set_rng_state(state["rng"])
-
-
-def _channels_last(model: LiveModel) -> LiveModel:
-    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return model

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from engine.avatar import Avatar
-from engine.canvas import Canvas, compose
+from engine.canvas import compose, make_canvas
 from engine.runtime.base import FIELD_SIZE, IMAGE_SIZE, AvatarCode, CardRuntime, Drawing, Runtime
 from engine.types import Floats, Image, MienError
 
@@ -171,7 +171,7 @@ def real_drawings(runtime: Runtime, count: int = FRAMES, crop: int | None = None
 
     with make_landmarker() as landmarker:
         avatar = Avatar.of(_portrait(), landmarker, runtime)
-    canvas = Canvas.of(avatar, crop)
+    canvas = make_canvas(avatar, crop)
     motions = [motion for motion in load_recording(ASSETS / "demo-motion.npz") if motion is not None]
     chosen = [motions[i] for i in np.linspace(0, len(motions) - 1, count).round().astype(int)]
     points = avatar.source_points

@@ -21,6 +21,7 @@ from train.losses.picture import (
     square_crop,
 )
 from train.model import LiveModel
+from train.tasks.base import Losses
 
 RANDOM_CROP = 128
 PERCEPTUAL_CROP = 80
@@ -75,20 +76,6 @@ def _frame(like: Tensor, border: int) -> Tensor:
     inner = torch.zeros_like(like)
     inner[..., border:-border, border:-border] = 1.0
     return inner
-
-
-class Losses(NamedTuple):
-    """Results of one step.
-
-    Attributes:
-        total: what is minimised.
-        parts: each loss before its weight, detached, for the log.
-        image: ``(B, 3, 256, 256)`` finished picture (the warped one while nothing is painted).
-    """
-
-    total: Tensor
-    parts: dict[str, Tensor]
-    image: Tensor
 
 
 class Objective(nn.Module):

@@ -78,7 +78,7 @@ class PictureCall:
         self, cuda: Cuda, engine: Engine, canvas: Canvas, constants: dict[str, OnCard], stack: ExitStack
     ) -> None:
         self._cuda, self._canvas = cuda, canvas
-        rows, columns = canvas.moving
+        columns, rows = canvas.part
         self._result = OnCard(cuda, (1, rows, columns, 3), np.uint8)
         stack.callback(self._result.close)
         self._field = {
@@ -109,7 +109,7 @@ class PictureCall:
         self._call.run(compute)
         self._cuda.record(self._done, compute)
         self._cuda.wait(slot.stream, self._done)
-        rows, columns = self._canvas.moving
+        columns, rows = self._canvas.part
         canvas, wide = self._canvas, self._picture.array.shape[1]
         place = 3 * (canvas.top * wide + canvas.left) if canvas.pasted else 0
         self._cuda.download_rectangle(

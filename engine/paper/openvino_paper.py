@@ -1,0 +1,124 @@
+"""The published network on the CPU by OpenVINO, from the ONNX parts that ``export`` writes."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import numpy as np
+
+from engine.openvino_core import compile_for_cpu, core, cpu_has_bf16
+from engine.paper.key_motion import Keys
+from engine.paper.runtime import PaperRuntime
+from engine.runtime.base import IMAGE_SIZE, AvatarCode, source_tensor
+from engine.types import Floats, Image, MienError
+
+PARTS = ("detector", "encoder", "motion", "decoder")
+_MODEL, _VERSION = "mien-paper", "1"
+_REMEDY = "python -m export WEIGHTS.safetensors --output DIR writes them"
+
+
+def part_file(folder: Path, part: str) -> Path:
+    """Where a part lies in an exported folder."""
+    return folder / f"paper-{part}.onnx"
+
+
+def is_paper_folder(folder: Path) -> bool:
+    """Whether ``folder`` holds an exported paper model (or some of it)."""
+    return any(part_file(folder, part).is_file() for part in PARTS)
+
+
+class OpenVinoPaper(PaperRuntime):
+    """OpenVINO on ``threads`` CPU threads.
+
+    Only the decoder, which has nine tenths of the cost, may run in bfloat16: grids, heat maps and their
+        softmax
+    lose half a pixel in it.
+
+    Args:
+        folder: with the parts ``paper-*.onnx``.
+        precision: ``"f32"``, ``"bf16"``, or ``"auto"``: bf16 where the CPU has it.
+
+    Raises:
+        MienError: a part is missing, damaged, or not exported together with the others.
+    """
+
+    name = "openvino"
+
+    def __init__(self, folder: Path, *, threads: int | None = None, precision: str = "auto") -> None:
+        threads = threads or max(2, (os.cpu_count() or 2) // 2)
+        if precision == "auto":
+            precision = "bf16" if cpu_has_bf16() else "f32"
+        models = {part: _read(part_file(folder, part)) for part in PARTS}
+        cards = {part: _card(model, part_file(folder, part), part) for part, model in models.items()}
+        if len({card["weights_sha256"] for card in cards.values()}) > 1:
+            raise MienError(f"{folder}: its parts were not exported together ({_REMEDY}).")
+        config = json.loads(cards["detector"]["config"])
+        self.points, self.given_points = int(config["points"]), bool(config["given_points"])
+        if config["image_size"] != IMAGE_SIZE:
+            raise MienError(
+                f"{folder}: made for pictures of {config['image_size']} pixels, not {IMAGE_SIZE}."
+            )
+        low = {part: precision if part == "decoder" else "f32" for part in PARTS}
+        self._requests = {
+            part: compile_for_cpu(model, threads=threads, precision=low[part]).create_infer_request()
+            for part, model in models.items()
+        }
+        self._detecting, self._encoding = Lock(), Lock()
+        self._picture = np.zeros((IMAGE_SIZE, IMAGE_SIZE, 3), np.float32)
+
+    def encode(self, source: Image) -> AvatarCode:
+        tensor = source_tensor(source)
+        with self._encoding:
+            return AvatarCode(tensor, np.array(self._requests["encoder"].infer({"source": tensor})[0]))
+
+    def detect(self, picture: Floats, points: Floats | None) -> Keys:
+        inputs = {"image": picture}
+        if self.given_points:
+            if points is None:
+                raise ValueError("this model is given its points")
+            inputs["points"] = points[None]
+        with self._detecting:
+            request = self._requests["detector"]
+            request.infer(inputs)
+            found = [np.array(request.get_tensor(name).data[0]) for name in ("key_points", "jacobians")]
+        return Keys(found[0], found[1])
+
+    def animate(self, code: AvatarCode, source: Keys, driving: Keys) -> Floats:
+        motion, decoder = self._requests["motion"], self._requests["decoder"]
+        motion.infer(
+            {
+                "source": code.source,
+                "features": code.features,
+                "source_points": source.points[None],
+                "source_jacobians": source.jacobians[None],
+                "driving_points": driving.points[None],
+                "driving_jacobians": driving.jacobians[None],
+            }
+        )
+        decoder.infer({"warped": motion.get_output_tensor(0)})
+        np.copyto(self._picture, decoder.get_output_tensor(0).data[0].transpose(1, 2, 0))
+        return self._picture
+
+
+def _read(path: Path) -> Any:
+    if not path.is_file():
+        raise MienError(f"{path}: this part of the model is missing ({_REMEDY}).")
+    try:
+        return core().read_model(str(path))
+    except RuntimeError as error:
+        raise MienError(f"{path}: this part of the model is damaged ({_REMEDY}).") from error
+
+
+def _card(model: Any, path: Path, part: str) -> dict[str, str]:
+    keys = ("name", "version", "part", "weights_sha256", "config")
+    try:
+        card = {key: str(model.get_rt_info(["framework", key]).astype(str)) for key in keys}
+    except RuntimeError:
+        card = {}
+    if (card.get("name"), card.get("version"), card.get("part")) != (_MODEL, _VERSION, part):
+        raise MienError(f"{path}: not the {part} of {_MODEL} {_VERSION} ({_REMEDY}).")
+    return card

@@ -1,0 +1,85 @@
+"""The avatar's side of the paper preset: key points' motion in, the next picture out."""
+
+from __future__ import annotations
+
+from time import perf_counter
+
+import numpy as np
+
+from engine.avatar import Avatar
+from engine.canvas import Canvas, make_canvas
+from engine.motion import Motion
+from engine.paper.key_motion import Keys
+from engine.paper.runtime import PaperRuntime
+from engine.paper.tracker import crop_points
+from engine.sampling import stretch
+from engine.types import Floats, Image, Rendered
+
+
+class PaperRenderer:
+    """Draws one avatar with the published network.  One renderer belongs to one thread at a time.
+
+    The network's 256 x 256 picture of the face crop is pasted back into the portrait behind a soft border.
+
+    Args:
+        avatar: whom to draw (made with the same runtime).
+        runtime: what computes.
+        crop: side of the square face crop to give back, in pixels; None gives the whole portrait.
+    """
+
+    def __init__(self, avatar: Avatar, runtime: PaperRuntime, crop: int | None = None) -> None:
+        self.runtime = runtime
+        self._crop = crop
+        self.set_avatar(avatar)
+
+    def set_avatar(self, avatar: Avatar) -> None:
+        """Draw another avatar from the next frame on."""
+        points = crop_points(avatar.crop, avatar.face.landmarks[:, :2])
+        self._source: Keys = self.runtime.detect(avatar.code.source, points)
+        self._canvas = make_canvas(avatar, self._crop)
+        self._cover = _cover(self._canvas)
+        self.avatar = avatar
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the results."""
+        return self._canvas.size(self._crop)
+
+    def render(self, motion: Motion) -> Rendered:
+        """The avatar with this motion; ``image`` is ``(H, W, 3) uint8`` RGB, a new array every time.
+
+        A motion without key points is none: the portrait as the network draws it.
+        """
+        start = perf_counter()
+        driving = self._source if motion.keys is None else motion.keys.applied(self._source)
+        picture = self.runtime.animate(self.avatar.code, self._source, driving)
+        modelled = perf_counter()
+        image = _pasted(self._canvas, self._cover, picture)
+        times = {"model": modelled - start, "compose": perf_counter() - modelled}
+        return Rendered(
+            image,
+            motion.index,
+            motion.captured_ns,
+            motion.time,
+            {name: 1000 * seconds for name, seconds in times.items()},
+        )
+
+
+def _cover(canvas: Canvas) -> Floats:
+    """``(h, w, 1)`` how much of the network's picture is shown."""
+    return stretch(canvas.fade, canvas.part, canvas.to_grid)[..., None]
+
+
+def _pasted(canvas: Canvas, cover: Floats, picture: Floats) -> Image:
+    drawn = stretch(picture, canvas.part, canvas.to_image, cubic=True)
+    if not canvas.pasted:
+        return np.asarray(np.clip(255.0 * drawn + 0.5, 0, 255), np.uint8)
+    image: Image = canvas.still.copy()
+    region = image[canvas.top : canvas.bottom, canvas.left : canvas.right]
+    drawn *= 255.0
+    drawn -= region
+    drawn *= cover
+    drawn += region
+    drawn += 0.5
+    np.copyto(region, np.clip(drawn, 0, 255, out=drawn), casting="unsafe")
+    return image

@@ -1,0 +1,32 @@
+"""``python -m train import CHECKPOINT``: published weights become weights of the ``paper`` preset."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from engine.types import MienError
+from train.checkpoint import save_weights
+from train.model.paper.model import PaperModel
+from train.model.paper.weights import facts_of, import_checkpoint
+
+
+def import_weights(checkpoint: Path, output: Path, align_corners: bool = False) -> PaperModel:
+    """Read a published checkpoint and write it as ``.safetensors``.
+
+    Args:
+        align_corners: how ``grid_sample`` is to read positions: False is what the published code does on
+            torch 1.3 and later, True is what torch 1.0 to 1.2 did, for which it was written.
+
+    Returns:
+        What was written.
+
+    Raises:
+        MienError: the checkpoint cannot be used, or the result cannot be written.
+    """
+    if output.suffix.lower() != ".safetensors":
+        raise MienError(f"--output {output} must end in .safetensors.")
+    model = import_checkpoint(checkpoint)
+    config = replace(model.config, align_corners=align_corners)
+    save_weights(output, dict(model.state_dict()), config, facts_of(config))
+    return model

@@ -1,0 +1,101 @@
+"""Equivariance: what a known distortion of a picture must do to its key points (FOMM, section 3.4).
+
+A distortion T gives the picture ``distorted(z) = picture(T(z))``.  A point of the picture at p is then at
+``T^-1(p)``, and the local frames obey ``J(p) = T'(T^-1 p) J'(T^-1 p)``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from train.model.paper.geometry import KeyPoints, coordinates, inverse
+
+ROUNDS = 12
+"""Steps of the inverse's fixed-point iteration; each brings it ten times nearer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Distortion:
+    """A random affine map and a smooth bend, near the identity; normalised coordinates.
+
+    Attributes:
+        affine: ``(B, 2, 3)``.
+        knots: ``(N, 2)`` of the bend, and ``bend``: ``(B, N)`` its strength at each.
+    """
+
+    affine: Tensor
+    knots: Tensor
+    bend: Tensor
+
+    @staticmethod
+    def drawn(batch: int, affine: float, bend: float, side: int, seed: int, like: Tensor) -> Distortion:
+        """A random one for each of ``batch`` pictures.
+
+        Args:
+            affine, bend: standard deviations.
+            side: ``side * side`` knots.
+            seed: the same gives the same, on any device.
+        """
+        generator = torch.Generator().manual_seed(seed)
+        matrix = torch.eye(2, 3) + affine * torch.randn(batch, 2, 3, generator=generator)
+        strength = bend * torch.randn(batch, side * side, generator=generator)
+        knots = coordinates(side, side, torch.zeros(())).reshape(-1, 2)
+        return Distortion(*(x.to(like.device) for x in (matrix, knots, strength)))
+
+    def at(self, points: Tensor) -> Tensor:
+        """``T`` at points ``(B, N, 2)``."""
+        moved = points @ self.affine[:, :, :2].transpose(1, 2) + self.affine[:, None, :, 2]
+        distance = self._away(points).abs().sum(dim=-1)
+        bent = distance.square() * torch.log(distance + 1e-6) * self.bend[:, None]
+        return moved + bent.sum(dim=2, keepdim=True)
+
+    def slope(self, points: Tensor) -> Tensor:
+        """``T'`` at points: ``(B, N, 2, 2)``."""
+        away = self._away(points)
+        distance = away.abs().sum(dim=-1)
+        steep = 2 * distance * torch.log(distance + 1e-6) + distance.square() / (distance + 1e-6)
+        row = ((steep * self.bend[:, None])[..., None] * away.sign()).sum(dim=2)
+        return self.affine[:, None, :, :2] + torch.stack((row, row), dim=2)
+
+    def inverse(self, points: Tensor) -> Tensor:
+        """``T^-1`` at points, by fixed-point iteration; no gradient."""
+        with torch.no_grad():
+            found = points
+            for _ in range(ROUNDS):
+                found = found - (self.at(found) - points)
+        return found
+
+    def picture(self, image: Tensor) -> Tensor:
+        """The distorted picture ``(B, C, H, W)``; beyond the border it is mirrored."""
+        height, width = image.shape[2:]
+        grid = coordinates(height, width, image.float()).reshape(1, -1, 2).expand(len(image), -1, -1)
+        places = self.at(grid).reshape(-1, height, width, 2)
+        return F.grid_sample(
+            image.float(), places, mode="bilinear", padding_mode="reflection", align_corners=True
+        )
+
+    def _away(self, points: Tensor) -> Tensor:
+        return points[:, :, None] - self.knots
+
+
+def distorted_pixels(distortion: Distortion, points: Tensor, size: int) -> Tensor:
+    """Where given points, pixel indices ``(B, K, 2)``, are in the distorted picture of ``size`` pixels."""
+    half = (size - 1) / 2
+    return (distortion.inverse(points / half - 1) + 1) * half
+
+
+def equivariance(keys: KeyPoints, seen: KeyPoints, distortion: Distortion) -> dict[str, Tensor]:
+    """The two losses between a picture's key points and those of the distorted picture.
+
+    The value term compares where the heat maps lie: given points are where they are by construction, and a
+        loss
+    on them would have no gradient.
+    """
+    value = (keys.located - distortion.at(seen.located)).abs().mean()
+    local = inverse(keys.jacobians) @ (distortion.slope(seen.points) @ seen.jacobians)
+    identity = torch.eye(2, dtype=local.dtype, device=local.device)
+    return {"equivariance_value": value, "equivariance_jacobian": (identity - local).abs().mean()}

@@ -1,0 +1,101 @@
+"""The small interface between the loop and what it trains."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from engine.types import MienError
+from train.checkpoint import Describes
+from train.config import StageConfig
+from train.validation import Validation
+
+
+class Losses(NamedTuple):
+    """Results of one update.
+
+    Attributes:
+        total: what is minimised.
+        parts: each loss before its weight, detached, for the log.
+        image: ``(B, 3, H, W)`` finished picture.
+        points: ``(B, K, 2)`` its key points, where the preset has some.
+    """
+
+    total: Tensor
+    parts: dict[str, Tensor]
+    image: Tensor
+    points: Tensor | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """One optimizer's part of a training step.
+
+    Attributes:
+        objective: called with batch, step and, in all but the first update, the first one's :class:`Losses`;
+            gives :class:`Losses`.
+        parameters: what learns.
+    """
+
+    objective: nn.Module
+    parameters: Iterable[nn.Parameter]
+
+
+class Task(ABC):
+    """One preset's model, objectives and batches.
+
+    Attributes:
+        name: how files of weights begin.
+        model: what is averaged, validated and shipped.
+        shape: its configuration.
+        updates: of each training step, in order; the first one trains ``model``.
+        helpers: further modules that are saved with the state (a discriminator).
+    """
+
+    name: str
+    model: nn.Module
+    shape: Describes
+    updates: tuple[Update, ...]
+    helpers: dict[str, nn.Module]
+
+    @abstractmethod
+    def fresh(self) -> nn.Module:
+        """Another model of the same shape."""
+
+    @abstractmethod
+    def batch(self, index: int, stage: StageConfig, rank: int) -> Any:
+        """Batch number ``index``: tensors in a named tuple; it depends on seed, index and rank alone."""
+
+    @abstractmethod
+    def validate(self, model: nn.Module, pairs: int) -> Validation:
+        """Measure a model on people that are not trained on."""
+
+    def facts(self) -> dict[str, str]:
+        """What a file of weights says about itself beside its configuration."""
+        return {}
+
+    def enter(self, index: int, stage: StageConfig) -> None:
+        """Prepare for a stage: only its parts learn.
+
+        Raises:
+            MienError: it names a part that the model does not have.
+        """
+        known = [name for name, _ in self.model.named_children()]
+        for name in stage.train:
+            if name not in known:
+                raise MienError(
+                    f"configuration: stages.{index}.train: there is no {name}; known: {', '.join(known)}."
+                )
+        for name, child in self.model.named_children():
+            child.requires_grad_(name in stage.train)
+
+
+def channels_last(model: nn.Module) -> nn.Module:
+    """The model with its weights in the memory layout that convolutions run fastest in."""
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return model
