@@ -45,7 +45,7 @@ class Options:
 
 
 def parse(arguments: Sequence[str] | None = None) -> Options:
-    """The options in ``arguments``; argparse ends the program, with status 2, for words that make no sense."""
+    """The options in ``arguments``; for words that make no sense argparse ends the program, status 2."""
     parser = argparse.ArgumentParser(
         prog="python -m export",
         description="Weights become files that a runtime loads.",
@@ -58,7 +58,9 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
     add = parser.add_argument
     add("--to", dest="target", choices=TARGETS, default="onnx", help="what the files are for (onnx)")
     add("--precision", choices=("fp16", "fp32"), help="of the convolutions (fp16 for TensorRT, else fp32)")
-    add("--size", type=int, choices=(256, 512), help="TensorRT: side of the picture to be fast at (live: 512)")
+    add(
+        "--size", type=int, choices=(256, 512), help="TensorRT: side of the picture to be fast at (live: 512)"
+    )
     add("--batch", type=int, default=1, metavar="N", help="largest batch, 1 to 64 (1)")
     add("--output", type=Path, required=True, metavar="DIR", help="folder to write the files into")
     found = parser.parse_args(arguments)

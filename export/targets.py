@@ -1,12 +1,12 @@
 """Exported ONNX parts become files for a runtime.
 
-``onnx`` at FP32 and batch 1 is the export itself; everything else is made from it by :mod:`engine.graphs`, so all
-targets hold the same weights.
+``onnx`` at FP32 and batch 1 is the export itself; everything else is made from it by :mod:`engine.graphs`, so
+all targets hold the same weights.
 
-``--size``: the ``live`` network works at 256 x 256 whatever the picture's size, and detail comes from the portrait's
-own pixels; a larger picture costs one more ``GridSample``.  That last step is a part of its own, ``live-picture``,
-which takes any size up to 4096 x 4096; ``--size`` is the one that TensorRT makes it fast at.  ``paper`` draws
-256 x 256 and nothing else.
+``--size``: the ``live`` network works at 256 x 256 whatever the picture's size, and detail comes from the
+portrait's own pixels; a larger picture costs one more ``GridSample``.  That last step is a part of its own,
+``live-picture``, which takes any size up to 4096 x 4096; ``--size`` is the one that TensorRT makes it fast
+at.  ``paper`` draws 256 x 256 and nothing else.
 """
 
 from __future__ import annotations

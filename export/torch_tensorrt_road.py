@@ -1,7 +1,7 @@
-"""The other road to TensorRT: torch's exported program through Torch-TensorRT (``pip install "mien[tensorrt]"``).
+"""The other road to TensorRT: torch's exported program through Torch-TensorRT (extra ``tensorrt``).
 
-It starts from the same rewritten graph as the ONNX road (:class:`engine.graphs.torch_graph.TorchGraph`), so casts
-and shapes are the same.  It needs an NVIDIA GPU while it builds.
+It starts from the same rewritten graph as the ONNX road (:class:`engine.graphs.torch_graph.TorchGraph`), so
+casts and shapes are the same.  It needs an NVIDIA GPU while it builds.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ def load_torch_tensorrt() -> Any:
     """The ``torch_tensorrt`` module.
 
     Raises:
-        EngineError: not installed, or installed where it cannot work: with a CUDA build of torch and no driver,
-            its import raises whatever its libraries raise.
+        EngineError: not installed, or installed where it cannot work: with a CUDA build of torch and no
+            driver, its import raises whatever its libraries raise.
     """
     try:
         return importlib.import_module("torch_tensorrt")

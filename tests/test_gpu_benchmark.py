@@ -76,7 +76,13 @@ def report() -> Report:
     ]
     bounds = {"live": {1: 0.05, 8: 0.3}}
     return Report(
-        {"GPU": "none: made-up figures"}, {"rate": 1.5}, timings, bounds, {"TensorRT": 1.0}, {"frames": 8}, ["a note"]
+        {"GPU": "none: made-up figures"},
+        {"rate": 1.5},
+        timings,
+        bounds,
+        {"TensorRT": 1.0},
+        {"frames": 8},
+        ["a note"],
     )
 
 

@@ -59,9 +59,7 @@ def shared(parts: dict[str, Any]) -> Iterator[tuple[FakeCuda, TensorRtRuntime]]:
 
 
 def expected(reference: OpenVinoRuntime, drawing: Drawing) -> np.ndarray:
-    field = reference.render(
-        drawing.code, drawing.source_points, drawing.driving_points, drawing.dense
-    )
+    field = reference.render(drawing.code, drawing.source_points, drawing.driving_points, drawing.dense)
     return compose(drawing.canvas, field)
 
 
@@ -99,7 +97,9 @@ def test_a_batch_of_several_avatars_does_not_mix(
     canvases = [make_like(d) for d in drawings[:3]]
     mixed = [
         Drawing(code, d.source_points, d.driving_points, d.dense, canvas)
-        for d, code, canvas in zip(drawings, (drawings[0].code, other, drawings[0].code), canvases, strict=False)
+        for d, code, canvas in zip(
+            drawings, (drawings[0].code, other, drawings[0].code), canvases, strict=False
+        )
     ]
     for _ in range(3):
         pictures = shared[1].draw(mixed)
@@ -146,7 +146,6 @@ def test_a_card_without_room_gives_everything_back(parts: dict[str, Any]) -> Non
     with pytest.raises(OutOfMemory, match="memory is full"):
         build(cuda, parts)
     assert cuda.open_handles() == 0
-
 
 
 @pytest.fixture
@@ -287,7 +286,9 @@ def test_nobody_waits_for_an_engine(reference: OpenVinoRuntime, drawings: list[D
     assert "openvino is used from now on" in lines[0]
 
 
-@pytest.mark.parametrize("error", [MienError("no NVIDIA driver is installed"), KeyError("bug"), MemoryError()])
+@pytest.mark.parametrize(
+    "error", [MienError("no NVIDIA driver is installed"), KeyError("bug"), MemoryError()]
+)
 def test_what_cannot_be_made_is_a_line(error: Exception, reference: OpenVinoRuntime) -> None:
     lines: list[str] = []
 

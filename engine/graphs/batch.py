@@ -1,7 +1,7 @@
 """A graph exported at batch 1 becomes one of any batch: what several sessions need in one call.
 
-Torch writes the batch into constants: ``Reshape`` and ``Resize`` targets, and constants that are joined to data.
-They are found by what depends on the graph's inputs, and made to follow the batch of the first input.
+Torch writes the batch into constants: ``Reshape`` and ``Resize`` targets, and constants that are joined to
+data. They are found by what depends on the graph's inputs, and made to follow the batch of the first input.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _COUNT = "batch.count"
 
 
 def dynamic_batch(proto: Any) -> Any:
-    """A copy of the ``onnx.ModelProto`` whose inputs and outputs have the symbolic leading dimension ``batch``.
+    """A copy of the ``onnx.ModelProto`` whose inputs and outputs begin with the free dimension ``batch``.
 
     Raises:
         MienError: an input has no leading dimension of 1, so this graph has no batch to free.

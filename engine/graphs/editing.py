@@ -94,7 +94,7 @@ class Graph:
     def finish(self) -> None:
         """Put the new nodes in the place of the old, and drop constants that nobody reads any more."""
         graph = self.proto.graph
-        # What was made for a value that nobody reads (a weight's cast, say) goes, backwards through the graph.
+        # What was made for a value that nobody reads (a weight's cast, say) goes.
         needed = set(self.outputs)
         kept = []
         for node in reversed(self.nodes):

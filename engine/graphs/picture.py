@@ -1,8 +1,8 @@
-"""The last step of a frame as a graph of its own: warp the portrait at its own resolution, add the paint, uint8.
+"""The last step of a frame as a graph: warp the portrait at its own resolution, add the paint, uint8.
 
-The ``live`` network works at 256 x 256 whatever the portrait's size; this part is what has the portrait's size.
-It is the same arithmetic as :func:`engine.canvas.compose` (Keys' cubic kernel for flow and portrait, bilinear
-paint), but samples at exact positions, where OpenCV rounds them to 1/32 of a pixel.
+The ``live`` network works at 256 x 256 whatever the portrait's size; this part is what has the portrait's
+size. It is the same arithmetic as :func:`engine.canvas.compose` (Keys' cubic kernel for flow and portrait,
+bilinear paint), but samples at exact positions, where OpenCV rounds them to 1/32 of a pixel.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ PICTURE_OUTPUT = "picture"
 def picture_graph() -> Any:
     """An ``onnx.ModelProto``: flow and paint of one frame -> ``picture`` ``(1, h, w, 3) uint8`` RGB.
 
-    Inputs (FP32): ``flow`` and ``paint`` as the renderer gives them; ``amount``, what the flow is multiplied by
-    to be a displacement in the portrait's normalised units; ``grid``, where each pixel of the moving part lies
-    in the model's crop, and ``place``, where it lies in the portrait, both normalised (-1 and 1 are the centres
-    of the first and last pixel); ``still``, the portrait, RGB planes in 0..255.
+    Inputs (FP32): ``flow`` and ``paint`` as the renderer gives them; ``amount``, what the flow is multiplied
+    by to be a displacement in the portrait's normalised units; ``grid``, where each pixel of the moving part
+    lies in the model's crop, and ``place``, where it lies in the portrait, both normalised (-1 and 1 are the
+    centres of the first and last pixel); ``still``, the portrait, RGB planes in 0..255.
     """
     from onnx import TensorProto, checker, helper, numpy_helper
 

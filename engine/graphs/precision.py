@@ -6,7 +6,8 @@ is no FP16 flag, so precision is a property of the graph.  The rule here:
 * learned convolutions take and give FP16;
 * what only moves or mixes their results (:data:`_PASSING`) stays in FP16 while all its inputs are;
 * everything else is FP32: landmark and grid arithmetic, exponentials, softmax, sigmoid, reductions, matrix
-  products, ``GridSample`` (picture and grid), fixed blurs (grouped convolutions), the graph's inputs and outputs.
+  products, ``GridSample`` (picture and grid), fixed blurs (grouped convolutions), the graph's inputs and
+  outputs.
 """
 
 from __future__ import annotations
@@ -104,7 +105,7 @@ class _Halving:
         self._emit_half(node)
 
     def _normalisation(self, node: Any) -> None:
-        """Inference's batch normalisation is a scale and a shift per channel: both in FP16, computed in FP64."""
+        """In inference it is a scale and a shift per channel: both FP16, computed in FP64."""
         from onnx import helper
 
         values = [self.graph.constant(name) for name in list(node.input)[1:5]]

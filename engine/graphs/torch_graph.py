@@ -1,8 +1,8 @@
 """An exported ONNX graph as a torch module, without the code that it was exported from.
 
 For the torch runtime on CUDA, for baselines, and to compute what FP16 really does on a machine without a GPU:
-torch's CPU convolutions round to half precision where the graph says so, which OpenVINO's do not.  It knows the
-operators that our exports have, in the forms in which they have them.
+torch's CPU convolutions round to half precision where the graph says so, which OpenVINO's do not.  It knows
+the operators that our exports have, in the forms in which they have them.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def _conv(x: Sequence[Any], a: Mapping[str, Any]) -> Tensor:
     settings = (a.get("strides", (1, 1)), begin, a.get("dilations", (1, 1)), a.get("group", 1))
     data, weight, bias = x[0], x[1], x[2] if len(x) > 2 else None
     if data.dtype == torch.float16 and data.device.type == "cpu":
-        # What a GPU does, FP16 in and out and FP32 sums; a CPU's own FP16 convolution takes a hundred times longer.
+        # What a GPU does: FP16 in and out, FP32 sums. A CPU's own FP16 convolution takes far longer.
         wide = F.conv2d(data.float(), weight.float(), None if bias is None else bias.float(), *settings)
         return wide.half()
     return F.conv2d(data, weight, bias, *settings)

@@ -26,7 +26,7 @@ class Limits:
     """The largest differences that pass.
 
     Attributes:
-        flow_px, mean_flow_px: of the flow, in pixels of the 256-pixel crop: a micro-expression is half a pixel.
+        flow_px, mean_flow_px: of the flow, in pixels of the 256-pixel crop (a micro-expression is half one).
         occlusion: largest, of 1.
         paint, mean_paint, mean_picture: in grey levels of 255.
         shift_px: of whole pictures against each other, in their own pixels.
@@ -65,8 +65,8 @@ class GateReport:
 
     def __str__(self) -> str:
         return (
-            f"{self.frames} frames: flow {self.flow_px:.4f} px at most, picture {self.mean_picture:.3f}/255 on "
-            f"average, shift {self.shift_px:.4f} px"
+            f"{self.frames} frames: flow {self.flow_px:.4f} px at most, "
+            f"picture {self.mean_picture:.3f}/255 on average, shift {self.shift_px:.4f} px"
         )
 
 

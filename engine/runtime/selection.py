@@ -34,8 +34,8 @@ def choose(
     """The runtime for ``choice``, ready to render at once.
 
     ``"auto"`` starts with OpenVINO; where TensorRT and an NVIDIA card are there, engines are loaded or built
-    beside it and take over when they have passed the gate.  ``"tensorrt"`` and ``"torch"`` wait for the card's
-    runtime.  What cannot be used is named in one line through ``note``, and the next runtime is used:
+    beside it and take over when they have passed the gate.  ``"tensorrt"`` and ``"torch"`` wait for the
+    card's runtime.  What cannot be used is named in one line through ``note``, and the next runtime is used:
     TensorRT, torch on CUDA, OpenVINO.
 
     Raises:

@@ -1,7 +1,7 @@
-"""The exported ``live`` model in torch on an NVIDIA GPU, convolutions in FP16: TensorRT's fallback and baseline.
+"""The exported ``live`` model in torch on an NVIDIA GPU, in FP16: TensorRT's fallback and baseline.
 
-torch is imported when a runtime is made.  A batch runs as a CUDA graph (or through ``torch.compile``): launched
-one by one, the network's hundreds of small kernels would cost more than they compute.
+torch is imported when a runtime is made.  A batch runs as a CUDA graph (or through ``torch.compile``):
+launched one by one, the network's hundreds of small kernels would cost more than they compute.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """A CUDA device made of host memory that insists on the order of calls.
 
-Nothing on a stream happens before somebody waits for it, and then only what that wait implies: a missing event or
-synchronisation shows as old bytes.  Wrong kinds of memory, memory that was given back, allocations while
-recording, and threads that did not attach are errors at once.
+Nothing on a stream happens before somebody waits for it, and then only what that wait implies: a missing
+event or synchronisation shows as old bytes.  Wrong kinds of memory, memory that was given back, allocations
+while recording, and threads that did not attach are errors at once.
 """
 
 from __future__ import annotations

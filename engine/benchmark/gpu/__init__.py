@@ -1,4 +1,4 @@
-"""``python -m engine.benchmark --gpu``: both presets on an NVIDIA GPU, every method, against the card's roofline."""
+"""``python -m engine.benchmark --gpu``: both presets, every method, against the card's roofline."""
 
 from engine.benchmark.gpu.run import run
 

@@ -21,7 +21,7 @@ class TimedPart:
     Attributes:
         onnx: FP32, batch 1.
         inputs: one item's inputs by name, in the graph's order.
-        module: the torch module that it was exported from, called with the inputs in order; None for TorchGraph.
+        module: the torch module that it was exported from, called with the inputs in order; None: TorchGraph.
     """
 
     name: str
@@ -35,7 +35,9 @@ def live_network() -> list[TimedPart]:
     try:
         export = importlib.import_module("export.onnx_export")
     except ImportError as error:
-        raise MienError(f'the baselines need the training code: pip install "mien[train]" ({error})') from error
+        raise MienError(
+            f'the baselines need the training code: pip install "mien[train]" ({error})'
+        ) from error
     model = export.deployable(export.untrained_model())
     args = export.example_inputs(model.config)
     inputs = {name: value.numpy() for name, value in zip(export.RENDERER_INPUTS, args, strict=True)}
@@ -53,7 +55,9 @@ def paper_network(names: tuple[str, ...] = ("detector", "motion", "decoder")) ->
         paper_onnx = importlib.import_module("export.paper_onnx")
         model = importlib.import_module("train.model.paper").PaperModel().eval()
     except ImportError as error:
-        raise MienError(f'the baselines need the training code: pip install "mien[train]" ({error})') from error
+        raise MienError(
+            f'the baselines need the training code: pip install "mien[train]" ({error})'
+        ) from error
     built = paper_onnx.build(model)
     parts = paper_onnx.parts(model)
     return [

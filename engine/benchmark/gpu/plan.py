@@ -1,4 +1,4 @@
-"""Which measurements are made, in which order: the ones that matter first, so that a deadline cuts the rest."""
+"""Which measurements are made: the ones that matter first, so that a deadline cuts the rest."""
 
 from __future__ import annotations
 

@@ -58,9 +58,7 @@ def _panel(image: Image, left: int, right: int, preset: str, timings: Sequence[T
         _text(image, method, (left + 150, bottom - 12 - 20 * number), colour)
 
 
-def _text(
-    image: Image, words: str, at: tuple[int, int], colour: tuple[int, int, int] = (40, 40, 40)
-) -> None:
+def _text(image: Image, words: str, at: tuple[int, int], colour: tuple[int, int, int] = (40, 40, 40)) -> None:
     cv2.putText(image, words, at, cv2.FONT_HERSHEY_SIMPLEX, 0.5, colour, 1, cv2.LINE_AA)
 
 

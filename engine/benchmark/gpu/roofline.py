@@ -51,7 +51,7 @@ def layers_of(proto: Any, element: int = 2) -> list[Layer]:
             moved = element * (math.prod(shapes[node.input[0]]) + math.prod(out))
             found.append(Layer(2 * math.prod(out[2:]) * size, moved, element * size))
         elif node.op_type == "MatMul":
-            left, right, out = (shapes[name] for name in (*node.input, node.output[0]))
+            left, out = shapes[node.input[0]], shapes[node.output[0]]
             sizes = [4 * math.prod(shapes[name]) for name in node.input]
             fixed = [name in constants or name in casts for name in node.input]
             weights = sum(size for size, constant in zip(sizes, fixed, strict=True) if constant)

@@ -127,7 +127,9 @@ def _timing(torch: Any, workshop: Any, case: Case, parts: Sequence[TimedPart]) -
     return measure.tensorrt_timing(workshop, case, parts, max(BATCHES))
 
 
-def _end_to_end(workshop: Any, deadline: Deadline, notes: list[str]) -> tuple[dict[str, float], dict[str, Any]]:
+def _end_to_end(
+    workshop: Any, deadline: Deadline, notes: list[str]
+) -> tuple[dict[str, float], dict[str, Any]]:
     """Whole pictures with copies on the host's clock, and FP16's error on real frames."""
     from engine.runtime.tensorrt.prepare import Model, prepare
     from engine.runtime.torch_cuda import TorchCudaRuntime

@@ -47,7 +47,7 @@ class Cuda(Protocol):
     def card(self) -> Card: ...
 
     def attach(self) -> None:
-        """Make the card's context current in the calling thread (cheap; before other calls of a new thread)."""
+        """Make the card's context current in the calling thread (cheap; before a thread's other calls)."""
 
     def allocate(self, size: int) -> int:
         """``size`` bytes on the card, set to 0."""

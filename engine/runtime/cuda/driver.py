@@ -1,8 +1,8 @@
 """CUDA's driver API through ctypes.
 
 Not the runtime API (libcudart): that is a library to install in the right version, whereas ``libcuda`` comes
-with the driver and is there wherever CUDA can work at all.  The card's primary context is used, which torch and
-TensorRT share.
+with the driver and is there wherever CUDA can work at all.  The card's primary context is used, which torch
+and TensorRT share.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from engine.runtime.cuda import Cuda, CudaError
 
@@ -49,10 +50,9 @@ class Recorded:
         try:
             self._work(stream)
         except BaseException:
-            try:  # a stream left recording would swallow everything that follows
+            # A stream left recording would swallow everything that follows; it may be broken already.
+            with suppress(CudaError):
                 self._cuda.release_graph(self._cuda.end_capture(stream))
-            except CudaError:
-                pass  # the recording was broken by what went wrong
             raise
         return self._cuda.end_capture(stream)
 

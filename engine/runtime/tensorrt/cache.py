@@ -1,7 +1,7 @@
 """Built engines on disk: one file each, named by everything that makes it valid here.
 
-Writers lock, write beside and rename, so that neither a crash nor a second process leaves half an engine; readers
-check a hash.  A folder that cannot be written costs the next start another build, nothing else.
+Writers lock, write beside and rename, so that neither a crash nor a second process leaves half an engine;
+readers check a hash.  A folder that cannot be written costs the next start another build, nothing else.
 """
 
 from __future__ import annotations
@@ -99,7 +99,8 @@ class EngineCache:
             if beside is not None:
                 with contextlib.suppress(OSError):
                     Path(beside).unlink(missing_ok=True)
-            return f"{self.folder}: the engine cannot be kept ({error.strerror or error}); it is built anew next time"
+            reason = error.strerror or error
+            return f"{self.folder}: the engine cannot be kept ({reason}); it is built anew next time"
         self._prune(key)
         return None
 

@@ -1,7 +1,7 @@
 """Did TensorRT read the graph as it is written?  Asked of every network before it is built.
 
-Opset 20's ``linear`` is silently read as NEAREST by some versions (NVIDIA/TensorRT#4646), and one type lost on
-the way would turn a half-precision engine into a single-precision one, or the other way round.
+Opset 20's ``linear`` is silently read as NEAREST by some versions (NVIDIA/TensorRT#4646), and one type lost
+on the way would turn a half-precision engine into a single-precision one, or the other way round.
 """
 
 from __future__ import annotations

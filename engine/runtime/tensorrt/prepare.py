@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -170,7 +171,5 @@ def _refusal(
 
 
 def _close(runtime: TensorRtRuntime) -> None:
-    try:
+    with suppress(CudaError):  # if the card is gone, so is its memory
         runtime.close()
-    except CudaError:
-        pass  # the card is gone; so is its memory

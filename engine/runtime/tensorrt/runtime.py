@@ -1,8 +1,9 @@
 """The ``live`` model on an NVIDIA GPU: TensorRT engines, replayed as CUDA graphs.
 
-A frame is: landmarks and measured flow go up (27 KB and 48 KB from pinned memory, on the slot's copy stream), the
-network and the picture part run (on the computing stream, one CUDA graph each), the moving part of the picture
-comes down (on the copy stream again) into a pinned picture that already holds the rest.  The host waits once.
+A frame is: landmarks and measured flow go up (27 KB and 48 KB from pinned memory, on the slot's copy stream),
+the network and the picture part run (on the computing stream, one CUDA graph each), the moving part of the
+picture comes down (on the copy stream again) into a pinned picture that already holds the rest.  The host
+waits once.
 """
 
 from __future__ import annotations
