@@ -27,7 +27,13 @@ class Recorded:
         self.recordable = True
 
     @property
+    def used(self) -> bool:
+        """Whether it has run."""
+        return self._warm
+
+    @property
     def recorded(self) -> bool:
+        """Whether it is replayed as a CUDA graph."""
         return self._graph != 0
 
     def run(self, stream: int) -> None:

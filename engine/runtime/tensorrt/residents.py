@@ -117,8 +117,9 @@ class PictureCall:
         )
 
     @property
-    def recorded(self) -> bool:
-        return self._call.recorded
+    def call(self) -> Recorded:
+        """The picture part's execution."""
+        return self._call
 
     def picture(self) -> Image:
         """The finished picture, once the slot's copy stream is done; a new array."""
@@ -155,6 +156,9 @@ class Residents(Generic[K, R]):
         made = self._make(key)
         self._kept[id(key)] = (key, made)
         return made
+
+    def __contains__(self, key: K) -> bool:
+        return id(key) in self._kept
 
     def __len__(self) -> int:
         return len(self._kept)

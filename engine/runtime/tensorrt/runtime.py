@@ -100,9 +100,10 @@ class TensorRtRuntime(CardRuntime):
             for count, recorded in slot.recorded.items()
         }
         pictures = {
-            f"picture {i}, slot {j}": canvas[j].recorded
+            f"picture {i}, slot {j}": canvas[j].call.recorded
             for i, canvas in enumerate(self._canvases)
             for j in range(SLOTS)
+            if canvas[j].call.used
         }
         return network | pictures
 
@@ -168,16 +169,23 @@ class TensorRtRuntime(CardRuntime):
         self._cuda.attach()
         pictures: list[Image] = []
         waiting: list[CanvasOnCard] = []
+        last = 0
         for turn, batch in enumerate(batches(drawings, self.batch)):
+            if waiting and not self._resident(batch):
+                # Room is made on the card only while it has nothing to do.
+                pictures += self._finish(last, waiting)
+                waiting = []
             # While this batch is uploaded and queued, the card still computes the one before.
             started = self._start(turn % SLOTS, batch)
             if waiting:
-                pictures += self._finish((turn - 1) % SLOTS, waiting)
-            waiting = started
-            last = turn
+                pictures += self._finish(last, waiting)
+            waiting, last = started, turn % SLOTS
         if waiting:
-            pictures += self._finish(last % SLOTS, waiting)
+            pictures += self._finish(last, waiting)
         return pictures
+
+    def _resident(self, batch: Sequence[Drawing]) -> bool:
+        return all(d.canvas in self._canvases and d.code in self._avatars for d in batch)
 
     def _start(self, index: int, batch: Sequence[Drawing]) -> list[CanvasOnCard]:
         slot = self._slots[index]
