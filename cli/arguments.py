@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal, NoReturn
 
 from cli import values
+from cli.web_arguments import WebOptions, add_web, take_web
 from engine.types import MienError
 
 EXAMPLES = """\
@@ -17,20 +18,22 @@ examples:
   mien --demo
       the built-in motion moves the built-in portrait, into mien-demo.mp4
   mien --avatar me.jpg
-      live, from camera 0, in a window
+      live, from camera 0, in a window; --virtual-camera sends it to video calls
   mien --driving talk.mp4 --avatar me.jpg --output me-talking.mp4
       every frame of a clip, with its sound
   mien --driving frames/ --fps 200 --avatar me.jpg --output out.mkv --lossless
       a high-speed recording as numbered pictures, every pixel kept
   mien --driving talk.mp4 --avatar me.jpg --only brows,mouth_corner
       these regions only; --gain brows=2 makes one stronger
+  mien --webrtc
+      a page at http://127.0.0.1:8080 with your camera and your avatar
   mien --driving talk.mp4 --save-motion talk.npz
   mien --driving talk.npz --avatar other.png
       record the motion alone, then play it on any face
 
 keys while live:
-  X sets the reference frame, F looks for the best one, 1-9 switch portraits,
-  M mirrors, C shows the camera, ? lists the keys, Esc ends
+  X sets the reference frame, F looks for the best one, O shows it over the camera,
+  1-9 switch portraits, M mirrors, C shows the camera, ? lists the keys, Esc ends
 """
 
 WHOLE_SIDE, CROP_SIDE = 1024, 512
@@ -65,12 +68,15 @@ class Options:
     micro: float
     gains: tuple[tuple[str, float], ...]
     only: tuple[str, ...]
+    virtual_camera: str | None
+    profile: str | None
     model: str
     tracker: str
     runtime: Literal["auto", "openvino", "tensorrt", "torch"]
     precision: Literal["auto", "f32", "bf16"]
     threads: int | None
     mirror: bool
+    web: WebOptions
 
     @property
     def portrait_side(self) -> int:
@@ -103,6 +109,7 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
     found["gains"] = tuple(found["gains"] or ())
     found["output_text"] = found["output"]
     found["output"] = Path(found["output"]) if found["output"] else None
+    found["web"] = take_web(found)
     return Options(**found)
 
 
@@ -135,6 +142,7 @@ def _parser() -> argparse.ArgumentParser:
     _who(parser.add_argument_group("who drives whom"))
     _results(parser.add_argument_group("result"))
     _amounts(parser.add_argument_group("how much of the motion (1 is as measured, 0 is none)"))
+    add_web(parser.add_argument_group("in a browser and over the network"))
     _machine(parser.add_argument_group("machine"))
     about = parser.add_argument_group("about")
     about.add_argument("--demo", action="store_true", help="no camera, no files: writes mien-demo.mp4")
@@ -170,6 +178,12 @@ def _who(group: argparse._ArgumentGroup) -> None:
         "portrait), or its number, counted from 0",
     )
     group.add_argument(
+        "--profile",
+        metavar="NAME",
+        help="live: remember this person's neutral face at this camera (numbers, no picture), and take the "
+        "reference when it is seen again",
+    )
+    group.add_argument(
         "--fps",
         metavar="RATE",
         type=values.rate,
@@ -203,6 +217,13 @@ def _results(group: argparse._ArgumentGroup) -> None:
         "--save-motion", metavar="NPZ", type=Path, help="files: record the motion (no pixels) in a .npz"
     )
     group.add_argument(
+        "--virtual-camera",
+        metavar="DEVICE",
+        nargs="?",
+        const="",
+        help="live: a camera that video calls can choose (the first one, or for example /dev/video9)",
+    )
+    group.add_argument(
         "--no-mirror", dest="mirror", action="store_false", help="live: see yourself as others see you"
     )
 
@@ -215,7 +236,7 @@ def _amounts(group: argparse._ArgumentGroup) -> None:
         "--micro-gain",
         dest="micro",
         metavar="G",
-        type=values.amount,
+        type=values.micro,
         default=1.0,
         help="amplify small facial motion alone, 1 to 8; noise and large motion stay as they are",
     )
@@ -241,8 +262,8 @@ def _machine(group: argparse._ArgumentGroup) -> None:
         "--model",
         metavar="MODEL",
         default="live",
-        help="what draws: live (built in), weights (.safetensors; needs torch), or a folder that "
-        "python -m export wrote",
+        help="what draws: live (built in; live-fast and live-exact choose by hand how often its network "
+        "runs), weights (.safetensors; needs torch), or a folder that python -m export wrote",
     )
     group.add_argument(
         "--tracker",

@@ -6,7 +6,7 @@ from enum import Enum
 from pathlib import Path
 
 from cli.arguments import Options
-from cli.models import LIVE, check_model
+from cli.models import BUILT_IN, check_model
 from cli.parts import MOTION_SUFFIX, make_gains
 from engine.types import MienError
 from streams.sink import check_writable_parent, same_file
@@ -38,6 +38,9 @@ def check(options: Options) -> Kind:
         MienError: in one line.
     """
     kind = kind_of(options)
+    if options.web.wanted:
+        _check_web(options, kind)
+        return kind
     if options.demo and options.driving is not None:
         raise MienError("--demo brings its own motion. Leave out --driving, or leave out --demo.")
     if kind is Kind.LIVE:
@@ -46,9 +49,23 @@ def check(options: Options) -> Kind:
         _check_file(options, kind)
     _check_places(options, kind)
     make_gains(options)
-    if options.model != LIVE:
+    if options.model not in BUILT_IN:
         check_model(Path(options.model), options, recorded=kind is Kind.MOTION)
     return kind
+
+
+def _check_web(options: Options, kind: Kind) -> None:
+    if kind is not Kind.LIVE:
+        raise MienError(
+            "--webrtc is live: a file cannot drive it. Leave out --driving, or name a camera or stream."
+        )
+    if options.output is not None or options.save_motion is not None:
+        raise MienError("--webrtc writes no file. The page has a record button.")
+    for name in ("virtual_camera", "profile"):
+        if getattr(options, name, None) is not None:
+            raise MienError(f"--{name.replace('_', '-')} and --webrtc do not go together. Leave one out.")
+    _check_live(options)
+    make_gains(options)
 
 
 def _check_live(options: Options) -> None:
@@ -61,6 +78,10 @@ def _check_live(options: Options) -> None:
 
 
 def _check_file(options: Options, kind: Kind) -> None:
+    if options.virtual_camera is not None:
+        raise MienError("--virtual-camera is for live use. A file's result goes to --output.")
+    if options.profile is not None:
+        raise MienError("--profile is for live use. A file's reference is chosen with --reference.")
     if options.avatars is not None:
         raise MienError("--avatars is for live use. Give one portrait with --avatar.")
     if options.camera_size is not None:

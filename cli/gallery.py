@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,19 +10,23 @@ from cli.arguments import Options
 from cli.parts import load_avatar
 from engine.avatar import Avatar
 from engine.landmarks import Landmarker
-from engine.session import Session
+from engine.priority import make_way
+from engine.renderer import AvatarRenderer
 from engine.types import MienError
 
 
 class Gallery:
-    """Portraits, prepared beside the running picture when first wanted.
+    """Portraits, prepared beside the running picture when first wanted, and swapped in when they are ready.
 
     Args:
         paths: the portraits' files, in the order of the keys.
         options: how portraits are read.
         landmarker: finds the faces in them; from now on used by the gallery's own thread.
-        session: whose avatar is switched.
+        renderer: that shows them.
         ready: portraits that are prepared already.
+
+    Attributes:
+        show: puts an avatar before the renderer; a pipeline has a way of its own.
     """
 
     def __init__(
@@ -30,13 +34,14 @@ class Gallery:
         paths: Sequence[Path],
         options: Options,
         landmarker: Landmarker,
-        session: Session,
+        renderer: AvatarRenderer,
         ready: dict[Path, Avatar] | None = None,
     ) -> None:
         self.paths = tuple(paths)
-        self._options, self._landmarker, self._session = options, landmarker, session
+        self._options, self._landmarker, self._renderer = options, landmarker, renderer
         self._ready: dict[Path, Avatar] = dict(ready or {})
-        self._worker = ThreadPoolExecutor(1, "portrait")
+        self.show: Callable[[Avatar], object] = renderer.set_avatar
+        self._worker = ThreadPoolExecutor(1, "portrait", initializer=make_way)
         self._pending: tuple[Path, Future[Avatar]] | None = None
 
     def want(self, number: int) -> str:
@@ -48,12 +53,14 @@ class Gallery:
         self._forget_pending()
         path = self.paths[number - 1]
         if path in self._ready:
-            self._session.renderer.set_avatar(self._ready[path])
+            self.show(self._ready[path])
             return path.name
-        runtime = self._session.renderer.runtime
-        future = self._worker.submit(load_avatar, path, self._options, self._landmarker, runtime)
-        self._pending = path, future
+        self._pending = path, self._worker.submit(self._prepare, path)
         return f"preparing {path.name}"
+
+    def _prepare(self, path: Path) -> Avatar:
+        # Beside the running pictures: the runtime's encoder is apart from what renders them.
+        return load_avatar(path, self._options, self._landmarker, self._renderer.runtime)
 
     def _forget_pending(self) -> None:
         # The last key counts, also where an earlier wish is ready later.
@@ -72,7 +79,7 @@ class Gallery:
         except MienError as error:
             return str(error)
         self._ready[path] = avatar
-        self._session.renderer.set_avatar(avatar)
+        self.show(avatar)
         return path.name
 
     def close(self) -> None:

@@ -9,11 +9,13 @@ import numpy as np
 
 from cli.arguments import Options
 from cli.generate_view import View
+from cli.models import NEEDS_PICTURES
 from cli.pairs import Pair
 from cli.parts import MOTION_SUFFIX
 from engine.avatar import crop_around
 from engine.motion import Motion
 from engine.motion_file import Recording, load_recording, nominal_fps
+from engine.paper.tracker import PaperTracker
 from engine.reference import FaceGeometry
 from engine.reference_search import oddity
 from engine.regions import REGIONS
@@ -71,8 +73,10 @@ def follow(pair: Pair, options: Options, model: Tracker) -> Followed:
     """
     fps = pair.fps or options.fps
     if pair.driving.suffix.lower() == MOTION_SUFFIX:
+        if isinstance(model, PaperTracker):
+            raise MienError(NEEDS_PICTURES)
         return _recorded(pair)
-    tracker = Tracker(model.settings, model.landmarker)
+    tracker = model.fresh()
     tracker.landmarker.reset()
     with open_source(str(pair.driving), fps=fps) as source:
         if pair.reference is not None:

@@ -1,15 +1,21 @@
-"""A camera or network stream drives a portrait, live, in a window (and into a file, if asked)."""
+"""A camera or network stream drives a portrait, live: in a window, a recording, a virtual camera."""
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
+from time import monotonic_ns
 
+import cv2
 from rich.console import Console
 
 from cli.arguments import Options
 from cli.gallery import Gallery
-from cli.live_loop import KEYS, LiveLoop
+from cli.live_calibration import Calibration
+from cli.live_loop import KEYS, LiveLoop, News
+from cli.live_outputs import connect, open_recorder, open_virtual_camera
+from cli.live_speed import choose_speed
 from cli.parts import (
     load_avatar,
     make_gains,
@@ -18,14 +24,16 @@ from cli.parts import (
     make_tracker,
     portrait_landmarker,
 )
-from cli.recorder import Recorder
-from cli.report import print_summary, say
+from cli.report import StageTimes, print_summary, say
 from cli.stopping import Stopper
+from engine.landmarks import Landmarker
+from engine.layout import layout
+from engine.live import LivePipeline, Shown
+from engine.pipeline import Stage
 from engine.session import Session
 from engine.types import MienError
 from streams.portrait import list_portraits
 from streams.preview import PreviewSink, check_display
-from streams.sink import open_sink
 from streams.source import Source, open_source
 
 
@@ -33,46 +41,86 @@ def run_live(options: Options, console: Console) -> None:
     """The live run that the options describe.
 
     Raises:
-        MienError: nothing to show the pictures on, no camera, or it went away; what was recorded until
-            then is kept.
+        MienError: nothing to show the pictures on, no camera, or it went away for good; what was recorded
+            until then is kept.
     """
     show = _can_show(options, console)
+    # The stages are threads already; OpenCV's own beside them cost a quarter more CPU and gain nothing.
+    cv2.setNumThreads(1)
     paths = list_portraits(options.avatars) if options.avatars else []
+    news, times = News(), StageTimes()
     with ExitStack() as stack:
-        runtime = make_runtime(options)
-        landmarker = stack.enter_context(portrait_landmarker())
+        # Two cores, two halves of the start.
+        with ThreadPoolExecutor(1, "start") as beside:
+            tracking = beside.submit(_tracking)
+            runtime = make_runtime(options)
+        landmarker = stack.enter_context(tracking.result())
         first = options.avatar or (paths[0] if paths else None)
         avatar = load_avatar(first, options, landmarker, runtime)
         say(console, *avatar.notes)
+        choose_speed(runtime, avatar, options, console)
         tracker = stack.enter_context(make_tracker(options, live=True, runtime=runtime))
-        session = Session(tracker, make_renderer(avatar, runtime, options), make_gains(options))
-        gallery = Gallery(paths, options, landmarker, session, {first: avatar} if first else None)
+        renderer = make_renderer(avatar, runtime, options)
+        session = Session(tracker, renderer, make_gains(options), skip_still=True)
+        gallery = Gallery(paths, options, landmarker, renderer, {first: avatar} if first else None)
         stack.callback(gallery.close)
-        # Last, because from here on its pictures run, whether anyone looks or not.
+        # Late, because from here on its pictures run, whether anyone looks or not.
         source = stack.enter_context(_open_live(options))
-        recorder = _open_recorder(options, stack, session, source)
+        calibration = Calibration(tracker, news.tell, options.profile, source.info.name)
+        recorder = open_recorder(options, stack, renderer, source)
+        camera = open_virtual_camera(options, stack, renderer, source, news.tell)
         preview = PreviewSink(mirror=options.mirror, help_lines=KEYS) if show else None
         if preview is not None:
             stack.callback(preview.close)
+
+        def failed(stage: Stage) -> None:
+            news.tell(f"{stage.name}: {stage.fault}", 10.0)
+
+        live = LivePipeline(
+            source, session, stop=source.close, watch=calibration.watch, drawn=_Times(times), on_fault=failed
+        )
+        gallery.show = live.set_avatar
+        connect(live, recorder, camera)
         stop = stack.enter_context(Stopper())
-        _announce(console, source, show)
-        loop = LiveLoop(session, gallery, preview, recorder)
+        _announce(console, source, show, camera.device if camera else None)
+        loop = LiveLoop(live, gallery, calibration, preview, news)
         loop.run(source, stop)
-        if recorder is not None and loop.times.frames:
+        if recorder is not None and times.frames:
             recorder.sink.close()
     if recorder is not None:
         say(console, *recorder.sink.notes)
-    print_summary(console, loop.times, [options.output_text] if options.output_text else [])
-    _check_end(loop, options)
+    if camera is not None:
+        say(console, *camera.notes)
+    print_summary(console, times, [options.output_text] if options.output_text else [])
+    _check_end(loop, times, options)
+
+
+def _tracking() -> AbstractContextManager[Landmarker]:
+    """The portrait's landmarker, and the tracker's constants computed."""
+    layout()
+    return portrait_landmarker()
+
+
+class _Times:
+    """Notes every picture's times, in the render thread."""
+
+    def __init__(self, times: StageTimes) -> None:
+        self._times = times
+
+    def __call__(self, shown: Shown) -> None:
+        rendered = shown.rendered
+        age = max(0.0, (monotonic_ns() - rendered.captured_ns) / 1e6)
+        self._times.add({**rendered.stage_ms, "latency": age})
 
 
 def _can_show(options: Options, console: Console) -> bool:
     try:
         check_display()
     except MienError:
-        if options.output is None:
+        if options.output is None and options.virtual_camera is None:
             raise
-        say(console, "there is no display here; recording without a preview window.")
+        doing = "recording" if options.output is not None else "sending"
+        say(console, f"there is no display here; {doing} without a preview window.")
         return False
     return True
 
@@ -87,27 +135,18 @@ def _open_live(options: Options) -> Source:
         raise MienError(f"{error} Without a camera: mien --driving clip.mp4, or mien --demo.") from error
 
 
-def _open_recorder(options: Options, stack: ExitStack, session: Session, source: Source) -> Recorder | None:
-    if options.output_text is None:
-        return None
-    width, height = session.renderer.size
-    sink = open_sink(
-        options.output_text, width=width, height=height, fps=source.info.fps, lossless=options.lossless
-    )
-    stack.callback(sink.abort)
-    return Recorder(sink, (width, height))
-
-
-def _announce(console: Console, source: Source, show: bool) -> None:
+def _announce(console: Console, source: Source, show: bool, camera: str | None) -> None:
     end = "Esc or Ctrl-C ends" if show else "Ctrl-C ends"
-    console.print(f"live from {source.info.name}; {end}", markup=False, highlight=False, soft_wrap=True)
+    to = f" to the virtual camera {camera}" if camera else ""
+    line = f"live from {source.info.name}{to}; {end}"
+    console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def _check_end(loop: LiveLoop, options: Options) -> None:
+def _check_end(loop: LiveLoop, times: StageTimes, options: Options) -> None:
     """The source's failure, now that the recording is in its place."""
     if loop.broken is None:
         return
-    if options.output_text is None or not loop.times.frames:
+    if options.output_text is None or not times.frames:
         raise loop.broken
     kept = f"What was recorded until then is in {Path(options.output_text)}."
     raise MienError(f"{loop.broken} {kept}") from loop.broken

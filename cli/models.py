@@ -12,8 +12,15 @@ from engine.paper.runtime import PaperRuntime
 from engine.runtime import ENCODER, RENDERER, OpenVinoRuntime, Runtime
 from engine.types import MienError
 
-LIVE = "live"
+LIVE, FAST, EXACT = "live", "live-fast", "live-exact"
+BUILT_IN = (LIVE, FAST, EXACT)
+"""The built-in model: its network as often as the machine can hold 30 fps with, beside, or on every frame."""
 WEIGHTS = ".safetensors"
+
+NEEDS_PICTURES = (
+    "The paper preset needs the driver's pictures, and recorded motion holds none. "
+    "Give the clip itself, or leave out --model."
+)
 
 AnyRuntime: TypeAlias = Runtime | PaperRuntime
 
@@ -29,10 +36,7 @@ def check_model(path: Path, options: Options, *, recorded: bool) -> None:
     if not _is_paper(path):
         return
     if recorded:
-        raise MienError(
-            "The paper preset needs the driver's pictures, and recorded motion holds none. "
-            "Give the clip itself, or leave out --model."
-        )
+        raise MienError(NEEDS_PICTURES)
     if (options.head, options.turn, options.micro) != (1.0, 1.0, 1.0) or options.gains or options.only:
         raise MienError(
             "The paper preset knows no parts of the face: of the gains it has --expression alone, "

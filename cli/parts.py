@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cli.arguments import Options
 from cli.engine_progress import EngineProgress
-from cli.models import LIVE, AnyRuntime, load_model
+from cli.models import BUILT_IN, AnyRuntime, load_model
 from engine.avatar import Avatar, PortraitEncoder
 from engine.landmarks import Landmarker, make_landmarker
 from engine.motion import Gains
@@ -38,7 +38,7 @@ __all__ = [
 
 def make_runtime(options: Options) -> AnyRuntime:
     """The runtime of the model that ``--model`` names."""
-    if options.model == LIVE:
+    if options.model in BUILT_IN:
         told = EngineProgress()
         return chosen_runtime(
             options.runtime, options.threads, options.precision, note=told.note, progress=told.progress

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import cv2
-import numpy as np
-
 from engine.types import Image
+from streams.fitting import fit_into
 from streams.sink import Sink
+
+__all__ = ["Recorder", "fit_into"]
 
 
 class Recorder:
@@ -26,17 +26,3 @@ class Recorder:
         if self._start is None:
             self._start = time
         self.sink.write(fit_into(image, self.size), time - self._start)
-
-
-def fit_into(image: Image, size: tuple[int, int]) -> Image:
-    """The whole picture within ``(width, height)``, black where it does not fill it."""
-    width, height = size
-    if image.shape[:2] == (height, width):
-        return image
-    scale = min(width / image.shape[1], height / image.shape[0])
-    inner = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))
-    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    left, top = (width - inner[0]) // 2, (height - inner[1]) // 2
-    out = np.zeros((height, width, 3), np.uint8)
-    out[top : top + inner[1], left : left + inner[0]] = cv2.resize(image, inner, interpolation=how)
-    return out

@@ -19,6 +19,7 @@ STAGES = {
     "model": "render: model",
     "compose": "render: compose",
     "write": "write",
+    "latency": "camera to picture",
 }
 REMEMBERED = 20_000
 """Frames whose times are kept: a live run of days must not grow."""

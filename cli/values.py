@@ -25,6 +25,11 @@ def amount(text: str) -> float:
     return _number(text, "gain", -8, 8)
 
 
+def micro(text: str) -> float:
+    """The amplification of small motion."""
+    return _number(text, "micro gain", 1, 8)
+
+
 def _number(text: str, what: str, low: float, high: float) -> float:
     try:
         value = float(text)

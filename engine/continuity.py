@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from engine.motion import Motion
+from engine.motion import Motion, Shape
 from engine.types import Frame
 
 HOLD = 0.15
@@ -14,7 +14,7 @@ NEUTRAL_AFTER = 0.5
 """Seconds after the loss by which the avatar is back in its portrait's own pose."""
 
 RECOVERY = 0.25
-"""Seconds over which a found face takes over again."""
+"""Seconds over which a found face, or motion relative to a new reference, takes over again."""
 
 
 class Continuity:
@@ -28,6 +28,7 @@ class Continuity:
         self._lost_at: float | None = None
         self._found_at: float | None = None
         self._from: Motion | None = None
+        self._measured_shape: Shape | None = None
 
     @property
     def lost(self) -> bool:
@@ -39,6 +40,10 @@ class Continuity:
         shown = self._bridge(frame) if motion is None else self._measured(frame, motion)
         self._shown = shown
         return shown
+
+    def _new_reference(self, motion: Motion) -> bool:
+        """Whether the motion is relative to another reference than the last one."""
+        return self._measured_shape is not None and motion.shape is not self._measured_shape
 
     def _bridge(self, frame: Frame) -> Motion:
         neutral = Motion.neutral(frame.index, frame.time, frame.captured_ns)
@@ -53,6 +58,9 @@ class Continuity:
     def _measured(self, frame: Frame, motion: Motion) -> Motion:
         if self._lost_at is not None:
             self._lost_at, self._found_at, self._from = None, frame.time, self._shown
+        elif self._shown is not None and self._new_reference(motion):
+            self._found_at, self._from = frame.time, self._shown
+        self._measured_shape = motion.shape
         if self._found_at is None or self._from is None:
             return motion
         share = _ease((frame.time - self._found_at) / RECOVERY)

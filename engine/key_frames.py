@@ -40,7 +40,7 @@ ENOUGH = 0.95
 LEARN = 0.3
 """Seconds over which a new key frame's own displacement is averaged while it takes over."""
 
-MAX_CORRECTION = 0.10
+MAX_CORRECTION = 0.06
 """An alignment that contradicts the landmarks by more than this (face units) is not believed."""
 
 _Turn = tuple[float, float]
@@ -103,7 +103,7 @@ class KeyFrames:
         Returns:
             ``(GRID, GRID, 2)`` displacements in face units, and ``(GRID, GRID)`` trust, 0..1.
         """
-        direct, trust = _measured(self._reference, gray)
+        direct, trust = _measured(self._reference, gray, landmarks)
         if self._trust is not None:
             trust = 0.5 * (trust + self._trust)
         self._trust = trust
@@ -112,7 +112,7 @@ class KeyFrames:
         if face_mean(trust) > ENOUGH or not self._keys:
             return plain, trust
         for key, share in self._shares(turn, time):
-            flow, believed = _measured(key.aligner, gray)
+            flow, believed = _measured(key.aligner, gray, landmarks)
             key.learn(plain - flow, believed * (0.1 + trust))
             gain = np.float32(share) * believed * (1.0 - trust * trust)
             result = result + gain[..., None] * (flow + key.offset - plain)
@@ -141,10 +141,11 @@ class KeyFrames:
         self._keys.append(_KeyFrame(turn, Aligner(picture), time, np.full((GRID, GRID), 0.1, np.float32)))
 
 
-def _measured(aligner: Aligner, gray: NDArray[np.uint8]) -> tuple[Floats, Floats]:
+def _measured(aligner: Aligner, gray: NDArray[np.uint8], landmarks: Floats) -> tuple[Floats, Floats]:
     """Displacement and trust; none where the alignment is too far off the landmarks to be true."""
     flow, trust = aligner.align(gray)
-    far = np.hypot(flow[..., 0], flow[..., 1])
+    apart = flow - landmarks
+    far = np.hypot(apart[..., 0], apart[..., 1])
     near = np.clip((MAX_CORRECTION - far) / (0.4 * MAX_CORRECTION), 0.0, 1.0)
     return flow, np.asarray(trust * near, np.float32)
 

@@ -3,15 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from time import perf_counter
 
 from engine.continuity import Continuity
 from engine.micro import MicroGain
 from engine.motion import Gains, Motion, apply_gains
 from engine.renderer import AvatarRenderer
+from engine.stillness import Stillness
 from engine.tracker import Tracker
-from engine.types import Frame, Rendered
+from engine.types import Face, Frame, Rendered
+
+
+@dataclass(frozen=True, slots=True)
+class Tracked:
+    """A driving frame and what was measured in it.
+
+    Attributes:
+        frame: at the size of the reference frame.
+        face: the face in it, or None.
+        motion: its motion relative to the reference, or None.
+        track_ms: milliseconds that this took.
+    """
+
+    frame: Frame
+    face: Face | None
+    motion: Motion | None
+    track_ms: float
 
 
 class Session:
@@ -26,6 +44,13 @@ class Session:
         renderer: draws the avatar.
         gains: how much of the motion is taken over; may be replaced at any time.
         on_motion: called with every frame's measured motion (None: no face), before the gains.
+        skip_still: give the last picture again where nothing has moved since (the same array: for live use,
+            where nobody writes into it).
+
+    :meth:`track` and :meth:`draw` are the two halves of :meth:`step`; each may have a thread of its own.
+
+    Attributes:
+        skipped: how many pictures were given again because nothing had moved.
     """
 
     def __init__(
@@ -34,6 +59,7 @@ class Session:
         renderer: AvatarRenderer,
         gains: Gains | None = None,
         on_motion: Callable[[Frame, Motion | None], None] | None = None,
+        skip_still: bool = False,
     ) -> None:
         self.tracker = tracker
         self.renderer = renderer
@@ -41,6 +67,9 @@ class Session:
         self._micro = MicroGain(self.gains.micro)
         self._on_motion = on_motion
         self._continuity = Continuity()
+        self._stillness = Stillness() if skip_still else None
+        self._last: Rendered | None = None
+        self.skipped = 0
 
     @property
     def lost(self) -> bool:
@@ -49,13 +78,21 @@ class Session:
 
     def step(self, frame: Frame) -> Rendered:
         """The avatar's picture for a driving frame."""
+        return self.draw(self.track(frame))
+
+    def track(self, frame: Frame) -> Tracked:
+        """What the driver does in a frame."""
         if self.tracker is None:
             raise ValueError("this session has no tracker: use play")
         start = perf_counter()
         motion = self.tracker.track(frame)
         spent = 1000 * (perf_counter() - start)
-        rendered = self.play(frame, motion)
-        return replace(rendered, stage_ms={"track": spent, **rendered.stage_ms})
+        return Tracked(self.tracker.frame or frame, self.tracker.face, motion, spent)
+
+    def draw(self, tracked: Tracked) -> Rendered:
+        """The avatar's picture for what was measured."""
+        rendered = self.play(tracked.frame, tracked.motion)
+        return replace(rendered, stage_ms={"track": tracked.track_ms, **rendered.stage_ms})
 
     def play(self, frame: Frame, motion: Motion | None) -> Rendered:
         """The avatar's picture for an already measured motion (None: no face was seen).
@@ -67,4 +104,14 @@ class Session:
         if self._micro.gain != self.gains.micro:
             self._micro = MicroGain(self.gains.micro)
         shown = self._continuity.fill(frame, None if motion is None else self._micro(motion))
-        return self.renderer.render(apply_gains(shown, self.gains))
+        return self._render(apply_gains(shown, self.gains))
+
+    def _render(self, motion: Motion) -> Rendered:
+        if self._stillness is None:
+            return self.renderer.render(motion)
+        if self._last is not None and not self._stillness.moved(motion, self.renderer.avatar):
+            self.skipped += 1
+            self._last = Rendered(self._last.image, motion.index, motion.captured_ns, motion.time)
+        else:
+            self._last = self.renderer.render(motion)
+        return self._last

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from cmath import phase
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -58,17 +59,22 @@ class Tracker:
 
     Attributes:
         face: the face in the last frame, or None.
+        frame: the last frame, at the reference's size: that of ``face``'s landmarks.
         reference: the reference, or None before the first face.
     """
 
     def __init__(self, settings: TrackerSettings | None = None, landmarker: Landmarker | None = None) -> None:
         self.settings = settings or TrackerSettings()
-        self.landmarker = landmarker or make_landmarker(self.settings.landmarks, self.settings.threads)
+        self.landmarker = landmarker or make_landmarker(
+            self.settings.landmarks, self.settings.threads, live=self.settings.live
+        )
         self.face: Face | None = None
+        self.frame: Frame | None = None
         self.reference: Reference | None = None
         self._turn = OneEuro(cutoff=1.5, speed=6.0)
         self._smooth = OneEuro(cutoff=4.0, speed=60.0)
         self._keys: KeyFrames | None = None
+        self._size: tuple[int, int] | None = None
 
     def __enter__(self) -> Tracker:
         return self
@@ -79,11 +85,16 @@ class Tracker:
     def close(self) -> None:
         self.landmarker.close()
 
+    def fresh(self) -> Tracker:
+        """Another tracker with the same settings and networks, that has seen nothing yet."""
+        return Tracker(self.settings, self.landmarker)
+
     def set_reference(self, image: Image, face: Face | None = None) -> bool:
         """Make ``image`` the reference frame; False (and no change) when no face is in it."""
         face = face or self.landmarker.track(image)
         if face is None:
             return False
+        self._size = (image.shape[0], image.shape[1])
         side = LIVE_SIDE if self.settings.live else FILE_SIDE
         self.reference = Reference.of(image, face, side)
         self._turn.reset()
@@ -93,12 +104,29 @@ class Tracker:
 
     def track(self, frame: Frame) -> Motion | None:
         """The driver's motion in ``frame``; None when no face is seen in it."""
+        frame = self.frame = self._at_reference_size(frame)
         self.face = self.landmarker.track(frame.image)
         if self.face is None:
             return None
         if self.reference is None:
             self.set_reference(frame.image, self.face)
         return self.measure(frame, self.face)
+
+    def _at_reference_size(self, frame: Frame) -> Frame:
+        """The frame, as large as the reference frame was: cameras change their size in mid-stream.
+
+        Reduced or enlarged until it covers the reference's size, and cut to it in its middle, which is how a
+        camera's other shape shows the same scene.
+        """
+        if self._size is None or frame.image.shape[:2] == self._size:
+            return frame
+        height, width = self._size
+        scale = max(height / frame.image.shape[0], width / frame.image.shape[1])
+        how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        grown = cv2.resize(frame.image, None, fx=scale, fy=scale, interpolation=how)
+        top, left = max(0, (grown.shape[0] - height) // 2), max(0, (grown.shape[1] - width) // 2)
+        cut = np.ascontiguousarray(grown[top : top + height, left : left + width])
+        return replace(frame, image=np.asarray(cut, np.uint8))
 
     def measure(self, frame: Frame, face: Face) -> Motion:
         """The motion of an already found ``face`` in ``frame`` relative to the reference."""

@@ -10,6 +10,7 @@ from fractions import Fraction
 from engine.types import Image, MienError
 from streams.camera_device import (
     DEFAULT_FPS,
+    Capture,
     OpenCapture,
     busy_remedy,
     camera_name,
@@ -27,6 +28,12 @@ __all__ = ["CameraInfo", "CameraRate", "CameraSource", "list_cameras", "measure_
 
 # Cameras take one to three seconds to their first picture (exposure, USB bandwidth).
 FIRST_PICTURE_S = 8.0
+
+PATIENCE_S = 30.0
+"""Seconds for which a camera that stopped is waited for."""
+
+UNPLUGGED_S = 1.0
+"""Seconds of failing reads after which the device is closed and looked for anew, and between such looks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +53,8 @@ class CameraSource(LiveSource):
     Args:
         camera: number, or a path such as ``/dev/video2`` on Linux.
         width, height, fps: wishes (640 x 480 at 30 by default); ``info`` says what the camera gave.
-        timeout: seconds without a picture that count as unplugged.
+        timeout: seconds without a picture after which it is given up (30).  Until then one that stalls is
+            waited for, and one that was unplugged is opened again when it is back.
         first_timeout: seconds to wait for the first picture.
         open_capture: stands in for ``cv2.VideoCapture`` in tests.
 
@@ -61,27 +69,30 @@ class CameraSource(LiveSource):
         width: int | None = None,
         height: int | None = None,
         fps: float | None = None,
-        timeout: float = 2.0,
+        timeout: float | None = None,
         first_timeout: float = FIRST_PICTURE_S,
         open_capture: OpenCapture | None = None,
     ) -> None:
-        super().__init__(camera_name(camera), timeout)
-        device = open_device(camera, open_capture or opencv_capture())
+        super().__init__(camera_name(camera), PATIENCE_S if timeout is None else timeout)
+        self._camera, self._wishes = camera, (width, height, fps)
+        self._open_capture = open_capture or opencv_capture()
+        self._since_failure: float | None = None
+        device = open_device(camera, self._open_capture)
         if device is None:
             raise MienError(refusal(camera))
-        self._device = device
+        self._device: Capture | None = device
         configure(device, width, height, fps)
         self._thread.start()
         first = self._await_first(first_timeout)
         if first is None:
             self.close()
             raise MienError(f"{self._name} opens but sends no picture. {busy_remedy(sys.platform)}")
-        self._info = self._describe(first.image, fps)
+        self._info = self._describe(device, first.image, fps)
 
-    def _describe(self, image: Image, wished_fps: float | None) -> SourceInfo:
+    def _describe(self, device: Capture, image: Image, wished_fps: float | None) -> SourceInfo:
         import cv2
 
-        told = self._device.get(cv2.CAP_PROP_FPS)
+        told = device.get(cv2.CAP_PROP_FPS)
         # Drivers report 0, NaN or 180000 when they do not know.
         fps = told if 1 <= told <= 1000 else wished_fps or DEFAULT_FPS
         height, width = image.shape[:2]
@@ -92,18 +103,36 @@ class CameraSource(LiveSource):
         return self._info
 
     def _capture(self) -> None:
-        device = self._device
         while not self._stop.is_set():
-            if not device.grab():
-                self._stop.wait(0.01)  # an unplugged camera fails at once: do not spin
+            device = self._device
+            if device is None or not device.grab():
+                self._recover()
                 continue
             captured_ns = now_ns()
             ok, picture = device.retrieve()
             if ok and picture is not None and picture.size:
+                self._since_failure = None
                 self._deliver(to_rgb(picture), captured_ns)
 
+    def _recover(self) -> None:
+        """After a failed read: wait a moment; when it goes on, look for the camera anew."""
+        self._stop.wait(0.01)  # an unplugged camera fails at once: do not spin
+        now = time.monotonic()
+        if self._since_failure is None:
+            self._since_failure = now
+        if now - self._since_failure < UNPLUGGED_S or self._stop.is_set():
+            return
+        self._since_failure = now
+        # The old handle never works again, and on Linux it keeps the device's number from coming back.
+        self._release()
+        self._device = open_device(self._camera, self._open_capture)
+        if self._device is not None:
+            configure(self._device, *self._wishes)
+
     def _release(self) -> None:
-        self._device.release()
+        device, self._device = self._device, None
+        if device is not None:
+            device.release()
 
     def _stalled(self) -> str:
         return (
@@ -126,7 +155,9 @@ def measure_camera(
     Raises:
         MienError: as :class:`CameraSource`.
     """
-    with CameraSource(camera, width=width, height=height, fps=fps, open_capture=open_capture) as source:
+    with CameraSource(
+        camera, width=width, height=height, fps=fps, timeout=2.0, open_capture=open_capture
+    ) as source:
         frames = iter(source)
         first = last = next(frames)
         end = time.monotonic() + seconds

@@ -22,6 +22,9 @@ class LiveSource(Source):
     Args:
         name: what messages call the source.
         timeout: seconds without a picture after which the iteration ends in an error.
+
+    Attributes:
+        silent_s: seconds since the last picture.
     """
 
     def __init__(self, name: str, timeout: float) -> None:
@@ -32,6 +35,7 @@ class LiveSource(Source):
         self._stop = threading.Event()
         self._count = 0
         self._first_ns = 0
+        self._last_ns = 0
         # A daemon, because a driver can hang in a read for ever and must not hold up the exit.
         self._thread = threading.Thread(target=self._run, name=f"capture {name}", daemon=True)
 
@@ -39,6 +43,11 @@ class LiveSource(Source):
     def dropped(self) -> int:
         """Frames that were captured but replaced by newer ones before they were read."""
         return self._mailbox.dropped
+
+    @property
+    def silent_s(self) -> float:
+        """Seconds since the last picture; 0 before the first."""
+        return (now_ns() - self._last_ns) / 1e9 if self._last_ns else 0.0
 
     @abstractmethod
     def _capture(self) -> None:
@@ -69,6 +78,7 @@ class LiveSource(Source):
         if self._count == 0:
             self._first_ns = captured_ns
         seconds = (captured_ns - self._first_ns) / 1e9
+        self._last_ns = captured_ns
         self._mailbox.put(Frame(image, self._count, captured_ns, seconds))
         self._count += 1
 

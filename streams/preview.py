@@ -87,11 +87,17 @@ class PreviewSink(Sink):
         )
         if not self._shown:
             self._cv2.resizeWindow(self._title, view.shape[1], view.shape[0])
-        self._cv2.imshow(self._title, view[..., ::-1])
+        self._cv2.imshow(self._title, self._cv2.cvtColor(view, self._cv2.COLOR_RGB2BGR))
+        self._shown = True
+        return self.poll()
+
+    def poll(self) -> int | None:
+        """The key pressed meanwhile, as :meth:`show`, while there is no new picture."""
+        if self.closed:
+            return None
         key = self._cv2.waitKey(1)
         # Asked after waitKey, which is where the click on the window's cross is processed.
-        self.closed = not self._visible()
-        self._shown = True
+        self.closed = self._shown and not self._visible()
         self.last_key = None if key < 0 else key & 0xFF
         if self.last_key == HELP_KEY:
             self._help_shown = not self._help_shown
@@ -125,7 +131,7 @@ def draw_overlay(image: Image, *, mirror: bool = False, status: str = "", lines:
 
     The text itself is not mirrored.
     """
-    view: Image = np.ascontiguousarray(image[:, ::-1] if mirror else image).copy()
+    view: Image = np.ascontiguousarray(image[:, ::-1]) if mirror else image.copy()
     unit = max(0.35, min(view.shape[:2]) / 800)
     step = round(36 * unit)
     for row, line in enumerate(lines):

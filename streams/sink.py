@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 
 from engine.types import Image, MienError
+from streams.encodings import QUALITY
 
 
 class Sink(ABC):
@@ -73,7 +74,7 @@ def open_sink(
     fps: Fraction | float,
     audio_from: Path | None = None,
     lossless: bool = False,
-    quality: int = 18,
+    quality: int = QUALITY,
 ) -> Sink:
     """A :class:`~streams.video_file.VideoFileSink`, or a folder sink where ``path`` names a folder.
 

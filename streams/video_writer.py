@@ -15,7 +15,7 @@ import numpy as np
 from engine.types import Image, MienError
 from streams.audio_track import AudioTrack
 from streams.colour import ACCURATE, matrix_for
-from streams.encodings import encoding_for
+from streams.encodings import QUALITY, encoding_for
 from streams.ffmpeg import (
     ColorPrimaries,
     ColorRange,
@@ -62,7 +62,7 @@ class VideoFileSink(Sink):
         fps: Fraction | float,
         audio_from: Path | None = None,
         lossless: bool = False,
-        quality: int = 18,
+        quality: int = QUALITY,
     ) -> None:
         self.notes = []
         self._path = Path(path)

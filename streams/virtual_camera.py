@@ -4,7 +4,23 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from engine.types import Image, MienError
+from streams.fitting import fit_into
+from streams.sink import Sink
+
+RETRY_S = 2.0
+"""Seconds between attempts to open a virtual camera that was taken away."""
+
+CHECK_S = 1.0
+"""Seconds between looks at whether a Linux device is still there: writing to a lost one fails silently."""
 
 LOOPBACK_NAMES = ("v4l2 loopback", "v4l2loopback", "dummy video device", "virtual", "obs")
 
@@ -75,3 +91,137 @@ def _name(entry: Path) -> str:
         return (entry / "name").read_text(errors="replace").strip()
     except OSError:
         return entry.name
+
+
+class VirtualCameraSink(Sink):
+    """A camera that video calls can choose, through pyvirtualcam.
+
+    Pictures go out when they are written, without further pacing, each converted once to what the driver
+    takes (on Linux planar YUV; elsewhere the driver's own library does it).  A picture of another shape is
+    fitted into the camera's.  When the camera is taken away, pictures are let go and it is opened again as
+    soon as it is back.
+
+    Args:
+        width, height: of the camera; rounded down to multiples of 4, which every driver takes.
+        fps: told to programs that ask.
+        device: ``/dev/video9``, or on Windows and macOS a camera's name; None takes the first.
+        backend: of pyvirtualcam; None takes the system's own.
+        tell: called with a line when the camera is lost and when it is back.
+
+    Attributes:
+        device: what was opened.
+        lost: whether it is away now.
+
+    Raises:
+        MienError: no pyvirtualcam, no such device, or it is in use; with the remedy.
+    """
+
+    def __init__(
+        self,
+        *,
+        width: int,
+        height: int,
+        fps: float,
+        device: str | None = None,
+        backend: str | None = None,
+        tell: Callable[[str], None] | None = None,
+    ) -> None:
+        self.notes = []
+        self.size = width // 4 * 4, height // 4 * 4
+        self.lost = False
+        self._fps, self._wish, self._backend = fps, device, backend
+        self._tell = tell
+        self._again = 0.0
+        self._look = time.monotonic() + CHECK_S
+        self._fitted = np.zeros((self.size[1], self.size[0], 3), np.uint8)
+        self._planes = np.zeros((self.size[1] * 3 // 2, self.size[0]), np.uint8)
+        self._yuv = sys.platform.startswith("linux")
+        self._camera: Any = self._open()
+        self.device: str = self._camera.device
+
+    def _open(self) -> Any:
+        try:
+            import pyvirtualcam
+        except ImportError as error:
+            raise MienError(virtual_camera_status(has_package=False)[1]) from error
+        form = pyvirtualcam.PixelFormat.I420 if self._yuv else pyvirtualcam.PixelFormat.RGB
+        width, height = self.size
+        try:
+            return pyvirtualcam.Camera(
+                width, height, self._fps, fmt=form, device=self._wish, backend=self._backend
+            )
+        except KeyError as error:
+            raise MienError(f"pyvirtualcam knows no backend {self._backend!r} on this system.") from error
+        except (RuntimeError, ValueError) as error:
+            raise MienError(_refusal(self._wish, error)) from error
+
+    def write(self, image: Image, time: float) -> None:
+        """Send a picture; its time does not matter here."""
+        if self._camera is None and not self._back():
+            return
+        fitted = fit_into(image, self.size, self._fitted)
+        if self._yuv:
+            fitted = np.asarray(cv2.cvtColor(fitted, cv2.COLOR_RGB2YUV_I420, self._planes), np.uint8)
+        try:
+            if not self._there():
+                raise RuntimeError("the device is gone")
+            self._camera.send(fitted)
+        except (RuntimeError, OSError) as error:
+            self._lose(error)
+
+    def _there(self) -> bool:
+        now = time.monotonic()
+        if now < self._look or not self.device.startswith("/dev/"):
+            return True
+        self._look = now + CHECK_S
+        return Path(self.device).exists()
+
+    def _lose(self, error: Exception) -> None:
+        self._close_device()
+        self.lost, self._again = True, time.monotonic() + RETRY_S
+        self._say(f"the virtual camera {self.device} is gone ({error}); it is opened again when it is back")
+
+    def _back(self) -> bool:
+        if time.monotonic() < self._again:
+            return False
+        try:
+            self._camera = self._open()
+        except MienError:
+            self._again = time.monotonic() + RETRY_S
+            return False
+        self.lost, self.device = False, self._camera.device
+        self._say(f"the virtual camera {self.device} is back")
+        return True
+
+    def _say(self, text: str) -> None:
+        self.notes.append(text)
+        # One that comes and goes for days must not grow.
+        del self.notes[:-20]
+        if self._tell is not None:
+            self._tell(text)
+
+    def _close_device(self) -> None:
+        camera, self._camera = self._camera, None
+        if camera is not None:
+            camera.close()
+
+    def close(self) -> None:
+        """Free the camera; programs that use it see it end."""
+        self._close_device()
+        self._again = float("inf")
+
+    def abort(self) -> None:
+        """Free the camera."""
+        self.close()
+
+
+def _refusal(device: str | None, error: Exception) -> str:
+    """Why a virtual camera did not open, and what to do."""
+    reason = " ".join(str(error).split())
+    present, text = virtual_camera_status(has_package=True)
+    if present and device is not None:
+        known = ", ".join(path for path, _ in loopback_devices())
+        return f"The virtual camera {device} cannot be opened ({reason}). Known here: {known or 'none'}."
+    if present:
+        return f"No virtual camera could be opened ({reason}). {text}"
+    return text

@@ -99,6 +99,7 @@ CASES: dict[str, tuple[str, str]] = {
     "unknown gain": ("--driving clip.mp4 --gain ear=2", "no facial region 'ear'; choose from"),
     "gain without number": ("--driving clip.mp4 --gain brows", "write it as"),
     "gain too large": ("--driving clip.mp4 --gain brows=99", "from -8 to 8"),
+    "micro gain": ("--driving clip.mp4 --micro-gain 0.5", "give a number from 1 to 8"),
     "head gain": ("--driving clip.mp4 --head nan", "from -8 to 8"),
     "only and gain": ("--driving clip.mp4 --only chin --gain chin=2", "contradict.*Use"),
     "reference": ("--driving clip.mp4 --reference worst", "first, best, or a number"),

@@ -123,3 +123,18 @@ def test_a_frontal_face_is_measured_by_the_reference_alone() -> None:
 def test_a_new_key_frame_takes_over_without_a_jump() -> None:
     steps = np.abs(np.diff(errors(most=MOST, fps=100.0, seconds=1.0 + 2 * LEARN)[0]))
     assert steps.max() <= 3.0 * NOISE
+
+
+@pytest.mark.parametrize(
+    ("moved", "landmarks", "expected"),
+    [(0.02, 0.045, 0.02), (0.05, 0.05, 0.05), (0.02, -0.06, -0.06)],
+    ids=["alignment is finer", "both agree on a large motion", "they contradict each other"],
+)
+def test_alignment_is_believed_as_far_as_the_landmarks_do_not_contradict_it(
+    moved: float, landmarks: float, expected: float
+) -> None:
+    """Between lips and on moving hair alignment finds a wrong place far off: the landmarks know better."""
+    field = np.zeros((GRID, GRID, 2), np.float32)
+    field[..., 0] = landmarks
+    found, _ = KeyFrames(Aligner(seen(0.0, 0.0))).align(seen(0.0, moved), (0.0, 0.0), 0.0, field)
+    assert face_mean(found[..., 0]) == pytest.approx(expected, abs=0.004)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -25,7 +28,8 @@ from train.checkpoint import STATE, load_state, save_state  # noqa: E402
 from train.config import FitConfig, build, load_config  # noqa: E402
 from train.data.augment import AugmentConfig, Change, worse_tracking  # noqa: E402
 from train.data.choice import choose_pairs, openness  # noqa: E402
-from train.data.dataset import PackedData, split_ids  # noqa: E402
+from train.data.dataset import PackedData, split_ids, still_ids  # noqa: E402
+from train.data.stills import carried_flow, folds, warp_picture  # noqa: E402
 from train.data.teacher import teacher_flow  # noqa: E402
 from train.fit import Fit, Place, learning_rate  # noqa: E402
 
@@ -58,10 +62,13 @@ def packed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, image in people.items():
         write_video(root / name / "v" / "1.mp4", [moved(image, k) for k in range(5)])
     write_video(root / "d" / "v" / "1.mp4", [np.full((256, 256, 3), 90, np.uint8)] * 3)
+    for name, image in {"e": face, "f": np.full((256, 256, 3), 90, np.uint8)}.items():
+        (root / name).mkdir()
+        cv2.imwrite(str(root / name / "face.png"), cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
     output = tmp_path_factory.mktemp("packed")
     arguments = ["prepare", str(root), "--output", str(output), "--sources", "2", "--drivings", "3"]
     assert main([*arguments, "--validation", "0.2"]) == 0
-    assert main([*arguments, "--validation", "0.2"]) == 0  # nothing is done twice
+    assert main([*arguments, "--validation", "0.2", "--stills", "9"]) == 0  # nothing is done twice
     split = json.loads((output / "split.json").read_text())
     split["validation"], split["train"] = ["c-v-1"], ["a-v-1", "b-v-1"]
     (output / "split.json").write_text(json.dumps(split))
@@ -127,6 +134,94 @@ def test_batches_depend_on_their_number_alone(packed: Path) -> None:
     assert one.teacher.shape == (4, 3, 64, 64)
 
 
+def test_leaving_one_subject_out(packed: Path, tmp_path: Path) -> None:
+    assert split_ids(packed, "validation", "a") == ["a-v-1"]
+    assert split_ids(packed, "train", "a") == ["b-v-1", "c-v-1"]
+    with pytest.raises(MienError, match="no subject z; there are a, b, c"):
+        split_ids(packed, "train", "z")
+    config = load_config(None, ['data.leave_out="a"'])
+    assert config.data.leave_out == "a"
+
+
+def test_a_still_moves_by_its_teacher_flow(packed: Path) -> None:
+    assert [path.name for path in (packed / "stills").iterdir()] == ["e-face"]
+    arrays = PackedData(packed, ["a-v-1"], None, 0, ["e-face"], 0.5).stills[0].arrays
+    assert len(arrays["pairs"]) >= 2
+    for (source, driving), teacher in zip(arrays["pairs"], arrays["teacher"], strict=True):
+        flow = np.asarray(teacher[:2], np.float32)
+        assert not folds(flow)
+        assert np.abs(flow).max() * 127.5 > 1  # it does move
+        made = warp_picture(np.asarray(arrays["frames"][source]), flow)
+        apart = np.abs(made.astype(np.float32) - arrays["frames"][driving])
+        assert apart.mean() < 0.5  # the flow is kept as float16
+
+
+def test_stills_take_their_share_and_change_nothing_without(packed: Path) -> None:
+    ids = split_ids(packed, "train")
+    plain = PackedData(packed, ids, AugmentConfig(), 3)
+    unused = PackedData(packed, ids, AugmentConfig(), 3, still_ids(packed), 0.0)
+    for k in range(3):
+        for one, other in zip(plain.batch(k, 2, 2, 1.0), unused.batch(k, 2, 2, 1.0), strict=True):
+            assert torch.equal(one, other)
+    alone = PackedData(packed, ids, None, 3, still_ids(packed), 1.0)
+    still = torch.from_numpy(np.array(alone.stills[0].arrays["frames"][0])).permute(2, 0, 1) / 255
+    assert torch.equal(alone.batch(0, 1, 1, 0.0).source[0], still)
+
+
+def test_a_flow_goes_to_a_face_of_another_size_and_angle() -> None:
+    theirs = np.random.default_rng(0).uniform(-0.5, 0.5, (478, 2)).astype(np.float32)
+    ours = (theirs @ np.array([[0, 0.5], [-0.5, 0]], np.float32)).astype(np.float32)  # half, a quarter turn
+    flow = np.zeros((2, 64, 64), np.float32)
+    flow[0] = 0.1
+    found = carried_flow(flow, np.ones((64, 64), np.float32), ours, theirs)
+    assert found[0] == pytest.approx(np.zeros((64, 64)), abs=1e-5)
+    assert found[1] == pytest.approx(np.full((64, 64), 0.05), abs=1e-5)
+
+
+def test_a_full_disk_keeps_the_last_checkpoint(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource")
+    save_state(tmp_path, {"step": 3, "weights": torch.zeros(10)})
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, limits[1]))  # as a disk with no more room
+    try:
+        with pytest.raises(MienError, match="The last checkpoint is kept"):
+            save_state(tmp_path, {"step": 4, "weights": torch.zeros(200_000)})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    state = load_state(tmp_path)
+    assert state is not None
+    assert state["step"] == 3
+    assert [path.name for path in tmp_path.iterdir()] == [STATE]
+
+
+@pytest.mark.slow
+def test_two_processes_train_together(config: FitConfig, tmp_path: Path) -> None:
+    toml = tmp_path / "two.toml"
+    toml.write_text(
+        f'[data]\npath = "{config.data.path}"\nsources = 1\ndrivings = 2\n'
+        "[model]\nencoder_channels = [16, 16, 16]\ncorrection_channels = [16, 16, 16, 16, 16]\n"
+        "painter_channels = [16, 16, 16]\npainter_detail = 8\nfeatures = 16\n"
+        f'[run]\noutput = "{tmp_path / "two"}"\nprecision = "32-true"\naccelerator = "cpu"\n'
+        "devices = 2\nthreads = 1\nlog_every = 1\nvalidation_pairs = 2\n[[stages]]\nsteps = 2\n"
+        '[[stages]]\nsteps = 1\ntrain = ["encoder", "correction", "painter"]\nloss = { pyramid = 4.0 }\n'
+    )
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    done = subprocess.run(
+        [*launch, "-m", "train", "fit", "--config", str(toml)],
+        cwd=Path(__file__).parents[1],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    state = load_state(tmp_path / "two")
+    assert state is not None
+    assert state["step"] == 3
+    assert (tmp_path / "two/log.txt").read_text().count("steps/s") == 3  # the first process alone reports
+
+
 def test_a_resumed_run_gives_the_same_losses(config: FitConfig) -> None:
     fit = Fit(config, QUIET)
     losses_of(fit, 3)
@@ -176,7 +271,13 @@ def test_fit_evaluate_and_card_from_the_command_line(
     assert scores["ours"]["akd"] >= 0
     report = tmp_path / "out/evaluation/live-best.md"
     assert main(["card", str(weights), "--data", str(packed), "--evaluation", str(report)]) == 0
-    assert "untrained warp" in capsys.readouterr().out
+    text = capsys.readouterr().out
+    assert "untrained warp" in text
+    assert "of 4 targets met" in text
+    assert "third parties" in text
+    assert "trained on: 2 of 2 people; validated on: 1 of 1 people" in text
+    assert any("at least two people" in note for note in table["notes"])
+    assert [target["met"] for target in table["targets"]][-1] is None
     from export.onnx_export import load_weights
 
     assert load_weights(weights).config.image_size == 256

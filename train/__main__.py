@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,6 +39,14 @@ def _add_prepare(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--validation", type=float, default=0.12, help="share of clips to validate on")
     parser.add_argument("--sources", type=int, default=14, help="most source frames of a clip")
     parser.add_argument("--drivings", type=int, default=12, help="driving frames for each source frame")
+    parser.add_argument("--stills", type=int, default=0, help="stills to pack as extra people (default 0)")
+    parser.add_argument(
+        "--leave-out",
+        action="append",
+        default=[],
+        metavar="SUBJECT",
+        help="validate on this subject instead of a share of the clips (again for more)",
+    )
     parser.set_defaults(run=_prepare)
 
 
@@ -49,8 +58,18 @@ def _prepare(options: argparse.Namespace) -> int:
 
     config = PackConfig(sources=options.sources, drivings=options.drivings)
     console = Console(stderr=True)
-    done = prepare(options.source, options.output, config, options.workers, options.validation, console)
-    sys.stdout.write(f"{done.packed} clips packed, {done.kept} kept, {done.left_out} left out\n")
+    done = prepare(
+        options.source,
+        options.output,
+        config,
+        options.workers,
+        options.validation,
+        console,
+        options.stills,
+        options.leave_out,
+    )
+    stills = f", {done.stills} stills" if done.stills else ""
+    sys.stdout.write(f"{done.packed} clips packed, {done.kept} kept, {done.left_out} left out{stills}\n")
     return 0
 
 
@@ -58,6 +77,11 @@ def _add_fit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     parser = commands.add_parser("fit", help="train, or go on training")
     parser.add_argument("--config", type=Path, help="TOML file")
     parser.add_argument("--set", action="append", default=[], metavar="A.B=C", dest="changes")
+    parser.add_argument(
+        "--leave-out",
+        metavar="SUBJECT",
+        help="validate on this subject, train on the others (data.leave_out)",
+    )
     parser.set_defaults(run=_fit)
 
 
@@ -67,7 +91,10 @@ def _fit(options: argparse.Namespace) -> int:
     from train.config import load_config
     from train.fit import Fit
 
-    config = load_config(options.config, options.changes)
+    changes = options.changes
+    if options.leave_out is not None:
+        changes = [*changes, f"data.leave_out={json.dumps(options.leave_out)}"]
+    config = load_config(options.config, changes)
     Fit(config, Console(stderr=True)).run()
     return 0
 
@@ -77,19 +104,42 @@ def _add_evaluate(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     parser.add_argument("weights", type=Path, help=".safetensors file")
     parser.add_argument("--data", type=Path, required=True, help="what prepare wrote")
     parser.add_argument("--output", type=Path, help="folder for the report (default: beside the weights)")
-    parser.add_argument("--pairs", type=int, default=240, help="pairs to measure, about (default 240)")
+    parser.add_argument("--quick", action="store_true", help="a first look: few pairs and passages")
+    parser.add_argument("--pairs", type=int, help="same-identity pairs, about (default 120; quick: 48)")
+    parser.add_argument(
+        "--clips", type=int, help="clips that drive other people (default 5; quick: 3; 0: none)"
+    )
+    parser.add_argument("--frames", type=int, help="frames of a driving passage (default 32; quick: 24)")
     parser.add_argument("--focus", type=float, default=0.5, help="0: any pairs; 1: by how much they show")
     parser.add_argument("--part", choices=("validation", "train"), default="validation")
+    parser.add_argument("--leave-out", metavar="SUBJECT", default="", help="the subject that fit left out")
     parser.set_defaults(run=_evaluate)
 
 
 def _evaluate(options: argparse.Namespace) -> int:
     from rich.console import Console
 
-    from train.evaluation.command import evaluate
+    from train.evaluation.command import QUICK, Extent, evaluate
 
     output = options.output or options.weights.parent / "evaluation"
-    evaluate(options.weights, options.data, output, options.pairs, options.focus, options.part, Console())
+    usual = QUICK if options.quick else Extent()
+    extent = Extent(
+        usual.pairs if options.pairs is None else options.pairs,
+        usual.clips if options.clips is None else options.clips,
+        usual.length if options.frames is None else options.frames,
+    )
+    if extent.pairs < 1 or extent.clips < 0 or extent.length < 3:
+        raise MienError("evaluate needs --pairs of 1 or more, --clips of 0 or more, --frames of 3 or more.")
+    evaluate(
+        options.weights,
+        options.data,
+        output,
+        extent,
+        options.focus,
+        options.part,
+        Console(),
+        options.leave_out,
+    )
     return 0
 
 

@@ -4,28 +4,43 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from engine.types import MienError
-from train.data.dataset import split_ids
+from train.data.dataset import split_ids, still_ids
+
+PARTS = ("trained on", "stills trained on", "validated on")
+
+FOOTAGE = """\
+The licence named for a collection is that of the repository or data set in which its files were published.
+Much of the footage of public repositories comes from third parties (VoxCeleb, HDTF, MEAD, GRID, public talks)
+whose own terms apply and which that licence cannot grant. So the weights are for research and demonstration.
+No footage is distributed with them."""
 
 LIMITS = """\
-- Trained on a few hours of two CPU cores, on few people, mostly frontal talking heads at 256 pixels.
-- The licence named for a collection is that of the repository in which its files were published. Much of the
-  footage comes from third parties (VoxCeleb, HDTF, MEAD, GRID, public talks) whose own terms apply, so this
-  model is for research and demonstration.
+- The people trained on are few (see the tables) and not balanced in age, skin tone or lighting; how good the
+  results are for others has not been measured.
 - Teeth, tongue and closed lids are painted from what other people's look like: they are plausible, not the
   portrait's own. Do not read identity, health or emotion from them.
 - Turns of the head beyond about 30 degrees, hands before the face, and reflections on glasses are outside
   of what it has learned.
-- Not for impersonating people without their consent."""
+- What is painted is computed at 256 pixels and enlarged; only moved pixels keep the portrait's resolution."""
+
+USE = """\
+- Intended: live avatars of people who agreed to it, stimuli for research on facial expression, and comparison
+  with other methods; through Mien's engine, which gives the network what it was trained to see.
+- Not intended: impersonating anyone, passing results off as recordings, inferring people's feelings or
+  intentions, identification, or any decision about a person."""
 
 
 def card(weights: Path, data: Path, evaluation: Path | None, hardware: str) -> str:
     """A model card in Markdown.
 
     Args:
-        weights: ``.safetensors`` file of ``fit``: its metadata has steps and hours.
+        weights: ``.safetensors`` file of ``fit``: its metadata has steps and hours; the run's
+            ``config.json``, where it lies beside it, has stages and batch size.
         data: what ``prepare`` wrote.
         evaluation: Markdown table of ``evaluate``, or None.
         hardware: what it was trained on.
@@ -33,16 +48,19 @@ def card(weights: Path, data: Path, evaluation: Path | None, hardware: str) -> s
     Raises:
         MienError: a file cannot be read.
     """
-    facts = _facts(weights)
+    facts, run = _facts(weights), _run(weights.parent / "config.json")
+    stills = float(run.get("data", {}).get("stills", 0.0))
     lines = ["# Model card: Mien `live`", "", "## Training", ""]
     lines.append(f"- steps: {facts.get('step', '?')}; hours: {facts.get('hours', '?')}; hardware: {hardware}")
     lines.append(
         "- method: motion part against teacher flow (DIS), then all parts with pyramid L1 and ImageNet"
     )
     lines.append("  features (EfficientNet-Lite0, Apache-2.0), weighted to mouth, eyes and uncovered places")
-    lines += ["", "## Data", "", *_data(data), "", "## Evaluation on people not trained on", ""]
+    lines += [*_recipe(run), "", "## Data", ""]
+    lines += _data(data, str(run.get("data", {}).get("leave_out", "")), stills)
+    lines += ["", FOOTAGE, "", "## Evaluation on people not trained on", ""]
     lines.append(_evaluation(evaluation))
-    lines += ["", "## Limits and intended use", "", LIMITS, ""]
+    lines += ["", "## Intended use", "", USE, "", "## Limits", "", LIMITS, ""]
     return "\n".join(lines)
 
 
@@ -58,23 +76,61 @@ def _facts(weights: Path) -> dict[str, str]:
         ) from error
 
 
-def _data(root: Path) -> list[str]:
-    """A table of collections: licence, clips and people to train on and to validate on."""
-    table: dict[tuple[str, str], dict[str, list[dict[str, str]]]] = defaultdict(lambda: defaultdict(list))
-    for part in ("train", "validation"):
-        for name in split_ids(root, part):
-            meta = json.loads((root / "clips" / name / "meta.json").read_text(encoding="utf-8"))
-            clip = meta["clip"]
-            table[clip["collection"], clip["licence"]][part].append(clip)
-    lines = ["| collection | licence of the collection | clips (people) trained on | validated on |"]
-    lines.append("|---|---|---|---|")
-    for (collection, licence), parts in sorted(table.items()):
-        cells = [
-            f"{len(parts[part])} ({len({clip['subject'] for clip in parts[part]})})" if parts[part] else ""
-            for part in ("train", "validation")
-        ]
-        lines.append(f"| {collection} | {licence or 'unknown'} | {cells[0]} | {cells[1]} |")
-    return lines
+def _run(path: Path) -> dict[str, Any]:
+    """The run's configuration; empty where there is none."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise MienError(f"{path}: cannot read the run's configuration: {error}. Move it away.") from error
+    return found if isinstance(found, dict) else {}
+
+
+def _recipe(run: Mapping[str, Any]) -> Iterator[str]:
+    if not run:
+        return
+    data, settings = run["data"], run["run"]
+    stages = ", ".join(f"{stage['name']} {stage['steps']}" for stage in run["stages"])
+    processes = int(settings["devices"]) * int(settings["nodes"])
+    yield f"- planned stages and their steps: {stages}; seed {settings['seed']}, {settings['precision']}"
+    yield (
+        f"- a step: {data['sources'] * processes} portraits with {data['drivings']} driving frames each; "
+        f"share of stills {data.get('stills', 0.0):g}; moving average {run['optim']['ema']}"
+    )
+
+
+def _data(root: Path, leave_out: str, stills: float) -> Iterator[str]:
+    """Tables of collections and of licences: clips, stills and people, to train on and to validate on."""
+    ids = {
+        "trained on": [root / "clips" / name for name in split_ids(root, "train", leave_out)],
+        "stills trained on": [root / "stills" / n for n in (still_ids(root, leave_out) if stills else [])],
+        "validated on": [root / "clips" / name for name in split_ids(root, "validation", leave_out)],
+    }
+    clips = {part: [_clip(folder) for folder in folders] for part, folders in ids.items()}
+    shown = [part for part in PARTS if clips[part]]
+    people = {part: len({clip["subject"] for clip in clips[part]}) for part in shown}
+    total = "; ".join(f"{part}: {len(clips[part])} of {people[part]} people" for part in shown)
+    yield f"Clips {total}. As far as the data set names its people, nobody is on both sides of the split."
+    for title, key in (("collection", ("collection", "licence")), ("licence", ("licence",))):
+        table: dict[tuple[str, ...], dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+        for part in shown:
+            for clip in clips[part]:
+                table[tuple(clip[name] or "unknown" for name in key)][part].append(clip["subject"])
+        yield from ("", f"By {title}; in brackets the people:", "")
+        yield f"| {' | '.join((*key, *shown))} |"
+        yield "|---" * (len(key) + len(shown)) + "|"
+        for names, parts in sorted(table.items()):
+            cells = [f"{len(parts[p])} ({len(set(parts[p]))})" if parts[p] else "" for p in shown]
+            yield f"| {' | '.join((*names, *cells))} |"
+
+
+def _clip(folder: Path) -> dict[str, str]:
+    try:
+        clip = json.loads((folder / "meta.json").read_text(encoding="utf-8"))["clip"]
+        return {name: str(clip[name]) for name in ("subject", "collection", "licence")}
+    except (OSError, ValueError, KeyError) as error:
+        raise MienError(f"{folder} is damaged ({error}). Run prepare again.") from error
 
 
 def _evaluation(path: Path | None) -> str:

@@ -33,12 +33,16 @@ class DataConfig:
         path: what ``prepare`` wrote.
         sources, drivings: a batch has ``sources`` portraits with ``drivings`` driving frames each.
         overfit: train on the first batch only (a sanity check: its loss must fall far).
+        stills: share of portraits that are stills moved by other clips' motion (``prepare --stills``).
+        leave_out: a subject to validate on instead of the split's people (leave-one-subject-out).
     """
 
     path: str = "packed"
     sources: int = 4
     drivings: int = 3
     overfit: bool = False
+    stills: float = 0.0
+    leave_out: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,9 +146,12 @@ class Fit:
         norm = self.fabric.clip_gradients(
             objective, optimizer, max_norm=self.config.optim.clip, error_if_nonfinite=False
         )
-        if norm is None or torch.isfinite(norm):
+        finite = norm is None or bool(torch.isfinite(norm))
+        # A gradient scaler (fp16) is always asked for the step: it leaves a bad one out itself and lowers
+        # its scale then.
+        if finite or self.config.run.precision == "16-mixed":
             optimizer.step()
-        else:
+        if not finite:
             self.monitor.skipped += 1
         optimizer.zero_grad(set_to_none=True)
 
@@ -201,6 +204,9 @@ class Fit:
             "rng": torch.get_rng_state(),
             "config": self.config.to_json(),
         }
+        scaler = self.fabric.strategy.precision.state_dict()
+        if scaler:  # fp16 alone
+            state["scaler"] = scaler
         save_state(self.output, state)
 
     def _resume(self) -> None:
@@ -225,3 +231,5 @@ class Fit:
         self.average.steps = state["average_steps"]
         self.step, self.seconds, self.best = state["step"], state["seconds"], state["best"]
         torch.set_rng_state(state["rng"])
+        if "scaler" in state:
+            self.fabric.strategy.precision.load_state_dict(state["scaler"])

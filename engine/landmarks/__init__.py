@@ -25,13 +25,14 @@ LANDMARKERS = ("openvino", "mediapipe")
 """The names that :func:`make_landmarker` knows."""
 
 
-def make_landmarker(name: str = "openvino", threads: int = 1) -> Landmarker:
+def make_landmarker(name: str = "openvino", threads: int = 1, *, live: bool = False) -> Landmarker:
     """A new landmarker.
 
     Args:
         name: ``"openvino"`` (the default; local, sends nothing) or ``"mediapipe"`` (the package of that
             name, which sends usage metrics to Google).
         threads: CPU threads for the networks (``"openvino"`` only).
+        live: look for a lost face a little on every frame (``"openvino"`` only).
 
     Raises:
         MienError: for an unknown name, a missing package, or a missing or damaged model bundle.
@@ -39,7 +40,7 @@ def make_landmarker(name: str = "openvino", threads: int = 1) -> Landmarker:
     if name == "openvino":
         from engine.landmarks.openvino_landmarker import OpenVinoLandmarker
 
-        return OpenVinoLandmarker(threads)
+        return OpenVinoLandmarker(threads, live=live)
     if name == "mediapipe":
         from engine.landmarks.mediapipe_landmarker import MediaPipeLandmarker
 

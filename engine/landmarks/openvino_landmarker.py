@@ -48,12 +48,15 @@ class OpenVinoLandmarker(Landmarker):
         threads: CPU threads for the networks.
         precision: ``"f32"`` or ``"bf16"``, for the landmark network.
         bundle: path of ``face_landmarker.task``.
+        live: once a face was there, look for a lost one a little on every frame, not everywhere at once.
 
     Raises:
         MienError: when the bundle is missing or damaged.
     """
 
-    def __init__(self, threads: int = 1, precision: str = "f32", bundle: Path = BUNDLE_PATH) -> None:
+    def __init__(
+        self, threads: int = 1, precision: str = "f32", bundle: Path = BUNDLE_PATH, live: bool = False
+    ) -> None:
         files = load_bundle(bundle)
         self._open: _Networks | None = _Networks(
             Detector(files.detector, threads),
@@ -62,6 +65,7 @@ class OpenVinoLandmarker(Landmarker):
             PoseSolver(files.geometry),
         )
         self._followed: FaceCrop | None = None
+        self._live, self._ever, self._glances = live, False, 0
         self.faces_seen = 0
 
     def track(self, image: Image) -> Face | None:
@@ -69,10 +73,13 @@ class OpenVinoLandmarker(Landmarker):
         networks = self._networks()
         seen = self._look(image, self._followed) if self._followed is not None else None
         if seen is None:
-            found = self._find(networks, image)
+            found = (
+                self._glance(networks, image) if self._live and self._ever else self._find(networks, image)
+            )
             largest = max(found, key=_size, default=None)
             seen = self._settle(image, largest) if largest else None
         self._followed = crop_of_landmarks(seen.landmarks) if seen else None
+        self._ever = self._ever or seen is not None
         return self._face(networks, seen, image) if seen else None
 
     def detect(self, image: Image) -> list[Face]:
@@ -82,7 +89,7 @@ class OpenVinoLandmarker(Landmarker):
         return [self._face(networks, seen, image) for seen in found[:MAX_FACES]]
 
     def reset(self) -> None:
-        self._followed = None
+        self._followed, self._ever = None, False
 
     def close(self) -> None:
         self._open = None
@@ -102,6 +109,14 @@ class OpenVinoLandmarker(Landmarker):
                 self.faces_seen = len(found)
                 return found
         return []
+
+    def _glance(self, networks: _Networks, image: Image) -> list[_Seen]:
+        """The faces that a part of the search finds; other parts follow in the next frames."""
+        crops = networks.detector.glance(image, self._glances)
+        self._glances += 1
+        found = [seen for seen in (self._look(image, crop) for crop in crops) if seen]
+        self.faces_seen = len(found)
+        return found
 
     def _settle(self, image: Image, seen: _Seen) -> _Seen:
         """Look again and again, each time in the crop that the landmarks of the last look ask for.

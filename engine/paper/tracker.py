@@ -40,6 +40,9 @@ class PaperTracker(Tracker):
         self._square = Square(0.0, 0.0, float(IMAGE_SIZE))
         self._first: Keys | None = None
 
+    def fresh(self) -> Tracker:
+        return PaperTracker(self._runtime, self.settings, self.landmarker)
+
     def set_reference(self, image: Image, face: Face | None = None) -> bool:
         if not super().set_reference(image, face):
             return False

@@ -8,7 +8,7 @@ from pathlib import Path
 from engine.openvino_core import cpu_has_bf16, load_openvino
 from engine.runtime.base import AvatarCode, Field, Runtime
 from engine.runtime.hand_over import Note
-from engine.runtime.openvino import OpenVinoRuntime, Precision
+from engine.runtime.openvino import Network, OpenVinoRuntime, Precision
 from engine.runtime.selection import CHOICES, Choice, Progress, choose
 
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
@@ -20,6 +20,7 @@ __all__ = [
     "AvatarCode",
     "Choice",
     "Field",
+    "Network",
     "OpenVinoRuntime",
     "Precision",
     "Runtime",
@@ -34,9 +35,20 @@ def _threads(threads: int | None) -> int:
     return threads if threads is not None else min(2, os.cpu_count() or 1)
 
 
-def default_runtime(threads: int | None = None, precision: Precision = "auto") -> Runtime:
-    """The shipped model on the CPU; raises ``MienError`` if its files are damaged."""
-    return OpenVinoRuntime(ENCODER, RENDERER, threads=_threads(threads), precision=precision)
+def default_runtime(
+    threads: int | None = None, precision: Precision = "auto", network: Network = Network.EVERY_FRAME
+) -> OpenVinoRuntime:
+    """The shipped model on the CPU; raises ``MienError`` if its files are damaged.
+
+    Args:
+        network: how often it runs.  An untrained one, whose results are zero, is not run at all.
+    """
+    runtime = OpenVinoRuntime(
+        ENCODER, RENDERER, threads=_threads(threads), precision=precision, network=network
+    )
+    if runtime.untrained:
+        runtime.network = Network.OFF
+    return runtime
 
 
 def chosen_runtime(
@@ -51,15 +63,8 @@ def chosen_runtime(
 
     See :func:`engine.runtime.selection.choose`, which says what happens where that one cannot be used.
     """
-    return choose(
-        choice,
-        ENCODER,
-        RENDERER,
-        threads=_threads(threads),
-        precision=precision,
-        note=note,
-        progress=progress,
-    )
+    cpu = default_runtime(threads, precision)
+    return choose(choice, cpu, ENCODER, RENDERER, note=note, progress=progress)
 
 
 def describe_runtime() -> str:

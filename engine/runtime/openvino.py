@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from enum import Enum
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from engine.openvino_core import compile_for_cpu, core, cpu_has_bf16, load_openvino
+from engine.priority import make_way
 from engine.runtime.base import (
     FIELD_SIZE,
     IMAGE_SIZE,
@@ -62,6 +65,10 @@ _PARTS: tuple[tuple[tuple[str, ...], tuple[str, ...], bool], ...] = (
 )
 
 
+#: The flow of a frame whose network output is that of an earlier one: landmark arithmetic alone, FP32.
+_LIGHT = (("source_points", "driving_points", "dense", "correction.heads"), ("flow",))
+
+
 def _read(path: Path) -> Any:
     if not path.is_file():
         raise MienError(f"{path}: model file is missing ({_REMEDY})")
@@ -95,32 +102,72 @@ def _cut(model: Any, inputs: Sequence[str], outputs: Sequence[str]) -> Any:
     return ov.Model([ov.opset13.result(value) for value in results], parameters)
 
 
+class Network(Enum):
+    """How often the network (correction and paint) runs; the warp follows every frame.
+
+    Attributes:
+        EVERY_FRAME: with every frame.
+        BESIDE: as often as the machine allows, in a thread of its own; each frame takes the newest correction
+            and paint there are.
+        OFF: never: an untrained one gives zeros.
+    """
+
+    EVERY_FRAME = "live"
+    BESIDE = "live-fast"
+    OFF = "warp"
+
+
 class _Renderer:
-    """One or several compiled parts, their tensors shared, run one after the other."""
+    """Compiled parts, their tensors shared: one or several that run one after the other, and a light one."""
 
     def __init__(self, model: Any, threads: int, precision: str) -> None:
         tensor = load_openvino().Tensor
         self.inputs: dict[str, Floats] = {
             value.get_any_name(): np.zeros(tuple(value.get_shape()), np.float32) for value in model.inputs
         }
-        whole = (tuple(self.inputs), _OUTPUTS, False)
+        whole = (tuple(self.inputs), (*_OUTPUTS, "correction.heads"), False)
         parts = (whole,) if precision == "f32" else _PARTS
         values = {name: tensor(array, shared_memory=True) for name, array in self.inputs.items()}
-        self._requests = []
-        for inputs, outputs, low in parts:
+
+        def compiled(inputs: Sequence[str], outputs: Sequence[str], low: bool) -> Any:
             part = _cut(model, inputs, outputs)
-            compiled = compile_for_cpu(part, threads=threads, precision=precision if low else "f32")
-            request = compiled.create_infer_request()
+            request = compile_for_cpu(
+                part, threads=threads, precision=precision if low else "f32"
+            ).create_infer_request()
             for index, name in enumerate(inputs):
                 request.set_input_tensor(index, values[name])
+            return request
+
+        self._requests = []
+        for inputs, outputs, low in parts:
+            request = compiled(inputs, outputs, low)
             for index, name in enumerate(outputs):
                 values[name] = request.get_output_tensor(index)
             self._requests.append(request)
         self.outputs: dict[str, Floats] = {name: values[name].data for name in _OUTPUTS}
+        self._heads: Floats = values["correction.heads"].data
+        self._light = compiled(*_LIGHT, False)
+        # Both write the flow to one place.
+        self._light.set_output_tensor(0, values["flow"])
 
     def run(self) -> None:
         for request in self._requests:
             request.infer()
+
+    def run_light(self) -> None:
+        """The flow alone, with the network's part of it and the paint as the last :meth:`run` left them."""
+        self._light.infer()
+
+    def take_network(self, other: _Renderer) -> None:
+        """The network's results from another renderer of the same model."""
+        np.copyto(self._heads, other._heads)
+        for name in ("occlusion", "paint"):
+            np.copyto(self.outputs[name], other.outputs[name])
+
+    def forget_network(self) -> None:
+        """The network's results as they are at rest: none."""
+        self._heads[...] = 0.0
+        self.outputs["paint"][...] = 0.0
 
 
 class OpenVinoRuntime(Runtime):
@@ -130,17 +177,25 @@ class OpenVinoRuntime(Runtime):
         encoder_path, renderer_path: what ``python -m export`` wrote.
         precision: ``"bf16"`` computes the convolutions in bfloat16 (the rest stays FP32), ``"auto"`` does so
             where the CPU has it.
+        network: how often the network runs at first.
 
     Attributes:
         precision: what ``"auto"`` came to.
-        untrained: whether the model is the plain landmark warp.
+        untrained: whether the model is the plain landmark warp: its network gives zeros.
+        weights: hash of the model's weights.
         warm_up_ms: how long the first rendering took, in the constructor.
     """
 
     name = "openvino"
 
     def __init__(
-        self, encoder_path: Path, renderer_path: Path, *, threads: int, precision: Precision = "auto"
+        self,
+        encoder_path: Path,
+        renderer_path: Path,
+        *,
+        threads: int,
+        precision: Precision = "auto",
+        network: Network = Network.EVERY_FRAME,
     ) -> None:
         if precision == "auto":
             precision = "bf16" if cpu_has_bf16() else "f32"
@@ -151,15 +206,35 @@ class OpenVinoRuntime(Runtime):
         if _card(renderer, renderer_path, "renderer")["weights_sha256"] != card["weights_sha256"]:
             raise MienError(f"{renderer_path}: not exported together with {encoder_path.name} ({_REMEDY})")
         self.untrained = card["untrained"] == "true"
+        self.weights: str = card["weights_sha256"]
         # The encoder runs once per avatar: exact rather than fast.
         self._encoder = compile_for_cpu(encoder, threads=threads, precision="f32").create_infer_request()
+        self._model = renderer
         self._renderer = _Renderer(renderer, threads, precision)
+        self._other: _Renderer | None = None
+        self.network = network
+        self._beside: Future[None] | None = None
+        self._worker = ThreadPoolExecutor(1, "network", initializer=make_way)
         self._code: AvatarCode | None = None
+        self._beside_code: AvatarCode | None = None
         self._flow = np.zeros((FIELD_SIZE, FIELD_SIZE, 2), np.float32)
         self._paint = np.zeros((IMAGE_SIZE, IMAGE_SIZE, 3), np.float32)
         started = time.perf_counter()
-        self._renderer.run()  # the first call allocates and compiles kernels
+        self._renderer.run()  # the first call allocates and compiles kernels; at rest, so heads are at rest
+        self._renderer.run_light()
         self.warm_up_ms = 1e3 * (time.perf_counter() - started)
+
+    @property
+    def network(self) -> Network:
+        """How often the network runs; may be changed between two frames."""
+        return self._network
+
+    @network.setter
+    def network(self, network: Network) -> None:
+        if network is Network.BESIDE and self._other is None:
+            # One thread: it fills the time that the frames leave, and two would take theirs.
+            self._other = _Renderer(self._model, 1, self.precision)
+        self._network = network
 
     def encode(self, source: Image) -> AvatarCode:
         tensor = source_tensor(source)
@@ -180,13 +255,41 @@ class OpenVinoRuntime(Runtime):
             inputs["source"][...] = code.source
             inputs["features"][...] = code.features
             self._code = code
+            self._renderer.forget_network()
         inputs["source_points"][0] = source_points
         inputs["driving_points"][0] = driving_points
         inputs["dense"][0] = 0.0 if dense is None else dense
-        self._renderer.run()
+        if self.network is Network.EVERY_FRAME:
+            self._finish()
+            self._renderer.run()
+        else:
+            if self.network is Network.BESIDE:
+                self._run_beside(code)
+            self._renderer.run_light()
         np.copyto(self._flow, outputs["flow"][0].transpose(1, 2, 0))
         np.copyto(self._paint, outputs["paint"][0].transpose(1, 2, 0))
         return Field(self._flow, outputs["occlusion"][0, 0], self._paint)
+
+    def _run_beside(self, code: AvatarCode) -> None:
+        """Take what the network has finished, and give it this frame when it is free."""
+        if self._beside is not None and not self._beside.done():
+            return
+        other = self._other
+        assert other is not None
+        if self._beside is not None:
+            self._beside.result()
+            if self._beside_code is code:
+                self._renderer.take_network(other)
+        for name, array in self._renderer.inputs.items():
+            if name not in ("source", "features") or self._beside_code is not code:
+                np.copyto(other.inputs[name], array)
+        self._beside_code = code
+        self._beside = self._worker.submit(other.run)
+
+    def _finish(self) -> None:
+        if self._beside is not None:
+            self._beside.result()
+            self._beside = self._beside_code = None
 
 
 def _card(model: Any, path: Path, part: str) -> dict[str, str]:

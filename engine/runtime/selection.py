@@ -9,7 +9,7 @@ from typing import Literal
 
 from engine.runtime.base import CardRuntime, Runtime
 from engine.runtime.hand_over import HandOver, Note
-from engine.runtime.openvino import OpenVinoRuntime, Precision
+from engine.runtime.openvino import OpenVinoRuntime
 from engine.types import MienError
 
 Choice = Literal["auto", "openvino", "tensorrt", "torch"]
@@ -23,25 +23,20 @@ def _silent(part: str, share: float) -> None:
 
 def choose(
     choice: Choice,
+    cpu: OpenVinoRuntime,
     encoder: Path,
     renderer: Path,
     *,
-    threads: int,
-    precision: Precision = "auto",
     note: Note,
     progress: Progress = _silent,
 ) -> Runtime:
-    """The runtime for ``choice``, ready to render at once.
+    """The runtime for ``choice``, ready to render at once; ``cpu`` is where it starts, or stays.
 
     ``"auto"`` starts with OpenVINO; where TensorRT and an NVIDIA card are there, engines are loaded or built
     beside it and take over when they have passed the gate.  ``"tensorrt"`` and ``"torch"`` wait for the
     card's runtime.  What cannot be used is named in one line through ``note``, and the next runtime is used:
     TensorRT, torch on CUDA, OpenVINO.
-
-    Raises:
-        MienError: the model's files are missing or damaged.
     """
-    cpu = OpenVinoRuntime(encoder, renderer, threads=threads, precision=precision)
     if choice == "openvino" or (
         choice == "auto" and (not tensorrt_installed() or card_problem() is not None)
     ):

@@ -32,13 +32,15 @@ class FakeCamera:
     released: int = 0
     threads: set[int] = field(default_factory=set)
     crash: Exception | None = None
+    held: bool = True
 
     def __call__(self, camera: int | str, backend: int) -> FakeCamera:
         self.opened_with.append((camera, backend))
+        self.held = self.isOpened()
         return self
 
     def isOpened(self) -> bool:
-        return self.opens
+        return self.opens and not (self.unplugged.is_set() and self.grabs)
 
     def set(self, prop: int, value: float) -> bool:
         self.wishes.append((prop, value))
@@ -52,7 +54,7 @@ class FakeCamera:
         }[prop]
 
     def grab(self) -> bool:
-        assert not self.released, "read after release"
+        assert self.held, "read after release"
         self.threads.add(threading.get_ident())
         if self.crash is not None:
             raise self.crash
@@ -74,3 +76,4 @@ class FakeCamera:
     def release(self) -> None:
         self.threads.add(threading.get_ident())
         self.released += 1
+        self.held = False

@@ -49,7 +49,7 @@ def read_pictures(clip: Clip, limit: int = 0) -> list[Image]:
     """
     kept: list[Image] = []
     stride = 1
-    for index, image in enumerate(_pictures(clip.path)):
+    for index, image in enumerate(iterate_pictures(clip)):
         if index % stride:
             continue
         kept.append(image)
@@ -61,11 +61,13 @@ def read_pictures(clip: Clip, limit: int = 0) -> list[Image]:
     return kept
 
 
-def _pictures(path: Path) -> Iterator[Image]:
+def iterate_pictures(clip: Clip) -> Iterator[Image]:
+    """The clip's pictures one by one, as :func:`read_pictures`."""
     from streams.folder import FrameFolderSource
     from streams.portrait import load_image
     from streams.video_file import VideoFileSource
 
+    path = clip.path
     if path.is_dir():
         with FrameFolderSource(path) as folder:
             yield from (frame.image for frame in folder)

@@ -83,20 +83,73 @@ def _importance(arrays: dict[str, np.ndarray], pairs: np.ndarray) -> Floats:
     return np.asarray(0.1 + 5.0 * change[:, 0] + 8.0 * change[:, 1] + 0.7 * hidden, dtype=np.float32)
 
 
-def split_ids(root: Path, part: str) -> list[str]:
+def split_ids(root: Path, part: str, leave_out: str = "") -> list[str]:
     """Ids of the clips in a part (``train`` or ``validation``) of what ``prepare`` wrote.
 
+    Args:
+        leave_out: a subject: all of its clips are validated on, and all others that share no group with
+            them are trained on, whatever ``prepare`` said (leave-one-subject-out).
+
     Raises:
-        MienError: ``root`` is not such a folder, or the part is empty.
+        MienError: ``root`` is not such a folder, the part is empty, or there is no such subject.
     """
     try:
         split = json.loads((root / "split.json").read_text(encoding="utf-8"))
         ids = [str(name) for name in split[part]]
+        if leave_out:
+            ids = _left_out(root, [*split["train"], *split["validation"]], part, leave_out)
     except (OSError, ValueError, KeyError) as error:
         raise MienError(f"{root} is not what prepare writes: run python -m train prepare first.") from error
     if not ids:
         raise MienError(f"{root}: no clips in the part {part}. Prepare more people or another share.")
     return ids
+
+
+def people(root: Path, ids: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Subject and group of packed clips by id.
+
+    Raises:
+        OSError, ValueError, KeyError: a clip is not there or damaged.
+    """
+    found = {}
+    for name in ids:
+        clip = json.loads((root / "clips" / name / "meta.json").read_text(encoding="utf-8"))["clip"]
+        found[name] = (str(clip["subject"]), str(clip["group"]))
+    return found
+
+
+def _left_out(root: Path, ids: Sequence[str], part: str, subject: str) -> list[str]:
+    who = people(root, ids)
+    inside = [name for name in ids if who[name][0] == subject]
+    if not inside:
+        known = ", ".join(sorted({person for person, _ in who.values()}))
+        raise MienError(f"{root}: there is no subject {subject}; there are {known}.")
+    groups = {who[name][1] for name in inside}
+    return inside if part == "validation" else [name for name in ids if who[name][1] not in groups]
+
+
+def still_ids(root: Path, leave_out: str = "") -> list[str]:
+    """Ids of the packed stills to train on; those of the subject that is left out are not.
+
+    Raises:
+        MienError: there is none.
+    """
+    try:
+        split = json.loads((root / "split.json").read_text(encoding="utf-8"))
+        ids = [str(name) for name in split.get("stills", ())]
+        if leave_out:
+            groups = {group for _, group in people(root, split_ids(root, "validation", leave_out)).values()}
+            ids = [name for name in ids if _still_group(root, name) not in groups]
+    except (OSError, ValueError, KeyError) as error:
+        raise MienError(f"{root} is not what prepare writes: run python -m train prepare first.") from error
+    if not ids:
+        raise MienError(f"{root} holds no stills: run prepare with --stills N, or set data.stills to 0.")
+    return ids
+
+
+def _still_group(root: Path, name: str) -> str:
+    meta = json.loads((root / "stills" / name / "meta.json").read_text(encoding="utf-8"))
+    return str(meta["clip"]["group"])
 
 
 class PackedData:
@@ -107,10 +160,22 @@ class PackedData:
         ids: which clips.
         augment: how samples are changed; None leaves them alone.
         seed: of the order and of the changes.
+        stills: ids of packed stills that are mixed in.
+        share: of sources that are stills; with 0 the batches are those without stills.
     """
 
-    def __init__(self, root: Path, ids: Sequence[str], augment: AugmentConfig | None, seed: int) -> None:
+    def __init__(
+        self,
+        root: Path,
+        ids: Sequence[str],
+        augment: AugmentConfig | None,
+        seed: int,
+        stills: Sequence[str] = (),
+        share: float = 0.0,
+    ) -> None:
         self.clips = [PackedClip.open(root / "clips" / name) for name in ids]
+        self.stills = [PackedClip.open(root / "stills" / name) for name in stills]
+        self._share = share if self.stills else 0.0
         self._augment = augment
         self._seed = seed
 
@@ -127,7 +192,10 @@ class PackedData:
         return Batch(*(torch.from_numpy(np.concatenate(column)) for column in zip(*parts, strict=True)))
 
     def _group(self, rng: np.random.Generator, drivings: int, focus: float) -> tuple[np.ndarray, ...]:
-        clip = self.clips[rng.integers(len(self.clips))]
+        # Without stills nothing is drawn for them: batch k stays what it was.
+        still = self._share > 0 and rng.random() < self._share
+        clips = self.stills if still else self.clips
+        clip = clips[rng.integers(len(clips))]
         rows = clip.sources[rng.integers(len(clip.sources))]
         weights = clip.importance[rows].astype(np.float64) ** focus
         chosen = rng.choice(rows, drivings, replace=len(rows) < drivings, p=weights / weights.sum())

@@ -59,7 +59,7 @@ def pack_clip(clip: Clip, config: PackConfig, landmarker: Landmarker, folder: Pa
         "frames": len(arrays["frames"]),
         "pairs": len(arrays["pairs"]),
     }
-    _write(folder, arrays, meta)
+    write_packed(folder, arrays, meta)
     return meta
 
 
@@ -107,7 +107,12 @@ def _pair_arrays(
     }
 
 
-def _write(folder: Path, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> None:
+def write_packed(folder: Path, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> None:
+    """Write a packed folder whole or not at all.
+
+    Raises:
+        MienError: it cannot be written.
+    """
     part = folder.with_name(f".{folder.name}.part-{os.getpid()}")
     try:
         shutil.rmtree(part, ignore_errors=True)

@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from train.data.clips import Clip
 from train.data.packing import FORMAT, PackConfig, pack_clip
 from train.data.readers import find_clips
 from train.data.split import validation_groups
+from train.data.stills import StillConfig, pack_still
 
 _landmarker: Any = None
 
@@ -31,50 +33,127 @@ class Prepared:
 
     Attributes:
         packed, kept, left_out: clips packed now, packed before, and unusable.
-        reasons: one line for each clip left out.
+        reasons: one line for each clip or still left out.
+        stills: packed stills, now or before.
     """
 
     packed: int
     kept: int
     left_out: int
     reasons: tuple[str, ...]
+    stills: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One folder to pack: a clip, or a still where there are ``donors`` of motion."""
+
+    clip: Clip
+    folder: Path
+    config: PackConfig | StillConfig
+    donors: tuple[Path, ...] = ()
 
 
 def prepare(
-    source: Path, output: Path, config: PackConfig, workers: int, share: float, console: Console
+    source: Path,
+    output: Path,
+    config: PackConfig,
+    workers: int,
+    share: float,
+    console: Console,
+    stills: int = 0,
+    leave_out: Collection[str] = (),
 ) -> Prepared:
     """Pack the clips in ``source`` into ``output/clips`` and write ``output/split.json``.
 
     Args:
         workers: processes; each uses one thread.
         share: part of the clips that is kept for validation (whole groups).
+        stills: how many stills to pack into ``output/stills`` as well; none of people to validate on.
+        leave_out: subjects to validate on instead of ``share`` of the clips.
 
     Raises:
-        MienError: no usable clip, or ``output`` cannot be written.
+        MienError: no usable clip, no subject of that name, or ``output`` cannot be written.
     """
-    clips, reasons = find_clips(source)
+    found = find_clips(source)
+    clips, reasons = found.clips, list(found.missing)
+    out = _validation(clips, share, leave_out)
     _make(output / "clips")
     done = {clip.id for clip in clips if is_packed(output / "clips" / clip.id, config)}
     # In a fixed random order: what is there after an interruption is a fair sample of the whole.
-    waiting = sorted(
-        (clip for clip in clips if clip.id not in done), key=lambda clip: crc32(clip.id.encode())
-    )
+    waiting = [clip for clip in clips if clip.id not in done]
+    waiting.sort(key=lambda clip: crc32(clip.id.encode()))
+    for note in found.notes:
+        console.print(f"note: {note}", highlight=False, soft_wrap=True, markup=False)
     for reason in reasons:
         _tell(console, reason)
-    missing = len(reasons)
-    with _progress(console) as progress:
-        task = progress.add_task("prepare", total=len(clips), completed=len(done))
-        for failure in _pack_all(waiting, output, config, workers):
-            if failure:
-                reasons.append(failure)
-                _tell(console, failure)
-            progress.advance(task)
-    there = [clip for clip in clips if (output / "clips" / clip.id / "meta.json").is_file()]
+    jobs = [Job(clip, output / "clips" / clip.id, config) for clip in waiting]
+    failures = _run(jobs, workers, "prepare", len(clips), console)
+    packed = len(waiting) - len(failures)
+    reasons += failures
+    there = {clip.id for clip in clips if (output / "clips" / clip.id / "meta.json").is_file()}
     if not there:
         raise MienError(f"{source}: none of {len(clips)} clips can be used. The lines above say why.")
-    write_split(output, clips, {clip.id for clip in there}, share)
-    packed = len(waiting) - (len(reasons) - missing)
-    return Prepared(packed, len(done), len(reasons), tuple(reasons))
+    kept = _packed_before(output)
+    _write_split(output, clips, there, out, kept)
+    if stills:
+        reasons += _pack_stills(found.stills, stills, output, out, workers, console)
+        kept = [still.id for still in found.stills if (output / "stills" / still.id / "meta.json").is_file()]
+        _write_split(output, clips, there, out, kept)
+    return Prepared(packed, len(done), len(reasons), tuple(reasons), len(kept))
+
+
+def _validation(clips: Sequence[Clip], share: float, leave_out: Collection[str]) -> set[str]:
+    """Groups to validate on."""
+    if not leave_out:
+        return validation_groups([clip.group for clip in clips], share)
+    subjects = {clip.subject for clip in clips}
+    unknown = sorted(set(leave_out) - subjects)
+    if unknown:
+        raise MienError(
+            f"--leave-out {unknown[0]}: there is no such subject; there are {', '.join(sorted(subjects))}."
+        )
+    return {clip.group for clip in clips if clip.subject in leave_out}
+
+
+def _pack_stills(
+    stills: Sequence[Clip], wanted: int, output: Path, out: Collection[str], workers: int, console: Console
+) -> list[str]:
+    """Pack up to ``wanted`` stills of nobody to validate on; returns a line for each left out."""
+    _make(output / "stills")
+    train = json.loads((output / "split.json").read_text(encoding="utf-8"))["train"]
+    donors = tuple(output / "clips" / name for name in train)
+    if not donors:
+        raise MienError(f"{output}: stills need clips to train on, whose motion moves them.")
+    usable = sorted((s for s in stills if s.group not in out), key=lambda still: crc32(still.id.encode()))
+    config = StillConfig()
+    jobs = [Job(still, output / "stills" / still.id, config, donors) for still in usable[:wanted]]
+    if not jobs:
+        _tell(console, "no stills: the data set has none of people to train on")
+    waiting = [job for job in jobs if not is_packed(job.folder, config)]
+    return _run(waiting, workers, "stills", len(jobs), console)
+
+
+def _packed_before(output: Path) -> list[str]:
+    """Ids of stills that the split has so far and that are still there."""
+    try:
+        before = json.loads((output / "split.json").read_text(encoding="utf-8")).get("stills", [])
+    except (OSError, ValueError):
+        return []
+    return [name for name in before if (output / "stills" / name / "meta.json").is_file()]
+
+
+def _run(jobs: Sequence[Job], workers: int, what: str, total: int, console: Console) -> list[str]:
+    """Do the jobs behind a progress bar; a line for each that failed."""
+    failures = []
+    with _progress(console) as progress:
+        task = progress.add_task(what, total=total, completed=total - len(jobs))
+        for failure in _pack_all(jobs, workers):
+            if failure:
+                failures.append(failure)
+                _tell(console, failure)
+            progress.advance(task)
+    return failures
 
 
 def _tell(console: Console, reason: str) -> None:
@@ -86,16 +165,30 @@ def write_split(output: Path, clips: Sequence[Clip], usable: Collection[str], sh
 
     The split is drawn from all ``clips``, so that it stays the same when more of them become usable.
     """
-    out = validation_groups([clip.group for clip in clips], share)
+    _write_split(output, clips, usable, _validation(clips, share, ()), [])
+
+
+def _write_split(
+    output: Path, clips: Sequence[Clip], usable: Collection[str], out: Collection[str], stills: Sequence[str]
+) -> None:
     split = {
         "train": sorted(clip.id for clip in clips if clip.id in usable and clip.group not in out),
         "validation": sorted(clip.id for clip in clips if clip.id in usable and clip.group in out),
         "validation_groups": sorted(out),
+        **({"stills": sorted(stills)} if stills else {}),
     }
-    (output / "split.json").write_text(json.dumps(split, indent=1) + "\n", encoding="utf-8")
+    path = output / "split.json"
+    part = path.with_suffix(".part")
+    try:
+        part.write_text(json.dumps(split, indent=1) + "\n", encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        raise MienError(
+            f"{path}: cannot write: {error.strerror or error}. Free space and run again."
+        ) from error
 
 
-def is_packed(folder: Path, config: PackConfig) -> bool:
+def is_packed(folder: Path, config: PackConfig | StillConfig) -> bool:
     """Whether ``folder`` was packed with this very configuration."""
     try:
         meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
@@ -104,11 +197,11 @@ def is_packed(folder: Path, config: PackConfig) -> bool:
     return bool(meta.get("format") == FORMAT and meta.get("config") == asdict(config))
 
 
-def _pack_all(clips: list[Clip], output: Path, config: PackConfig, workers: int) -> Iterator[str | None]:
-    """Yields for each clip, as it is done, None or why it was left out."""
+def _pack_all(jobs: Sequence[Job], workers: int) -> Iterator[str | None]:
+    """Yields for each job, as it is done, None or why it was left out."""
     if workers <= 1:
-        for clip in clips:
-            yield _pack(clip, output, config)
+        for job in jobs:
+            yield _pack(job)
         return
     # One thread each: BLAS and OpenCV would start one per core in every process and wait for each other.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -116,9 +209,15 @@ def _pack_all(clips: list[Clip], output: Path, config: PackConfig, workers: int)
     # Spawned, not forked: OpenVINO and OpenCV hold threads that do not survive a fork.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_one_thread) as pool:
-        waiting: list[Future[str | None]] = [pool.submit(_pack, clip, output, config) for clip in clips]
-        for future in as_completed(waiting):
-            yield future.result()
+        waiting: list[Future[str | None]] = [pool.submit(_pack, job) for job in jobs]
+        try:
+            for future in as_completed(waiting):
+                yield future.result()
+        except BrokenProcessPool as error:
+            raise MienError(
+                "A process of prepare was ended from outside, most likely for lack of memory. Run it again "
+                "with fewer --workers; what is packed is kept."
+            ) from error
 
 
 def _one_thread() -> None:
@@ -127,16 +226,19 @@ def _one_thread() -> None:
     cv2.setNumThreads(1)
 
 
-def _pack(clip: Clip, output: Path, config: PackConfig) -> str | None:
+def _pack(job: Job) -> str | None:
     global _landmarker
     from engine.landmarks import make_landmarker
 
     if _landmarker is None:
         _landmarker = make_landmarker()
-    if shutil.disk_usage(output).free < 2**30:
-        raise MienError(f"{output}: less than 1 GiB of space is left. Free some and run prepare again.")
+    if shutil.disk_usage(job.folder.parent).free < 2**30:
+        raise MienError(f"{job.folder}: less than 1 GiB of space is left. Free some and run prepare again.")
     try:
-        pack_clip(clip, config, _landmarker, output / "clips" / clip.id)
+        if isinstance(job.config, StillConfig):
+            pack_still(job.clip, job.donors, job.config, _landmarker, job.folder)
+        else:
+            pack_clip(job.clip, job.config, _landmarker, job.folder)
     except MienError as error:
         return str(error)
     return None

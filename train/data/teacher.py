@@ -35,7 +35,7 @@ def teacher_flow(source: Image, driving: Image) -> Floats:
     nothing: Any = None
     backward = dis.calc(first, second, nothing)
     forward = dis.calc(second, first, nothing)
-    x, y = _pixels()
+    x, y = pixel_grid()
     at_x, at_y = x + backward[..., 0], y + backward[..., 1]
     there = cv2.remap(forward, at_x, at_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     miss = np.square(backward + there).sum(axis=2)
@@ -61,7 +61,8 @@ def _dis() -> Any:
 
 
 @lru_cache(maxsize=1)
-def _pixels() -> tuple[Floats, Floats]:
+def pixel_grid() -> tuple[Floats, Floats]:
+    """``(256, 256)`` x and y pixel indices."""
     axis = np.arange(IMAGE_SIZE, dtype=np.float32)
     x, y = np.meshgrid(axis, axis)
     return x, y

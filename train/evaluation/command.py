@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -10,11 +11,16 @@ from rich.progress import Progress
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 
-from engine.landmarks import make_landmarker
+from engine.landmarks import Landmarker, make_landmarker
+from engine.runtime.base import Runtime
 from engine.types import MienError
 from train.data.dataset import PackedData, split_ids
-from train.evaluation.reconstruction import Case, reconstruct
-from train.evaluation.report import markdown, write_report
+from train.evaluation.driving import Drive, Driving
+from train.evaluation.passages import find_passages, portraits_of
+from train.evaluation.reconstruction import reconstruct
+from train.evaluation.report import Result, markdown, write_report
+from train.evaluation.runtime import ModelRuntime, WarpRuntime
+from train.metrics.identity import FaceEmbedding
 from train.model import LiveConfig, LiveModel
 
 
@@ -37,17 +43,92 @@ def load_model(path: Path) -> LiveModel:
     return model
 
 
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How much is measured.
+
+    Attributes:
+        pairs: same-identity pairs, about.
+        clips: clips whose passages drive other people; 0 leaves cross-identity driving out.
+        length: frames of a passage.
+    """
+
+    pairs: int = 120
+    clips: int = 5
+    length: int = 32
+
+
+QUICK = Extent(pairs=48, clips=3, length=24)
+
+
 def evaluate(
-    weights: Path, data: Path, output: Path, pairs: int, focus: float, part: str, console: Console
-) -> list[Case]:
-    """Measure, print the table, and write report and contact sheets into ``output``."""
+    weights: Path,
+    data: Path,
+    output: Path,
+    extent: Extent,
+    focus: float,
+    part: str,
+    console: Console,
+    leave_out: str = "",
+) -> Result:
+    """Measure, print the tables, and write report and contact sheets into ``output``.
+
+    Args:
+        leave_out: the subject that ``fit`` left out, if it did.
+
+    Raises:
+        MienError: unreadable weights or data, or the report cannot be written.
+    """
     model = load_model(weights)
-    packed = PackedData(data, split_ids(data, part), None, 0)
+    packed = PackedData(data, split_ids(data, part, leave_out), None, 0)
+    notes: list[str] = []
+    embed = _embedding(notes)
     with make_landmarker() as landmarker, Progress(console=console, transient=True) as bar:
-        task = bar.add_task("evaluate", total=-(-pairs // 3))
+        task = bar.add_task("same identity", total=-(-extent.pairs // 3))
         with torch.inference_mode():
-            cases = reconstruct(model, packed, pairs, focus, landmarker, lambda: bar.advance(task))
-    title = f"{weights.name} on {part} people"
-    write_report(cases, output, weights.stem, title)
-    console.print(markdown(cases, title), highlight=False, soft_wrap=True)
-    return cases
+            cases = reconstruct(
+                model, packed, extent.pairs, focus, landmarker, lambda: bar.advance(task), embed
+            )
+        drives = _drive(model, packed, extent, landmarker, embed, notes, bar) if extent.clips else []
+    result = Result(f"{weights.name} on {part} people", cases, drives, notes)
+    write_report(result, output, weights.stem)
+    console.print(markdown(result), highlight=False, soft_wrap=True, markup=False)
+    return result
+
+
+def _drive(
+    model: LiveModel,
+    packed: PackedData,
+    extent: Extent,
+    landmarker: Landmarker,
+    embed: FaceEmbedding | None,
+    notes: list[str],
+    bar: Progress,
+) -> list[Drive]:
+    """Cross-identity driving; without passages or other people it is left out with a note."""
+    portraits = portraits_of(packed.clips)
+    if len({group for _, group, _ in portraits}) < 2:
+        notes.append("cross-identity driving is left out: it needs at least two people. Prepare more clips.")
+        return []
+    task = bar.add_task("passages", total=extent.clips)
+    passages, missing = find_passages(
+        packed.clips, extent.clips, extent.length, landmarker, lambda: bar.advance(task)
+    )
+    notes.extend(f"left out: {line}" for line in missing)
+    if not passages:
+        notes.append(
+            "cross-identity driving is left out: no clip has a passage. It needs the clips where prepare "
+            "found them."
+        )
+        return []
+    task = bar.add_task("cross identity", total=len(passages))
+    runtimes: dict[str, Runtime] = {"warp": WarpRuntime(model), "ours": ModelRuntime(model)}
+    return Driving(runtimes, landmarker, embed).run(passages, portraits, lambda: bar.advance(task))
+
+
+def _embedding(notes: list[str]) -> FaceEmbedding | None:
+    try:
+        return FaceEmbedding()
+    except MienError as error:
+        notes.append(f"identity is left out: {error}")
+        return None

@@ -9,17 +9,18 @@ import torch
 from torch import Tensor
 
 from engine.landmarks import Landmarker
-from engine.types import Image
+from engine.types import Floats, Image
 from train.data.choice import openness
 from train.data.dataset import Batch, PackedData
 from train.evaluation.measures import keypoint_distance, landmarks_of, psnr, sharpness, ssim
 from train.losses.picture import CROP, Perceptual, part_squares, square_crop
+from train.metrics.identity import FaceEmbedding, cosine
 from train.model import LiveModel
 from train.sheet import picture
 from train.validation import prior_warp, validation_pairs
 
 METHODS = ("still", "warp", "ours")
-MEASURES = ("l1", "psnr", "ssim", "perceptual", "akd", "mouth", "eyes", "sharpness")
+MEASURES = ("l1", "psnr", "ssim", "perceptual", "akd", "identity", "mouth", "eyes", "sharpness")
 MOUTH_OPENS = 0.06
 EYES_CLOSE = 0.03
 
@@ -49,34 +50,43 @@ def reconstruct(
     focus: float,
     landmarker: Landmarker,
     done: Callable[[], None] = lambda: None,
+    embed: FaceEmbedding | None = None,
 ) -> list[Case]:
     """Measure about ``count`` pairs.
 
     Args:
         focus: 0 draws pairs alike, 1 in proportion to how much they show (opening mouths, uncovered places).
         done: called after every source.
+        embed: the face embedding, or None: identity is NaN then.
     """
     judge = Perceptual()
     cases: list[Case] = []
     model.eval()
     for name, batch in validation_pairs(data, count, focus):
-        cases.extend(_cases(name, batch, model, judge, landmarker))
+        cases.extend(_cases(name, batch, model, judge, landmarker, embed))
         done()
     return cases
 
 
 def _cases(
-    name: str, batch: Batch, model: LiveModel, judge: Perceptual, landmarker: Landmarker
+    name: str,
+    batch: Batch,
+    model: LiveModel,
+    judge: Perceptual,
+    landmarker: Landmarker,
+    embed: FaceEmbedding | None,
 ) -> list[Case]:
     times = len(batch.driving)
     source, points = (x.expand(times, *x.shape[1:]) for x in (batch.source, batch.source_points))
     out = model(source, points, batch.driving_points, batch.dense)
     made = {"still": source, "warp": prior_warp(model, source, out.prior_flow), "ours": out.image}
     scores = {method: _measure(image, batch, judge) for method, image in made.items()}
-    wanted = [landmarks_of(picture(image), landmarker) for image in batch.driving]
+    wanted = _faces(batch.driving, landmarker, embed)
     for method, image in made.items():
-        found = [landmarks_of(picture(one), landmarker) for one in image]
-        scores[method]["akd"] = [keypoint_distance(a, b) for a, b in zip(found, wanted, strict=True)]
+        found = _faces(image, landmarker, embed)
+        both = list(zip(found, wanted, strict=True))
+        scores[method]["akd"] = [keypoint_distance(a[0], b[0]) for a, b in both]
+        scores[method]["identity"] = [_likeness(a[1], b[1]) for a, b in both]
     tags = _tags(batch)
     shown = (source, batch.driving, made["warp"], made["ours"], out.paint + 0.5)
     return [
@@ -88,6 +98,25 @@ def _cases(
         )
         for k in range(times)
     ]
+
+
+def _faces(
+    images: Tensor, landmarker: Landmarker, embed: FaceEmbedding | None
+) -> list[tuple[Floats | None, Floats | None]]:
+    """Landmarks of each ``(3, H, W)`` picture and the first one's embedding, as far as they can be had.
+
+    An embedding takes as long as all else of a picture: one for each source is enough for a mean.
+    """
+    found: list[tuple[Floats | None, Floats | None]] = []
+    for k, shown in enumerate(picture(image) for image in images):
+        points = landmarks_of(shown, landmarker)
+        likeness = None if k or points is None or embed is None else embed(shown, points)
+        found.append((points, likeness))
+    return found
+
+
+def _likeness(one: Floats | None, other: Floats | None) -> float:
+    return float("nan") if one is None or other is None else cosine(one, other)
 
 
 def _measure(image: Tensor, batch: Batch, judge: Perceptual) -> dict[str, list[float]]:

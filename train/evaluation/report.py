@@ -3,30 +3,85 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
-from engine.types import MienError
+from engine.types import Image, MienError
+from train.evaluation import driving
+from train.evaluation.driving import Drive
 from train.evaluation.reconstruction import MEASURES, METHODS, Case
+from train.evaluation.targets import Target, block, targets
 from train.sheet import contact_sheet, write_sheet
 
 NAMES = {"still": "still image", "warp": "untrained warp", "ours": "ours"}
-HIGHER = ("psnr", "ssim")
 TITLES = ("source", "driving", "untrained warp", "ours", "painted")
+DRIVEN_TITLES = ("portrait", "driver", "untrained warp", "ours")
+EVERYWHERE = ("akd", "identity")
+"""Measures that need a face: pairs in which one method's was not found count for no method."""
+
+MEANINGS = (
+    "Same identity: a frame of a clip driven by another frame of it. l1, mouth, eyes: mean absolute "
+    "difference (0..1), of the whole picture and of crops; psnr in dB; perceptual: distance of "
+    "EfficientNet-Lite0 features; akd: mean landmark distance in pixels of 256; identity: cosine of face "
+    "embeddings; sharpness: mean absolute Laplacian over the target's (1 is as sharp)."
+)
+DRIVEN_MEANINGS = (
+    "Cross identity: a passage of a clip drives another person's portrait, through the engine. "
+    "correlation (fidelity), gain, jitter: facial motion against the driver's; identity: cosine of face "
+    "embeddings with the portrait's; lost: share of looked-at frames without a face. docs/metrics.md has "
+    "the formulas."
+)
+
+Means = dict[str, dict[str, float]]
 
 
-def summary(cases: Sequence[Case]) -> dict[str, dict[str, float]]:
-    """method -> measure -> mean; pairs in which a method's face was not found count for no method's AKD."""
-    means: dict[str, dict[str, float]] = {}
-    seen = [case for case in cases if all(np.isfinite(case.scores[m]["akd"]) for m in METHODS)]
-    for method in METHODS:
-        means[method] = {
-            name: _mean([case.scores[method][name] for case in (seen if name == "akd" else cases)])
-            for name in MEASURES
-        }
+@dataclass(frozen=True)
+class Result:
+    """What was measured.
+
+    Attributes:
+        title: of the report.
+        cases: same-identity pairs.
+        drives: cross-identity passages.
+        notes: a line for everything that was left out.
+    """
+
+    title: str
+    cases: Sequence[Case]
+    drives: Sequence[Drive] = ()
+    notes: Sequence[str] = ()
+
+    def targets(self) -> list[Target]:
+        """The targets against the untrained warp."""
+        subtle = kinds(self.drives).get("subtle passages")
+        return targets(summary(self.cases), driven_summary(subtle) if subtle else None)
+
+
+def summary(cases: Sequence[Case]) -> Means:
+    """method -> measure -> mean; NaN where there is nothing to take it of."""
+    means: Means = {method: {} for method in METHODS}
+    for name in MEASURES:
+        counted = cases
+        if name in EVERYWHERE:
+            counted = [c for c in cases if all(np.isfinite(c.scores[m][name]) for m in METHODS)]
+        for method in METHODS:
+            means[method][name] = _mean([case.scores[method][name] for case in counted])
     return means
+
+
+def driven_summary(drives: Sequence[Drive]) -> Means:
+    """method -> measure -> mean over passages."""
+    return {
+        method: {
+            name: _mean([v for d in drives if np.isfinite(v := d.scores[method][name])])
+            for name in driving.MEASURES
+        }
+        for method in driving.METHODS
+    }
 
 
 def _mean(values: Sequence[float]) -> float:
@@ -39,26 +94,41 @@ def groups(cases: Sequence[Case]) -> dict[str, list[Case]]:
     return {"all pairs": list(cases), **{tag: [c for c in cases if tag in c.tags] for tag in tags}}
 
 
-def markdown(cases: Sequence[Case], title: str) -> str:
-    """A table for each group of pairs, with ours against the untrained warp."""
-    lines = [f"# {title}", ""]
-    for name, members in groups(cases).items():
-        means = summary(members)
+def kinds(drives: Sequence[Drive]) -> dict[str, list[Drive]]:
+    """Passages by kind."""
+    names = list(dict.fromkeys(drive.kind for drive in drives))
+    return {f"{name} passages": [d for d in drives if d.kind == name] for name in sorted(names, reverse=True)}
+
+
+def markdown(result: Result) -> str:
+    """The targets, then a table for each group of pairs and each kind of passage."""
+    lines = [f"# {result.title}", "", "## Targets", "", *block(result.targets())]
+    for name, members in groups(result.cases).items():
         clips = len({case.clip for case in members})
-        lines += [f"## {name}: {len(members)} pairs of {clips} clips", ""]
-        lines += ["| | " + " | ".join(MEASURES) + " |", "|---" * (len(MEASURES) + 1) + "|"]
-        for method in METHODS:
-            cells = " | ".join(f"{means[method][m]:.4g}" for m in MEASURES)
-            lines.append(f"| {NAMES[method]} | {cells} |")
-        change = (100 * (means["ours"][m] / means["warp"][m] - 1) for m in MEASURES)
-        lines += ["| ours against warp | " + " | ".join(f"{c:+.1f} %" for c in change) + " |", ""]
-    lines += [
-        "l1, mouth, eyes: mean absolute difference (0..1), of the whole picture and of crops; psnr in dB; "
-        "perceptual: distance of EfficientNet-Lite0 features; akd: mean landmark distance in pixels of 256; "
-        "sharpness: mean absolute Laplacian over the target's (1 is as sharp).",
-        "",
-    ]
-    return "\n".join(lines)
+        lines += [f"## Same identity, {name}: {len(members)} pairs of {clips} clips", ""]
+        lines += [*_table(summary(members), MEASURES), ""]
+    for name, driven in kinds(result.drives).items():
+        people = len({drive.portrait for drive in driven})
+        lines += [f"## Cross identity, {name}: {len(driven)}, driving {people} portraits", ""]
+        lines += [*_table(driven_summary(driven), driving.MEASURES), ""]
+    lines.append(MEANINGS)
+    lines += ["", DRIVEN_MEANINGS] if result.drives else []
+    lines += ["", *(f"- Note: {note}" for note in result.notes)] if result.notes else []
+    return "\n".join([*lines, ""])
+
+
+def _table(means: Means, measures: Sequence[str]) -> list[str]:
+    lines = ["| | " + " | ".join(measures) + " |", "|---" * (len(measures) + 1) + "|"]
+    for method, values in means.items():
+        lines.append(f"| {NAMES[method]} | {' | '.join(_figure(values[m], '.4g') for m in measures)} |")
+    ours, warp = means["ours"], means["warp"]
+    changes = (100 * (ours[m] / warp[m] - 1) if warp[m] else float("nan") for m in measures)
+    cells = (f"{c:+.1f} %" if math.isfinite(c) else "–" for c in changes)
+    return [*lines, f"| ours against warp | {' | '.join(cells)} |"]
+
+
+def _figure(value: float, form: str) -> str:
+    return format(value, form) if math.isfinite(value) else "–"
 
 
 def ordered(cases: Sequence[Case]) -> list[Case]:
@@ -71,7 +141,17 @@ def ordered(cases: Sequence[Case]) -> list[Case]:
     return sorted(cases, key=ratio)
 
 
-def write_report(cases: Sequence[Case], output: Path, stem: str, title: str, rows: int = 8) -> None:
+def ordered_drives(drives: Sequence[Drive]) -> list[Drive]:
+    """From the passage in which ours gains most (fidelity, identity) over the warp to that of the least."""
+
+    def gain(drive: Drive) -> float:
+        ours, warp = drive.scores["ours"], drive.scores["warp"]
+        return sum(float(np.nan_to_num(ours[m] - warp[m])) for m in ("correlation", "identity"))
+
+    return sorted(drives, key=gain, reverse=True)
+
+
+def write_report(result: Result, output: Path, stem: str, rows: int = 8) -> None:
     """Write ``STEM.md``, ``STEM.json``, and contact sheets of best, median, worst and tagged cases.
 
     Raises:
@@ -79,25 +159,45 @@ def write_report(cases: Sequence[Case], output: Path, stem: str, title: str, row
     """
     try:
         output.mkdir(parents=True, exist_ok=True)
-        (output / f"{stem}.md").write_text(markdown(cases, title), encoding="utf-8")
-        found = {name: summary(members) for name, members in groups(cases).items()}
-        text = json.dumps({"title": title, "pairs": len(cases), "groups": found}, indent=1)
-        (output / f"{stem}.json").write_text(text + "\n", encoding="utf-8")
+        (output / f"{stem}.md").write_text(markdown(result), encoding="utf-8")
+        (output / f"{stem}.json").write_text(json.dumps(_plain(result), indent=1) + "\n", encoding="utf-8")
     except OSError as error:
         raise MienError(f"{output}: cannot write: {error.strerror or error}") from error
-    for name, chosen in _chosen(cases, rows).items():
+    for name, chosen in _chosen(result.cases, rows).items():
         sheet = contact_sheet([case.pictures for case in chosen], TITLES)
         write_sheet(str(output / f"{stem}-{name}.png"), sheet)
+    for name, pictures in _driven_sheets(ordered_drives(result.drives), rows // 2).items():
+        write_sheet(str(output / f"{stem}-driving-{name}.png"), contact_sheet(pictures, DRIVEN_TITLES))
+
+
+def _plain(result: Result) -> dict[str, object]:
+    drives = [
+        {"clip": d.clip, "portrait": d.portrait, "kind": d.kind, "scores": _finite(d.scores)}
+        for d in result.drives
+    ]
+    found = [{**asdict(t), "change": t.change} for t in result.targets()]
+    return {
+        "title": result.title,
+        "targets": [{k: None if v != v else v for k, v in t.items()} for t in found],
+        "pairs": len(result.cases),
+        "groups": {name: _finite(summary(members)) for name, members in groups(result.cases).items()},
+        "driving": {n: _finite(driven_summary(members)) for n, members in kinds(result.drives).items()},
+        "passages": drives,
+        "notes": list(result.notes),
+    }
+
+
+def _finite(means: Means) -> dict[str, dict[str, float | None]]:
+    """JSON has no NaN."""
+    return {
+        method: {name: value if math.isfinite(value) else None for name, value in values.items()}
+        for method, values in means.items()
+    }
 
 
 def _chosen(cases: Sequence[Case], rows: int) -> dict[str, Sequence[Case]]:
     order = ordered(cases)
-    middle = max(0, len(order) // 2 - rows // 2)
-    sheets: dict[str, Sequence[Case]] = {
-        "best": order[:rows],
-        "median": order[middle : middle + rows],
-        "worst": order[-rows:],
-    }
+    sheets: dict[str, Sequence[Case]] = _best_median_worst(order, rows)
     for name, members in groups(cases).items():
         if name != "all pairs":
             # Evenly from the best to the worst: no choice of what looks good.
@@ -105,3 +205,19 @@ def _chosen(cases: Sequence[Case], rows: int) -> dict[str, Sequence[Case]]:
             places = np.unique(np.linspace(0, len(ranked) - 1, min(rows, len(ranked))).astype(int))
             sheets[name.replace(" ", "-")] = [ranked[i] for i in places]
     return {name: members for name, members in sheets.items() if members}
+
+
+def _best_median_worst(order: Sequence[Case], rows: int) -> dict[str, Sequence[Case]]:
+    middle = max(0, len(order) // 2 - rows // 2)
+    return {"best": order[:rows], "median": order[middle : middle + rows], "worst": order[-rows:]}
+
+
+def _driven_sheets(order: Sequence[Drive], rows: int) -> dict[str, list[tuple[Image, ...]]]:
+    """One sheet while all fit, else best, median and worst."""
+    if not order:
+        return {}
+    if len(order) <= 3 * rows:
+        return {"all": [drive.pictures for drive in order]}
+    middle = len(order) // 2 - rows // 2
+    parts = {"best": order[:rows], "median": order[middle : middle + rows], "worst": order[-rows:]}
+    return {name: [drive.pictures for drive in part] for name, part in parts.items()}

@@ -7,7 +7,7 @@ from pathlib import Path
 from torch import nn
 
 from train.config import FitConfig, StageConfig
-from train.data.dataset import Batch, PackedData, split_ids
+from train.data.dataset import Batch, PackedData, split_ids, still_ids
 from train.losses.objective import Objective
 from train.losses.picture import Perceptual
 from train.model import LiveModel
@@ -23,8 +23,10 @@ class LiveTask(Task):
     def __init__(self, config: FitConfig) -> None:
         self._data = config.data
         root = Path(config.data.path)
-        self.data = PackedData(root, split_ids(root, "train"), config.augment, config.run.seed)
-        self.unseen = PackedData(root, split_ids(root, "validation"), None, config.run.seed)
+        out, share, seed = config.data.leave_out, config.data.stills, config.run.seed
+        stills = still_ids(root, out) if share > 0 else []
+        self.data = PackedData(root, split_ids(root, "train", out), config.augment, seed, stills, share)
+        self.unseen = PackedData(root, split_ids(root, "validation", out), None, seed)
         self.shape = config.model
         self.model = self.fresh()
         self.judge = Perceptual()

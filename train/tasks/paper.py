@@ -21,6 +21,9 @@ from train.sheet import contact_sheet, picture
 from train.tasks.base import Task, Update, channels_last
 from train.validation import Validation
 
+SMALLEST = 32
+"""Side of the smallest picture that the feature network can look at, pixels."""
+
 TITLES = ("source", "driving", "ours", "occlusion")
 
 
@@ -32,8 +35,15 @@ class PaperTask(Task):
     def __init__(self, config: FitConfig) -> None:
         self._count = config.data.sources * config.data.drivings
         root, size = Path(config.data.path), config.paper.image_size
-        self.data = PaperData(root, split_ids(root, "train"), config.augment, config.run.seed, size)
-        self.unseen = PaperData(root, split_ids(root, "validation"), None, config.run.seed, size)
+        smallest = min(config.paper_loss.scales) * size
+        if smallest < SMALLEST:
+            raise MienError(
+                f"configuration: paper_loss.scales: the smallest picture has {smallest:g} pixels; "
+                f"the perceptual loss needs at least {SMALLEST} pixels."
+            )
+        out, seed = config.data.leave_out, config.run.seed
+        self.data = PaperData(root, split_ids(root, "train", out), config.augment, seed, size)
+        self.unseen = PaperData(root, split_ids(root, "validation", out), None, seed, size)
         if config.run.start:
             started = load_paper(Path(config.run.start))
             if started.config.image_size != size:

@@ -5,19 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 from engine.types import MienError
-from train.data.clips import Clip
 from train.data.readers.folders import read_folders
+from train.data.readers.found import Found
+from train.data.readers.megc import megc_root, read_megc
 from train.data.readers.micro import coded_layout, read_coded, read_smic, smic_root
 from train.data.readers.shared import is_shared, read_shared
 
-__all__ = ["find_clips"]
+__all__ = ["Found", "find_clips"]
 
 
-def find_clips(folder: Path) -> tuple[list[Clip], list[str]]:
+def find_clips(folder: Path) -> Found:
     """The clips in ``folder``, whose layout is recognised by its files.
-
-    Returns:
-        The clips, and a line for each that is listed but not there.
 
     Raises:
         MienError: no such folder, or nothing in it that any reader knows.
@@ -25,17 +23,20 @@ def find_clips(folder: Path) -> tuple[list[Clip], list[str]]:
     if not folder.is_dir():
         raise MienError(f"{folder} is not a folder. Give the folder of a data set.")
     if is_shared(folder):
-        return read_shared(folder), []
+        return read_shared(folder)
     coded = coded_layout(folder)
     if coded is not None:
         return read_coded(folder, *coded)
     smic = smic_root(folder)
     if smic is not None:
-        return read_smic(smic), []
-    clips = read_folders(folder)
-    if not clips:
+        return read_smic(smic)
+    megc = megc_root(folder)
+    if megc is not None:
+        return read_megc(megc)
+    found = read_folders(folder)
+    if not found.clips:
         raise MienError(
-            f"{folder}: no clips found. Give CASME II or SAMM with its spreadsheet, SMIC's HS folder, or "
-            "folders of videos, one for each person."
+            f"{folder}: no clips found. Give CASME II or SAMM with its spreadsheet, SMIC's HS folder, MEGC's "
+            "source_samples, or folders of videos, one for each person."
         )
-    return clips, []
+    return found

@@ -5,20 +5,26 @@ from __future__ import annotations
 from pathlib import Path
 
 from train.data.clips import Clip
+from train.data.readers.found import Found
 
+PICTURES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
 VIDEOS = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg"})
 
 
-def read_folders(folder: Path) -> list[Clip]:
-    """Every video below ``folder``; the first folder on the way is the person.
+def read_folders(folder: Path) -> Found:
+    """Every video below ``folder`` and, as stills, every picture; the first folder on the way is the person.
 
-    Videos that lie in ``folder`` itself count as one person each.
+    What lies in ``folder`` itself counts as one person each.  A folder of people without any video is
+    reported.
     """
-    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in VIDEOS and path.is_file())
-    clips = []
-    for path in files:
-        parts = path.relative_to(folder).with_suffix("").parts
-        clips.append(
-            Clip("-".join(parts), path, subject=parts[0], group=parts[0], collection=folder.resolve().name)
-        )
-    return clips
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    clips = [_clip(folder, path) for path in files if path.suffix.lower() in VIDEOS]
+    stills = [_clip(folder, path) for path in files if path.suffix.lower() in PICTURES]
+    people = {clip.subject for clip in (*clips, *stills)}
+    empty = [path.name for path in sorted(folder.iterdir()) if path.is_dir() and path.name not in people]
+    return Found(clips, stills, [f"{folder / name} holds no videos" for name in empty])
+
+
+def _clip(folder: Path, path: Path) -> Clip:
+    parts = path.relative_to(folder).with_suffix("").parts
+    return Clip("-".join(parts), path, subject=parts[0], group=parts[0], collection=folder.resolve().name)

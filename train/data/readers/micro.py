@@ -15,8 +15,10 @@ from pathlib import Path
 
 from engine.types import MienError
 from train.data.clips import Clip
+from train.data.readers.found import Found
 from train.data.readers.spreadsheet import number, plain, read_rows, sheet_in
 
+LICENCE = "by licence agreement with its owners, research only"
 SMIC_EMOTIONS = ("negative", "positive", "surprise")
 
 
@@ -27,7 +29,7 @@ class Layout:
     Attributes:
         name: of the data set.
         sheet: what the spreadsheet's name contains, lower case.
-        columns: our name -> theirs.
+        columns: our name -> theirs; subject, file, onset and offset must be there.
         folders: where the subjects' folders may lie, below the data set's own.
         subject: format of a subject's folder, given the spreadsheet's number.
     """
@@ -40,14 +42,15 @@ class Layout:
 
 
 _COLUMNS: dict[str, Sequence[str]] = {
-    "subject": ("Subject",),
-    "file": ("Filename",),
-    "onset": ("OnsetFrame", "Onset"),
-    "apex": ("ApexFrame", "ApexF", "Apex"),
-    "offset": ("OffsetFrame", "Offset"),
-    "units": ("Action Units",),
-    "emotion": ("Estimated Emotion", "Emotion"),
+    "subject": ("Subject", "Subject ID"),
+    "file": ("Filename", "File", "Clip"),
+    "onset": ("OnsetFrame", "OnsetF", "Onset"),
+    "apex": ("ApexFrame", "ApexF", "Apex", "ApexFrame1"),
+    "offset": ("OffsetFrame", "OffsetF", "Offset"),
+    "units": ("Action Units", "Action Unit", "AUs", "AU"),
+    "emotion": ("Estimated Emotion", "Emotion", "Objective Classes"),
 }
+NEEDED = ("subject", "file", "onset", "offset")
 LAYOUTS = (
     Layout(
         "CASME II",
@@ -69,18 +72,20 @@ def coded_layout(folder: Path) -> tuple[Layout, Path] | None:
     return None
 
 
-def read_coded(folder: Path, layout: Layout, sheet: Path) -> tuple[list[Clip], list[str]]:
+def read_coded(folder: Path, layout: Layout, sheet: Path) -> Found:
     """CASME II or SAMM.
-
-    Returns:
-        The clips, and a line for each row of the spreadsheet whose pictures are missing.
 
     Raises:
         MienError: wrong columns, or no row has its pictures.
     """
+    rows, absent = read_rows(sheet, layout.columns, NEEDED)
     clips: list[Clip] = []
     missing: list[str] = []
-    for row in read_rows(sheet, layout.columns):
+    for row in rows:
+        if not (row["subject"] and row["file"]):
+            what = "subject" if row["file"] else "clip"
+            missing.append(f"{layout.name}: a row without a {what} ({row['file'] or row['subject']})")
+            continue
         path = _pictures(folder, layout, row)
         if path is None:
             missing.append(f"{layout.name}: no folder for subject {row['subject']}, clip {row['file']}")
@@ -89,7 +94,16 @@ def read_coded(folder: Path, layout: Layout, sheet: Path) -> tuple[list[Clip], l
     if not clips:
         places = " or ".join(layout.folders[:-1])
         raise MienError(f"{folder}: none of the clips in {sheet.name} is there. Put {places} beside it.")
-    return clips, missing
+    coded = {clip.path.resolve() for clip in clips}
+    subjects = {clip.path.parent.parent for clip in clips}
+    missing += [
+        f"{layout.name}: {path.parent.name}/{path.name} has no row in {sheet.name}"
+        for root in sorted(subjects)
+        for path in sorted(root.glob("*/*"))
+        if path.is_dir() and path.resolve() not in coded
+    ]
+    notes = [f"{sheet.name} has no column {' or '.join(layout.columns[name])}; left empty" for name in absent]
+    return Found(clips, missing=missing, notes=notes)
 
 
 def _clip(layout: Layout, row: Mapping[str, str], path: Path) -> Clip:
@@ -100,7 +114,7 @@ def _clip(layout: Layout, row: Mapping[str, str], path: Path) -> Clip:
         subject=subject,
         group=subject,
         collection=layout.name,
-        licence="by licence agreement with its owners, research only",
+        licence=LICENCE,
         onset=number(row["onset"]),
         apex=number(row["apex"]),
         offset=number(row["offset"]),
@@ -125,12 +139,13 @@ def smic_root(folder: Path) -> Path | None:
     return None
 
 
-def read_smic(root: Path) -> list[Clip]:
+def read_smic(root: Path) -> Found:
     """SMIC-HS: one clip for each folder below ``sNN/micro/EMOTION``.
 
     Raises:
         MienError: there is none.
     """
+    folders = [path for path in sorted(root.glob("s*/micro/*/*")) if path.is_dir()]
     clips = [
         Clip(
             id=f"smic-{clip.parts[-4]}-{clip.name}",
@@ -138,12 +153,14 @@ def read_smic(root: Path) -> list[Clip]:
             subject=f"smic-{clip.parts[-4]}",
             group=f"smic-{clip.parts[-4]}",
             collection="SMIC-HS",
-            licence="by licence agreement with its owners, research only",
+            licence=LICENCE,
             emotion=clip.parent.name,
         )
-        for clip in sorted(root.glob("s*/micro/*/*"))
-        if clip.is_dir() and clip.parent.name in SMIC_EMOTIONS
+        for clip in folders
+        if clip.parent.name in SMIC_EMOTIONS
     ]
     if not clips:
         raise MienError(f"{root}: no clips in sNN/micro/negative, positive or surprise. Restore the layout.")
-    return clips
+    others = [path for path in folders if path.parent.name not in SMIC_EMOTIONS]
+    missing = [f"SMIC-HS: {'/'.join(path.parts[-4:])} is of no known emotion" for path in others]
+    return Found(clips, missing=missing)

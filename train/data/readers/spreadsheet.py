@@ -20,31 +20,51 @@ def plain(name: object) -> str:
     return "".join(c for c in str(name).lower() if c.isalnum())
 
 
-def read_rows(path: Path, columns: Mapping[str, Sequence[str]]) -> list[dict[str, str]]:
+def read_rows(
+    path: Path, columns: Mapping[str, Sequence[str]], needed: Sequence[str]
+) -> tuple[list[dict[str, str]], list[str]]:
     """The rows below the header.
 
     Args:
-        columns: our name -> the names that data sets give it; all must be there.
+        columns: our name -> the names that data sets give it.
+        needed: those of our names that must be there; the others are empty where they are not.
+
+    Returns:
+        The rows that hold something, with every column, and the names of the columns that are not there.
 
     Raises:
-        MienError: unreadable, or a column is missing.
+        MienError: unreadable, or a needed column is missing.
     """
     table = [[_text(cell) for cell in row] for row in _table(path)]
-    found: dict[str, int] = {}
-    for number, row in enumerate(table[:HEADER_ROWS]):
-        names = [plain(cell) for cell in row]
-        found = {
-            ours: next(i for i, name in enumerate(names) if name in map(plain, theirs))
-            for ours, theirs in columns.items()
-            if any(name in map(plain, theirs) for name in names)
-        }
-        if len(found) == len(columns):
-            rows = [
-                {k: row[i] if i < len(row) else "" for k, i in found.items()} for row in table[number + 1 :]
-            ]
-            return [row for row in rows if all(row[key] for key in list(columns)[:2])]
-    wanted = ", ".join(" or ".join(theirs) for theirs in columns.values())
-    raise MienError(f"{path}: no row names all of the columns {wanted}. Give the data set's own spreadsheet.")
+    places = [_places(row, columns) for row in table[:HEADER_ROWS]]
+    # The row that names most of the columns is the header: notes above it may name one by chance.
+    at = max(range(len(places)), key=lambda k: len(places[k]), default=-1)
+    found = places[at] if at >= 0 else {}
+    absent = [name for name in needed if name not in found]
+    if absent:
+        wanted = ", ".join(" or ".join(columns[name]) for name in absent)
+        there = ", ".join(cell for cell in table[at] if cell) if found else ""
+        raise MienError(
+            f"{path}: no column {wanted}"
+            + (f"; there are {there}" if there else "")
+            + ". Give the data set's own spreadsheet, or rename the columns."
+        )
+    rows = [
+        {name: row[found[name]] if name in found and found[name] < len(row) else "" for name in columns}
+        for row in table[at + 1 :]
+    ]
+    return [row for row in rows if any(row.values())], [name for name in columns if name not in found]
+
+
+def _places(row: Sequence[str], columns: Mapping[str, Sequence[str]]) -> dict[str, int]:
+    """Our name -> index of the cell that names the column."""
+    names = [plain(cell) for cell in row]
+    known = {ours: {plain(name) for name in theirs} for ours, theirs in columns.items()}
+    return {
+        ours: next(i for i, name in enumerate(names) if name in theirs)
+        for ours, theirs in known.items()
+        if any(name in theirs for name in names)
+    }
 
 
 def number(text: str) -> int:
@@ -70,6 +90,8 @@ def _table(path: Path) -> Iterable[Sequence[Any]]:
                 return list(csv.reader(file))
         except (OSError, UnicodeDecodeError) as error:
             raise MienError(f"{path}: cannot read: {error}") from error
+    if path.suffix.lower() == ".xls":
+        raise MienError(f"{path}: the old .xls format is not read. Save it as .xlsx or .csv beside it.")
     try:
         openpyxl: Any = importlib.import_module("openpyxl")
     except ImportError as error:
@@ -84,6 +106,7 @@ def _table(path: Path) -> Iterable[Sequence[Any]]:
 
 
 def sheet_in(folder: Path, pattern: str) -> Path | None:
-    """The first spreadsheet in ``folder`` whose lower-case name contains ``pattern``."""
-    files = (path for path in sorted(folder.iterdir()) if path.suffix.lower() in {".xlsx", ".csv"})
-    return next((path for path in files if pattern in path.name.lower()), None)
+    """The first spreadsheet in ``folder`` whose lower-case name contains ``pattern``; an old .xls last."""
+    kinds = (".xlsx", ".csv", ".xls")
+    files = [p for p in folder.iterdir() if p.suffix.lower() in kinds and pattern in p.name.lower()]
+    return min(files, key=lambda path: (path.suffix.lower() == ".xls", path), default=None)

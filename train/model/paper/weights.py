@@ -49,7 +49,7 @@ def import_checkpoint(path: Path) -> PaperModel:
     if len(tensors) < len(state):
         raise MienError(f"{path}: not a checkpoint: {min(set(state) - set(tensors))} is no tensor.")
     try:
-        config = _read_off(tensors)
+        config = read_off(tensors)
     except (KeyError, IndexError, ValueError) as error:
         raise MienError(f"{path}: of another architecture ({_reason(error)}).") from error
     return _filled(PaperModel(config), tensors, path)
@@ -112,7 +112,7 @@ def _reason(error: Exception) -> str:
     return (lines[0] if lines else type(error).__name__).rstrip(".:")[:160]
 
 
-def _read_off(state: Mapping[str, Tensor]) -> PaperConfig:
+def read_off(state: Mapping[str, Tensor]) -> PaperConfig:
     """The configuration that shapes of weights tell."""
 
     def outputs(prefix: str) -> list[int]:

@@ -1,0 +1,72 @@
+"""Where a live run's pictures go besides the window: a recording, a virtual camera; none slows another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+
+from cli.arguments import Options
+from cli.recorder import Recorder
+from engine.links import Policy
+from engine.live import LivePipeline
+from engine.renderer import AvatarRenderer
+from streams.sink import open_sink
+from streams.source import Source
+from streams.virtual_camera import VirtualCameraSink
+
+WAITING_BYTES = 96 * 2**20
+MOST_WAITING = 90
+"""A recording's pause (a slow disk) is bridged by as many pictures as fit into so much memory, three
+seconds at most."""
+
+
+def open_recorder(
+    options: Options, stack: ExitStack, renderer: AvatarRenderer, source: Source
+) -> Recorder | None:
+    """The recording that the options ask for; dropped at the stack's end unless it was closed."""
+    if options.output_text is None:
+        return None
+    width, height = renderer.size
+    sink = open_sink(
+        options.output_text, width=width, height=height, fps=source.info.fps, lossless=options.lossless
+    )
+    stack.callback(sink.abort)
+    return Recorder(sink, (width, height))
+
+
+def open_virtual_camera(
+    options: Options, stack: ExitStack, renderer: AvatarRenderer, source: Source, tell: Callable[[str], None]
+) -> VirtualCameraSink | None:
+    """The virtual camera that the options ask for."""
+    if options.virtual_camera is None:
+        return None
+    width, height = renderer.size
+    sink = VirtualCameraSink(
+        width=width,
+        height=height,
+        fps=float(source.info.fps),
+        device=options.virtual_camera or None,
+        tell=tell,
+    )
+    stack.callback(sink.close)
+    return sink
+
+
+def connect(live: LivePipeline, recorder: Recorder | None, camera: VirtualCameraSink | None) -> None:
+    """Give each its own thread and link."""
+    if recorder is not None:
+        width, height = recorder.size
+        capacity = max(4, min(MOST_WAITING, WAITING_BYTES // (3 * width * height)))
+        live.send(
+            "recording",
+            lambda shown: recorder.write(shown.rendered.image, shown.rendered.time),
+            policy=Policy.NEWEST,
+            capacity=capacity,
+        )
+    if camera is not None:
+        live.send(
+            "virtual camera",
+            lambda shown: camera.write(shown.rendered.image, shown.rendered.time),
+            policy=Policy.NEWEST,
+            required=False,
+        )

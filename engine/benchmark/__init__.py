@@ -1,0 +1,1 @@
+"""``python -m engine.benchmark``: frames per second and latency, stage by stage, on this machine."""

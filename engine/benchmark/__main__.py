@@ -1,0 +1,34 @@
+"""``python -m engine.benchmark``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from engine.benchmark.arguments import parse
+from engine.types import MienError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the benchmark; the exit status (0 done, 2 one line said why not, 130 stopped)."""
+    try:
+        options = parse(arguments)
+        if options.gpu:
+            # Apart, because only machines with an NVIDIA GPU have what it needs.
+            import_module("engine.benchmark.gpu").run(options)
+        else:
+            from engine.benchmark.cpu import run
+
+            run(options)
+    except MienError as error:
+        print(f"benchmark: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("benchmark: stopped.", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

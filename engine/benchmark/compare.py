@@ -1,0 +1,214 @@
+"""Runtimes side by side: they take turns in one run, so that a noisy machine treats them alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import cycle
+from time import perf_counter, process_time
+
+import numpy as np
+
+from engine.benchmark.measure import Spread
+from engine.benchmark.setup import Setup
+from engine.motion import Motion
+from engine.renderer import Renderer
+from engine.runtime import Runtime
+from engine.samples import Samples
+from engine.types import Frame, MienError
+
+ROUNDS = 40
+LEAST_ROUNDS = 6
+"""A baseline of seconds per frame gets at least so many turns, however short the run is to be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One runtime's figures.
+
+    Attributes:
+        frame_ms: a whole frame, one step after the other: tracking (where it has any), network, composition.
+        fps: 1000 over the median of that.
+        cpu_ms: processor time of it, all cores.
+        ratio: how many times the frames per second of the last runtime in the list.
+        note: what was measured.
+    """
+
+    name: str
+    frame_ms: Spread
+    fps: float
+    cpu_ms: float
+    ratio: float
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """A runtime that takes turns: ``frame`` does the work of one frame."""
+
+    name: str
+    frame: Callable[[], object]
+    note: str
+
+
+NAMES = ("openvino", "render", "torch", "paper")
+
+
+def check_names(names: tuple[str, ...]) -> None:
+    """Raise ``MienError`` for a runtime that is not known, or whose packages are missing."""
+    for name in names:
+        if name not in NAMES:
+            raise MienError(f"There is no runtime {name!r} to compare; choose from {', '.join(NAMES)}.")
+        if name in ("torch", "paper"):
+            _import_torch(name)
+            _import_train(name)
+
+
+def compare(setup: Setup, names: tuple[str, ...], seconds: float) -> list[Row]:
+    """Measure the named runtimes, taking turns.
+
+    Raises:
+        MienError: for an unknown name, or a baseline whose packages are missing.
+    """
+    check_names(names)
+    makers = {"openvino": _openvino, "render": _render, "torch": _torch, "paper": _paper}
+    with _sessions(setup) as step:
+        arms = [makers[name](setup, step) for name in names]
+        return _take_turns(arms, seconds)
+
+
+def _take_turns(arms: list[Arm], seconds: float) -> list[Row]:
+    times = [Samples(10_000) for _ in arms]
+    cpu = [Samples(10_000) for _ in arms]
+    for arm in arms:
+        arm.frame()
+        arm.frame()
+    end = perf_counter() + seconds * len(arms)
+    rounds = 0
+    while rounds < LEAST_ROUNDS or (rounds < 10_000 and perf_counter() < end):
+        # The order turns round: whoever comes after the heaviest one finds the caches cold.
+        for index in range(len(arms)) if rounds % 2 else reversed(range(len(arms))):
+            start, busy = perf_counter(), process_time()
+            arms[index].frame()
+            times[index].add(1000 * (perf_counter() - start))
+            cpu[index].add(1000 * (process_time() - busy))
+        rounds += 1
+    last = times[-1].percentile(50)
+    return [
+        Row(
+            arm.name,
+            Spread.of(spent),
+            1000 / spent.percentile(50),
+            busy.percentile(50),
+            last / spent.percentile(50),
+            arm.note,
+        )
+        for arm, spent, busy in zip(arms, times, cpu, strict=True)
+    ]
+
+
+Step = Callable[[Renderer], object]
+
+
+@contextmanager
+def _sessions(setup: Setup) -> Iterator[Step]:
+    """A function that tracks the next picture and renders it."""
+    frames = cycle([*setup.pictures, *setup.pictures[-2:0:-1]])
+    with setup.session() as session:
+        number = 0
+
+        def step(renderer: Renderer) -> object:
+            nonlocal number
+            tracker = session.tracker
+            assert tracker is not None
+            motion = tracker.track(Frame(next(frames), number, 0, number / 30))
+            number += 1
+            return renderer.render(motion or Motion.neutral())
+
+        yield step
+
+
+def _openvino(setup: Setup, step: Step) -> Arm:
+    renderer = Renderer(setup.avatar, setup.runtime)
+    note = (
+        f"track + render, network on every frame, {setup.runtime.precision}, {setup.runtime.threads} threads"
+    )
+    return Arm("openvino", lambda: step(renderer), note)
+
+
+def _render(setup: Setup, step: Step) -> Arm:
+    """The renderer alone, on motions measured beforehand: what the published network does as well."""
+    renderer = Renderer(setup.avatar, setup.runtime)
+    with setup.session() as session:
+        tracked = [session.track(Frame(image, n, 0, n / 30)) for n, image in enumerate(setup.pictures[:20])]
+    motions = cycle([one.motion for one in tracked if one.motion is not None] or [Motion.neutral()])
+    note = "the same without tracking: the network on every frame, and the portrait's pixels moved by it"
+    return Arm("render", lambda: renderer.render(next(motions)), note)
+
+
+def _torch(setup: Setup, step: Step) -> Arm:
+    torch = _import_torch("torch")
+    from engine.avatar import cut
+    from engine.runtime.base import IMAGE_SIZE
+    from engine.runtime.torch_runtime import TorchRuntime
+
+    live = _import_train("torch").LiveModel
+    torch.manual_seed(0)
+    torch.set_num_threads(setup.runtime.threads)
+    runtime: Runtime = TorchRuntime(live())
+    from dataclasses import replace
+
+    code = runtime.encode(cut(setup.portrait, setup.avatar.crop, IMAGE_SIZE))
+    renderer = Renderer(replace(setup.avatar, code=code), runtime)
+    return Arm("torch", lambda: step(renderer), f"the same in torch eager, {setup.runtime.threads} threads")
+
+
+def _paper(setup: Setup, step: Step) -> Arm:
+    """The published network as its authors' animation runs it: detector and generator for every frame."""
+    torch = _import_torch("paper")
+    try:
+        from train.model.paper import PaperModel, relative
+    except ImportError as error:
+        raise MienError(
+            "The published network is not in this installation of Mien. Leave paper out of --compare."
+        ) from error
+    torch.manual_seed(0)
+    torch.set_num_threads(setup.runtime.threads)
+    model = PaperModel().eval()
+    source = torch.rand(1, 3, 256, 256)
+    points = torch.from_numpy(np.random.default_rng(0).uniform(60, 196, (1, 18, 2)).astype(np.float32))
+    with torch.inference_mode():
+        source_keys = model.detect(source, points)
+
+    def frame() -> object:
+        with torch.inference_mode():
+            keys = model.detect(source, points)
+            # As published: the source is encoded again for every frame.
+            return model(source, source_keys, relative(source_keys, keys, source_keys)).prediction
+
+    note = (
+        f"published network as its authors run it: torch eager, source encoded for every frame, "
+        f"random weights, {setup.runtime.threads} threads; its landmarks not counted"
+    )
+    return Arm("paper", frame, note)
+
+
+def _import_torch(name: str):  # type: ignore[no-untyped-def]
+    try:
+        import torch
+    except ImportError as error:
+        raise MienError(
+            f"--compare {name} needs torch: python -m pip install -e '.[train]', or leave {name} out."
+        ) from error
+    return torch
+
+
+def _import_train(name: str):  # type: ignore[no-untyped-def]
+    try:
+        import train.model as model
+    except ImportError as error:
+        raise MienError(
+            f"--compare {name} needs the extra train: python -m pip install -e '.[train]', or leave it out."
+        ) from error
+    return model

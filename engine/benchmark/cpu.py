@@ -1,0 +1,179 @@
+"""The benchmark on this machine's CPU."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from engine.benchmark.arguments import Options
+from engine.benchmark.compare import Row, check_names, compare
+from engine.benchmark.measure import Figures, run_pipeline
+from engine.benchmark.plot import draw_latency
+from engine.benchmark.report import check_writable, line, machine, print_figures, write_json
+from engine.benchmark.sessions import Count, count_sessions
+from engine.benchmark.setup import Setup, set_up
+from engine.runtime import Network
+from engine.speed import ENOUGH_FPS, measure_fps
+
+PLOT = Path("mien-benchmark.png")
+NETWORKS = {
+    Network.EVERY_FRAME: "network on every frame",
+    Network.BESIDE: "network beside, as often as it can",
+    Network.OFF: "no network, as the untrained model runs",
+}
+
+
+def run(options: Options) -> None:
+    """Measure what the options ask for, print it, write it.
+
+    Raises:
+        MienError: no face, no place for the results, an unknown runtime, missing packages.
+    """
+    plot = options.plot or (PLOT if options.live else None)
+    check_writable([options.json, plot])
+    check_names(options.compare)
+    # The table would be in the way of JSON that goes to the standard output.
+    console = Console(stderr=options.json == "-")
+    result: dict[str, Any] = {"machine": machine()}
+    setup = set_up(options)
+    _introduce(console, setup, result)
+    if options.compare:
+        rows = compare(setup, options.compare, options.seconds)
+        _print_rows(console, rows)
+        result["compare"] = {row.name: _row(row) for row in rows}
+    if options.live is not None or options.sessions is not None:
+        result["profile"] = _choose(console, setup, options)
+    if options.live is not None:
+        result["live"] = _soak(console, setup, options, plot)
+    if options.sessions is not None:
+        counts = count_sessions(setup, options.sessions, options.fps, options.seconds)
+        _print_counts(console, counts, options.fps)
+        result["sessions"] = [_row(count) for count in counts]
+    if not (options.compare or options.live or options.sessions):
+        result["runs"] = _stages(console, setup, options, plot)
+    if options.json is not None:
+        write_json(options.json, result)
+
+
+def _introduce(console: Console, setup: Setup, result: dict[str, Any]) -> None:
+    about = result["machine"]
+    line(
+        console,
+        f"{about['processor']}, {about['cores']} cores, {setup.runtime.precision}, "
+        f"OpenVINO {about['openvino']}, {setup.runtime.threads} renderer threads",
+    )
+    height, width = setup.pictures[0].shape[:2]
+    size = f"{setup.portrait.shape[1]}x{setup.portrait.shape[0]}"
+    line(console, f"driver {width}x{height}, portrait {size}; ready after {setup.ready_s:.1f} s")
+    result["setup"] = {
+        "precision": setup.runtime.precision,
+        "threads": setup.runtime.threads,
+        "driver": [width, height],
+        "portrait": list(setup.portrait.shape[1::-1]),
+        "ready_s": setup.ready_s,
+    }
+
+
+def _stages(console: Console, setup: Setup, options: Options, plot: Path | None) -> dict[str, Figures]:
+    """Every profile at camera pace, then at full speed."""
+    runs: dict[str, Figures] = {}
+    for network, what in NETWORKS.items():
+        setup.runtime.network = network
+        for fps, pace in ((options.fps, "camera pace"), (None, "full speed")):
+            with setup.session() as session:
+                figures = run_pipeline(session, setup.pictures, fps=fps, seconds=options.seconds)
+            name = network.value
+            title = f"{name} ({what}), {pace}" + (f", {fps:g} fps" if fps else "")
+            print_figures(console, title, figures)
+            runs[f"{name}, {pace}"] = figures
+            if plot is not None and fps is not None and network is Network.EVERY_FRAME:
+                draw_latency(plot, figures.track, figures.memory)
+    return runs
+
+
+def _choose(console: Console, setup: Setup, options: Options) -> str:
+    """Set the profile for the long run: the user's, or that of a live run with a trained model."""
+    if options.profile is not None:
+        setup.runtime.network = Network(options.profile)
+    else:
+        fps = measure_fps(setup.runtime, setup.avatar)
+        setup.runtime.network = Network.EVERY_FRAME if fps >= ENOUGH_FPS else Network.BESIDE
+        line(console, f"{fps:.0f} fps with the network on every frame, so: {setup.runtime.network.value}")
+    line(console, f"profile {setup.runtime.network.value}: {NETWORKS[setup.runtime.network]}")
+    return setup.runtime.network.value
+
+
+def _soak(console: Console, setup: Setup, options: Options, plot: Path | None) -> dict[str, Any]:
+    """A long run at camera pace: first and last minute, memory, plot."""
+    assert options.live is not None
+    with setup.session() as session:
+        figures = run_pipeline(session, setup.pictures, fps=options.fps, seconds=options.live)
+    print_figures(console, f"{options.live:g} s at {options.fps:g} fps", figures)
+    track = np.asarray(figures.track, np.float32).reshape(-1, 2)
+    part = min(60.0, figures.seconds / 2)
+    first = track[track[:, 0] < part, 1]
+    last = track[track[:, 0] > figures.seconds - part, 1]
+    change = float(np.median(last) / np.median(first) - 1) if len(first) and len(last) else float("nan")
+    grown = _growth(figures.memory)
+    line(
+        console,
+        f"median latency of the first {part:.0f} s {np.median(first):.1f} ms, of the last "
+        f"{np.median(last):.1f} ms ({100 * change:+.1f} %); memory grew by {grown:+.1f} MB",
+    )
+    if plot is not None:
+        draw_latency(plot, figures.track, figures.memory)
+        line(console, f"plot: {plot}")
+    return {
+        "figures": figures,
+        "first_ms": float(np.median(first)),
+        "last_ms": float(np.median(last)),
+        "change": change,
+        "memory_growth_mb": grown,
+    }
+
+
+def _growth(memory: list[tuple[float, float]]) -> float:
+    """MB from the first tenth's median to the last tenth's: allocators settle in the first seconds."""
+    values = [mb for _, mb in memory]
+    part = max(1, len(values) // 10)
+    return float(np.median(values[-part:]) - np.median(values[:part])) if values else float("nan")
+
+
+def _print_rows(console: Console, rows: list[Row]) -> None:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("runtime", "ms a frame", "95 %", "fps", "CPU ms", f"times {rows[-1].name}"):
+        table.add_column(heading, justify="left" if heading == "runtime" else "right")
+    for row in rows:
+        table.add_row(
+            row.name,
+            f"{row.frame_ms.median:.1f}",
+            f"{row.frame_ms.p95:.1f}",
+            f"{row.fps:.1f}",
+            f"{row.cpu_ms:.0f}",
+            f"{row.ratio:.1f}",
+        )
+    console.print(table)
+    for row in rows:
+        line(console, f"{row.name}: {row.note}")
+
+
+def _print_counts(console: Console, counts: list[Count], fps: float) -> None:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("avatars", "fps of the slowest", "95 % latency, ms"):
+        table.add_column(heading, justify="right")
+    for count in counts:
+        table.add_row(str(count.sessions), f"{count.fps:.1f}", f"{count.p95_ms:.0f}")
+    console.print(table)
+    held = max((count.sessions for count in counts if count.holds), default=0)
+    line(
+        console,
+        f"this machine holds {held} at {fps:g} fps" + ("" if held < len(counts) else " and maybe more"),
+    )
+
+
+def _row(row: Row | Count) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in row.__dataclass_fields__}

@@ -1,0 +1,120 @@
+"""The face that drives a benchmark: a clip, or the built-in portrait moved by the built-in motion."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from engine.avatar import Avatar
+from engine.landmarks import Landmarker
+from engine.motion_file import load_recording
+from engine.renderer import Renderer
+from engine.runtime import ASSETS, Runtime
+from engine.types import Frame, Image, MienError
+
+PORTRAIT = ASSETS / "portrait.jpg"
+MOTION = ASSETS / "demo-motion.npz"
+KEPT = 60
+"""Pictures held in memory; played to and fro, so that nothing jumps."""
+
+
+def read_portrait(path: Path | None, side: int = 1024) -> Image:
+    """``(H, W, 3) uint8`` RGB, ``side`` pixels at most; raises ``MienError`` when it is no picture."""
+    picture = cv2.imread(str(path or PORTRAIT), cv2.IMREAD_COLOR)
+    if picture is None:
+        raise MienError(f"{path} is not a picture that OpenCV reads. Give a JPEG or PNG file.")
+    scale = side / max(picture.shape[:2])
+    if scale < 1:
+        picture = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def driver_pictures(
+    clip: Path | None, size: tuple[int, int], landmarker: Landmarker, runtime: Runtime
+) -> list[Image]:
+    """The driver's pictures, each ``(height, width, 3) uint8`` RGB; ``size`` is width and height.
+
+    Raises:
+        MienError: no clip, or no face in it.
+    """
+    if clip is None:
+        avatar = Avatar.of(read_portrait(None), landmarker, runtime)
+        renderer = Renderer(avatar, runtime)
+        motions = [motion for motion in load_recording(MOTION) if motion is not None]
+        pictures = [renderer.render(motion).image for motion in motions[:KEPT]]
+    else:
+        pictures = _read(clip)
+        if not any(landmarker.detect(picture) for picture in pictures[:10]):
+            raise MienError(f"No face was found at the start of {clip}. Give a clip of a face.")
+    return [_fit(picture, size) for picture in pictures]
+
+
+def _read(clip: Path) -> list[Image]:
+    if not clip.is_file():
+        raise MienError(f"{clip} is not a file. Give a video of a face, or leave --clip out.")
+    video = cv2.VideoCapture(str(clip))
+    pictures: list[Image] = []
+    while len(pictures) < KEPT:
+        there, picture = video.read()
+        if not there:
+            break
+        pictures.append(np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8))
+    video.release()
+    if not pictures:
+        raise MienError(f"{clip} is not a video that OpenCV reads. Give an mp4, for example.")
+    return pictures
+
+
+def _fit(picture: Image, size: tuple[int, int]) -> Image:
+    """The whole picture within the size; its border repeats beside it, as a room's wall would."""
+    width, height = size
+    scale = min(width / picture.shape[1], height / picture.shape[0])
+    inner = round(picture.shape[1] * scale), round(picture.shape[0] * scale)
+    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    small = cv2.resize(picture, inner, interpolation=how)
+    left, top = (width - inner[0]) // 2, (height - inner[1]) // 2
+    right, bottom = width - inner[0] - left, height - inner[1] - top
+    out = cv2.copyMakeBorder(small, top, bottom, left, right, cv2.BORDER_REPLICATE)
+    return np.asarray(out, np.uint8)
+
+
+class Camera:
+    """Plays pictures to and fro, as a camera would: each is a new array, taken at its own moment.
+
+    Args:
+        pictures: ``(H, W, 3) uint8`` RGB.
+        fps: pace; None is as fast as they are taken.
+        seconds: for how long.
+
+    Attributes:
+        delivered: how many pictures it has given.
+    """
+
+    def __init__(self, pictures: Sequence[Image], fps: float | None, seconds: float) -> None:
+        self._pictures = [*pictures, *pictures[-2:0:-1]]
+        self._fps, self._seconds = fps, seconds
+        self._stopped = False
+        self.delivered = 0
+
+    def stop(self) -> None:
+        """End the iteration."""
+        self._stopped = True
+
+    def __iter__(self) -> Iterator[Frame]:
+        start = time.monotonic_ns()
+        while not self._stopped:
+            number = self.delivered
+            if self._fps is not None:
+                due = start + round(number * 1e9 / self._fps)
+                time.sleep(max(0.0, (due - time.monotonic_ns()) / 1e9))
+            now = time.monotonic_ns()
+            if now - start > self._seconds * 1e9:
+                return
+            picture = self._pictures[number % len(self._pictures)].copy()
+            # Media time runs at the pace asked for, so that the tracker sees the same clip at any speed.
+            yield Frame(picture, number, now, number / (self._fps or 30.0))
+            self.delivered += 1

@@ -1,0 +1,63 @@
+"""The parts of a benchmark: avatar, driver, sessions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from time import perf_counter
+
+import cv2
+
+from engine.avatar import Avatar
+from engine.benchmark.arguments import Options
+from engine.benchmark.driver import driver_pictures, read_portrait
+from engine.landmarks import make_landmarker
+from engine.renderer import Renderer
+from engine.runtime import Runtime, default_runtime
+from engine.runtime.openvino import Network, OpenVinoRuntime
+from engine.session import Session
+from engine.tracker import Tracker, TrackerSettings
+from engine.types import Image
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What the parts of a benchmark share.
+
+    Attributes:
+        runtime: the default one, its network run on every frame, trained or not.
+        avatar: prepared for it.
+        portrait: ``(H, W, 3) uint8`` RGB.
+        pictures: the driver's, ``(H, W, 3) uint8`` RGB.
+        ready_s: seconds that the runtime and the avatar took.
+    """
+
+    runtime: OpenVinoRuntime
+    avatar: Avatar
+    portrait: Image
+    pictures: list[Image]
+    ready_s: float
+
+    @contextmanager
+    def session(self, runtime: Runtime | None = None, avatar: Avatar | None = None) -> Iterator[Session]:
+        """A new session as a live run has it, for one measurement."""
+        renderer = Renderer(avatar or self.avatar, runtime or self.runtime)
+        cv2.setNumThreads(1)  # as a live run has it
+        with Tracker(TrackerSettings(live=True)) as tracker:
+            # Nothing is skipped: a benchmark's pictures all count.
+            yield Session(tracker, renderer)
+
+
+def set_up(options: Options) -> Setup:
+    """Load everything; raises ``MienError`` for a portrait or clip without a face."""
+    start = perf_counter()
+    runtime = default_runtime(options.threads, options.precision)
+    portrait = read_portrait(options.avatar)
+    with make_landmarker() as landmarker:
+        avatar = Avatar.of(portrait, landmarker, runtime, str(options.avatar or "the portrait"))
+        ready = perf_counter() - start
+        pictures = driver_pictures(options.clip, options.size, landmarker, runtime)
+    # Every figure below is that of a trained network, also while the shipped one is not.
+    runtime.network = Network.EVERY_FRAME
+    return Setup(runtime, avatar, portrait, pictures, ready)

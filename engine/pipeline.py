@@ -1,0 +1,293 @@
+"""Stages in threads of their own, joined by links: capture -> track -> render -> send.
+
+Work that releases the GIL (OpenCV, OpenVINO, FFmpeg) runs side by side, and how far a slow stage holds up
+the others is said where a link is made (:class:`engine.links.Policy`).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from time import monotonic, perf_counter, thread_time
+from typing import Any, TypeVar
+
+from engine.links import Closed, Link
+from engine.samples import Samples
+from engine.types import MienError
+
+In = TypeVar("In")
+Out = TypeVar("Out")
+Command = Callable[[], None]
+_Self = TypeVar("_Self", bound="Pipeline")
+
+STUCK_S = 2.0
+"""Seconds to wait for a stage's end; a driver can hang in a read for ever and must not hold up the exit."""
+
+
+class Stage:
+    """One thread of a pipeline; :class:`Pipeline` makes them.
+
+    Attributes:
+        name: what messages call it.
+        work_ms: milliseconds spent on each item.
+        queue_ms: milliseconds that each item waited in the link before it.
+        cpu_s: seconds of processor time of this thread (not of the threads that libraries start).
+        fault: what ended it, if it failed.
+    """
+
+    def __init__(
+        self, name: str, required: bool, inlet: Link[Any] | None, outlets: Sequence[Link[Any]]
+    ) -> None:
+        self.name, self.required = name, required
+        self.inlet, self.outlets = inlet, tuple(outlets)
+        self.work_ms, self.queue_ms = Samples(), Samples()
+        self.cpu_s = 0.0
+        self.fault: MienError | None = None
+        self.thread: threading.Thread | None = None
+        self._commands: deque[Command] = deque()
+        self._lane = threading.Lock()
+        self._over = False
+
+    def tell(self, command: Command) -> bool:
+        """Have ``command`` run in this stage's thread before its next item; never dropped, in order.
+
+        Returns:
+            False when the stage has ended and will run nothing any more.
+        """
+        with self._lane:
+            if self._over:
+                return False
+            self._commands.append(command)
+        if self.inlet is not None:
+            self.inlet.nudge()
+        return True
+
+    def obey(self) -> None:
+        """Run the commands that have come in."""
+        while self._commands:
+            self._commands.popleft()()
+
+    def end_lane(self) -> None:
+        """Run the last commands and take no more."""
+        while True:
+            self.obey()
+            with self._lane:
+                if not self._commands:
+                    self._over = True
+                    return
+
+    def refuse(self) -> None:
+        """Take no more commands, after a failure."""
+        with self._lane:
+            self._over = True
+            self._commands.clear()
+
+    def give(self, item: Any) -> bool:
+        """Put ``item`` into every outlet; False when none of them is open any more."""
+        if not self.outlets:
+            return True
+        taken = [outlet.put(item) for outlet in self.outlets]
+        return any(taken)
+
+
+class Pipeline:
+    """Threads that start and end together.
+
+    >>> numbers, doubled = Link(Policy.WAIT), Link(Policy.WAIT)       # doctest: +SKIP
+    >>> pipeline = Pipeline()
+    >>> pipeline.feed("count", range(3), [numbers])
+    >>> pipeline.stage("double", lambda n: 2 * n, numbers, [doubled])
+    >>> with pipeline:
+    ...     list(doubled)
+    [0, 2, 4]
+
+    When the feed ends, what is under way is finished and every stage ends after the one before it.  When a
+    required stage fails, all are stopped, and :meth:`wait` or the end of the ``with`` block raises its error,
+    once.  A stage that is not required ends alone.
+
+    Args:
+        on_fault: called, in the failing stage's thread, with every stage that fails.
+    """
+
+    def __init__(self, on_fault: Callable[[Stage], None] | None = None) -> None:
+        self.stages: list[Stage] = []
+        self._runs: list[Callable[[], None]] = []
+        self._stops: list[Callable[[], None]] = []
+        self._on_fault = on_fault
+        self._lock = threading.Lock()
+        self._error: MienError | None = None
+        self._ending, self._stopping = threading.Event(), threading.Event()
+
+    def feed(
+        self,
+        name: str,
+        items: Iterable[Out],
+        outlets: Sequence[Link[Out]],
+        stop: Callable[[], None] | None = None,
+    ) -> Stage:
+        """A stage that gives what it iterates over; ``stop`` makes a waiting iteration end."""
+        stage = Stage(name, True, None, outlets)
+        if stop is not None:
+            self._stops.append(stop)
+
+        def run() -> None:
+            iterator = iter(items)
+            while not self._ending.is_set():
+                start = perf_counter()
+                item = next(iterator, None)
+                stage.work_ms.add(1000 * (perf_counter() - start))
+                if item is None or not stage.give(item):
+                    break
+                stage.obey()
+
+        return self._add(stage, run, None)
+
+    def stage(
+        self,
+        name: str,
+        work: Callable[[In], Out | None],
+        inlet: Link[In],
+        outlets: Sequence[Link[Out]] = (),
+        *,
+        required: bool = True,
+        finish: Callable[[], None] | None = None,
+    ) -> Stage:
+        """A stage that works on what it takes; a result of None is not handed on.
+
+        Args:
+            required: whether its failure ends the pipeline.
+            finish: called last in its thread, also after a failure.
+        """
+        stage = Stage(name, required, inlet, outlets)
+
+        def run() -> None:
+            while True:
+                try:
+                    item = inlet.take()
+                except Closed:
+                    return
+                stage.obey()
+                if item is None:
+                    continue
+                stage.queue_ms.add(1000 * inlet.waited)
+                start = perf_counter()
+                result = work(item)
+                stage.work_ms.add(1000 * (perf_counter() - start))
+                stage.cpu_s = thread_time()
+                if result is not None and not stage.give(result):
+                    return
+
+        return self._add(stage, run, finish)
+
+    def _add(self, stage: Stage, run: Callable[[], None], finish: Callable[[], None] | None) -> Stage:
+        self.stages.append(stage)
+        self._runs.append(lambda: self._live(stage, run, finish))
+        return stage
+
+    def _live(self, stage: Stage, run: Callable[[], None], finish: Callable[[], None] | None) -> None:
+        try:
+            try:
+                run()
+                stage.end_lane()
+            finally:
+                if finish is not None:
+                    finish()
+        except Exception as error:
+            stage.refuse()
+            self._failed(stage, error)
+        finally:
+            # Upstream may still be giving: its link must not fill up or make it wait.
+            if stage.inlet is not None:
+                stage.inlet.abort()
+            for outlet in stage.outlets:
+                outlet.close()
+
+    def _failed(self, stage: Stage, error: Exception) -> None:
+        words = error if isinstance(error, MienError) else _in_words(stage, error)
+        stage.fault = words
+        if stage.required:
+            with self._lock:
+                first = self._error is None and not self._stopping.is_set()
+                if first:
+                    self._error = words
+            self._halt()
+        if self._on_fault is not None:
+            self._on_fault(stage)
+
+    @property
+    def running(self) -> bool:
+        """Whether any stage is at work."""
+        return any(stage.thread is not None and stage.thread.is_alive() for stage in self.stages)
+
+    def start(self) -> None:
+        """Start every stage; those that take first, so that nothing is dropped for want of a taker."""
+        if self._stopping.is_set():
+            return
+        for stage, run in reversed(list(zip(self.stages, self._runs, strict=True))):
+            if stage.thread is None:
+                stage.thread = threading.Thread(target=run, name=stage.name, daemon=True)
+                stage.thread.start()
+
+    def stop(self) -> None:
+        """End every stage, forgetting what is under way.  Any thread, any number of times, started or not."""
+        self._halt()
+        self._join(STUCK_S)
+
+    def end(self) -> None:
+        """End the feeds; what is under way is finished.  Then :meth:`wait`."""
+        if not self._ending.is_set():
+            self._ending.set()
+            for stop in self._stops:
+                stop()
+
+    def _halt(self) -> None:
+        self.end()
+        if self._stopping.is_set():
+            return
+        self._stopping.set()
+        for stage in self.stages:
+            if stage.inlet is not None:
+                stage.inlet.abort()
+            for outlet in stage.outlets:
+                outlet.abort()
+
+    def _join(self, timeout: float | None) -> bool:
+        end = None if timeout is None else monotonic() + timeout
+        me = threading.current_thread()
+        for stage in self.stages:
+            if stage.thread is not None and stage.thread is not me:
+                stage.thread.join(None if end is None else max(0.0, end - monotonic()))
+        return not self.running
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait for the end of every stage; False when it has not come after ``timeout`` seconds.
+
+        Raises:
+            MienError: what a required stage failed of; once.
+        """
+        ended = self._join(timeout)
+        self.raise_error()
+        return ended
+
+    def raise_error(self) -> None:
+        """Raise what a required stage failed of, unless that was done before."""
+        with self._lock:
+            error, self._error = self._error, None
+        if error is not None:
+            raise error
+
+    def __enter__(self: _Self) -> _Self:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self.stop()
+        if kind is None:
+            self.raise_error()
+
+
+def _in_words(stage: Stage, error: Exception) -> MienError:
+    told = MienError(f"The {stage.name} stage failed ({type(error).__name__}: {error}). Please report this.")
+    told.__cause__ = error
+    return told

@@ -1,0 +1,53 @@
+"""A virtual camera that exists only here, registered with pyvirtualcam as a backend."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import pytest
+
+
+class FakeBackend:
+    """What pyvirtualcam asks of a backend."""
+
+    away = False
+    sent: list[np.ndarray] = []  # noqa: RUF012
+    opened: list[dict[str, Any]] = []  # noqa: RUF012
+    closed = 0
+
+    def __init__(self, **wishes: Any) -> None:
+        if FakeBackend.away or wishes["device"] == "nowhere":
+            raise RuntimeError("no device")
+        self._device = wishes["device"] or "Fake Camera"
+        FakeBackend.opened.append(wishes)
+
+    def send(self, frame: np.ndarray) -> None:
+        if FakeBackend.away:
+            raise RuntimeError("write failed")
+        FakeBackend.sent.append(frame.copy())
+
+    def device(self) -> str:
+        return self._device
+
+    def native_fourcc(self) -> int | None:
+        return None
+
+    def close(self) -> None:
+        FakeBackend.closed += 1
+
+
+@contextmanager
+def plugged() -> Iterator[type[FakeBackend]]:
+    """The backend ``fake``, as new."""
+    pyvirtualcam = pytest.importorskip("pyvirtualcam")
+    FakeBackend.away, FakeBackend.closed = False, 0
+    FakeBackend.sent.clear()
+    FakeBackend.opened.clear()
+    pyvirtualcam.register_backend("fake", FakeBackend)
+    try:
+        yield FakeBackend
+    finally:
+        pyvirtualcam.camera.BACKENDS.pop("fake", None)

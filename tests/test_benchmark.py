@@ -1,0 +1,154 @@
+"""The benchmark: its figures add up, its words are plain, its files are whole."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as Pil
+
+from engine.benchmark import compare as comparing
+from engine.benchmark.__main__ import main
+from engine.benchmark.arguments import parse
+from engine.benchmark.driver import Camera
+from engine.benchmark.measure import Spread
+from engine.benchmark.plot import draw_latency
+from engine.samples import Samples
+from engine.types import MienError
+
+
+def test_a_paced_camera_keeps_its_pace_and_never_gives_the_same_array() -> None:
+    pictures = [np.full((4, 4, 3), n, np.uint8) for n in range(3)]
+    frames = list(Camera(pictures, 50.0, 0.5))
+    assert 20 <= len(frames) <= 26
+    assert [int(frame.image[0, 0, 0]) for frame in frames[:6]] == [0, 1, 2, 1, 0, 1], "to and fro"
+    assert all(frame.image is not pictures[0] for frame in frames)
+    spans = np.diff([frame.captured_ns for frame in frames]) / 1e9
+    assert np.median(spans) == pytest.approx(0.02, abs=0.006)
+
+
+@pytest.mark.slow
+def test_the_built_in_face_is_measured_stage_by_stage(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.benchmark.measure.WARM_UP_S", 0.5)
+    out, plot = tmp_path / "out.json", tmp_path / "plot.png"
+    words = ["--seconds", "1", "--size", "320x240", "--json", str(out), "--plot", str(plot)]
+    assert main(words) == 0
+    runs = json.loads(out.read_text())["runs"]
+    assert len(runs) == 6
+    for figures in runs.values():
+        assert figures["shown"] > 0
+        stages = sum(stage["median"] for stage in figures["stages"].values())
+        assert stages > 0 and figures["latency"]["median"] > 0.5 * stages
+        assert figures["latency"]["median"] <= figures["latency"]["p95"] <= figures["latency"]["p99"]
+        assert figures["peak_mb"] >= 50 and figures["cpu_ms"] > 1
+    said = capsys.readouterr().out
+    for word in ("camera pace", "full speed", "track", "hand over", "dropped", "live-fast"):
+        assert word in said
+    with Pil.open(plot) as image:
+        assert image.size == (1200, 640)
+
+
+def test_the_soak_says_how_latency_and_memory_changed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("engine.benchmark.measure.WARM_UP_S", 0.5)
+    assert main(["--live", "2", "--size", "320x240", "--fps", "10", "--json", "-"]) == 0
+    said = capsys.readouterr()
+    live = json.loads(said.out)["live"]
+    assert live["first_ms"] > 0 and live["last_ms"] > 0 and abs(live["memory_growth_mb"]) < 200
+    assert "of the last" in said.err and (tmp_path / "mien-benchmark.png").stat().st_size > 5000
+
+
+def test_runtimes_take_turns_and_ratios_are_to_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    turns: list[str] = []
+
+    def arm(name: str, milliseconds: float) -> comparing.Arm:
+        import time
+
+        def frame() -> None:
+            turns.append(name)
+            time.sleep(milliseconds / 1000)
+
+        return comparing.Arm(name, frame, "")
+
+    rows = comparing._take_turns([arm("quick", 2), arm("slow", 20)], 0.3)
+    assert turns.count("quick") == turns.count("slow") >= 8
+    assert rows[1].ratio == 1.0 and 4 < rows[0].ratio < 12
+    assert rows[0].fps == pytest.approx(1000 / rows[0].frame_ms.median)
+
+
+@pytest.mark.slow
+def test_the_published_network_is_a_baseline_in_the_same_run(capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("torch")
+    assert main(["--compare", "openvino,torch,paper", "--seconds", "2", "--json", "-"]) == 0
+    rows = json.loads(capsys.readouterr().out)["compare"]
+    assert rows["paper"]["ratio"] == 1.0 and rows["openvino"]["ratio"] > 5
+    assert "source encoded for every frame" in rows["paper"]["note"]
+
+
+@pytest.mark.slow
+def test_sessions_are_added_until_the_machine_lags(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--sessions", "2", "--fps", "2", "--seconds", "3", "--json", "-"]) == 0
+    counts = json.loads(capsys.readouterr().out)["sessions"]
+    assert [count["sessions"] for count in counts] == [1, 2] and counts[0]["fps"] == pytest.approx(2, rel=0.4)
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        (["--clip", "nowhere.mp4"], "nowhere.mp4 is not a file"),
+        (["--avatar", "nowhere.jpg"], "is not a picture"),
+        (["--compare", "abacus"], "no runtime 'abacus'"),
+        (["--size", "7"], "is no size"),
+        (["--seconds", "-1"], "no positive number"),
+        (["--json", "/nowhere/x.json"], "cannot be written"),
+        (["--sessions", "0"], "whole number from 1"),
+        (["--nonsense"], "nonsense"),
+    ],
+)
+def test_bad_input_is_one_line(words: list[str], wanted: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words) == 2
+    said = capsys.readouterr()
+    assert wanted in said.err and said.err.count("\n") == 1
+
+
+def test_without_torch_a_comparison_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(MienError, match=r"\[train\]"):
+        comparing._import_torch("paper")
+
+
+def test_percentiles_are_those_of_the_values() -> None:
+    samples = Samples(1000)
+    for value in range(101):
+        samples.add(value)
+    assert Spread.of(samples) == Spread(50.0, 95.0, 99.0)
+
+
+def test_the_plot_shows_what_it_was_given(tmp_path: Path) -> None:
+    flat = [(n / 30, 40.0) for n in range(3000)]
+    steep = [(n / 30, 40.0 + n / 30) for n in range(3000)]
+    memory = [(float(n), 300.0) for n in range(100)]
+    pictures = []
+    for number, track in enumerate((flat, steep)):
+        path = tmp_path / f"{number}.png"
+        draw_latency(path, track, memory)
+        with Pil.open(path) as image:
+            pictures.append(np.asarray(image.convert("RGB")))
+    blue = [np.argwhere((p[60:370, 95:1165] == (10, 70, 160)).all(axis=2)) for p in pictures]
+    assert np.ptp(blue[0][:, 0]) < 6, "a flat course is a flat line"
+    assert np.corrcoef(blue[1][:, 1], -blue[1][:, 0])[0, 1] > 0.95, "and one that grows rises"
+    with pytest.raises(MienError, match="cannot be written"):
+        draw_latency(tmp_path / "no" / "where.png", flat, memory)
+
+
+def test_the_defaults_are_what_the_help_says() -> None:
+    options = parse([])
+    assert (options.size, options.fps, options.seconds) == ((640, 480), 30.0, 10.0)

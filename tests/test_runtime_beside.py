@@ -1,0 +1,75 @@
+"""The network beside the frames: what it gives is what it gives on every frame, only later."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+from test_runtime import dense, face, moved, openvino, trained
+
+from engine.runtime import Network, OpenVinoRuntime, default_runtime
+from engine.runtime.base import AvatarCode
+from engine.types import Floats
+
+__all__ = ["face", "trained"]
+
+
+def settle(runtime: OpenVinoRuntime, code: AvatarCode, points: Floats, driving: Floats) -> None:
+    """Render one motion until the network has seen it."""
+    for _ in range(3):
+        runtime.render(code, points, driving)
+        while runtime._beside is not None and not runtime._beside.done():
+            time.sleep(0.005)
+
+
+@pytest.mark.parametrize("precision", ["f32", "bf16"])
+def test_a_motion_that_stays_gives_what_every_frame_would(face, trained, precision: str) -> None:  # type: ignore[no-untyped-def]
+    image, points = face
+    _, folder = trained
+    exact, beside = openvino(folder, precision), openvino(folder, precision)
+    beside.network = Network.BESIDE
+    code = exact.encode(image)
+    driving = moved(points)
+    expected = exact.render(code, points, driving)
+    settle(beside, code, points, driving)
+    found = beside.render(code, points, driving)
+    np.testing.assert_allclose(found.flow, expected.flow, atol=1e-5)
+    np.testing.assert_allclose(found.occlusion, expected.occlusion, atol=1e-5)
+    np.testing.assert_allclose(found.paint, expected.paint, atol=1e-5)
+    assert np.abs(expected.paint).max() > 1e-3
+
+
+def test_the_warp_follows_every_frame_without_waiting_for_the_network(face, trained) -> None:  # type: ignore[no-untyped-def]
+    image, points = face
+    runtime = openvino(trained[1], "f32")
+    code = runtime.encode(image)
+    runtime.network = Network.BESIDE
+    first = runtime.render(code, points, points).flow.copy()
+    second = runtime.render(code, points, moved(points)).flow.copy()
+    assert np.abs(first).max() < 1e-3 < np.abs(second).max(), "the very frame's motion"
+
+
+def test_another_avatar_gets_nothing_of_the_last_ones_paint(face, trained) -> None:  # type: ignore[no-untyped-def]
+    image, points = face
+    runtime = openvino(trained[1], "f32")
+    runtime.network = Network.BESIDE
+    code, other = runtime.encode(image), runtime.encode(np.ascontiguousarray(image[:, ::-1]))
+    settle(runtime, code, points, moved(points))
+    assert np.abs(runtime.render(code, points, moved(points)).paint).max() > 1e-3
+    assert np.abs(runtime.render(other, points, moved(points)).paint).max() == 0
+
+
+def test_without_its_network_an_untrained_model_gives_the_same(face) -> None:  # type: ignore[no-untyped-def]
+    image, points = face
+    runtime = default_runtime(threads=1, precision="f32")
+    if not runtime.untrained:
+        pytest.skip("the shipped model is trained")
+    code = runtime.encode(image)
+    assert runtime.network is Network.OFF
+    quick = runtime.render(code, points, moved(points), dense())
+    flow, paint = quick.flow.copy(), quick.paint.copy()
+    runtime.network = Network.EVERY_FRAME
+    whole = runtime.render(code, points, moved(points), dense())
+    np.testing.assert_array_equal(flow, whole.flow)
+    np.testing.assert_array_equal(paint, whole.paint)

@@ -1,0 +1,183 @@
+"""Stills as extra identities: a still moved by another clip's motion is a pair whose dense flow is known.
+
+The motion is the teacher flow of a packed pair, brought to the still's face by the similarity of the two
+faces' landmarks and smoothed until it folds nowhere.  The driving picture is made by the warp; the teacher is
+that flow itself, and nothing is occluded.  What the live tracker sees of the pair is measured as for clips.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from engine.landmarks import Landmarker
+from engine.runtime.base import FIELD_SIZE, IMAGE_SIZE
+from engine.types import Face, Floats, Image, MienError
+from train.data.clips import Clip, read_pictures
+from train.data.dataset import PackedClip
+from train.data.packing import FORMAT, write_packed
+from train.data.teacher import NORM_PER_PIXEL, pixel_grid
+from train.data.tracking import SourceView, track_clip
+
+SEEN = 0.85
+"""Least visible share of a flow that is carried over: what is filled in must stay little."""
+
+FOLD = 0.3
+"""Least local scale of the warp: below it the picture would fold or smear."""
+
+TRIES = 4
+"""Pairs that are tried for each one wanted."""
+
+
+@dataclass(frozen=True, slots=True)
+class StillConfig:
+    """What is packed of a still.
+
+    Attributes:
+        drivings: pairs.
+        seed: of the choice.
+    """
+
+    drivings: int = 6
+    seed: int = 4
+
+
+def pack_still(
+    still: Clip, donors: Sequence[Path], config: StillConfig, landmarker: Landmarker, folder: Path
+) -> dict[str, Any]:
+    """Warp, track and write ``folder`` in the format of packed clips; returns its ``meta.json``.
+
+    Args:
+        donors: packed clips whose motion may be taken.
+
+    Raises:
+        MienError: the still cannot be used, no motion fits it, or the folder cannot be written.
+    """
+    tracked = track_clip(read_pictures(still, 1), landmarker, str(still.path))
+    image, face = tracked.images[0], tracked.faces[0]
+    rng = np.random.default_rng((config.seed, zlib.crc32(still.id.encode())))
+    view = SourceView(image, face)
+    frames, faces, rows = [image], [face], []
+    for _ in range(TRIES * config.drivings):
+        flow = _motion(PackedClip.open(donors[int(rng.integers(len(donors)))]), view.points, rng)
+        made = None if flow is None else _driven(view, image, flow, landmarker)
+        if made is None or flow is None:
+            continue
+        driving, there, points, dense = made
+        frames.append(driving)
+        faces.append(there)
+        rows.append((points, dense, np.concatenate([flow, _inside(flow)])))
+        if len(rows) == config.drivings:
+            break
+    if not rows:
+        raise MienError(f"{still.path}: no clip's motion fits this face. Leave it out.")
+    points, dense, teacher = (np.stack(part) for part in zip(*rows, strict=True))
+    arrays: dict[str, np.ndarray] = {
+        "frames": np.stack(frames),
+        "landmarks": np.stack([each.landmarks for each in faces]).astype(np.float32),
+        "pairs": np.array([(0, k + 1) for k in range(len(rows))], np.int32),
+        "source_points": np.repeat(view.points[None], len(rows), axis=0).astype(np.float32),
+        "driving_points": points.astype(np.float32),
+        "dense": dense.astype(np.float16),
+        "teacher": teacher.astype(np.float16),
+    }
+    meta = {
+        "format": FORMAT,
+        "clip": {**asdict(still), "path": str(still.path)},
+        "config": asdict(config),
+        "frames": len(frames),
+        "pairs": len(rows),
+    }
+    write_packed(folder, arrays, meta)
+    return meta
+
+
+def carried_flow(flow: Floats, visible: Floats, ours: Floats, theirs: Floats) -> Floats:
+    """A backward flow on another face.
+
+    Args:
+        flow: ``(2, 64, 64)`` of the donor, normalised units.
+        visible: ``(64, 64)`` where it is to be believed; elsewhere its surroundings fill it in.
+        ours, theirs: ``(478, 2)`` landmarks of the still and of the donor's source picture, model
+            coordinates.
+
+    Returns:
+        ``(2, 64, 64) float32`` on the still.
+    """
+    weight = cv2.GaussianBlur(visible + np.float32(1e-3), (0, 0), 2.0)
+    filled = [
+        np.where(
+            visible > 0.5, plane, cv2.GaussianBlur(plane * (visible + np.float32(1e-3)), (0, 0), 2.0) / weight
+        )
+        for plane in flow
+    ]
+    smooth = cv2.GaussianBlur(np.dstack(filled).astype(np.float32), (0, 0), 1.0)
+    # The similarity from the still's coordinates to the donor's, as complex numbers.
+    z, w = ours @ np.array([1, 1j]), theirs @ np.array([1, 1j])
+    spread = z - z.mean()
+    slope = complex(np.vdot(spread, w - w.mean()) / np.vdot(spread, spread).real)
+    axis = np.linspace(-1, 1, FIELD_SIZE)
+    place = slope * (axis[None, :] + 1j * axis[:, None] - z.mean()) + w.mean()
+    at = (np.stack([place.real, place.imag], axis=2) + 1) * ((FIELD_SIZE - 1) / 2)
+    there = cv2.remap(smooth, at.astype(np.float32), None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    back = (there[..., 0] + 1j * there[..., 1]) / slope
+    return np.stack([back.real, back.imag]).astype(np.float32)
+
+
+def warp_picture(image: Image, flow: Floats) -> Image:
+    """``(256, 256, 3) uint8``: position y shows the picture at ``y + flow(y)``, flow enlarged bilinearly."""
+    x, y = pixel_grid()
+    step = (FIELD_SIZE - 1) / (IMAGE_SIZE - 1)
+    planes = np.ascontiguousarray(flow.transpose(1, 2, 0))
+    large = cv2.remap(planes, x * np.float32(step), y * np.float32(step), cv2.INTER_LINEAR)
+    large = np.asarray(large / np.float32(NORM_PER_PIXEL), np.float32)
+    moved = cv2.remap(
+        image, x + large[..., 0], y + large[..., 1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+    )
+    return np.asarray(moved, np.uint8)
+
+
+def folds(flow: Floats) -> bool:
+    """Whether the warp by a backward flow ``(2, 64, 64)`` squeezes or turns over a place."""
+    node = 2.0 / (FIELD_SIZE - 1)
+    dx, dy = np.diff(flow, axis=2)[:, :-1] / node, np.diff(flow, axis=1)[:, :, :-1] / node
+    area = (1 + dx[0]) * (1 + dy[1]) - dx[1] * dy[0]
+    return bool(area.min() < FOLD or area.max() > 1 / FOLD)
+
+
+def _motion(donor: PackedClip, points: Floats, rng: np.random.Generator) -> Floats | None:
+    """The motion of one of the donor's pairs on a face with these landmarks; None where it does not fit."""
+    share = donor.importance.astype(np.float64)
+    row = int(rng.choice(len(share), p=share / share.sum()))
+    teacher = np.asarray(donor.arrays["teacher"][row], np.float32)
+    if teacher[2].mean() < SEEN:
+        return None
+    theirs = np.asarray(donor.arrays["source_points"][row], np.float32)
+    flow = carried_flow(teacher[:2], teacher[2], points, theirs)
+    return None if folds(flow) else flow
+
+
+def _driven(
+    view: SourceView, image: Image, flow: Floats, landmarker: Landmarker
+) -> tuple[Image, Face, Floats, Floats] | None:
+    """The driving picture, its face, and what the live tracker makes of the pair."""
+    driving = warp_picture(image, flow)
+    landmarker.reset()
+    face = landmarker.track(driving)
+    driven = None if face is None else view.drive(driving, face)
+    if face is None or driven is None:
+        return None
+    return driving, face, driven.points, driven.dense
+
+
+def _inside(flow: Floats) -> Floats:
+    """``(1, 64, 64)``: 1 where the still itself is shown, 0 where its repeated border is."""
+    axis = np.linspace(-1, 1, FIELD_SIZE, dtype=np.float32)
+    x, y = axis[None, :] + flow[0], axis[:, None] + flow[1]
+    return np.asarray((np.abs(x) <= 1) & (np.abs(y) <= 1), np.float32)[None]

@@ -1,0 +1,148 @@
+"""Cross-identity driving: other people's portraits driven by unseen clips, through the engine.
+
+Tracker, carrying over and composition are the engine's, at file settings; each passage is tracked once and
+drawn by every method.  There is no true picture, so motion is held against the driver's
+(:mod:`train.metrics.fidelity`) and the face against the portrait's (:mod:`train.metrics.identity`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from engine.avatar import Avatar
+from engine.landmarks import Landmarker
+from engine.motion import Motion
+from engine.renderer import Renderer
+from engine.runtime.base import Runtime
+from engine.session import Session
+from engine.tracker import Tracker
+from engine.types import Face, Floats, Frame, Image, MienError
+from train.evaluation.passages import Passage
+from train.metrics.fidelity import compare, motion_of
+from train.metrics.identity import FaceEmbedding, cosine
+
+METHODS = ("still", "warp", "ours")
+MEASURES = ("correlation", "gain", "jitter", "identity", "lost")
+RATE = 25.0
+LOOKS = 4
+"""Frames of a result whose identity is measured."""
+
+UNMOVED = {"correlation": 0.0, "gain": 0.0, "jitter": 0.0, "identity": 1.0, "lost": 0.0}
+"""What the still image gets, by definition."""
+
+
+@dataclass(frozen=True)
+class Drive:
+    """One passage driving one portrait, measured.
+
+    Attributes:
+        clip, portrait: ids of the driving clip and of the portrait's.
+        kind: of the passage.
+        scores: method -> measure -> value (NaN where it cannot be taken).
+        pictures: portrait, driver, untrained warp, ours at the passage's strongest motion.
+    """
+
+    clip: str
+    portrait: str
+    kind: str
+    scores: dict[str, dict[str, float]]
+    pictures: tuple[Image, ...]
+
+
+class Driving:
+    """Drives portraits and measures the results.
+
+    Args:
+        runtimes: of the untrained warp and of the weights under test.
+        landmarker: finds faces in portraits and results.
+        embed: the face embedding, or None: identity is NaN then.
+    """
+
+    def __init__(self, runtimes: dict[str, Runtime], landmarker: Landmarker, embed: FaceEmbedding | None):
+        self._runtimes = runtimes
+        self._landmarker = landmarker
+        self._embed = embed
+
+    def run(
+        self,
+        passages: Sequence[Passage],
+        portraits: Sequence[tuple[str, str, Image]],
+        done: Callable[[], None] = lambda: None,
+    ) -> list[Drive]:
+        """Each passage drives a portrait of another group of people, the portraits in turn.
+
+        Args:
+            portraits: id, group and picture; a passage's own clip is found by its id.
+        """
+        groups = {name: group for name, group, _ in portraits}
+        drives: list[Drive] = []
+        turn = 0
+        for passage in passages:
+            for _ in portraits:  # the next portrait of another group with a usable face
+                name, group, image = portraits[turn % len(portraits)]
+                turn += 1
+                if group != groups.get(passage.clip, passage.clip):
+                    drive = self._drive(passage, name, image)
+                    if drive is not None:
+                        drives.append(drive)
+                        break
+            done()
+        return drives
+
+    def _drive(self, passage: Passage, name: str, portrait: Image) -> Drive | None:
+        avatars = {}
+        for method, runtime in self._runtimes.items():
+            try:
+                avatars[method] = Avatar.of(portrait, self._landmarker, runtime, name)
+            except MienError:  # no face, or too small a one
+                return None
+        motions, driver = tracked(passage.frames), motion_of(passage.frames, passage.face)
+        strongest = int(np.argmax(driver.strength()))
+        scores, pictures = {"still": dict(UNMOVED)}, [portrait, passage.frames[strongest]]
+        for method, runtime in self._runtimes.items():
+            results = rendered(motions, passage.frames, avatars[method], runtime)
+            found = compare(driver, motion_of(results, avatars[method].face))
+            scores[method] = {
+                "correlation": found.correlation,
+                "gain": found.gain,
+                "jitter": found.jitter,
+                **self._identity(portrait, avatars[method].face, results),
+            }
+            pictures.append(results[strongest])
+        return Drive(passage.clip, name, passage.kind, scores, tuple(pictures))
+
+    def _identity(self, portrait: Image, face: Face, results: list[Image]) -> dict[str, float]:
+        places = np.unique(np.linspace(1, len(results) - 1, LOOKS).round().astype(int))
+        seen: list[Floats] = []
+        for place in places:
+            self._landmarker.reset()
+            there = self._landmarker.track(results[place])
+            if there is not None and self._embed is not None:
+                seen.append(self._embed(results[place], there.landmarks))
+            elif there is not None:
+                seen.append(np.zeros(0, np.float32))
+        lost = 1.0 - len(seen) / len(places)
+        if self._embed is None or not seen:
+            return {"identity": float("nan"), "lost": lost}
+        person = self._embed(portrait, face.landmarks)
+        return {"identity": float(np.mean([cosine(one, person) for one in seen])), "lost": lost}
+
+
+def tracked(frames: Sequence[Image]) -> list[Motion | None]:
+    """The motion of every frame relative to the first, at file settings."""
+    with Tracker() as tracker:
+        return [tracker.track(Frame(image, k, 0, k / RATE)) for k, image in enumerate(frames)]
+
+
+def rendered(
+    motions: Sequence[Motion | None], frames: Sequence[Image], avatar: Avatar, runtime: Runtime
+) -> list[Image]:
+    """The portrait with each of these motions."""
+    session = Session(None, Renderer(avatar, runtime))
+    return [
+        session.play(Frame(image, k, 0, k / RATE), motion).image
+        for k, (image, motion) in enumerate(zip(frames, motions, strict=True))
+    ]

@@ -1,0 +1,212 @@
+"""Passages of unseen clips that drive other people's portraits: a subtle and a lively one of each clip.
+
+Packed clips hold single frames; the motion of a passage needs the clip itself, which is read from where
+``prepare`` found it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engine.landmarks import Landmarker
+from engine.runtime.base import IMAGE_SIZE
+from engine.types import Face, Floats, Image, MienError
+from train.data.choice import openness
+from train.data.clips import Clip, iterate_pictures, read_pictures
+from train.data.dataset import PackedClip
+from train.data.tracking import track_clip
+from train.metrics.fidelity import motion_of
+
+KINDS = ("subtle", "lively")
+READ = 200
+"""Most frames of a clip that are looked through."""
+
+LOOK = 5
+"""Every which frame is looked at when a passage is chosen."""
+
+SUBTLE = (0.4, 1.2)
+WANTED = 0.7
+"""Mean facial motion at a passage's peak, pixels of a 128 px face: the range called subtle, its middle."""
+
+FRONTAL = 0.4
+"""Most turn of the head (see :func:`turn_of`) at which a portrait or passage begins, given a choice."""
+
+LEAST, MOST_LIVELY = 1.5, 12.0
+"""The same of a lively passage; more than the second is a cut or a lost face."""
+
+
+@dataclass(frozen=True)
+class Passage:
+    """Frames that drive, of one person.
+
+    Attributes:
+        clip: id of the clip.
+        kind: ``"subtle"`` or ``"lively"``.
+        frames: ``(H, W, 3) uint8`` RGB.
+        face: the face in the first frame.
+        strength: mean facial motion at its peak, pixels of a 128 px face.
+        peak: index of the frame in which it was seen.
+    """
+
+    clip: str
+    kind: str
+    frames: list[Image]
+    face: Face
+    strength: float
+    peak: int
+
+
+def find_passages(
+    clips: list[PackedClip],
+    wanted: int,
+    length: int,
+    landmarker: Landmarker,
+    done: Callable[[], None] = lambda: None,
+) -> tuple[list[Passage], list[str]]:
+    """Passages of up to ``wanted`` clips, evenly spread over ``clips``.
+
+    Args:
+        length: frames of a passage.
+        done: called after every clip that is looked at.
+
+    Returns:
+        The passages, and a line for every clip that cannot be read any more.
+    """
+    # Those in between take the place of clips that are gone or show nothing to measure.
+    order = sorted(range(len(clips)), key=lambda k: (k * wanted % len(clips) >= wanted, k))
+    passages: list[Passage] = []
+    missing: list[str] = []
+    used = 0
+    for place in order:
+        if used == wanted:
+            break
+        clip = _clip(clips[place].meta)
+        try:
+            found = _passages(clip, length, landmarker)
+        except MienError as error:
+            missing.append(f"{clip.id}: {error}")
+            continue
+        if found:
+            passages.extend(found)
+            used += 1
+            done()
+    return passages, missing
+
+
+def portraits_of(clips: list[PackedClip]) -> list[tuple[str, str, Image]]:
+    """Of each clip its id, its group and the packed frame ``(256, 256, 3) uint8`` most like a portrait.
+
+    That is: facing the camera, mouth shut, eyes open.  Heads that are always turned are left out as long as
+    people of two groups remain.
+    """
+    found: list[tuple[float, tuple[str, str, Image]]] = []
+    for clip in clips:
+        landmarks = np.asarray(clip.arrays["landmarks"])
+        opening = openness(landmarks)
+        turns = np.array([turn_of(points) for points in landmarks])
+        best = int(np.argmax(opening[:, 1] - 2.0 * opening[:, 0] - turns))
+        name, group = str(clip.meta["clip"]["id"]), str(clip.meta["clip"]["group"])
+        image = np.ascontiguousarray(clip.arrays["frames"][best])
+        found.append((float(turns[best]), (name, group, image)))
+    frontal = [portrait for turn, portrait in found if turn <= FRONTAL]
+    enough = len({group for _, group, _ in frontal}) >= 2
+    return frontal if enough else [portrait for _, portrait in found]
+
+
+def turn_of(landmarks: Floats) -> float:
+    """How far a head is turned aside: 0 faces the camera, 1 has the nose's tip at the face's edge."""
+    right, left, nose = landmarks[234, :2], landmarks[454, :2], landmarks[4, :2]
+    axis = left - right
+    return abs(2.0 * float((nose - right) @ axis) / (float(axis @ axis) + 1e-6) - 1.0)
+
+
+def _clip(meta: dict[str, Any]) -> Clip:
+    values = {name: meta["clip"][name] for name in Clip.__dataclass_fields__ if name in meta["clip"]}
+    return Clip(**{**values, "path": Path(values["path"])})
+
+
+def _passages(clip: Clip, length: int, landmarker: Landmarker) -> list[Passage]:
+    images = read_pictures(clip) if clip.onset >= 0 else _first(clip)
+    # Cut as for training where the clip is no face crop yet.
+    if images[0].shape != (IMAGE_SIZE, IMAGE_SIZE, 3):
+        images = track_clip(images, landmarker, str(clip.path)).images
+    coded = coded_frames(clip, len(images))
+    if coded is not None:
+        shown = [images[i] for i in _thinned(coded, length)]
+        return [p for p in [_measured(clip.id, "subtle", shown, landmarker, 1)] if p is not None]
+    if len(images) < 8:
+        return []
+    length = min(length, len(images))
+    starts = range(0, len(images) - length + 1, max(1, length // 2))
+    windows = [_measured(clip.id, "", images[s : s + length], landmarker, LOOK) for s in starts]
+    return _chosen([window for window in windows if window is not None], landmarker)
+
+
+def _first(clip: Clip) -> list[Image]:
+    images = list(islice(iterate_pictures(clip), READ))
+    if not images:
+        raise MienError(f"{clip.path} holds no pictures. Leave it out or replace the file.")
+    return images
+
+
+def _measured(name: str, kind: str, frames: list[Image], landmarker: Landmarker, step: int) -> Passage | None:
+    faces = landmarker.detect(frames[0])
+    if not faces or len(frames) < 3:
+        return None
+    strength = motion_of(frames[::step], faces[0]).strength()
+    peak = int(strength.argmax())
+    return Passage(name, kind, frames, faces[0], float(strength[peak]), peak * step)
+
+
+def _chosen(windows: list[Passage], landmarker: Landmarker) -> list[Passage]:
+    """A subtle passage of a head at rest, and the liveliest one, as far as there are such."""
+    windows = [w for w in windows if turn_of(w.face.landmarks) <= FRONTAL] or windows
+    found = []
+    subtle = [w for w in windows if SUBTLE[0] <= w.strength <= SUBTLE[1]]
+    if subtle:
+        best = min(subtle, key=lambda w: abs(np.log(w.strength / WANTED)) + 10 * _head_shift(w, landmarker))
+        found.append(replace(best, kind="subtle"))
+    lively = [w for w in windows if LEAST <= w.strength <= MOST_LIVELY]
+    if lively:
+        found.append(replace(max(lively, key=lambda w: w.strength), kind="lively"))
+    return found
+
+
+def _head_shift(passage: Passage, landmarker: Landmarker) -> float:
+    """How far the face has moved at the peak, in face widths; 1 where it is not found."""
+    faces = landmarker.detect(passage.frames[passage.peak])
+    if not faces:
+        return 1.0
+    before, after = passage.face.landmarks[:, :2], faces[0].landmarks[:, :2]
+    return float(np.linalg.norm((after - before).mean(axis=0)) / np.ptp(before[:, 0]))
+
+
+def coded_frames(clip: Clip, count: int) -> range | None:
+    """Indices from onset to offset of a micro-expression in a folder of numbered files; None where uncoded.
+
+    A clip that begins with its onset (as those of CASME II and SAMM do), or whose files are numbered
+    otherwise than the coding, counts as a whole.
+    """
+    if clip.onset < 0 or not clip.path.is_dir():
+        return None
+    from streams.portrait import list_images
+
+    numbers = [
+        int(found[-1]) if (found := re.findall(r"\d+", p.stem)) else -1 for p in list_images(clip.path)
+    ]
+    if len(numbers) != count or clip.onset not in numbers or clip.offset not in numbers:
+        return range(count)
+    return range(numbers.index(clip.onset), numbers.index(clip.offset) + 1)
+
+
+def _thinned(frames: range, length: int) -> list[int]:
+    if len(frames) <= length:
+        return list(frames)
+    return [frames[round(k)] for k in np.linspace(0, len(frames) - 1, length)]

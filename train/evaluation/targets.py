@@ -1,0 +1,70 @@
+"""Whether weights are worth shipping: the targets against the untrained warp, as one block."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+LOWER = {"l1": -20.0, "perceptual": -25.0, "akd": -20.0}
+"""Measure of all reconstructed pairs -> by how many percent it is to change, at least."""
+
+NAMES = {"l1": "L1", "perceptual": "perceptual distance", "akd": "landmark distance (AKD)"}
+
+ROUNDING = 0.005
+"""Fidelity is called lower from here on: half of the last digit that tables show."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One target.
+
+    Attributes:
+        name: what is measured.
+        warp, ours: values of the untrained warp and of the weights.
+        wanted: in words.
+        met: whether it is reached; None where it was not measured.
+    """
+
+    name: str
+    warp: float
+    ours: float
+    wanted: str
+    met: bool | None
+
+    @property
+    def change(self) -> float:
+        """Percent."""
+        return 100.0 * (self.ours / self.warp - 1.0) if self.warp else float("nan")
+
+
+def targets(
+    pairs: Mapping[str, Mapping[str, float]], subtle: Mapping[str, Mapping[str, float]] | None
+) -> list[Target]:
+    """The targets.
+
+    Args:
+        pairs: method -> measure -> mean over all reconstructed pairs.
+        subtle: the same over subtle passages of cross-identity driving, or None.
+    """
+    found = []
+    for name, wanted in LOWER.items():
+        warp, ours = pairs["warp"][name], pairs["ours"][name]
+        met = None if math.isnan(warp + ours) else 100.0 * (ours / warp - 1.0) <= wanted
+        found.append(Target(NAMES[name], warp, ours, f"{wanted:+.0f} % or less", met))
+    warp, ours = (subtle[m]["correlation"] if subtle else float("nan") for m in ("warp", "ours"))
+    met = None if math.isnan(warp + ours) else ours > warp - ROUNDING
+    found.append(Target("fidelity on subtle passages", warp, ours, "not lower", met))
+    return found
+
+
+def block(found: list[Target]) -> list[str]:
+    """Markdown: a line for every target and one for all."""
+    words = {True: "met", False: "**not met**", None: "not measured"}
+    lines = ["| target | untrained warp | ours | change | wanted | |", "|---" * 6 + "|"]
+    lines += [
+        f"| {t.name} | {t.warp:.4g} | {t.ours:.4g} | {t.change:+.1f} % | {t.wanted} | {words[t.met]} |"
+        for t in found
+    ]
+    count = sum(t.met is True for t in found)
+    return [f"**{count} of {len(found)} targets met.**", "", *lines, ""]
