@@ -65,7 +65,8 @@ def network_part(
     proto = load_proto(content)
     if pixels:
         proto = uint8_source(proto)
-    shapes = {v.name: tuple(inferred_shapes(proto)[v.name]) for v in proto.graph.input}
+    known = inferred_shapes(proto)
+    shapes = {v.name: tuple(known[v.name]) for v in proto.graph.input}
     if precision == "fp16":
         proto = half_convolutions(proto)
     if batch > 1:
