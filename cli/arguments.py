@@ -72,6 +72,7 @@ class Options:
     profile: str | None
     model: str
     tracker: str
+    runtime: Literal["auto", "openvino", "tensorrt", "torch"]
     precision: Literal["auto", "f32", "bf16"]
     threads: int | None
     mirror: bool
@@ -272,10 +273,17 @@ def _machine(group: argparse._ArgumentGroup) -> None:
         help="openvino (sends nothing), or mediapipe: the package, which sends usage metrics to Google",
     )
     group.add_argument(
+        "--runtime",
+        metavar="NAME",
+        choices=("auto", "openvino", "tensorrt", "torch"),
+        default="auto",
+        help="of the renderer: auto (TensorRT on an NVIDIA GPU, else OpenVINO), openvino, tensorrt or torch",
+    )
+    group.add_argument(
         "--precision",
         metavar="P",
         choices=("auto", "f32", "bf16"),
         default="auto",
-        help="of the renderer: auto, f32 or bf16",
+        help="of the renderer on the CPU: auto, f32 or bf16",
     )
     group.add_argument("--threads", metavar="N", type=values.count, help="CPU threads of the renderer (2)")

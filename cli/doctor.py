@@ -18,6 +18,7 @@ from cli.parts import DEMO_MOTION, load_avatar, make_renderer, make_runtime, por
 from engine.motion_file import load_recording
 from engine.openvino_core import core
 from engine.runtime import describe_runtime
+from engine.runtime.selection import describe_card, describe_engines
 from engine.types import MienError
 from streams.camera_list import CameraInfo
 
@@ -66,6 +67,8 @@ def _report() -> Iterator[tuple[str, str]]:
     yield "optional", ", ".join(_versions(OPTIONAL)) or "none installed (torch, mediapipe, pyvirtualcam)"
     yield "processor", _processor()
     yield "runtime", describe_runtime()
+    yield "NVIDIA GPU", describe_card()
+    yield "GPU engines", describe_engines()
     yield "display", _display()
     yield from _cameras()
     yield "virtual camera", _virtual_camera()

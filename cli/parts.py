@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from cli.arguments import Options
+from cli.engine_progress import EngineProgress
 from cli.models import BUILT_IN, AnyRuntime, load_model
 from engine.avatar import Avatar, PortraitEncoder
 from engine.landmarks import Landmarker, make_landmarker
@@ -13,7 +14,7 @@ from engine.paper.renderer import PaperRenderer
 from engine.paper.runtime import PaperRuntime
 from engine.paper.tracker import PaperTracker
 from engine.renderer import AvatarRenderer, Renderer
-from engine.runtime import ASSETS, default_runtime
+from engine.runtime import ASSETS, chosen_runtime
 from engine.tracker import Tracker, TrackerSettings
 from engine.types import MienError
 from streams.portrait import fit_within, load_image
@@ -38,7 +39,10 @@ __all__ = [
 def make_runtime(options: Options) -> AnyRuntime:
     """The runtime of the model that ``--model`` names."""
     if options.model in BUILT_IN:
-        return default_runtime(options.threads, options.precision)
+        told = EngineProgress()
+        return chosen_runtime(
+            options.runtime, options.threads, options.precision, note=told.note, progress=told.progress
+        )
     return load_model(Path(options.model), options.threads, options.precision)
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from engine.avatar import Avatar, Square, cut
-from engine.runtime.base import FIELD_SIZE, IMAGE_SIZE
+from engine.runtime.base import FIELD_SIZE, IMAGE_SIZE, Field
+from engine.sampling import sample, stretch
 from engine.types import Floats, Image
 
 FADE = 0.2
@@ -17,7 +18,7 @@ MARGIN = 0.25
 """How far beyond a face crop its portrait is kept, in shares of the crop's side."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Canvas:
     """Where an avatar's moving part lies in the result, and how the model's grid maps to its pixels.
 
@@ -113,3 +114,45 @@ def _fade() -> Floats:
     edge = np.clip((1 - np.abs(axis)) / FADE, 0, 1)
     edge = edge * edge * (3 - 2 * edge)
     return np.asarray((edge[:, None] * edge[None, :])[..., None], dtype=np.float32)
+
+
+def compose(canvas: Canvas, field: Field) -> Image:
+    """Warp the portrait at its own resolution, add what the model painted, paste back.
+
+    Returns:
+        ``(H, W, 3) uint8`` RGB, a new array.
+    """
+    size = canvas.part
+    lookup = stretch(field.flow * (canvas.fade * canvas.pixels), size, canvas.to_grid, cubic=True)
+    lookup += canvas.place
+    moved: Image = sample(canvas.still, lookup, cubic=True)
+    if np.abs(field.paint).max() > 0.5 / 255:
+        moved = _painted(canvas, moved, field.paint, size)
+    if not canvas.pasted:
+        return moved
+    image: Image = canvas.still.copy()
+    image[canvas.top : canvas.bottom, canvas.left : canvas.right] = moved
+    return image
+
+
+def _painted(canvas: Canvas, moved: Image, paint: Floats, size: tuple[int, int]) -> Image:
+    grown = stretch(paint, size, canvas.to_image)
+    return np.asarray(np.clip(moved + 255.0 * grown + 0.5, 0, 255), dtype=np.uint8)
+
+
+def card_constants(canvas: Canvas) -> dict[str, Floats]:
+    """A canvas as inputs of :func:`engine.graphs.picture.picture_graph`: all but flow and paint."""
+    height, width = canvas.still.shape[:2]
+    columns, rows = canvas.part
+    per_unit = np.array([2 / max(1, width - 1), 2 / max(1, height - 1)], np.float32)
+    # The grid's affine has no shear: its columns and rows are two vectors.
+    x = (canvas.to_grid[0, 0] * np.arange(columns) + canvas.to_grid[0, 2]) * (2 / (FIELD_SIZE - 1)) - 1
+    y = (canvas.to_grid[1, 1] * np.arange(rows) + canvas.to_grid[1, 2]) * (2 / (FIELD_SIZE - 1)) - 1
+    grid = np.stack(np.meshgrid(x, y), axis=2)[None].astype(np.float32)
+    amount = (canvas.fade[..., 0] * canvas.pixels)[None] * per_unit[:, None, None]
+    return {
+        "amount": amount[None].astype(np.float32),
+        "grid": grid,
+        "place": (canvas.place * per_unit - 1)[None],
+        "still": np.ascontiguousarray(canvas.still.transpose(2, 0, 1)[None], np.float32),
+    }

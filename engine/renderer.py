@@ -5,16 +5,13 @@ from __future__ import annotations
 from time import perf_counter
 from typing import Protocol
 
-import numpy as np
-
 from engine.avatar import Avatar, PortraitEncoder
-from engine.canvas import Canvas, make_canvas
+from engine.canvas import compose, make_canvas
 from engine.motion import Motion
 from engine.runtime import default_runtime
-from engine.runtime.base import Field, Runtime
-from engine.sampling import sample, stretch
+from engine.runtime.base import CardRuntime, Drawing, Runtime
 from engine.transfer import carry_over
-from engine.types import Floats, Image, Rendered
+from engine.types import Rendered
 
 
 class AvatarRenderer(Protocol):
@@ -65,11 +62,15 @@ class Renderer:
         start = perf_counter()
         driving = carry_over(motion, self.avatar)
         carried = perf_counter()
-        field = self.runtime.render(
-            self.avatar.code, self.avatar.source_points, driving.points, driving.dense
-        )
-        modelled = perf_counter()
-        image = _compose(self._canvas, field)
+        points = self.avatar.source_points
+        if isinstance(self.runtime, CardRuntime):
+            drawing = Drawing(self.avatar.code, points, driving.points, driving.dense, self._canvas)
+            image = self.runtime.draw([drawing])[0]
+            modelled = perf_counter()
+        else:
+            field = self.runtime.render(self.avatar.code, points, driving.points, driving.dense)
+            modelled = perf_counter()
+            image = compose(self._canvas, field)
         done = perf_counter()
         times = {"carry": carried - start, "model": modelled - carried, "compose": done - modelled}
         return Rendered(
@@ -79,23 +80,3 @@ class Renderer:
             motion.time,
             {name: 1000 * seconds for name, seconds in times.items()},
         )
-
-
-def _compose(canvas: Canvas, field: Field) -> Image:
-    """Warp the portrait at its own resolution, add what the model painted, paste back."""
-    size = canvas.part
-    lookup = stretch(field.flow * (canvas.fade * canvas.pixels), size, canvas.to_grid, cubic=True)
-    lookup += canvas.place
-    moved: Image = sample(canvas.still, lookup, cubic=True)
-    if np.abs(field.paint).max() > 0.5 / 255:
-        moved = _painted(canvas, moved, field.paint, size)
-    if not canvas.pasted:
-        return moved
-    image: Image = canvas.still.copy()
-    image[canvas.top : canvas.bottom, canvas.left : canvas.right] = moved
-    return image
-
-
-def _painted(canvas: Canvas, moved: Image, paint: Floats, size: tuple[int, int]) -> Image:
-    grown = stretch(paint, size, canvas.to_image)
-    return np.asarray(np.clip(moved + 255.0 * grown + 0.5, 0, 255), dtype=np.uint8)

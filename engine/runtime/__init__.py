@@ -7,19 +7,24 @@ from pathlib import Path
 
 from engine.openvino_core import cpu_has_bf16, load_openvino
 from engine.runtime.base import AvatarCode, Field, Runtime
+from engine.runtime.hand_over import Note
 from engine.runtime.openvino import Network, OpenVinoRuntime, Precision
+from engine.runtime.selection import CHOICES, Choice, Progress, choose
 
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
 ENCODER = ASSETS / "live-encoder.onnx"
 RENDERER = ASSETS / "live-renderer.onnx"
 
 __all__ = [
+    "CHOICES",
     "AvatarCode",
+    "Choice",
     "Field",
     "Network",
     "OpenVinoRuntime",
     "Precision",
     "Runtime",
+    "chosen_runtime",
     "default_runtime",
     "describe_runtime",
 ]
@@ -33,7 +38,7 @@ def _threads(threads: int | None) -> int:
 def default_runtime(
     threads: int | None = None, precision: Precision = "auto", network: Network = Network.EVERY_FRAME
 ) -> OpenVinoRuntime:
-    """The shipped model on this machine's best runtime; raises ``MienError`` if its files are damaged.
+    """The shipped model on the CPU; raises ``MienError`` if its files are damaged.
 
     Args:
         network: how often it runs.  An untrained one, whose results are zero, is not run at all.
@@ -44,6 +49,22 @@ def default_runtime(
     if runtime.untrained:
         runtime.network = Network.OFF
     return runtime
+
+
+def chosen_runtime(
+    choice: Choice = "auto",
+    threads: int | None = None,
+    precision: Precision = "auto",
+    *,
+    note: Note,
+    progress: Progress = lambda part, share: None,
+) -> Runtime:
+    """The shipped model on this machine's best runtime, or on the one asked for.
+
+    See :func:`engine.runtime.selection.choose`, which says what happens where that one cannot be used.
+    """
+    cpu = default_runtime(threads, precision)
+    return choose(choice, cpu, ENCODER, RENDERER, note=note, progress=progress)
 
 
 def describe_runtime() -> str:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from engine.types import N_LANDMARKS, Floats, Image, MienError
+
+if TYPE_CHECKING:
+    from engine.canvas import Canvas
 
 IMAGE_SIZE = 256
 FIELD_SIZE = 64
@@ -81,10 +86,40 @@ class Runtime(ABC):
         """
 
 
-def source_tensor(source: Image) -> Floats:
-    """``(256, 256, 3) uint8`` RGB -> ``(1, 3, 256, 256) float32`` in 0..1."""
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """One picture to be made: the arguments of :meth:`Runtime.render`, and the canvas to draw on."""
+
+    code: AvatarCode
+    source_points: Floats
+    driving_points: Floats
+    dense: Floats | None
+    canvas: Canvas
+
+
+class CardRuntime(Runtime):
+    """A runtime that also makes the finished pictures, where the model's results already are: on a GPU."""
+
+    @abstractmethod
+    def draw(self, drawings: Sequence[Drawing]) -> list[Image]:
+        """The pictures, in order; what :func:`engine.canvas.compose` would make of each one's field.
+
+        Several drawings, of one avatar or of several, are computed in one call of the network.
+
+        Returns:
+            ``(H, W, 3) uint8`` RGB each, new arrays.
+        """
+
+
+def check_source(source: Image) -> None:
+    """Raise :class:`MienError` unless ``source`` is ``(256, 256, 3) uint8``."""
     if source.shape != (IMAGE_SIZE, IMAGE_SIZE, 3) or source.dtype != np.uint8:
         raise MienError(f"avatar crop must be (256, 256, 3) uint8, not {source.shape} {source.dtype}")
+
+
+def source_tensor(source: Image) -> Floats:
+    """``(256, 256, 3) uint8`` RGB -> ``(1, 3, 256, 256) float32`` in 0..1."""
+    check_source(source)
     planes = source.transpose(2, 0, 1)[None].astype(np.float32)
     planes /= 255.0
     return np.ascontiguousarray(planes)

@@ -1,0 +1,174 @@
+"""The measurements: kernel time by CUDA events, memory, and the card's own rates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from statistics import median
+from typing import Any
+
+from engine.benchmark.gpu.networks import TimedPart, repeated
+from engine.benchmark.gpu.plan import Case
+from engine.benchmark.gpu.report import Timing
+from engine.benchmark.gpu.roofline import Rates
+from engine.graphs import dynamic_batch, half_convolutions
+from engine.graphs.editing import load_proto
+from engine.runtime.cuda import Cuda
+from engine.runtime.cuda.memory import OnCard
+from engine.runtime.cuda.recorded import Recorded
+from engine.runtime.tensorrt.parts import network_part
+from engine.runtime.tensorrt.prepare import Workshop
+from engine.types import MienError
+
+WARM_UP, RUNS = 20, 100
+
+
+def torch_timing(torch: Any, case: Case, parts: Sequence[TimedPart]) -> Timing:
+    """One of torch's methods."""
+    half, graph = "FP16" in case.method, "graph" in case.method
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    try:
+        with torch.inference_mode():
+            works = [_torch_work(torch, case, part, half, graph) for part in parts]
+
+            def step() -> None:
+                for work in works:
+                    work()
+
+            ms = _timed_by_torch(torch, step)
+        return Timing(case, ms, torch.cuda.max_memory_allocated() - before)
+    except MienError as error:
+        return Timing(case, None, problem=str(error))
+    except Exception as error:  # compilers and kernels fail in many ways; the other cases go on
+        text = (str(error).splitlines() or [""])[0]
+        return Timing(case, None, problem=f"{type(error).__name__}: {text[:160]}")
+
+
+def _torch_work(torch: Any, case: Case, part: TimedPart, half: bool, graph: bool) -> Callable[[], Any]:
+    from engine.graphs.torch_graph import TorchGraph
+    from engine.runtime.torch_cuda import Replayed
+
+    inputs = [torch.from_numpy(repeated(values, case.batch)).cuda() for values in part.inputs.values()]
+    module = part.module
+    if half or module is None:
+        proto = dynamic_batch(load_proto(part.onnx))
+        module = TorchGraph(half_convolutions(proto) if half else proto).cuda().eval()
+    elif hasattr(module, "cuda"):
+        module = module.cuda()
+    else:  # a function around a module
+        _to_card(module)
+    if "compile" in case.method:
+        module = torch.compile(module, dynamic=False)
+    if not graph:
+        return lambda: module(*inputs)
+    replayed = Replayed(module, inputs)
+    return lambda: replayed(*inputs)
+
+
+def _to_card(function: Any) -> None:
+    for cell in function.__closure__ or ():
+        if hasattr(cell.cell_contents, "cuda"):
+            cell.cell_contents.cuda()
+
+
+def _timed_by_torch(torch: Any, step: Callable[[], Any]) -> float:
+    for _ in range(WARM_UP):
+        step()
+    torch.cuda.synchronize()
+    pairs = []
+    for _ in range(RUNS):
+        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        start.record()
+        step()
+        end.record()
+        pairs.append((start, end))
+    torch.cuda.synchronize()
+    return float(median(start.elapsed_time(end) for start, end in pairs))
+
+
+def tensorrt_timing(workshop: Workshop, case: Case, parts: Sequence[TimedPart], largest: int) -> Timing:
+    """TensorRT's engines, replayed as one CUDA graph."""
+    cuda = workshop.cuda
+    before = cuda.free_memory()
+    with ExitStack() as stack:
+        try:
+            stream = cuda.create_stream()
+            stack.callback(cuda.release_stream, stream)
+            executions = [_execution(workshop, part, case.batch, largest, stream, stack) for part in parts]
+
+            def enqueue(stream: int) -> None:
+                for execution in executions:
+                    execution.enqueue(stream)
+
+            def capturable(stream: int) -> bool:
+                return all(execution.capturable(stream) for execution in executions)
+
+            work = Recorded(cuda, enqueue, capturable)
+            stack.callback(work.close)
+            ms = _timed_by_driver(cuda, work, stream, stack)
+        except MienError as error:
+            return Timing(case, None, problem=str(error))
+        return Timing(case, ms, max(0, before - cuda.free_memory()))
+
+
+def _execution(
+    workshop: Workshop, part: TimedPart, batch: int, largest: int, stream: int, stack: ExitStack
+) -> Any:
+    cuda = workshop.cuda
+    engine = workshop.engine(network_part(part.name, part.onnx, "fp16", largest))
+    execution = engine.execution()
+    for name, values in part.inputs.items():
+        buffer = OnCard(cuda, (batch, *values.shape[1:]))
+        stack.callback(buffer.close)
+        buffer.put(repeated(values, batch), stream)
+        execution.set_shape(name, buffer.shape)
+        execution.set_address(name, buffer.address)
+    from engine.graphs.editing import inferred_shapes
+
+    proto = load_proto(part.onnx)
+    shapes = inferred_shapes(proto)
+    for value in proto.graph.output:
+        buffer = OnCard(cuda, (batch, *shapes[value.name][1:]))
+        stack.callback(buffer.close)
+        execution.set_address(value.name, buffer.address)
+    return execution
+
+
+def _timed_by_driver(cuda: Cuda, work: Recorded, stream: int, stack: ExitStack) -> float:
+    for _ in range(WARM_UP):
+        work.run(stream)
+    cuda.synchronise(stream)
+    events = []
+    for _ in range(RUNS):
+        pair = cuda.create_event(), cuda.create_event()
+        for event in pair:
+            stack.callback(cuda.release_event, event)
+        cuda.record(pair[0], stream)
+        work.run(stream)
+        cuda.record(pair[1], stream)
+        events.append(pair)
+    cuda.synchronise(stream)
+    return float(median(cuda.elapsed_ms(*pair) for pair in events))
+
+
+def card_rates(torch: Any) -> tuple[Rates, dict[str, float]]:
+    """The card's rates: a large FP16 matrix product, and copies on the card, up and down."""
+    with torch.inference_mode():
+        a, b = (torch.randn(8192, 8192, device="cuda", dtype=torch.float16) for _ in range(2))
+        flops = 2 * 8192**3 / (1e-3 * _timed_by_torch(torch, lambda: a @ b))
+        size = 1 << 28
+        one, other = (torch.empty(size, dtype=torch.uint8, device="cuda") for _ in range(2))
+        on_card = 2 * size / (1e-3 * _timed_by_torch(torch, lambda: one.copy_(other)))
+        host = torch.empty(size >> 2, dtype=torch.uint8).pin_memory()
+        part = one[: size >> 2]
+        up = (size >> 2) / (1e-3 * _timed_by_torch(torch, lambda: part.copy_(host, non_blocking=True)))
+        down = (size >> 2) / (1e-3 * _timed_by_torch(torch, lambda: host.copy_(part, non_blocking=True)))
+    words = {
+        "FP16 matrix product TFLOP/s": flops / 1e12,
+        "copy on the card GB/s": on_card / 1e9,
+        "to the card GB/s": up / 1e9,
+        "from the card GB/s": down / 1e9,
+    }
+    return Rates(flops, on_card), words

@@ -1,0 +1,76 @@
+"""What is timed: the networks that run for every frame, as graphs with example inputs."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.runtime import RENDERER
+from engine.types import MienError
+
+
+@dataclass(frozen=True, slots=True)
+class TimedPart:
+    """One network.
+
+    Attributes:
+        onnx: FP32, batch 1.
+        inputs: one item's inputs by name, in the graph's order.
+        module: the torch module that it was exported from, called with the inputs in order; None: TorchGraph.
+    """
+
+    name: str
+    onnx: bytes
+    inputs: Mapping[str, NDArray[Any]]
+    module: Any = None
+
+
+def live_network() -> list[TimedPart]:
+    """The shipped renderer, and the module behind it where the training code is installed."""
+    try:
+        export = importlib.import_module("export.onnx_export")
+    except ImportError as error:
+        raise MienError(
+            f'the baselines need the training code: pip install "mien[train]" ({error})'
+        ) from error
+    model = export.deployable(export.untrained_model())
+    args = export.example_inputs(model.config)
+    inputs = {name: value.numpy() for name, value in zip(export.RENDERER_INPUTS, args, strict=True)}
+    return [TimedPart("live-renderer", RENDERER.read_bytes(), inputs, _first(export.RendererGraph(model)))]
+
+
+def _first(module: Any) -> Any:
+    """Only the three outputs that a runtime wants; the graph's cuts would cost copies."""
+    return lambda *inputs: module(*inputs)[:3]
+
+
+def paper_network(names: tuple[str, ...] = ("detector", "motion", "decoder")) -> list[TimedPart]:
+    """The published network's parts that run for every frame, with random weights of its size."""
+    try:
+        paper_onnx = importlib.import_module("export.paper_onnx")
+        model = importlib.import_module("train.model.paper").PaperModel().eval()
+    except ImportError as error:
+        raise MienError(
+            f'the baselines need the training code: pip install "mien[train]" ({error})'
+        ) from error
+    built = paper_onnx.build(model)
+    parts = paper_onnx.parts(model)
+    return [
+        TimedPart(
+            f"paper-{name}",
+            built[name],
+            {k: v.numpy() for k, v in zip(parts[name].inputs, parts[name].args, strict=True)},
+            parts[name].module,
+        )
+        for name in names
+    ]
+
+
+def repeated(values: NDArray[Any], batch: int) -> NDArray[Any]:
+    """One item's input for a whole batch."""
+    return np.ascontiguousarray(np.repeat(values, batch, axis=0))

@@ -1,0 +1,68 @@
+"""Work on a stream that is recorded into a CUDA graph and replayed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+
+from engine.runtime.cuda import Cuda, CudaError
+
+
+class Recorded:
+    """Runs ``work`` on a stream: directly the first time, recorded the second, replayed from then on.
+
+    The first run is direct because libraries allocate and choose kernels in it, which must not be recorded.
+
+    Args:
+        work: puts its operations on the stream that it is given; always the same ones.
+        capturable: asked before recording; where it says no, every run is direct.
+    """
+
+    def __init__(
+        self, cuda: Cuda, work: Callable[[int], None], capturable: Callable[[int], bool] = lambda stream: True
+    ) -> None:
+        self._cuda, self._work, self._capturable = cuda, work, capturable
+        self._warm = False
+        self._graph = 0
+        self.recordable = True
+
+    @property
+    def used(self) -> bool:
+        """Whether it has run."""
+        return self._warm
+
+    @property
+    def recorded(self) -> bool:
+        """Whether it is replayed as a CUDA graph."""
+        return self._graph != 0
+
+    def run(self, stream: int) -> None:
+        if self._graph:
+            self._cuda.launch(self._graph, stream)
+            return
+        if not self._warm:
+            self._work(stream)
+            self._warm = True
+            return
+        self.recordable = self.recordable and self._capturable(stream)
+        if not self.recordable:
+            self._work(stream)
+            return
+        self._graph = self._record(stream)
+        self._cuda.launch(self._graph, stream)
+
+    def _record(self, stream: int) -> int:
+        self._cuda.begin_capture(stream)
+        try:
+            self._work(stream)
+        except BaseException:
+            # A stream left recording would swallow everything that follows; it may be broken already.
+            with suppress(CudaError):
+                self._cuda.release_graph(self._cuda.end_capture(stream))
+            raise
+        return self._cuda.end_capture(stream)
+
+    def close(self) -> None:
+        if self._graph:
+            self._cuda.release_graph(self._graph)
+            self._graph = 0

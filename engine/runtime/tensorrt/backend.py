@@ -1,0 +1,289 @@
+"""ONNX -> engine -> execution, the same for ``tensorrt`` and ``tensorrt_rtx``.
+
+Both have one API; TensorRT for RTX compiles in two steps (to an engine without a GPU, to kernels when the
+engine is loaded) and comes from PyPI whole, the full TensorRT must match the card and is built on it.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from engine.runtime.cuda import CudaError
+from engine.types import MienError
+
+MODULES = ("tensorrt", "tensorrt_rtx")
+
+#: Told the step and how far the build is, 0..1.
+Progress = Callable[[str, float], None]
+
+
+class EngineError(MienError):
+    """An engine could not be built or loaded; another runtime must take over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """Shapes that an engine takes: per input the smallest, the one to be fast at, and the largest."""
+
+    shapes: Mapping[str, tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]]
+
+    def __str__(self) -> str:
+        def text(shape: tuple[int, ...]) -> str:
+            return "x".join(map(str, shape))
+
+        return " ".join(f"{k}={text(a)}:{text(b)}:{text(c)}" for k, (a, b, c) in sorted(self.shapes.items()))
+
+
+class Execution(Protocol):
+    """One way to run an engine: shapes and addresses are set once, then it is put on streams."""
+
+    def set_shape(self, name: str, shape: tuple[int, ...]) -> None: ...
+
+    def set_address(self, name: str, address: int) -> None: ...
+
+    def capturable(self, stream: int) -> bool:
+        """Whether :meth:`enqueue` may be recorded into a CUDA graph."""
+
+    def enqueue(self, stream: int) -> None: ...
+
+
+class Engine(Protocol):
+    """A loaded engine."""
+
+    @property
+    def dtypes(self) -> Mapping[str, np.dtype[Any]]:
+        """The element type of every input and output."""
+
+    def execution(self) -> Execution:
+        """A new execution with its own scratch memory."""
+
+
+class Backend(Protocol):
+    """What builds and loads engines."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def version(self) -> str: ...
+
+    def build(self, onnx: bytes, profile: Profile, progress: Progress | None = None) -> bytes:
+        """Raises :class:`EngineError`."""
+
+    def load(self, blob: bytes) -> Engine:
+        """Raises :class:`EngineError`: not an engine, of another version, or for another card."""
+
+
+def find_backend(names: tuple[str, ...] = MODULES) -> TensorRt:
+    """The first of the TensorRT packages that can be imported.
+
+    Raises:
+        EngineError: none is installed, or none works here.
+    """
+    reasons = []
+    for name in names:
+        try:
+            return TensorRt(importlib.import_module(name))
+        except ImportError as error:
+            if error.name != name:
+                reasons.append(f"{name} cannot be imported: {_line(error)}")
+        except Exception as error:  # a broken CUDA library raises whatever its loader raises
+            reasons.append(f"{name} cannot be imported: {_line(error)}")
+    raise EngineError(
+        "; ".join(reasons) or 'TensorRT is not installed (python -m pip install "mien[tensorrt-rtx]")'
+    )
+
+
+def _line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]
+
+
+class TensorRt:
+    """A :class:`Backend` over an imported ``tensorrt`` or ``tensorrt_rtx`` module.
+
+    Args:
+        current_card: build for the card of this machine alone (TensorRT for RTX; faster there); otherwise its
+            engines run on every card that it supports, and no card is needed to build them.
+    """
+
+    def __init__(self, module: Any, *, current_card: bool = False) -> None:
+        self._trt = module
+        self._current_card = current_card
+        self._log = _make_log(module)
+
+    @property
+    def name(self) -> str:
+        return str(self._trt.__name__).split(".")[0]
+
+    @property
+    def version(self) -> str:
+        return str(self._trt.__version__)
+
+    @property
+    def for_rtx(self) -> bool:
+        return self.name == "tensorrt_rtx"
+
+    def parse(self, onnx: bytes) -> tuple[Any, Any, Any]:
+        """Builder, strongly typed network and parser (which owns the weights: keep it) of an ONNX model.
+
+        Raises:
+            EngineError: an operator that TensorRT does not know.
+        """
+        trt = self._trt
+        builder = trt.Builder(self._log)
+        typed = getattr(trt.NetworkDefinitionCreationFlag, "STRONGLY_TYPED", None)
+        network = builder.create_network(0 if typed is None else 1 << int(typed))
+        parser = trt.OnnxParser(network, self._log)
+        if not parser.parse(onnx):
+            errors = [parser.get_error(i).desc() for i in range(parser.num_errors)]
+            raise EngineError(f"{self.name} {self.version} cannot read the model: {_first(errors)}")
+        return builder, network, parser
+
+    def build(self, onnx: bytes, profile: Profile, progress: Progress | None = None) -> bytes:
+        from engine.runtime.tensorrt.inspection import check_network
+
+        builder, network, _parser = self.parse(onnx)
+        check_network(self._trt, network, onnx)
+        config = builder.create_builder_config()
+        self._add_profile(builder, network, config, profile)
+        if self.for_rtx and self._current_card:
+            config.num_compute_capabilities = 1
+            if not config.set_compute_capability(self._trt.ComputeCapability.CURRENT, 0):
+                raise EngineError(f"TensorRT for RTX {self.version} does not support this card")
+        if progress is not None:
+            config.progress_monitor = _make_monitor(self._trt, progress)
+        self._log.errors.clear()
+        blob = builder.build_serialized_network(network, config)
+        if blob is None:
+            raise EngineError(
+                f"{self.name} {self.version} cannot build the engine: {_first(self._log.errors)}"
+            )
+        return bytes(blob)
+
+    @staticmethod
+    def _add_profile(builder: Any, network: Any, config: Any, profile: Profile) -> None:
+        shapes = builder.create_optimization_profile()
+        for index in range(network.num_inputs):
+            tensor = network.get_input(index)
+            if -1 in tuple(tensor.shape):
+                shapes.set_shape(tensor.name, *profile.shapes[tensor.name])
+        config.add_optimization_profile(shapes)
+
+    def load(self, blob: bytes) -> Engine:
+        self._log.errors.clear()
+        runtime = self._trt.Runtime(self._log)
+        engine = None if runtime is None else runtime.deserialize_cuda_engine(blob)
+        if engine is None:
+            raise EngineError(
+                f"{self.name} {self.version} cannot load the engine: {_first(self._log.errors)}"
+            )
+        return _Loaded(self._trt, runtime, engine, self._log)
+
+
+def _first(errors: list[str]) -> str:
+    return _line(Exception(errors[0])) if errors else "it gave no reason"
+
+
+class _Loaded:
+    def __init__(self, trt: Any, runtime: Any, engine: Any, log: Any) -> None:
+        self._trt, self._runtime, self._engine, self._log = trt, runtime, engine, log
+        names = [engine.get_tensor_name(i) for i in range(engine.num_io_tensors)]
+        self.dtypes: Mapping[str, np.dtype[Any]] = {
+            name: np.dtype(trt.nptype(engine.get_tensor_dtype(name))) for name in names
+        }
+
+    def execution(self) -> Execution:
+        self._log.errors.clear()
+        context = self._context()
+        if context is None:
+            raise EngineError(f"the engine cannot run on this card: {_first(self._log.errors)}")
+        return _Running(context, self._log)
+
+    def _context(self) -> Any:
+        make = getattr(self._engine, "create_runtime_config", None)
+        strategies = getattr(self._trt, "DynamicShapesKernelSpecializationStrategy", None)
+        if make is None or strategies is None:
+            return self._engine.create_execution_context()
+        config = make()
+        # Lazily specialised kernels would be swapped in after the CUDA graph has been recorded.
+        config.dynamic_shapes_kernel_specialization_strategy = strategies.EAGER
+        return self._engine.create_execution_context(config)
+
+
+class _Running:
+    def __init__(self, context: Any, log: Any) -> None:
+        self._context, self._log = context, log
+
+    def set_shape(self, name: str, shape: tuple[int, ...]) -> None:
+        if not self._context.set_input_shape(name, shape):
+            raise EngineError(f"the engine does not take {name} of shape {shape}")
+
+    def set_address(self, name: str, address: int) -> None:
+        if not self._context.set_tensor_address(name, address):
+            raise EngineError(f"the engine has no value {name!r}")
+
+    def capturable(self, stream: int) -> bool:
+        ask = getattr(self._context, "is_stream_capturable", None)
+        return True if ask is None else bool(ask(stream))
+
+    def enqueue(self, stream: int) -> None:
+        if not self._context.execute_async_v3(stream):
+            raise CudaError(f"TensorRT failed: {_first(self._log.errors)}")
+
+
+def _make_log(trt: Any) -> Any:
+    class Log(trt.ILogger):  # type: ignore[misc]
+        """Keeps TensorRT's errors for our own messages; it prints to stderr by itself otherwise."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.errors: list[str] = []
+
+        def log(self, severity: Any, message: str) -> None:
+            if severity in (trt.ILogger.ERROR, trt.ILogger.INTERNAL_ERROR):
+                self.errors.append(message)
+                del self.errors[20:]
+
+    return Log()
+
+
+def _make_monitor(trt: Any, progress: Progress) -> Any:
+    class Monitor(trt.IProgressMonitor):  # type: ignore[misc]
+        """Nested phases as one number that only grows: each phase fills a part of its parent's step."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self._phases: dict[str, tuple[float, float, int]] = {}  # start, share of the whole, steps
+            self._place: dict[str, int] = {}
+            self._told = 0.0
+
+        def phase_start(self, name: str, parent: str | None, steps: int) -> None:
+            start, share = 0.0, 1.0
+            if parent in self._phases:
+                begin, whole, count = self._phases[parent]
+                share = whole / max(1, count)
+                start = begin + share * min(self._place[parent], count - 1)
+            self._phases[name], self._place[name] = (start, share, steps), 0
+            self._tell(name)
+
+        def step_complete(self, name: str, step: int) -> bool:
+            if name in self._phases:
+                self._place[name] = step + 1
+                self._tell(name)
+            return True
+
+        def phase_finish(self, name: str) -> None:
+            self._phases.pop(name, None)
+            self._place.pop(name, None)
+
+        def _tell(self, name: str) -> None:
+            start, share, steps = self._phases[name]
+            self._told = max(self._told, start + share * min(1.0, self._place[name] / max(1, steps)))
+            progress(name, self._told)
+
+    return Monitor()

@@ -1,0 +1,204 @@
+"""Built engines on disk: one file each, named by everything that makes it valid here.
+
+Writers lock, write beside and rename, so that neither a crash nor a second process leaves half an engine;
+readers check a hash.  A folder that cannot be written costs the next start another build, nothing else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+_SUFFIX = ".engine"
+
+
+@dataclass(frozen=True, slots=True)
+class EngineKey:
+    """Everything that an engine depends on.
+
+    Attributes:
+        part: which network, as ``"live-renderer"``.
+        weights: hash of the graph and its weights.
+        card, capability, driver: the GPU it was built on, its compute capability, its driver's version.
+        backend: TensorRT's package and version.
+        precision: ``"fp16"`` or ``"fp32"``.
+        shapes: the profile, batch sizes included.
+    """
+
+    part: str
+    weights: str
+    card: str
+    capability: str
+    driver: str
+    backend: str
+    precision: str
+    shapes: str
+
+    @property
+    def digest(self) -> str:
+        """A hash of all of it."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+
+    @property
+    def file_name(self) -> str:
+        return f"{self.part}-{self.digest[:20]}{_SUFFIX}"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A file in the cache, for ``--doctor``."""
+
+    name: str
+    size: int
+    key: EngineKey | None  # None: damaged
+
+
+def default_folder() -> Path:
+    """``$MIEN_CACHE``, or the platform's folder for caches."""
+    chosen = os.environ.get("MIEN_CACHE")
+    if chosen:
+        return Path(chosen)
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "mien" / "engines"
+
+
+class EngineCache:
+    """The engines in one folder (made when the first is stored)."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder or default_folder()
+
+    def load(self, key: EngineKey) -> bytes | None:
+        """The engine, or None where there is none that is whole and built for exactly this."""
+        return _read(self.folder / key.file_name, key)
+
+    def store(self, key: EngineKey, blob: bytes) -> str | None:
+        """Keep an engine, and drop those that it supersedes; returns why it could not be kept, or None."""
+        header = json.dumps({"key": asdict(key), "sha256": hashlib.sha256(blob).hexdigest()}).encode()
+        final = self.folder / key.file_name
+        beside: str | None = None
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            handle, beside = tempfile.mkstemp(dir=self.folder, prefix=final.name, suffix=".part")
+            with os.fdopen(handle, "wb") as file:
+                file.write(header + b"\n" + blob)
+            Path(beside).replace(final)
+        except OSError as error:
+            if beside is not None:
+                with contextlib.suppress(OSError):
+                    Path(beside).unlink(missing_ok=True)
+            reason = error.strerror or error
+            return f"{self.folder}: the engine cannot be kept ({reason}); it is built anew next time"
+        self._prune(key)
+        return None
+
+    def _prune(self, key: EngineKey) -> None:
+        """Engines of the same part for other weights, drivers or versions will not be used again."""
+        for path in self.folder.glob(f"{key.part}-*{_SUFFIX}"):
+            found = _header(path)
+            stale = found is None or (
+                (found.card, found.precision, found.shapes) == (key.card, key.precision, key.shapes)
+                and found != key
+            )
+            if stale:
+                with contextlib.suppress(OSError):
+                    path.unlink()
+
+    def discard(self, key: EngineKey) -> None:
+        """Forget an engine that turned out to be bad."""
+        with contextlib.suppress(OSError):
+            (self.folder / key.file_name).unlink(missing_ok=True)
+
+    def entries(self) -> list[Entry]:
+        """What is there, by name."""
+        try:
+            paths = sorted(self.folder.glob(f"*{_SUFFIX}"))
+        except OSError:
+            return []
+        return [Entry(path.name, path.stat().st_size, _header(path)) for path in paths]
+
+    @contextlib.contextmanager
+    def building(self, key: EngineKey) -> Iterator[None]:
+        """Hold this engine's lock, so that two processes do not build it at once; the second one waits.
+
+        The lock is the operating system's: it ends with the process, however that ends.  Where the folder
+        cannot be written there is none, and both build for themselves.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            file = (self.folder / f"{key.file_name}.lock").open("a+b")
+        except OSError:
+            yield
+            return
+        with file:
+            _lock(file.fileno())
+            try:
+                yield
+            finally:
+                _unlock(file.fileno())
+
+
+if sys.platform == "win32":
+    import msvcrt
+    import time
+
+    def _lock(handle: int) -> None:
+        while True:
+            try:
+                msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+                return
+            except OSError:
+                time.sleep(0.2)
+
+    def _unlock(handle: int) -> None:
+        os.lseek(handle, 0, os.SEEK_SET)
+        msvcrt.locking(handle, msvcrt.LK_UNLCK, 1)
+else:
+    import fcntl
+
+    def _lock(handle: int) -> None:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+
+    def _unlock(handle: int) -> None:
+        fcntl.flock(handle, fcntl.LOCK_UN)
+
+
+def _split(path: Path) -> tuple[dict[str, object], bytes] | None:
+    try:
+        header, _, blob = path.read_bytes().partition(b"\n")
+        found = json.loads(header)
+    except (OSError, ValueError):
+        return None
+    return (found, blob) if isinstance(found, dict) else None
+
+
+def _header(path: Path) -> EngineKey | None:
+    """The key in a file's first line; None if it has none."""
+    try:
+        with path.open("rb") as file:
+            found = json.loads(file.readline(1 << 16))
+        return EngineKey(**found["key"])
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def _read(path: Path, key: EngineKey) -> bytes | None:
+    found = _split(path)
+    if found is None:
+        return None
+    header, blob = found
+    if header.get("key") != asdict(key) or header.get("sha256") != hashlib.sha256(blob).hexdigest():
+        return None
+    return blob

@@ -1,0 +1,138 @@
+"""Which layer goes wrong: inner values of a TensorRT engine against OpenVINO in FP32, layer by layer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.graphs import half_convolutions, probe, probe_points
+from engine.graphs.editing import inferred_shapes, load_proto
+from engine.openvino_core import compile_for_cpu, core
+from engine.runtime.cuda import Cuda
+from engine.runtime.cuda.memory import OnCard, Pinned
+from engine.runtime.tensorrt.backend import Backend, Profile
+
+TOLERANCE = 0.05
+"""Largest difference that FP16 may make in a layer, relative to the layer's largest value."""
+
+
+@dataclass(frozen=True, slots=True)
+class LayerDifference:
+    """One layer's values against the reference.
+
+    Attributes:
+        layer, kind: its name in the graph, and its operator.
+        largest: the reference's largest absolute value.
+        maximum, mean: absolute differences.
+        finite: whether all values are numbers.
+    """
+
+    layer: str
+    kind: str
+    largest: float
+    maximum: float
+    mean: float
+    finite: bool
+
+    @property
+    def relative(self) -> float:
+        return self.maximum / max(self.largest, 1e-6)
+
+    @property
+    def wrong(self) -> bool:
+        return not self.finite or not self.relative <= TOLERANCE
+
+
+def compare_layers(
+    backend: Backend, cuda: Cuda, onnx: bytes, inputs: Mapping[str, NDArray[Any]], *, half: bool = True
+) -> list[LayerDifference]:
+    """All layers worth looking at, in the order of computation.
+
+    Args:
+        onnx: an exported network, FP32, batch 1; ``half`` compares its FP16 form as an engine.
+        inputs: one frame's inputs.
+
+    Raises:
+        EngineError: the engine with all those outputs cannot be built.
+    """
+    proto = load_proto(onnx)
+    names = probe_points(proto)
+    expected = _on_cpu(probe(proto, names), inputs)
+    candidate = probe(half_convolutions(proto) if half else proto, names)
+    shapes = {
+        name: tuple(shape) for name, shape in inferred_shapes(proto).items() if name in {*names, *inputs}
+    }
+    found = _on_card(backend, cuda, candidate, inputs, {name: shapes[name] for name in names})
+    kinds = {name: node.op_type for node in proto.graph.node for name in node.output}
+    return [_difference(name, kinds[name], expected[name], found[name]) for name in names]
+
+
+def first_wrong(layers: Sequence[LayerDifference]) -> LayerDifference | None:
+    """The first layer that is wrong: what comes after it only inherits."""
+    return next((layer for layer in layers if layer.wrong), None)
+
+
+def write_dump(layers: Sequence[LayerDifference], path: Path) -> bool:
+    """Write all layers as JSON; False where the file cannot be written."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps([asdict(layer) for layer in layers], indent=1) + "\n")
+    except OSError:
+        return False
+    return True
+
+
+def _difference(name: str, kind: str, expected: NDArray[Any], found: NDArray[Any]) -> LayerDifference:
+    apart = np.abs(found.astype(np.float64) - expected)
+    finite = bool(np.isfinite(found).all())
+    return LayerDifference(
+        name, kind, float(np.abs(expected).max()), float(apart.max()), float(apart.mean()), finite
+    )
+
+
+def _on_cpu(proto: Any, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    content = proto.SerializeToString()
+    compiled = compile_for_cpu(core().read_model(content, b""), threads=2, precision="f32")
+    result = compiled(dict(inputs))
+    # A value can have several names by now; all of them are asked for by the graph's.
+    return {name: np.array(result[name]) for name in (value.name for value in proto.graph.output)}
+
+
+def _on_card(
+    backend: Backend,
+    cuda: Cuda,
+    proto: Any,
+    inputs: Mapping[str, NDArray[Any]],
+    outputs: Mapping[str, tuple[int, ...]],
+) -> dict[str, NDArray[Any]]:
+    profile = Profile({name: (values.shape,) * 3 for name, values in inputs.items()})
+    engine = backend.load(backend.build(proto.SerializeToString(), profile))
+    execution = engine.execution()
+    with ExitStack() as stack:
+        stream = cuda.create_stream()
+        stack.callback(cuda.release_stream, stream)
+        for name, values in inputs.items():
+            card = OnCard(cuda, values.shape, engine.dtypes[name])
+            stack.callback(card.close)
+            card.put(values, stream)
+            execution.set_shape(name, values.shape)
+            execution.set_address(name, card.address)
+        results = {}
+        for name, shape in outputs.items():
+            card, host = OnCard(cuda, shape, engine.dtypes[name]), Pinned(cuda, shape, engine.dtypes[name])
+            stack.callback(card.close)
+            stack.callback(host.close)
+            execution.set_address(name, card.address)
+            results[name] = (card, host)
+        execution.enqueue(stream)
+        for card, host in results.values():
+            cuda.download(host.address, card.address, card.size, stream)
+        cuda.synchronise(stream)
+        return {name: host.array.copy() for name, (_, host) in results.items()}

@@ -1,0 +1,106 @@
+"""The networks that the engines are built from: the shipped ONNX files, rewritten for a GPU."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from engine.graphs import dynamic_batch, half_convolutions
+from engine.graphs.editing import inferred_shapes, load_proto
+from engine.graphs.picture import PICTURE_INPUTS, picture_graph
+from engine.graphs.pixels import uint8_source
+from engine.runtime.tensorrt.backend import Profile
+from engine.types import MienError
+
+Precision = Literal["fp16", "fp32"]
+
+MAX_BATCH = 8
+SMALLEST_SIDE, USUAL_SIDE, LARGEST_SIDE = 16, 512, 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One network to be built.
+
+    Attributes:
+        name: ``"live-renderer"``, for files and messages.
+        onnx: the graph as TensorRT gets it.
+        profile: the shapes that the engine is to take.
+        precision: that of its convolutions.
+    """
+
+    name: str
+    onnx: bytes
+    profile: Profile
+    precision: Precision
+
+    @property
+    def sha256(self) -> str:
+        """Hash of graph and weights."""
+        return hashlib.sha256(self.onnx).hexdigest()
+
+
+def read_onnx(path: Path) -> bytes:
+    """A model file's content; raises :class:`MienError` where it cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise MienError(f"{path}: cannot read the model: {error.strerror or error}") from error
+
+
+def network_part(
+    name: str, content: bytes, precision: Precision, batch: int, *, dynamic: bool = True, pixels: bool = False
+) -> Part:
+    """An exported network as a part.
+
+    Args:
+        content: the ONNX file, FP32, batch 1.
+        batch: the largest batch; with ``dynamic`` all smaller ones too, fast at ``batch``.
+        pixels: take the input ``source`` as bytes (see :func:`engine.graphs.pixels.uint8_source`).
+    """
+    if not 1 <= batch <= 64:
+        raise MienError(f"a batch of {batch} is not possible: 1 to 64")
+    proto = load_proto(content)
+    if pixels:
+        proto = uint8_source(proto)
+    known = inferred_shapes(proto)
+    shapes = {v.name: tuple(known[v.name]) for v in proto.graph.input}
+    if precision == "fp16":
+        proto = half_convolutions(proto)
+    if batch > 1:
+        proto = dynamic_batch(proto)
+    lowest = 1 if dynamic else batch
+    profile = Profile({k: ((lowest, *s[1:]), (batch, *s[1:]), (batch, *s[1:])) for k, s in shapes.items()})
+    return Part(name, _bytes(proto), profile, precision)
+
+
+def picture_part(side: int = USUAL_SIDE) -> Part:
+    """The picture part; any size up to 4096 x 4096, fast where the moving part has this ``side``."""
+
+    def shape(size: int) -> dict[str, tuple[int, ...]]:
+        return {k: tuple(size if isinstance(d, str) else d for d in v) for k, v in PICTURE_INPUTS.items()}
+
+    low, best, high = shape(SMALLEST_SIDE), shape(side), shape(LARGEST_SIDE)
+    profile = Profile({name: (low[name], best[name], high[name]) for name in PICTURE_INPUTS})
+    return Part("live-picture", _bytes(picture_graph()), profile, "fp32")
+
+
+def live_parts(
+    encoder: bytes,
+    renderer: bytes,
+    precision: Precision = "fp16",
+    batch: int = MAX_BATCH,
+    side: int = USUAL_SIDE,
+) -> dict[str, Part]:
+    """``encoder``, ``renderer`` and ``picture`` of the ``live`` preset."""
+    return {
+        "encoder": network_part("live-encoder", encoder, precision, 1, pixels=True),
+        "renderer": network_part("live-renderer", renderer, precision, batch),
+        "picture": picture_part(side),
+    }
+
+
+def _bytes(proto: Any) -> bytes:
+    return bytes(proto.SerializeToString(deterministic=True))

@@ -1,0 +1,175 @@
+"""From nothing to a checked runtime: find TensorRT and the card, load or build the engines, pass the gate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.runtime import gate
+from engine.runtime.base import CardRuntime, Drawing, Runtime
+from engine.runtime.cuda import Cuda, CudaError
+from engine.runtime.tensorrt.backend import Backend, Engine, EngineError, Progress
+from engine.runtime.tensorrt.cache import EngineCache, EngineKey
+from engine.runtime.tensorrt.layers import compare_layers, first_wrong, write_dump
+from engine.runtime.tensorrt.parts import MAX_BATCH, Part, Precision, live_parts, read_onnx
+from engine.runtime.tensorrt.runtime import LiveEngines, TensorRtRuntime
+
+#: Told one line that a person should read.
+Note = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """The exported files of the ``live`` preset."""
+
+    encoder: Path
+    renderer: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """What engines are made with.
+
+    Attributes:
+        note: gets lines worth reading (a cache that cannot be written).
+        progress: gets the part that is built, and how far it is, 0..1.
+    """
+
+    backend: Backend
+    cuda: Cuda
+    cache: EngineCache
+    note: Note = lambda line: None
+    progress: Progress = lambda part, share: None
+
+    def key(self, part: Part) -> EngineKey:
+        """What an engine of ``part`` is kept under, here and now."""
+        card = self.cuda.card
+        return EngineKey(
+            part=part.name,
+            weights=part.sha256,
+            card=card.name,
+            capability=f"{card.capability[0]}.{card.capability[1]}",
+            driver=card.driver,
+            backend=f"{self.backend.name} {self.backend.version}",
+            precision=part.precision,
+            shapes=str(part.profile),
+        )
+
+    def engine(self, part: Part) -> Engine:
+        """The part's engine: from the cache, or built (by one process at a time) and kept.
+
+        Raises:
+            EngineError: it cannot be built or loaded.
+        """
+        key = self.key(part)
+        kept = self._kept(key)
+        if kept is not None:
+            return kept
+        with self.cache.building(key):
+            kept = self._kept(key)  # another process may have built it while this one waited
+            if kept is not None:
+                return kept
+            self.progress(part.name, 0.0)
+            # TensorRT names its phases; for who waits, the part says enough.
+            blob = self.backend.build(
+                part.onnx, part.profile, lambda _, share: self.progress(part.name, share)
+            )
+            engine = self.backend.load(blob)
+            problem = self.cache.store(key, blob)
+            self.progress(part.name, 1.0)
+        if problem is not None:
+            self.note(problem)
+        return engine
+
+    def _kept(self, key: EngineKey) -> Engine | None:
+        blob = self.cache.load(key)
+        if blob is None:
+            return None
+        try:
+            return self.backend.load(blob)
+        except EngineError:
+            self.cache.discard(key)
+            return None
+
+
+def prepare(
+    model: Model,
+    reference: Runtime,
+    workshop: Workshop,
+    *,
+    precision: Precision = "fp16",
+    batch: int = MAX_BATCH,
+    limits: gate.Limits | None = None,
+) -> TensorRtRuntime:
+    """A runtime that has passed the gate.
+
+    Args:
+        reference: computes the same model in FP32; used in this thread, so not one that renders elsewhere.
+
+    Raises:
+        MienError: no engine, no memory, or results that are not the reference's; in one line.
+    """
+    workshop.cuda.attach()
+    encoder, renderer = read_onnx(model.encoder), read_onnx(model.renderer)
+    parts = live_parts(encoder, renderer, precision, batch)
+    try:
+        engines: Mapping[str, Engine] = {name: workshop.engine(part) for name, part in parts.items()}
+        runtime = TensorRtRuntime(
+            LiveEngines(engines["encoder"], engines["renderer"], engines["picture"], batch), workshop.cuda
+        )
+    except MemoryError as error:
+        raise CudaError("there is not enough memory to build the engines") from error
+    try:
+        drawings = gate.real_drawings(reference)
+        report = gate.check(reference, runtime, drawings, limits)
+        if report.failure is None:
+            report = _check_encoder(reference, runtime, drawings, limits)
+        if report.failure is not None:
+            raise _refusal(report.failure, renderer, drawings[-1], workshop, precision)
+    except BaseException:
+        _close(runtime)
+        raise
+    return runtime
+
+
+def _check_encoder(
+    reference: Runtime, runtime: CardRuntime, drawings: list[Drawing], limits: gate.Limits | None
+) -> gate.GateReport:
+    """The same frames again, with the avatar's code made on the card."""
+    drawn = gate.real_drawings(runtime, len(drawings))
+    pictures = gate.check(reference, runtime, drawn[:2], limits)
+    if pictures.failure is not None:
+        return pictures
+    return gate.check_codes(drawings[0].code, drawn[0].code, pictures)
+
+
+def _refusal(
+    failure: str, renderer: bytes, drawing: Drawing, workshop: Workshop, precision: Precision
+) -> EngineError:
+    """The error to raise, with the layer at which the values part if one can be found."""
+    dense = drawing.dense
+    inputs = {
+        "source": drawing.code.source,
+        "features": drawing.code.features,
+        "source_points": drawing.source_points[None],
+        "driving_points": drawing.driving_points[None],
+        "dense": gate.no_dense() if dense is None else dense[None],
+    }
+    named = f"{workshop.backend.name} {workshop.backend.version}: {failure}"
+    try:
+        layers = compare_layers(workshop.backend, workshop.cuda, renderer, inputs, half=precision == "fp16")
+    except (EngineError, CudaError) as error:
+        return EngineError(f"{named} (which layer is not known: {error})")
+    dump = workshop.cache.folder / "layers.json"
+    where = f"; all layers: {dump}" if write_dump(layers, dump) else ""
+    layer = first_wrong(layers)
+    if layer is None:
+        return EngineError(f"{named} (no single layer of the network is wrong{where})")
+    return EngineError(f"{named} (first wrong in layer {layer.layer!r}, {layer.kind}{where})")
+
+
+def _close(runtime: TensorRtRuntime) -> None:
+    with suppress(CudaError):  # if the card is gone, so is its memory
+        runtime.close()

@@ -1,0 +1,172 @@
+"""What stays on the card as long as it is used: avatars' features and canvases."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+
+import numpy as np
+
+from engine.canvas import Canvas, card_constants
+from engine.graphs.picture import PICTURE_OUTPUT
+from engine.runtime.base import FIELD_SIZE, IMAGE_SIZE, AvatarCode
+from engine.runtime.cuda import Cuda
+from engine.runtime.cuda.memory import OnCard, Pinned
+from engine.runtime.cuda.recorded import Recorded
+
+if TYPE_CHECKING:
+    from engine.runtime.tensorrt.backend import Engine
+    from engine.runtime.tensorrt.slot import Slot
+    from engine.types import Image
+
+
+class AvatarOnCard:
+    """An avatar's code in the card's memory."""
+
+    def __init__(self, cuda: Cuda, code: AvatarCode, stream: int) -> None:
+        self.code = code  # kept, so that its identity cannot be given to another
+        self._open = ExitStack()
+        self.on_card: dict[str, OnCard] = {}
+        try:
+            for name, values in (("source", code.source), ("features", code.features)):
+                buffer = OnCard(cuda, values.shape)
+                self._open.callback(buffer.close)
+                buffer.put(values, stream)
+                self.on_card[name] = buffer
+        except BaseException:
+            self._open.close()
+            raise
+
+    def close(self) -> None:
+        self._open.close()
+
+
+class CanvasOnCard:
+    """A canvas in the card's memory, with the picture part's execution and results for each slot."""
+
+    def __init__(self, cuda: Cuda, engine: Engine, canvas: Canvas, slots: int, stream: int) -> None:
+        self.canvas = canvas
+        self._open = ExitStack()
+        try:
+            constants = {}
+            for name, values in card_constants(canvas).items():
+                constants[name] = buffer = OnCard(cuda, values.shape)
+                self._open.callback(buffer.close)
+                buffer.put(values, stream)
+            self._calls = [PictureCall(cuda, engine, canvas, constants, self._open) for _ in range(slots)]
+        except BaseException:
+            self._open.close()
+            raise
+
+    def __getitem__(self, slot: int) -> PictureCall:
+        return self._calls[slot]
+
+    def close(self) -> None:
+        self._open.close()
+
+
+class PictureCall:
+    """The last step of a frame on one canvas: field in, finished bytes in pinned memory out.
+
+    The portrait around the moving part is in the pinned picture from the beginning: pasting back is a strided
+    copy by the card, of the moving part alone.
+    """
+
+    def __init__(
+        self, cuda: Cuda, engine: Engine, canvas: Canvas, constants: dict[str, OnCard], stack: ExitStack
+    ) -> None:
+        self._cuda, self._canvas = cuda, canvas
+        columns, rows = canvas.part
+        self._result = OnCard(cuda, (1, rows, columns, 3), np.uint8)
+        stack.callback(self._result.close)
+        self._field = {
+            "flow": OnCard(cuda, (1, 2, FIELD_SIZE, FIELD_SIZE)),
+            "paint": OnCard(cuda, (1, 3, IMAGE_SIZE, IMAGE_SIZE)),
+        }
+        for buffer in self._field.values():
+            stack.callback(buffer.close)
+        self._picture = Pinned(cuda, canvas.still.shape if canvas.pasted else (rows, columns, 3), np.uint8)
+        stack.callback(self._picture.close)
+        if canvas.pasted:
+            self._picture.array[...] = canvas.still
+        self._done = cuda.create_event()
+        stack.callback(cuda.release_event, self._done)
+        execution = engine.execution()
+        for name, buffer in (*constants.items(), *self._field.items()):
+            execution.set_shape(name, buffer.shape)
+            execution.set_address(name, buffer.address)
+        execution.set_address(PICTURE_OUTPUT, self._result.address)
+        self._call = Recorded(cuda, execution.enqueue, execution.capturable)
+        stack.callback(self._call.close)
+
+    def start(self, slot: Slot, index: int, compute: int) -> None:
+        """Draw item ``index`` of a slot's batch; the bytes arrive in order of the slot's copy stream."""
+        for name, buffer in self._field.items():
+            row = slot.on_card[name].address + index * buffer.size
+            self._cuda.copy(buffer.address, row, buffer.size, compute)
+        self._call.run(compute)
+        self._cuda.record(self._done, compute)
+        self._cuda.wait(slot.stream, self._done)
+        columns, rows = self._canvas.part
+        canvas, wide = self._canvas, self._picture.array.shape[1]
+        place = 3 * (canvas.top * wide + canvas.left) if canvas.pasted else 0
+        self._cuda.download_rectangle(
+            self._picture.address + place, 3 * wide, self._result.address, 3 * columns, rows, slot.stream
+        )
+
+    @property
+    def call(self) -> Recorded:
+        """The picture part's execution."""
+        return self._call
+
+    def picture(self) -> Image:
+        """The finished picture, once the slot's copy stream is done; a new array."""
+        return self._picture.array.copy()
+
+
+class Closing(Protocol):
+    def close(self) -> None: ...
+
+
+K = TypeVar("K")
+R = TypeVar("R", bound=Closing)
+
+
+class Residents(Generic[K, R]):
+    """The last few of something, by identity; the one that was not used for longest makes room.
+
+    Args:
+        make: brings one onto the card.
+        limit: how many there are at most.
+    """
+
+    def __init__(self, make: Callable[[K], R], limit: int) -> None:
+        self._make, self._limit = make, limit
+        self._kept: OrderedDict[int, tuple[K, R]] = OrderedDict()
+
+    def get(self, key: K) -> R:
+        """Call only while nothing that might be dropped is in use on the card."""
+        if id(key) in self._kept:
+            self._kept.move_to_end(id(key))
+            return self._kept[id(key)][1]
+        while len(self._kept) >= self._limit:
+            self._kept.popitem(last=False)[1][1].close()
+        made = self._make(key)
+        self._kept[id(key)] = (key, made)
+        return made
+
+    def __contains__(self, key: K) -> bool:
+        return id(key) in self._kept
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def __iter__(self) -> Iterator[R]:
+        return iter([made for _, made in self._kept.values()])
+
+    def close(self) -> None:
+        for made in self:
+            made.close()
+        self._kept.clear()

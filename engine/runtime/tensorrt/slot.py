@@ -1,0 +1,111 @@
+"""One batch in flight: pinned and device buffers of the network, and its executions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from engine.runtime.base import FIELD_SIZE, IMAGE_SIZE
+from engine.runtime.cuda import Cuda
+from engine.runtime.cuda.memory import OnCard, Pinned
+from engine.runtime.cuda.recorded import Recorded
+from engine.types import N_LANDMARKS
+
+if TYPE_CHECKING:
+    from engine.runtime.base import Drawing
+    from engine.runtime.tensorrt.backend import Engine
+    from engine.runtime.tensorrt.residents import AvatarOnCard
+
+#: What changes from frame to frame, and crosses the bus.
+MOVING: Mapping[str, tuple[int, ...]] = {
+    "source_points": (N_LANDMARKS, 2),
+    "driving_points": (N_LANDMARKS, 2),
+    "dense": (3, FIELD_SIZE, FIELD_SIZE),
+}
+RESULTS: Mapping[str, tuple[int, ...]] = {
+    "flow": (2, FIELD_SIZE, FIELD_SIZE),
+    "occlusion": (1, FIELD_SIZE, FIELD_SIZE),
+    "paint": (3, IMAGE_SIZE, IMAGE_SIZE),
+}
+
+
+class Slot:
+    """Buffers for up to ``batch`` drawings.  Two slots let one batch be uploaded while another computes.
+
+    Args:
+        avatar: shapes of an avatar's ``source`` and ``features``, without the batch.
+    """
+
+    def __init__(self, cuda: Cuda, engine: Engine, batch: int, avatar: Mapping[str, tuple[int, ...]]) -> None:
+        self._cuda, self._engine = cuda, engine
+        self._avatar = dict(avatar)
+        self._loaded: list[AvatarOnCard | None] = [None] * batch
+        self._calls: dict[int, Recorded] = {}
+        self._open = ExitStack()
+        try:
+            self.stream = cuda.create_stream()  # copies; the computing stream is everybody's
+            self._open.callback(cuda.release_stream, self.stream)
+            self._uploaded = cuda.create_event()
+            self._open.callback(cuda.release_event, self._uploaded)
+            self.on_card = {
+                name: self._own(OnCard(cuda, (batch, *shape)))
+                for name, shape in (*MOVING.items(), *RESULTS.items(), *self._avatar.items())
+            }
+            self.host = {
+                name: self._own(Pinned(cuda, (batch, *shape)))
+                for name, shape in (*MOVING.items(), *RESULTS.items())
+            }
+        except BaseException:
+            self._open.close()
+            raise
+
+    def _own(self, buffer: OnCard | Pinned) -> OnCard | Pinned:
+        self._open.callback(buffer.close)
+        return buffer
+
+    def start(self, drawings: Sequence[Drawing], avatars: Sequence[AvatarOnCard], compute: int) -> None:
+        """Upload and run the network; its results are then on the card, in order of ``compute``."""
+        self._fill(drawings)
+        count = len(drawings)
+        for name in MOVING:
+            host, card = self.host[name], self.on_card[name]
+            self._cuda.upload(card.address, host.address, count * card.size // len(self._loaded), self.stream)
+        self._cuda.record(self._uploaded, self.stream)
+        for index, avatar in enumerate(avatars):
+            if self._loaded[index] is not avatar:
+                for name, shape in self._avatar.items():
+                    size = 4 * int(np.prod(shape))
+                    to = self.on_card[name].address + index * size
+                    self._cuda.copy(to, avatar.on_card[name].address, size, compute)
+                self._loaded[index] = avatar
+        self._cuda.wait(compute, self._uploaded)
+        self._call(count).run(compute)
+
+    def _fill(self, drawings: Sequence[Drawing]) -> None:
+        source, driving, dense = (self.host[name].array for name in MOVING)  # type: ignore[union-attr]
+        for index, drawing in enumerate(drawings):
+            source[index] = drawing.source_points
+            driving[index] = drawing.driving_points
+            dense[index] = 0.0 if drawing.dense is None else drawing.dense
+
+    def _call(self, count: int) -> Recorded:
+        if count not in self._calls:
+            execution = self._engine.execution()
+            for name, shape in (*MOVING.items(), *self._avatar.items()):
+                execution.set_shape(name, (count, *shape))
+            for name, buffer in self.on_card.items():
+                execution.set_address(name, buffer.address)
+            self._calls[count] = Recorded(self._cuda, execution.enqueue, execution.capturable)
+            self._open.callback(self._calls[count].close)
+        return self._calls[count]
+
+    @property
+    def recorded(self) -> dict[int, bool]:
+        """For each batch size that was used, whether it runs as a CUDA graph."""
+        return {count: call.recorded for count, call in self._calls.items()}
+
+    def close(self) -> None:
+        self._open.close()

@@ -1,0 +1,226 @@
+"""The exported ``live`` model in torch on an NVIDIA GPU, in FP16: TensorRT's fallback and baseline.
+
+torch is imported when a runtime is made.  A batch runs as a CUDA graph (or through ``torch.compile``):
+launched one by one, the network's hundreds of small kernels would cost more than they compute.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from engine.canvas import Canvas, card_constants
+from engine.graphs import dynamic_batch, half_convolutions
+from engine.graphs.editing import load_proto
+from engine.graphs.picture import PICTURE_INPUTS, picture_graph
+from engine.runtime.base import (
+    FIELD_SIZE,
+    AvatarCode,
+    CardRuntime,
+    Drawing,
+    Field,
+    check_points,
+    source_tensor,
+)
+from engine.runtime.cuda import CudaError
+from engine.types import Floats, Image, MienError
+
+if TYPE_CHECKING:
+    import torch
+
+Mode = Literal["eager", "compile", "graph"]
+
+_KEPT = 16
+
+
+def import_torch() -> Any:
+    """``torch``, if it is there and has a card.
+
+    Raises:
+        MienError: not installed, a build without CUDA, or a CUDA build without a driver; in one line.
+    """
+    try:
+        import torch
+    except (ImportError, OSError) as error:
+        raise MienError(f"torch cannot be used: {str(error).splitlines()[0]}") from error
+    if torch.version.cuda is None:
+        raise MienError(f"torch {torch.__version__} is a build without CUDA")
+    if not torch.cuda.is_available():
+        raise MienError(f"torch {torch.__version__} finds no NVIDIA GPU (is the driver installed?)")
+    return torch
+
+
+class Replayed:
+    """A function of tensors of fixed shapes as one CUDA graph.
+
+    >>> fast = Replayed(model, example)    # doctest: +SKIP
+    >>> outputs = fast(*inputs)            # doctest: +SKIP
+
+    The outputs are the same tensors every time: valid until the next call.
+    """
+
+    def __init__(self, function: Any, example: Sequence[torch.Tensor]) -> None:
+        import torch
+
+        self._inputs = [tensor.clone() for tensor in example]
+        side = torch.cuda.Stream()
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):  # libraries choose their kernels here, not while recording
+            for _ in range(3):
+                function(*self._inputs)
+        torch.cuda.current_stream().wait_stream(side)
+        self._graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self._graph):
+            self._outputs = function(*self._inputs)
+
+    def __call__(self, *inputs: torch.Tensor) -> Any:
+        for own, given in zip(self._inputs, inputs, strict=True):
+            own.copy_(given, non_blocking=True)
+        self._graph.replay()
+        return self._outputs
+
+
+class TorchCudaRuntime(CardRuntime):
+    """Runs the exported files in torch.
+
+    Args:
+        encoder, renderer: the ONNX files' contents.
+        mode: ``"graph"`` records one CUDA graph for each batch size.
+        half: convolutions in FP16, everything else in FP32 (see :mod:`engine.graphs.precision`).
+        device: ``"cpu"`` computes the same, slowly, without CUDA graphs: for tests.
+        batch: how many drawings one call takes.
+    """
+
+    name = "torch"
+
+    def __init__(
+        self,
+        encoder: bytes,
+        renderer: bytes,
+        *,
+        mode: Mode = "graph",
+        half: bool = True,
+        device: str = "cuda",
+        batch: int = 8,
+    ) -> None:
+        if device == "cuda":
+            import_torch()
+        import torch
+
+        from engine.graphs.torch_graph import TorchGraph
+
+        self._torch, self._mode, self._batch = torch, mode, batch
+        self._device = torch.device(device)
+
+        def module(proto: Any) -> Any:
+            return TorchGraph(half_convolutions(proto) if half else proto).to(self._device).eval()
+
+        self._encoder = module(load_proto(encoder))
+        self._renderer = module(dynamic_batch(load_proto(renderer)))
+        self._picture = TorchGraph(picture_graph()).to(self._device).eval()
+        if mode == "compile":
+            self._renderer = torch.compile(self._renderer, dynamic=False)
+        self._replayed: dict[tuple[str, int], Replayed] = {}
+        self._codes: dict[int, tuple[AvatarCode, Any]] = {}
+        self._canvases: dict[int, tuple[Canvas, Any]] = {}
+
+    def _tensor(self, array: Any) -> Any:
+        tensor = self._torch.from_numpy(np.ascontiguousarray(array))
+        if self._device.type == "cuda":
+            tensor = tensor.pin_memory()
+        return tensor.to(self._device, non_blocking=True)
+
+    def _guarded(self, work: Any) -> Any:
+        """CUDA's errors in our words, so that the next runtime can take over."""
+        try:
+            with self._torch.inference_mode():
+                return work()
+        except self._torch.OutOfMemoryError as error:
+            raise CudaError("the GPU's memory is full: close what else uses it") from error
+        except RuntimeError as error:
+            raise CudaError(f"torch failed on the GPU: {str(error).splitlines()[0]}") from error
+
+    def encode(self, source: Image) -> AvatarCode:
+        tensor = source_tensor(source)
+        (features,) = self._guarded(lambda: self._encoder(self._tensor(tensor)))
+        return AvatarCode(tensor, features.float().cpu().numpy())
+
+    def render(
+        self,
+        code: AvatarCode,
+        source_points: Floats,
+        driving_points: Floats,
+        dense: Floats | None = None,
+    ) -> Field:
+        drawing = Drawing(code, source_points, driving_points, dense, canvas=None)  # type: ignore[arg-type]
+        fields = self._guarded(lambda: [v.float().cpu().numpy()[0] for v in self._fields([drawing])])
+        flow, occlusion, paint = fields
+        return Field(
+            np.ascontiguousarray(flow.transpose(1, 2, 0)),
+            occlusion[0],
+            np.ascontiguousarray(paint.transpose(1, 2, 0)),
+        )
+
+    def draw(self, drawings: Sequence[Drawing]) -> list[Image]:
+        pictures: list[Image] = []
+        for start in range(0, len(drawings), self._batch):
+            batch = drawings[start : start + self._batch]
+            pictures += self._guarded(lambda batch=batch: self._draw(batch))
+        return pictures
+
+    def _draw(self, batch: Sequence[Drawing]) -> list[Image]:
+        flow, _, paint = self._fields(batch)
+        moved = []
+        for index, drawing in enumerate(batch):
+            constants = self._kept(self._canvases, drawing.canvas, self._canvas_tensors)
+            given = {**constants, "flow": flow[index : index + 1], "paint": paint[index : index + 1]}
+            (picture,) = self._picture(*(given[name] for name in PICTURE_INPUTS))
+            moved.append(picture[0].to("cpu", non_blocking=True))
+        if self._device.type == "cuda":
+            self._torch.cuda.synchronize()
+        return [_paste(drawing.canvas, part.numpy()) for drawing, part in zip(batch, moved, strict=True)]
+
+    def _fields(self, batch: Sequence[Drawing]) -> Any:
+        """The network on a batch: flow, occlusion, paint on the device."""
+        for drawing in batch:
+            check_points(drawing.source_points)
+            check_points(drawing.driving_points)
+        nothing = np.zeros((3, FIELD_SIZE, FIELD_SIZE), np.float32)
+        codes = [self._kept(self._codes, d.code, self._code_tensors) for d in batch]
+        inputs = (
+            self._torch.cat([code[0] for code in codes]),
+            self._torch.cat([code[1] for code in codes]),
+            self._tensor(np.stack([d.source_points for d in batch]).astype(np.float32)),
+            self._tensor(np.stack([d.driving_points for d in batch]).astype(np.float32)),
+            self._tensor(np.stack([nothing if d.dense is None else d.dense for d in batch])),
+        )
+        if self._mode != "graph" or self._device.type != "cuda":
+            return self._renderer(*inputs)
+        key = ("renderer", len(batch))
+        if key not in self._replayed:
+            self._replayed[key] = Replayed(self._renderer, inputs)
+        return self._replayed[key](*inputs)
+
+    def _code_tensors(self, code: AvatarCode) -> Any:
+        return self._tensor(code.source), self._tensor(code.features)
+
+    def _canvas_tensors(self, canvas: Canvas) -> Any:
+        return {name: self._tensor(values) for name, values in card_constants(canvas).items()}
+
+    @staticmethod
+    def _kept(store: dict[int, tuple[Any, Any]], key: Any, make: Any) -> Any:
+        if id(key) not in store:
+            while len(store) >= _KEPT:
+                store.pop(next(iter(store)))
+            store[id(key)] = (key, make(key))
+        return store[id(key)][1]
+
+
+def _paste(canvas: Canvas, moved: Image) -> Image:
+    if not canvas.pasted:
+        return moved
+    image: Image = canvas.still.copy()
+    image[canvas.top : canvas.bottom, canvas.left : canvas.right] = moved
+    return image

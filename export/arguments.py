@@ -1,0 +1,72 @@
+"""What ``python -m export`` can be asked for."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from engine.types import MienError
+
+Target = Literal["onnx", "openvino", "tensorrt", "tensorrt-rtx"]
+TARGETS: tuple[Target, ...] = ("onnx", "openvino", "tensorrt", "tensorrt-rtx")
+
+EXAMPLES = """\
+examples:
+  python -m export --untrained --output engine/assets
+      the shipped files again
+  python -m export weights.safetensors --output model
+      ONNX, FP32, batch 1: what mien --model model runs
+  python -m export weights.safetensors --to tensorrt-rtx --batch 8 --output engines
+      FP16 engines for NVIDIA GPUs, batch 1 to 8; no GPU is needed to build them
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What was asked for.
+
+    Attributes:
+        weights: trained weights; None for the untrained ``live`` model.
+        target: what the files are for.
+        precision: of the convolutions; None for the target's usual one (FP16 for TensorRT, else FP32).
+        size: side of the finished picture; see :mod:`export.targets`.
+        batch: the largest batch that the network takes.
+    """
+
+    weights: Path | None
+    target: Target
+    precision: Literal["fp16", "fp32"]
+    size: int | None
+    batch: int
+    output: Path
+
+
+def parse(arguments: Sequence[str] | None = None) -> Options:
+    """The options in ``arguments``; for words that make no sense argparse ends the program, status 2."""
+    parser = argparse.ArgumentParser(
+        prog="python -m export",
+        description="Weights become files that a runtime loads.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("weights", nargs="?", type=Path, help="trained weights (.safetensors), live or paper")
+    which.add_argument("--untrained", action="store_true", help="the live model as the plain landmark warp")
+    add = parser.add_argument
+    add("--to", dest="target", choices=TARGETS, default="onnx", help="what the files are for (onnx)")
+    add("--precision", choices=("fp16", "fp32"), help="of the convolutions (fp16 for TensorRT, else fp32)")
+    add(
+        "--size", type=int, choices=(256, 512), help="TensorRT: side of the picture to be fast at (live: 512)"
+    )
+    add("--batch", type=int, default=1, metavar="N", help="largest batch, 1 to 64 (1)")
+    add("--output", type=Path, required=True, metavar="DIR", help="folder to write the files into")
+    found = parser.parse_args(arguments)
+    usual: Literal["fp16", "fp32"] = "fp16" if found.target.startswith("tensorrt") else "fp32"
+    if not 1 <= found.batch <= 64:
+        raise MienError(f"--batch {found.batch} is not possible: 1 to 64")
+    return Options(
+        found.weights, found.target, found.precision or usual, found.size, found.batch, found.output
+    )

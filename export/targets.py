@@ -1,0 +1,139 @@
+"""Exported ONNX parts become files for a runtime.
+
+``onnx`` at FP32 and batch 1 is the export itself; everything else is made from it by :mod:`engine.graphs`, so
+all targets hold the same weights.
+
+``--size``: the ``live`` network works at 256 x 256 whatever the picture's size, and detail comes from the
+portrait's own pixels; a larger picture costs one more ``GridSample``.  That last step is a part of its own,
+``live-picture``, which takes any size up to 4096 x 4096; ``--size`` is the one that TensorRT makes it fast
+at.  ``paper`` draws 256 x 256 and nothing else.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from engine.types import MienError
+from export.arguments import Options
+
+#: Parts that run once per portrait: at batch 1, whatever ``--batch`` says.
+ONCE = ("live-encoder", "paper-encoder")
+
+
+def exported_parts(weights: Path | None) -> dict[str, bytes]:
+    """The ONNX parts of either preset by name (``"live-encoder"``, ...), checked against torch.
+
+    Raises:
+        MienError: the weights cannot be read, or a part does not compute what torch computes.
+    """
+    from train.model.paper import PAPER_NAME
+
+    if weights is not None and _model_name(weights) == PAPER_NAME:
+        from export import paper_onnx
+        from train.model.paper.weights import load_paper
+
+        paper = load_paper(weights)
+        built = paper_onnx.build(paper)
+        paper_onnx.check(paper_onnx.measure(paper, built))
+        return {f"paper-{name}": content for name, content in built.items()}
+    from export import onnx_export, parity
+
+    source = onnx_export.untrained_model() if weights is None else onnx_export.load_weights(weights)
+    model = onnx_export.deployable(source)
+    encoder, renderer = onnx_export.build(model, untrained=weights is None)
+    parity.measure(model, encoder, renderer).check()
+    return {"live-encoder": encoder, "live-renderer": renderer}
+
+
+def _model_name(weights: Path) -> str | None:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(weights, framework="pt") as file:
+            return (file.metadata() or {}).get("model")
+    except (OSError, SafetensorError):
+        return None  # the loader says what is wrong
+
+
+def convert(parts: Mapping[str, bytes], options: Options) -> dict[str, bytes]:
+    """File names and contents for the target.
+
+    Raises:
+        MienError: the target's package is missing, or it cannot build a part.
+    """
+    paper = any(name.startswith("paper") for name in parts)
+    if options.size is not None and not options.target.startswith("tensorrt"):
+        raise MienError("--size is for TensorRT: other runtimes take pictures of any size as they are.")
+    if paper and options.size not in (None, 256):
+        raise MienError("the paper preset draws 256 x 256 pixels and nothing else: leave out --size.")
+    if options.target.startswith("tensorrt"):
+        return _engines(parts, options, paper)
+    plain = options.precision == "fp32" and options.batch == 1
+    contents = parts if plain else {name: _part(name, part, options).onnx for name, part in parts.items()}
+    if options.target == "onnx":
+        return {f"{name}.onnx": content for name, content in contents.items()}
+    files: dict[str, bytes] = {}
+    for name, content in contents.items():
+        files |= _openvino(name, content)
+    return files
+
+
+def _part(name: str, content: bytes, options: Options) -> Any:
+    from engine.runtime.tensorrt.parts import network_part
+
+    batch = 1 if name in ONCE else options.batch
+    pixels = name == "live-encoder" and options.target.startswith("tensorrt")
+    return network_part(name, content, options.precision, batch, pixels=pixels)
+
+
+def _openvino(name: str, content: bytes) -> dict[str, bytes]:
+    """OpenVINO's own two files; it casts FP16 up where the CPU has none, so this halves the file only."""
+    from engine.openvino_core import core, load_openvino
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"{name}.xml"
+        load_openvino().save_model(core().read_model(content, b""), str(path), compress_to_fp16=False)
+        return {file.name: file.read_bytes() for file in (path, path.with_suffix(".bin"))}
+
+
+def _engines(parts: Mapping[str, bytes], options: Options, paper: bool) -> dict[str, bytes]:
+    from engine.runtime.tensorrt.backend import EngineError, find_backend
+    from engine.runtime.tensorrt.parts import USUAL_SIDE, picture_part
+
+    wanted = [_part(name, content, options) for name, content in parts.items()]
+    if not paper:
+        wanted.append(picture_part(options.size or USUAL_SIDE))
+    ending = f"{options.precision}.engine"
+    try:
+        backend = find_backend((options.target.replace("-", "_"),))
+    except EngineError:
+        if options.target == "tensorrt-rtx":
+            raise
+        from export.torch_tensorrt_road import build
+
+        return {f"{part.name}.{ending}": build(part) for part in wanted}
+    return {f"{part.name}.{ending}": backend.build(part.onnx, part.profile) for part in wanted}
+
+
+def write(files: Mapping[str, bytes], output: Path) -> list[Path]:
+    """Write all files into ``output``; returns their paths.
+
+    All are written beside their final names first, so a failed export leaves old files as they were.
+    """
+    paths = [output / name for name in files]
+    beside = [path.with_name(path.name + ".part") for path in paths]
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        for path, content in zip(beside, files.values(), strict=True):
+            path.write_bytes(content)
+        for path, final in zip(beside, paths, strict=True):
+            path.replace(final)
+    except OSError as error:
+        raise MienError(f"{output}: cannot write: {error.strerror or error}") from error
+    finally:
+        for path in beside:
+            path.unlink(missing_ok=True)
+    return paths

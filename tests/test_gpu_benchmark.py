@@ -1,0 +1,129 @@
+"""The GPU benchmark's pure parts, and its one line where there is no GPU."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from engine.benchmark.gpu.plan import BATCHES, METHODS, Deadline, cases
+from engine.benchmark.gpu.plot import draw, write
+from engine.benchmark.gpu.report import Report, Timing, as_json, markdown
+from engine.benchmark.gpu.roofline import Layer, Rates, bound_ms, gflops, layers_of
+from engine.graphs.editing import load_proto
+from engine.runtime import RENDERER
+from engine.runtime.selection import card_problem
+from engine.types import MienError
+
+
+def one_convolution() -> object:
+    weight = numpy_helper.from_array(np.zeros((8, 4, 3, 3), np.float32), "w")
+    node = helper.make_node("Conv", ["x", "w"], ["y"], pads=[1, 1, 1, 1])
+    shapes = {"x": (1, 4, 16, 16), "y": (1, 8, 16, 16)}
+    values = {k: helper.make_tensor_value_info(k, TensorProto.FLOAT, v) for k, v in shapes.items()}
+    graph = helper.make_graph([node], "g", [values["x"]], [values["y"]], [weight])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+
+
+def test_a_convolution_is_counted_exactly() -> None:
+    (layer,) = layers_of(one_convolution())
+    assert layer.flops == 2 * 16 * 16 * 8 * 4 * 9
+    assert layer.weights == 2 * 8 * 4 * 9
+    assert layer.moved == 2 * (4 + 8) * 16 * 16
+
+
+def test_the_shipped_renderer_has_the_arithmetic_of_its_design() -> None:
+    assert 3 < gflops(layers_of(load_proto(RENDERER.read_bytes()))) < 8
+
+
+def test_a_layer_is_bound_by_what_takes_longer() -> None:
+    rates = Rates(flops=1e12, bytes=1e9)
+    assert bound_ms([Layer(2_000_000_000, 10, 10)], rates) == pytest.approx(2.0)
+    assert bound_ms([Layer(1, 3_000_000, 1_000_000)], rates) == pytest.approx(4.0)
+    # Weights are read once for a batch, everything else for each item.
+    assert bound_ms([Layer(1, 3_000_000, 1_000_000)], rates, batch=4) == pytest.approx(13.0)
+
+
+def test_every_case_is_planned_once_the_goals_first() -> None:
+    planned = cases()
+    assert len(set(planned)) == len(planned) == 2 * (4 * len(BATCHES) + 2)
+    assert {case.method for case in planned} == set(METHODS)
+    assert (planned[0].preset, planned[0].method, planned[0].batch) == ("live", METHODS[0], 1)
+    compiled = [index for index, case in enumerate(planned) if "compile" in case.method]
+    assert compiled == list(range(len(planned) - len(compiled), len(planned)))
+
+
+def test_a_deadline_lets_begin_what_still_fits() -> None:
+    now = [100.0]
+    deadline = Deadline(60, clock=lambda: now[0])
+    assert deadline.allows(60)
+    now[0] = 150.0
+    assert deadline.left == 10
+    assert not deadline.allows(11)
+
+
+@pytest.fixture
+def report() -> Report:
+    timings = [
+        Timing(case, None, problem="out of memory")
+        if case.batch == 8 and case.method == "torch eager FP32"
+        else Timing(case, 0.4 * case.batch**0.5, 100 << 20)
+        for case in cases()
+    ]
+    bounds = {"live": {1: 0.05, 8: 0.3}}
+    return Report(
+        {"GPU": "none: made-up figures"},
+        {"rate": 1.5},
+        timings,
+        bounds,
+        {"TensorRT": 1.0},
+        {"frames": 8},
+        ["a note"],
+    )
+
+
+def test_the_table_has_every_method_and_batch(report: Report) -> None:
+    text = markdown(report)
+    for method in METHODS:
+        assert text.count(f"| {method} |") == 2
+    assert "| roofline | 0.050 |  |  | 0.300 | |" in text
+    assert "0.400 (2,500)" in text
+    assert "failed" in text
+    assert "goal live batch 1, 0.500 ms: reached (0.400 ms)" in text
+    assert "- a note" in text
+
+
+def test_json_holds_what_the_table_holds(report: Report) -> None:
+    found = json.loads(json.dumps(as_json(report)))
+    assert len(found["timings"]) == len(report.timings)
+    first = found["timings"][0]
+    assert (first["case"]["preset"], first["frames_per_second"]) == ("live", 2500.0)
+    assert any(entry["problem"] == "out of memory" for entry in found["timings"])
+
+
+def test_the_plot_shows_a_curve_for_each_method(report: Report, tmp_path: Path) -> None:
+    image = draw(report.timings)
+    assert image.shape == (640, 1200, 3)
+    assert (image != 255).any(axis=2).mean() > 0.01
+    write(tmp_path / "plot.png", report.timings)
+    assert (tmp_path / "plot.png").read_bytes()[:4] == b"\x89PNG"
+    with pytest.raises(MienError, match="cannot write the plot"):
+        write(tmp_path / "missing" / "plot.png", report.timings)
+
+
+def test_nothing_measured_is_an_empty_plot() -> None:
+    assert draw([]).min() == 255
+
+
+def test_without_a_card_it_says_so_in_one_line() -> None:
+    if card_problem() is None:
+        pytest.skip("there is a card here")
+    from engine.benchmark.gpu import run
+
+    with pytest.raises(MienError, match="NVIDIA") as caught:
+        run(SimpleNamespace(json=None, plot=None))
+    assert "\n" not in str(caught.value)
