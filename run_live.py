@@ -58,6 +58,9 @@ def _animate(options: Options, console: Console) -> None:
     from cli.checks import Kind, check
 
     kind = check(options)
+    if options.web.wanted:
+        _serve(options, console)
+        return
     if kind is Kind.LIVE:
         from cli.live_run import run_live
 
@@ -67,6 +70,19 @@ def _animate(options: Options, console: Console) -> None:
 
     run = run_demo if options.demo else run_motion if kind is Kind.MOTION else run_clip
     run(options, console)
+
+
+def _serve(options: Options, console: Console) -> None:
+    from engine.types import MienError
+
+    try:
+        import aiohttp  # noqa: F401
+        import aiortc  # noqa: F401
+    except ImportError as error:
+        raise MienError('--webrtc needs: python -m pip install "mien[webrtc]"') from error
+    from cli.web_run import run_web
+
+    run_web(options, console)
 
 
 def _missing_library() -> str | None:

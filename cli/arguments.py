@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal, NoReturn
 
 from cli import values
+from cli.web_arguments import WebOptions, add_web, take_web
 from engine.types import MienError
 
 EXAMPLES = """\
@@ -24,6 +25,8 @@ examples:
       a high-speed recording as numbered pictures, every pixel kept
   mien --driving talk.mp4 --avatar me.jpg --only brows,mouth_corner
       these regions only; --gain brows=2 makes one stronger
+  mien --webrtc
+      a page at http://127.0.0.1:8080 with your camera and your avatar
   mien --driving talk.mp4 --save-motion talk.npz
   mien --driving talk.npz --avatar other.png
       record the motion alone, then play it on any face
@@ -72,6 +75,7 @@ class Options:
     precision: Literal["auto", "f32", "bf16"]
     threads: int | None
     mirror: bool
+    web: WebOptions
 
     @property
     def portrait_side(self) -> int:
@@ -104,6 +108,7 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
     found["gains"] = tuple(found["gains"] or ())
     found["output_text"] = found["output"]
     found["output"] = Path(found["output"]) if found["output"] else None
+    found["web"] = take_web(found)
     return Options(**found)
 
 
@@ -136,6 +141,7 @@ def _parser() -> argparse.ArgumentParser:
     _who(parser.add_argument_group("who drives whom"))
     _results(parser.add_argument_group("result"))
     _amounts(parser.add_argument_group("how much of the motion (1 is as measured, 0 is none)"))
+    add_web(parser.add_argument_group("in a browser and over the network"))
     _machine(parser.add_argument_group("machine"))
     about = parser.add_argument_group("about")
     about.add_argument("--demo", action="store_true", help="no camera, no files: writes mien-demo.mp4")

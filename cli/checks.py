@@ -38,6 +38,9 @@ def check(options: Options) -> Kind:
         MienError: in one line.
     """
     kind = kind_of(options)
+    if options.web.wanted:
+        _check_web(options, kind)
+        return kind
     if options.demo and options.driving is not None:
         raise MienError("--demo brings its own motion. Leave out --driving, or leave out --demo.")
     if kind is Kind.LIVE:
@@ -49,6 +52,20 @@ def check(options: Options) -> Kind:
     if options.model not in BUILT_IN:
         check_model(Path(options.model), options, recorded=kind is Kind.MOTION)
     return kind
+
+
+def _check_web(options: Options, kind: Kind) -> None:
+    if kind is not Kind.LIVE:
+        raise MienError(
+            "--webrtc is live: a file cannot drive it. Leave out --driving, or name a camera or stream."
+        )
+    if options.output is not None or options.save_motion is not None:
+        raise MienError("--webrtc writes no file. The page has a record button.")
+    for name in ("virtual_camera", "profile"):
+        if getattr(options, name, None) is not None:
+            raise MienError(f"--{name.replace('_', '-')} and --webrtc do not go together. Leave one out.")
+    _check_live(options)
+    make_gains(options)
 
 
 def _check_live(options: Options) -> None:

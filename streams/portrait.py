@@ -77,7 +77,44 @@ def load_image(path: str | Path) -> Image:
     data = _read(path)
     if path.suffix.lower() in HEIC_SUFFIXES or (data[4:8] == b"ftyp" and data[8:12] in HEIC_BRANDS):
         raise MienError(f"{path.name} is a HEIC photo, which Mien does not read. Export it as JPEG or PNG.")
-    return _decode(path, data)
+    return decode_image(path.name, data)
+
+
+def decode_image(
+    name: str, data: bytes, *, max_pixels: int = MAX_PIXELS, formats: tuple[str, ...] | None = None
+) -> Image:
+    """Decode a picture that is in memory, with :func:`load_image`'s care.
+
+    Args:
+        name: what messages call it.
+        data: the file's bytes.
+        max_pixels: larger pictures are refused before anything is decoded.
+        formats: Pillow's names of the formats to try; None tries all that it knows.
+
+    Raises:
+        MienError: as :func:`load_image`.
+    """
+    from PIL import Image as Pil
+    from PIL import ImageOps, UnidentifiedImageError
+
+    try:
+        with warnings.catch_warnings():
+            # Pillow's own size check only warns below 2x its limit; ours comes before decoding.
+            warnings.simplefilter("ignore", Pil.DecompressionBombWarning)
+            with Pil.open(io.BytesIO(data), formats=formats) as picture:
+                _check_size(name, picture.size, max_pixels)
+                picture.load()
+                return _to_rgb(ImageOps.exif_transpose(picture))
+    except MienError:
+        raise
+    except Pil.DecompressionBombError as error:
+        raise MienError(
+            f"{name} is too large to read. Scale it down to at most {max_pixels // 1_000_000} megapixels."
+        ) from error
+    except UnidentifiedImageError as error:
+        raise MienError(f"{name} is not a picture file. Give a PNG, JPEG, WebP or TIFF portrait.") from error
+    except (OSError, SyntaxError, ValueError, EOFError, MemoryError) as error:
+        raise MienError(f"{name} is damaged or cut off ({error}). Copy or export it again.") from error
 
 
 def _read(path: Path) -> bytes:
@@ -96,38 +133,12 @@ def _read(path: Path) -> bytes:
     return data
 
 
-def _decode(path: Path, data: bytes) -> Image:
-    from PIL import Image as Pil
-    from PIL import ImageOps, UnidentifiedImageError
-
-    try:
-        with warnings.catch_warnings():
-            # Pillow's own size check only warns below 2x its limit; ours comes before decoding.
-            warnings.simplefilter("ignore", Pil.DecompressionBombWarning)
-            with Pil.open(io.BytesIO(data)) as picture:
-                _check_size(path, picture.size)
-                picture.load()
-                return _to_rgb(ImageOps.exif_transpose(picture))
-    except MienError:
-        raise
-    except Pil.DecompressionBombError as error:
-        raise MienError(
-            f"{path.name} is too large to read. Scale it down to at most 100 megapixels."
-        ) from error
-    except UnidentifiedImageError as error:
-        raise MienError(
-            f"{path.name} is not a picture file. Give a PNG, JPEG, WebP or TIFF portrait."
-        ) from error
-    except (OSError, SyntaxError, ValueError, EOFError, MemoryError) as error:
-        raise MienError(f"{path.name} is damaged or cut off ({error}). Copy or export it again.") from error
-
-
-def _check_size(path: Path, size: tuple[int, int]) -> None:
+def _check_size(name: str, size: tuple[int, int], max_pixels: int) -> None:
     width, height = size
-    if width * height > MAX_PIXELS:
+    if width * height > max_pixels:
         raise MienError(
-            f"{path.name} is {width} x {height} pixels, over the limit of "
-            f"{MAX_PIXELS // 1_000_000} megapixels. Scale it down."
+            f"{name} is {width} x {height} pixels, over the limit of "
+            f"{max_pixels // 1_000_000} megapixels. Scale it down."
         )
 
 

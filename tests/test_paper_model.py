@@ -169,11 +169,12 @@ def test_a_checkpoint_becomes_weights(
     assert load_paper(output).config.align_corners
 
 
-def test_the_published_layouts_are_recognised(tmp_path: Path) -> None:
+def test_the_published_layouts_are_recognised() -> None:
     from train.model.paper.weights import read_off
 
     for config in (PaperConfig(align_corners=False), replace(FOMM, align_corners=False)):
-        assert read_off(empty(config).state_dict()) == config
+        # The published limit of 512 channels is never reached, so the shapes do not tell it.
+        assert read_off(empty(config).state_dict()) == replace(config, generator_most=256)
 
 
 class Rogue:

@@ -46,7 +46,8 @@ class KeyMotion:
     @staticmethod
     def between(reference: Keys, now: Keys) -> KeyMotion:
         """The change from ``reference`` to ``now`` (FOMM's relative movement and relative Jacobians)."""
-        affines = now.jacobians @ np.linalg.inv(reference.jacobians)
+        # The pseudoinverse is the inverse, unless there is none: no reason to end a live run.
+        affines = now.jacobians @ np.linalg.pinv(reference.jacobians)
         return KeyMotion(now.points - reference.points, affines.astype(np.float32), reference.size)
 
     def applied(self, source: Keys) -> Keys:

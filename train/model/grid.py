@@ -31,7 +31,8 @@ def warp(image: Tensor, positions: Tensor, *, padding: str = "border") -> Tensor
 
 def full_precision(device: torch.device) -> AbstractContextManager[object]:
     """Autocast off, where it is on; elsewhere nothing, because exporters trip over the context manager."""
-    if torch.is_autocast_enabled(device.type):
+    # Nothing is computed on "meta" (sizes and costs are counted there), and autocast does not know it.
+    if device.type != "meta" and torch.is_autocast_enabled(device.type):
         return torch.autocast(device.type, enabled=False)
     return nullcontext()
 

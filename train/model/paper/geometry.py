@@ -37,9 +37,14 @@ def gaussians(points: Tensor, grid: Tensor, variance: float) -> Tensor:
 
 
 def inverse(matrices: Tensor) -> Tensor:
-    """Inverses of ``(..., 2, 2)`` in closed form (``torch.inverse`` is what no exporter knows)."""
+    """Inverses of ``(..., 2, 2)`` in closed form (``torch.inverse`` is what no exporter knows).
+
+    A matrix without an inverse gives large numbers, not infinite ones.
+    """
     a, b, c, d = (matrices[..., i, j] for i in (0, 1) for j in (0, 1))
-    scale = 1.0 / (a * d - b * c)
+    determinant = a * d - b * c
+    determinant = torch.where(determinant.abs() < 1e-6, torch.full_like(determinant, 1e-6), determinant)
+    scale = 1.0 / determinant
     rows = (torch.stack((d, -b), dim=-1), torch.stack((-c, a), dim=-1))
     return torch.stack(rows, dim=-2) * scale[..., None, None]
 

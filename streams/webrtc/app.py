@@ -1,0 +1,145 @@
+"""The HTTP server: routes, health, metrics, start and end."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from typing import Any
+
+from aiohttp import web
+
+from engine.types import MienError
+from streams.webrtc.hub import Hub
+from streams.webrtc.metrics import TYPE as METRICS_TYPE
+from streams.webrtc.page import Page
+from streams.webrtc.resources import Sessions, endpoint_options
+from streams.webrtc.security import Guard
+from streams.webrtc.settings import PORTRAIT_BYTES, ServerSettings
+from streams.webrtc.whep import Whep
+from streams.webrtc.whip import Whip
+
+HEADER_BYTES = 8190
+GRACE_S = 5.0
+
+
+def make_app(hub: Hub) -> web.Application:
+    """The application; ending it drains the hub."""
+    guard = Guard(hub.settings)
+    app = web.Application(middlewares=[guard.middleware], client_max_size=PORTRAIT_BYTES + 1024)
+    page = Page(hub, guard)
+    add = app.router.add_route
+    add("GET", "/", page.index)
+    add("GET", "/static/{name:[A-Za-z0-9._/-]+}", page.static)
+    add("GET", "/api/state", page.state)
+    add("POST", "/api/portraits", page.upload)
+    add("GET", "/api/portraits/{id:[A-Za-z0-9_-]+}.jpg", page.preview)
+    _add_endpoint(app, "/session", page.connect, Sessions(hub, "page", strict=False))
+    _add_endpoint(app, "/whip", Whip(hub).post, Sessions(hub, "whip", strict=True))
+    _add_endpoint(app, "/whep", Whep(hub).post, Sessions(hub, "whep", strict=False))
+    _add_health(app, hub)
+
+    async def drain(_: web.Application) -> None:
+        await hub.drain()
+
+    app.on_shutdown.append(drain)
+    return app
+
+
+def _add_endpoint(app: web.Application, path: str, post: Any, sessions: Sessions) -> None:
+    add = app.router.add_route
+    add("POST", path, post)
+    add("OPTIONS", path, endpoint_options)
+    session = path + "/{id:[A-Za-z0-9_-]+}"
+    add("PATCH", session, sessions.patch)
+    add("DELETE", session, sessions.delete)
+    add("OPTIONS", session, sessions.options)
+
+
+def _add_health(app: web.Application, hub: Hub) -> None:
+    async def health(_: web.Request) -> web.Response:
+        return web.json_response({"status": "ok"})
+
+    async def ready(_: web.Request) -> web.Response:
+        if hub.theatre.ready and not hub.draining:
+            return web.json_response({"ready": True})
+        reason = "draining" if hub.draining else hub.theatre.reason
+        return web.json_response({"ready": False, "reason": reason}, status=503, headers={"Retry-After": "2"})
+
+    async def metrics(_: web.Request) -> web.Response:
+        return web.Response(body=hub.metrics.text().encode(), headers={"Content-Type": METRICS_TYPE})
+
+    app.router.add_get("/healthz", health)
+    app.router.add_get("/readyz", ready)
+    app.router.add_get("/metrics", metrics)
+
+
+class Server:
+    """The running server.
+
+    >>> async with Server(hub) as server:             # doctest: +SKIP
+    ...     print(server.url)
+    ...     await stop.wait()
+
+    Raises:
+        MienError: the port is taken, or the certificate cannot be used.
+    """
+
+    def __init__(self, hub: Hub) -> None:
+        self.hub = hub
+        self._runner = web.AppRunner(
+            make_app(hub),
+            access_log=None,
+            shutdown_timeout=GRACE_S,
+            max_line_size=HEADER_BYTES,
+            max_field_size=HEADER_BYTES,
+        )
+        self.port = hub.settings.port
+
+    @property
+    def url(self) -> str:
+        """Where the page is."""
+        settings = self.hub.settings
+        host = "127.0.0.1" if settings.host in ("localhost", "0.0.0.0", "::") else settings.host
+        host = f"[{host}]" if ":" in host else host
+        return f"{'https' if settings.secure else 'http'}://{host}:{self.port}"
+
+    async def __aenter__(self) -> Server:
+        settings = self.hub.settings
+        context = _tls(settings)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, settings.host, settings.port, ssl_context=context)
+        try:
+            await site.start()
+        except OSError as error:
+            await self._runner.cleanup()
+            raise MienError(
+                f"Cannot listen on {settings.host} port {settings.port} ({error.strerror}). "
+                "Choose another with --port."
+            ) from error
+        self.port = self._runner.addresses[0][1]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._runner.cleanup()
+
+
+def _tls(settings: ServerSettings) -> ssl.SSLContext | None:
+    if settings.cert is None or settings.key is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(settings.cert, settings.key)
+    except (ssl.SSLError, OSError) as error:
+        raise MienError(
+            f"The certificate {settings.cert} and key {settings.key} cannot be used ({error})."
+        ) from error
+    return context
+
+
+async def serve_until(hub: Hub, stop: asyncio.Event, announce: Callable[[str], None]) -> None:
+    """Serve until ``stop`` is set; ``announce`` gets the address."""
+    async with Server(hub) as server:
+        announce(server.url)
+        await stop.wait()

@@ -1,0 +1,282 @@
+"""One avatar's pictures, encoded once per codec, for any number of viewers."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from time import monotonic, monotonic_ns, perf_counter
+from typing import Any
+
+import cv2
+
+from engine.types import Rendered
+from streams.ffmpeg import av
+from streams.mailbox import Closed, Mailbox
+from streams.webrtc.encoder import CLOCK, TIME_BASE, Encoder, Rates, to_frame
+from streams.webrtc.mark import Mark
+
+KEY_FRAME_EVERY_S = 0.4
+"""Requests for key frames within this time are answered by one."""
+
+RATE_EVERY_S = 3.0
+"""How often the bit rate may follow the viewers' estimates."""
+
+BEHIND = 3
+"""Encoded pictures that may wait for a viewer's sender; beyond that it starts again at a key frame."""
+
+
+@dataclass
+class Flow:
+    """Numbers of one stream, for its statistics; written by one thread, read by others.
+
+    Attributes:
+        pictures: rendered so far.
+        latency_ms: from the capture (arrival) of the driving picture to its avatar's being encoded, smoothed.
+        stage_ms: milliseconds per stage, smoothed.
+        sent_bytes: encoded so far, once per codec.
+    """
+
+    pictures: int = 0
+    latency_ms: float = 0.0
+    stage_ms: dict[str, float] = field(default_factory=dict)
+    sent_bytes: int = 0
+    recent: deque[float] = field(default_factory=lambda: deque(maxlen=60))
+
+    def fps(self) -> float:
+        """Pictures a second over the last two seconds."""
+        now = monotonic()
+        times = [time for time in list(self.recent) if now - time < 2]
+        return len(times) / max(0.5, now - times[0]) if times else 0.0
+
+
+class Subscription:
+    """One viewer's queue of encoded pictures; made by :meth:`Broadcast.subscribe`.
+
+    Lives on the event loop.
+    """
+
+    def __init__(self, broadcast: Broadcast, codec: str) -> None:
+        self._broadcast, self.codec = broadcast, codec
+        self._packets: deque[Any] = deque()
+        self._there = asyncio.Event()
+        self._started = False
+        self._stalled = False
+        self._closed = False
+        self.estimate: int | None = None
+        self.dropped = 0
+
+    async def next(self) -> Any:
+        """The next encoded picture, a PyAV packet.
+
+        Raises:
+            EOFError: there will be no more.
+        """
+        if self._stalled:
+            self._stalled = False
+            self.want_key_frame()
+        while not self._packets:
+            if self._closed:
+                raise EOFError
+            self._there.clear()
+            await self._there.wait()
+        return self._packets.popleft()
+
+    def offer(self, packet: Any, key: bool) -> None:
+        """A new picture; one that nobody takes in time is dropped with all that depend on it.
+
+        A whole picture is asked for when the sender takes again, not before: a viewer that is not connected
+        yet must not cost the others their bit rate.
+        """
+        if self._closed or self._stalled:
+            return
+        if len(self._packets) >= BEHIND:
+            self.dropped += len(self._packets)
+            self._packets.clear()
+            self._started, self._stalled = False, True
+            return
+        if not self._started and not key:
+            return
+        self._started = True
+        self._packets.append(packet)
+        self._there.set()
+
+    def want_key_frame(self) -> None:
+        """The viewer lost pictures, or is new."""
+        self._broadcast.want_key_frame(self.codec)
+
+    def close(self) -> None:
+        """No more pictures are wanted."""
+        self._closed = True
+        self._there.set()
+        self._broadcast.unsubscribe(self)
+
+
+class Broadcast:
+    """A thread that stamps, encodes and hands on the newest picture; with no viewer it does nothing.
+
+    Args:
+        loop: the event loop that the viewers' senders run in.
+        mark: whether every picture says that it is synthetic.
+        on_times: gets every picture's milliseconds per stage, for the metrics.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        mark: bool = True,
+        on_times: Callable[[dict[str, float]], None] | None = None,
+    ) -> None:
+        self._loop, self._mark, self._on_times = loop, Mark() if mark else None, on_times
+        self._mailbox: Mailbox[Rendered] = Mailbox()
+        self._lock = threading.Lock()
+        self._viewers: tuple[Subscription, ...] = ()
+        self._key_wanted: set[str] = set()
+        self._key_made: dict[str, float] = {}
+        self._encoders: dict[str, Encoder] = {}
+        self._rates: tuple[float, int] = (0.0, 0)
+        self._last_pts = -1
+        self._base: tuple[float, float] | None = None
+        self._origin = 0
+        self.mirror = False
+        self.flow = Flow()
+        self._thread = threading.Thread(target=self._run, name="encode", daemon=True)
+        self._thread.start()
+
+    @property
+    def dropped(self) -> int:
+        """Pictures that newer ones replaced before they were encoded."""
+        return self._mailbox.dropped
+
+    @property
+    def viewers(self) -> int:
+        """How many there are."""
+        return len(self._viewers)
+
+    def deliver(self, rendered: Rendered) -> None:
+        """The avatar's next picture, from any thread."""
+        self._mailbox.put(rendered)
+
+    def subscribe(self, codec: str) -> Subscription:
+        """One more viewer of ``"vp8"`` or ``"h264"``."""
+        viewer = Subscription(self, codec)
+        with self._lock:
+            self._viewers = (*self._viewers, viewer)
+            self._key_wanted.add(codec)
+        return viewer
+
+    def unsubscribe(self, viewer: Subscription) -> None:
+        """One viewer less."""
+        with self._lock:
+            self._viewers = tuple(v for v in self._viewers if v is not viewer)
+
+    def want_key_frame(self, codec: str) -> None:
+        """Make the next picture of this codec a key frame."""
+        with self._lock:
+            self._key_wanted.add(codec)
+
+    def close(self) -> None:
+        """End the thread and all subscriptions (from the event loop)."""
+        self._mailbox.close()
+        for viewer in self._viewers:
+            viewer.close()
+
+    def join(self) -> None:
+        """Wait for the thread's end (blocks)."""
+        self._thread.join(2)
+
+    def _run(self) -> None:
+        try:
+            while True:
+                rendered = self._mailbox.take(1.0)
+                if rendered is not None:
+                    self._send(rendered)
+        except Closed:
+            pass
+        finally:
+            self._encoders.clear()
+
+    def _send(self, rendered: Rendered) -> None:
+        start = perf_counter()
+        viewers = self._viewers
+        codecs = {viewer.codec for viewer in viewers}
+        image: Any = rendered.image
+        pts = self._pts(rendered.time)
+        if codecs:
+            if self.mirror:
+                image = cv2.flip(image, 1)
+            if self._mark is not None:
+                self._mark.stamp(image)
+            rate = self._rate(image.shape[1], image.shape[0], viewers)
+            frame = to_frame(image, pts)
+            for codec in codecs:
+                self._encode(codec, frame, rate, [v for v in viewers if v.codec == codec])
+        spent = 1000 * (perf_counter() - start)
+        self._count(rendered, spent)
+
+    def _encode(self, codec: str, frame: Any, rate: int, viewers: list[Subscription]) -> None:
+        encoder = self._encoders.setdefault(codec, Encoder(codec))
+        data, key = encoder.encode(frame, rate, self._key_due(codec))
+        if not data:
+            return
+        packet = av.Packet(data)
+        packet.pts, packet.time_base = frame.pts, TIME_BASE
+        self.flow.sent_bytes += len(data)
+        try:
+            self._loop.call_soon_threadsafe(_offer, viewers, packet, key)
+        except RuntimeError:
+            self._mailbox.close()  # the loop has ended
+
+    def _key_due(self, codec: str) -> bool:
+        now = monotonic()
+        with self._lock:
+            if codec not in self._key_wanted or now - self._key_made.get(codec, -9.0) < KEY_FRAME_EVERY_S:
+                return False
+            self._key_wanted.discard(codec)
+            self._key_made[codec] = now
+            return True
+
+    def _rate(self, width: int, height: int, viewers: tuple[Subscription, ...]) -> int:
+        """What the slowest viewer's connection carries, within what the size needs."""
+        decided, rate = self._rates
+        now = monotonic()
+        if rate and now - decided < RATE_EVERY_S:
+            return rate
+        limits = Rates.of(width, height)
+        estimates = [viewer.estimate for viewer in viewers if viewer.estimate]
+        wished = int(0.9 * min(estimates)) if estimates else limits.start
+        # The estimates grow from nothing in their first seconds: start from what the size needs.
+        rate = min(limits.start if not rate else limits.high, max(limits.low, wished))
+        self._rates = (now, rate)
+        return rate
+
+    def _pts(self, time: float) -> int:
+        """Media time in the RTP clock: increasing whatever the drivers' clocks do."""
+        now = monotonic()
+        if self._base is None or abs((time - self._base[0]) - (now - self._base[1])) > 1.0:
+            # Another driver, or the same one after a pause: go on where the last picture was.
+            self._base = (time, now)
+            self._origin = max(self._last_pts + CLOCK // 30, 0)
+        pts = self._origin + round((time - self._base[0]) * CLOCK)
+        self._last_pts = pts = max(pts, self._last_pts + CLOCK // 240)
+        return pts
+
+    def _count(self, rendered: Rendered, encode_ms: float) -> None:
+        flow = self.flow
+        latency = (monotonic_ns() - rendered.captured_ns) / 1e6
+        times = {**rendered.stage_ms, "encode": encode_ms, "latency": latency}
+        flow.latency_ms = latency if not flow.pictures else 0.9 * flow.latency_ms + 0.1 * latency
+        before = flow.stage_ms or times
+        flow.stage_ms = {name: 0.9 * before.get(name, value) + 0.1 * value for name, value in times.items()}
+        flow.recent.append(monotonic())
+        flow.pictures += 1
+        if self._on_times is not None:
+            self._on_times(times)
+
+
+def _offer(viewers: list[Subscription], packet: Any, key: bool) -> None:
+    for viewer in viewers:
+        viewer.offer(packet, key)

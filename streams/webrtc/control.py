@@ -1,0 +1,144 @@
+"""The page's data channel: what the visitor wishes, and how it goes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import math
+from collections.abc import Mapping
+from time import monotonic
+from typing import Any
+
+from engine.types import MienError
+from streams.webrtc.hub import AvatarStream, Hub
+from streams.webrtc.security import RateLimit
+
+LABEL = "control"
+MESSAGE_BYTES = 4096
+REPORT_S = 0.5
+GAINS = ("expression", "head", "turn", "eyes", "mouth", "micro")
+
+
+class Control:
+    """One visitor's channel.
+
+    Args:
+        hub: knows the portraits.
+        stream: the visitor's avatar.
+        visitor: whose uploads may be worn.
+    """
+
+    def __init__(self, hub: Hub, stream: AvatarStream, visitor: str | None) -> None:
+        self._hub, self._stream, self._visitor = hub, stream, visitor
+        self._channel: Any = None
+        self._limit = RateLimit(30, 60)
+        self._sent = (monotonic(), 0)
+
+    def open(self, channel: Any) -> None:
+        """The visitor's channel is there."""
+        self._channel = channel
+        channel.on("message", self._heard)
+        self._say("hello", session=self._stream.id, portrait=self._stream.portrait.id)
+
+    async def report(self) -> None:
+        """Hints and statistics, twice a second, until cancelled."""
+        while True:
+            await asyncio.sleep(REPORT_S)
+            if self._channel is None or self._channel.readyState != "open":
+                continue
+            neutral, why = self._stream.performer.hint()
+            self._say("hint", neutral=neutral, why=why)
+            self._say("stats", **self._statistics())
+
+    def say_goodbye(self, text: str) -> None:
+        """Tell the visitor why it ends."""
+        self._say("error", text=text)
+
+    def _statistics(self) -> dict[str, float]:
+        flow = self._stream.broadcast.flow
+        then, before = self._sent
+        now, sent = monotonic(), flow.sent_bytes
+        self._sent = (now, sent)
+        return {
+            "fps": round(flow.fps(), 1),
+            "track_ms": round(flow.stage_ms.get("track", 0.0), 1),
+            "render_ms": round(flow.stage_ms.get("render", 0.0), 1),
+            "encode_ms": round(flow.stage_ms.get("encode", 0.0), 1),
+            "latency_ms": round(flow.latency_ms, 1),
+            "dropped": self._stream.dropped,
+            "bitrate_kbps": round((sent - before) * 8 / 1000 / max(now - then, 1e-3)),
+        }
+
+    def _heard(self, text: Any) -> None:
+        if self._limit.wait(""):
+            return
+        if not isinstance(text, str) or len(text) > MESSAGE_BYTES:
+            self._say("error", text="Messages are JSON texts of at most 4 KB.")
+            return
+        try:
+            message = json.loads(text)
+            if not isinstance(message, dict):
+                raise ValueError
+        except (ValueError, RecursionError):
+            self._say("error", text="The message is not a JSON object.")
+            return
+        try:
+            self._obey(message)
+        except MienError as error:
+            self._say("error", text=str(error))
+
+    def _obey(self, message: Mapping[str, Any]) -> None:
+        kind = message.get("type")
+        if kind == "portrait":
+            self._wear(message.get("id"))
+        elif kind == "reference":
+            self._follow(self._stream.performer.take_reference())
+        elif kind == "search":
+            self._follow(self._stream.performer.search_reference())
+        elif kind == "gains":
+            self._stream.performer.set_gains(_gains(message))
+        elif kind == "mirror":
+            self._stream.broadcast.mirror = message.get("on") is True
+        elif kind == "ping":
+            time = message.get("t")
+            self._say("pong", t=time if isinstance(time, int | float) else None)
+        else:
+            raise MienError(f"There is no message of type {str(kind)[:40]!r}.")
+
+    def _wear(self, identity: Any) -> None:
+        portrait = self._hub.portraits.find(identity) if isinstance(identity, str) else None
+        if portrait is None or portrait.owner not in (None, self._visitor):
+            raise MienError("This portrait is not there any more. Choose another, or upload it again.")
+        self._stream.performer.wear(portrait.prepared.avatar)
+        self._stream.portrait = portrait
+        self._say("portrait", id=portrait.id, notes=list(portrait.prepared.notes))
+
+    def _follow(self, wish: Any) -> None:
+        async def wait() -> None:
+            try:
+                odd = await asyncio.wrap_future(wish)
+                self._say("reference", ok=True, why=odd or "")
+            except MienError as error:
+                self._say("reference", ok=False, why=str(error))
+            except asyncio.CancelledError:
+                pass
+
+        self._hub.later(wait())
+
+    def _say(self, kind: str, **fields: Any) -> None:
+        if self._channel is None or self._channel.readyState != "open":
+            return
+        with contextlib.suppress(Exception):  # closed in between
+            self._channel.send(json.dumps({"type": kind, **fields}))
+
+
+def _gains(message: Mapping[str, Any]) -> dict[str, float]:
+    gains: dict[str, float] = {}
+    for name in GAINS:
+        if name in message:
+            value = message[name]
+            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+                raise MienError(f"The gain of {name} must be a number.")
+            gains[name] = float(value)
+    return gains

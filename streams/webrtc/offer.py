@@ -1,0 +1,191 @@
+"""SDP offers and ICE fragments from strangers: parsed, bounded and judged before aiortc acts on them."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from aiortc import RTCIceCandidate
+from aiortc.sdp import SessionDescription, candidate_from_sdp
+
+from streams.webrtc.problems import Problem
+
+MAX_MEDIA = 4
+MAX_CANDIDATES = 64
+VIDEO_CODECS = ("vp8", "h264")
+UFRAG = re.compile(r"^a=ice-ufrag:(\S{4,256})\s*$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Offer:
+    """An offer that can be answered.
+
+    Attributes:
+        sdp: its text, with the candidates that may be contacted.
+        ufrag: the client's ICE user fragment.
+        sends_video, sends_audio: what the client will send.
+        takes_audio: whether it wants sound.
+        data: whether it opens a data channel.
+    """
+
+    sdp: str
+    ufrag: str
+    sends_video: bool
+    takes_video: bool
+    sends_audio: bool
+    takes_audio: bool
+    data: bool
+
+
+def read_offer(text: str, *, local_only: bool) -> Offer:
+    """Parse and judge an offer.
+
+    Args:
+        text: the body of the POST.
+        local_only: keep only candidates on this machine, because nothing else can be meant: a stranger's
+            offer must not make us send packets, or look up names, anywhere else.
+
+    Raises:
+        Problem: 400 malformed, 406 well-formed but nothing that can be answered (no video, no common
+            codec, several pictures).
+    """
+    parsed = _parse(text)
+    video = [media for media in parsed.media if media.kind == "video"]
+    audio = [media for media in parsed.media if media.kind == "audio"]
+    if not video:
+        raise Problem(406, "The offer has no video section: Mien takes a camera and gives an avatar.")
+    if len(video) > 1 or len(audio) > 1 or len(parsed.media) > MAX_MEDIA:
+        raise Problem(406, "The offer has several sections of one kind: one video and one audio at most.")
+    names = {codec.mimeType.partition("/")[2].lower() for codec in video[0].rtp.codecs}
+    if not names & set(VIDEO_CODECS):
+        raise Problem(
+            406, f"None of the offer's video codecs can be used; offer {' or '.join(VIDEO_CODECS)}."
+        )
+    found = UFRAG.search(text)
+    if found is None or not all(_has_credentials(media) for media in parsed.media):
+        raise Problem(400, "The offer lacks ICE credentials or a DTLS fingerprint.")
+    ways = video[0].direction or "sendrecv"
+    sound = (audio[0].direction or "sendrecv") if audio else "inactive"
+    return Offer(
+        sdp=_with_candidates(text, local_only),
+        ufrag=found[1],
+        sends_video=ways in ("sendrecv", "sendonly"),
+        takes_video=ways in ("sendrecv", "recvonly"),
+        sends_audio=sound in ("sendrecv", "sendonly"),
+        takes_audio=sound in ("sendrecv", "recvonly"),
+        data=any(media.kind == "application" for media in parsed.media),
+    )
+
+
+def _has_credentials(media: Any) -> bool:
+    known = media.ice.usernameFragment and media.ice.password
+    return bool(known and media.dtls is not None and media.dtls.fingerprints)
+
+
+def _parse(text: str) -> Any:
+    if not text.startswith("v=0"):
+        raise Problem(400, "The body is not SDP: it must begin with v=0.")
+    if text.count("a=candidate:") > MAX_CANDIDATES:
+        raise Problem(400, f"The offer has more than {MAX_CANDIDATES} ICE candidates.")
+    if len(re.findall(r"^m=", text, re.MULTILINE)) > 2 * MAX_MEDIA:
+        raise Problem(406, f"The offer has more than {MAX_MEDIA} media sections.")
+    try:
+        parsed = SessionDescription.parse(text)
+    except (
+        Exception
+    ) as error:  # aiortc's parser lets many kinds through: ValueError, KeyError, AssertionError
+        raise Problem(400, "The SDP is malformed.") from error
+    for media in parsed.media:
+        if media.kind not in ("audio", "video", "application") or media.rtp.muxId in ("", None):
+            raise Problem(400, "Every media section needs a kind that WebRTC knows and an a=mid line.")
+    if len({media.rtp.muxId for media in parsed.media}) != len(parsed.media):
+        raise Problem(400, "Two media sections have the same a=mid.")
+    return parsed
+
+
+def _with_candidates(text: str, local_only: bool) -> str:
+    kept = [line for line in text.splitlines() if _may_stay(line, local_only)]
+    return "\r\n".join(kept) + "\r\n"
+
+
+def _may_stay(line: str, local_only: bool) -> bool:
+    # Never "no more candidates": the client may reach us from an address that it did not name.
+    if line.startswith("a=end-of-candidates"):
+        return False
+    if not line.startswith("a=candidate:"):
+        return True
+    try:
+        candidate = candidate_from_sdp(line.partition(":")[2])
+    except (ValueError, AssertionError, IndexError):
+        return False
+    return usable(candidate, local_only)
+
+
+def usable(candidate: RTCIceCandidate, local_only: bool) -> bool:
+    """Whether connectivity checks may go to a candidate's address."""
+    if candidate.protocol.lower() != "udp" or candidate.component != 1:
+        return False
+    try:
+        address = ipaddress.ip_address(candidate.ip)
+    except ValueError:
+        # An mDNS name, behind which browsers hide addresses.  Looking it up would ask the whole network;
+        # the browser finds us instead.
+        return False
+    if address.is_multicast or address.is_unspecified:
+        return False
+    return address.is_loopback or not local_only
+
+
+@dataclass(frozen=True)
+class Fragment:
+    """A trickled ICE fragment (RFC 8840).
+
+    Attributes:
+        ufrag: the client's user fragment, None when it gave none.
+        candidates: those that may be contacted, with their media section.
+    """
+
+    ufrag: str | None
+    candidates: tuple[RTCIceCandidate, ...]
+
+
+def read_fragment(text: str, *, local_only: bool) -> Fragment:
+    """Parse a PATCH body of type ``application/trickle-ice-sdpfrag``.
+
+    Raises:
+        Problem: 400 malformed.
+    """
+    mid: str | None = None
+    ufrag: str | None = None
+    complete = False
+    found: list[RTCIceCandidate] = []
+    for line in text.splitlines():
+        name, _, value = line.strip().partition(":")
+        if name == "a=ice-ufrag":
+            ufrag = value.strip()
+        elif name == "a=mid":
+            mid = value.strip()
+        elif name == "a=end-of-candidates":
+            complete = True
+        elif name == "a=candidate":
+            candidate = _candidate(value)
+            candidate.sdpMid = mid
+            found.append(candidate)
+        elif line.strip() and not re.match(r"[am]=", line.strip()):
+            raise Problem(400, "The body is not an ICE fragment: lines must begin with a= or m=.")
+    if ufrag is None and not found and not complete:
+        raise Problem(400, "The ICE fragment is empty.")
+    if len(found) > MAX_CANDIDATES:
+        raise Problem(400, f"The fragment has more than {MAX_CANDIDATES} ICE candidates.")
+    if any(candidate.sdpMid is None for candidate in found):
+        raise Problem(400, "A candidate in the fragment belongs to no media section (a=mid is missing).")
+    return Fragment(ufrag, tuple(c for c in found if usable(c, local_only)))
+
+
+def _candidate(value: str) -> RTCIceCandidate:
+    try:
+        return candidate_from_sdp(value)
+    except (ValueError, AssertionError, IndexError) as error:
+        raise Problem(400, "A candidate in the ICE fragment is malformed.") from error

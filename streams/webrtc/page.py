@@ -1,0 +1,236 @@
+"""The page and what it talks to: static files, state, portraits, sessions."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from streams.webrtc.control import LABEL, Control
+from streams.webrtc.hub import AvatarStream, Hub, Resource
+from streams.webrtc.peer import Peer
+from streams.webrtc.portraits import check_type, clean_name
+from streams.webrtc.problems import Problem
+from streams.webrtc.resources import created, read_body, receive_offer
+from streams.webrtc.security import COOKIE, Guard
+from streams.webrtc.settings import PORTRAIT_BYTES, PORTRAIT_PIXELS
+from streams.webrtc.tracks import EncodedTrack
+
+VISITOR = "mien-visitor"
+
+UPLOADS_AT_ONCE = 4
+"""Bodies of 10 MB that are held in memory at the same time, at most."""
+
+STATIC = Path(__file__).parent / "static"
+TYPES: Mapping[str, str] = {
+    ".html": "text/html",
+    ".css": "text/css",
+    ".js": "text/javascript",
+    ".mjs": "text/javascript",
+    ".json": "application/json",
+    ".svg": "image/svg+xml",
+    ".png": "image/png",
+    ".ico": "image/x-icon",
+    ".webmanifest": "application/manifest+json",
+    ".woff2": "font/woff2",
+}
+
+
+class StaticFiles:
+    """The page's files, listed once: what a client asks for is looked up, never opened by its name."""
+
+    def __init__(self, folder: Path = STATIC) -> None:
+        self._files = {
+            path.relative_to(folder).as_posix(): path
+            for path in sorted(folder.rglob("*"))
+            if path.is_file() and path.suffix in TYPES
+        }
+
+    def response(self, name: str) -> web.Response:
+        """The file as it is now.
+
+        Raises:
+            Problem: 404.
+        """
+        path = self._files.get(name)
+        if path is None:
+            raise Problem(404, "There is nothing at this address.")
+        kind = TYPES[path.suffix]
+        charset = "utf-8" if kind.startswith("text/") else None
+        return web.Response(body=path.read_bytes(), content_type=kind, charset=charset)
+
+
+class Page:
+    """The handlers of the page's requests."""
+
+    def __init__(self, hub: Hub, guard: Guard) -> None:
+        self._hub, self._guard = hub, guard
+        self._static = StaticFiles()
+        self._uploading = 0
+
+    async def index(self, request: web.Request) -> web.Response:
+        """The page; ?token= is traded for a cookie, so that it does not stay in the history."""
+        given = request.query.get("token")
+        if given is not None and self._guard.knows(given):
+            moved = web.Response(status=303, headers={"Location": "/"})
+            moved.headers.add("Set-Cookie", self._guard.cookie(COOKIE, given))
+            return moved
+        if given is not None and self._hub.settings.token is not None:
+            raise Problem(
+                401, "The token in this address is wrong. Copy the address from the terminal again."
+            )
+        response = self._static.response("index.html")
+        if VISITOR not in request.cookies:
+            response.headers.add("Set-Cookie", self._guard.cookie(VISITOR, secrets.token_urlsafe(16)))
+        return response
+
+    async def static(self, request: web.Request) -> web.Response:
+        """One of the page's files."""
+        return self._static.response(request.match_info["name"])
+
+    async def state(self, request: web.Request) -> web.Response:
+        """What the page must know before it connects."""
+        hub, settings = self._hub, self._hub.settings
+        ready = hub.theatre.ready and not hub.draining
+        reason = "the server is about to end" if hub.draining else hub.theatre.reason
+        visitor = request.cookies.get(VISITOR)
+        return web.json_response(
+            {
+                "ready": ready,
+                "reason": "" if ready else reason,
+                "sessions": len(hub.streams),
+                "max_sessions": settings.max_sessions,
+                "portraits": [p.described() for p in hub.portraits.seen_by(visitor)],
+                "limits": {"portrait_bytes": PORTRAIT_BYTES, "portrait_pixels": PORTRAIT_PIXELS},
+                "mark": settings.mark,
+                "ice_servers": [server.described() for server in settings.ice_servers],
+            }
+        )
+
+    async def upload(self, request: web.Request) -> web.Response:
+        """A portrait from the visitor."""
+        hub = self._hub
+        check_type(request.content_type if "Content-Type" in request.headers else "")
+        hub.check_open()
+        if self._uploading >= UPLOADS_AT_ONCE:
+            raise Problem(503, "Other portraits are being looked at. Try again in a moment.", retry_after=2)
+        self._uploading += 1
+        try:
+            return await self._take(request)
+        finally:
+            self._uploading -= 1
+
+    async def _take(self, request: web.Request) -> web.Response:
+        hub = self._hub
+        data = await read_body(request, PORTRAIT_BYTES)
+        name = clean_name(request.headers.get("X-Name", ""))
+        visitor = request.cookies.get(VISITOR) or secrets.token_urlsafe(16)
+        loop = asyncio.get_running_loop()
+        portrait = await loop.run_in_executor(hub.portraits.worker, hub.portraits.upload, data, name, visitor)
+        hub.metrics.count("portraits_total")
+        described = portrait.described()
+        notes = list(portrait.prepared.notes)
+        response = web.json_response({**described, "notes": notes}, status=201)
+        response.headers["Location"] = described["image"]
+        if VISITOR not in request.cookies:
+            response.headers.add("Set-Cookie", self._guard.cookie(VISITOR, visitor))
+        return response
+
+    async def preview(self, request: web.Request) -> web.Response:
+        """A portrait's small picture."""
+        portrait = self._hub.portraits.find(request.match_info["id"])
+        if portrait is None or portrait.owner not in (None, request.cookies.get(VISITOR)):
+            raise Problem(404, "There is no such portrait.")
+        headers = {"Cache-Control": "private, max-age=3600, immutable"}
+        return web.Response(body=portrait.preview, content_type="image/jpeg", headers=headers)
+
+    async def connect(self, request: web.Request) -> web.Response:
+        """The visitor's camera comes up, the avatar goes down."""
+        hub = self._hub
+        hub.check_open()
+        offer = await receive_offer(request, hub.settings)
+        if not (offer.sends_video and offer.takes_video):
+            raise Problem(406, "The page's session needs video both ways (sendrecv).")
+        stream = await hub.open_stream()
+        visit = _Visit(hub, stream, request.cookies.get(VISITOR))
+        try:
+            answer = await visit.peer.answer(offer.sdp, visit.attach)
+            visit.bind()
+        except BaseException as error:
+            await visit.peer.close()
+            await hub.close_stream(stream)
+            if isinstance(error, Exception):
+                raise Problem(400, "The offer cannot be answered.") from error
+            raise
+        resource = visit.resource(offer.ufrag)
+        hub.add(resource, request.remote or "")
+        return created(resource, answer, "/session", hub.settings)
+
+
+class _Visit:
+    """One visitor's connection while it is made."""
+
+    def __init__(self, hub: Hub, stream: AvatarStream, visitor: str | None) -> None:
+        self._hub, self._stream = hub, stream
+        self._id = secrets.token_urlsafe(18)
+        settings = hub.settings
+        self.peer = Peer(
+            loopback=settings.loopback,
+            silence_s=settings.silence_s,
+            ice_servers=settings.ice_servers,
+            on_gone=self._gone,
+        )
+        self._control = Control(hub, stream, visitor)
+        self._video: EncodedTrack | None = None
+        connection: Any = self.peer.connection
+        connection.on("track", self._track)
+        connection.on("datachannel", self._channel)
+        self.peer.spawn(self._control.report())
+
+    def _track(self, track: Any) -> None:
+        part = self._stream.picture if track.kind == "video" else self._stream.sound
+        self.peer.spawn(part.run(track))
+
+    def _channel(self, channel: Any) -> None:
+        if channel.label == LABEL:
+            self._control.open(channel)
+
+    def attach(self, transceiver: Any) -> None:
+        """Give a transceiver of the offer something to send."""
+        if transceiver.kind == "video":
+            self._video = EncodedTrack()
+            transceiver.sender.replaceTrack(self._video)
+            self.peer.answers_to(transceiver.sender, self._video)
+        else:
+            transceiver.sender.replaceTrack(self._stream.sound.listen())
+        transceiver.direction = "sendrecv"
+
+    def bind(self) -> None:
+        """The codec is known: subscribe."""
+        if self._video is not None:
+            self._video.bind(self._stream.broadcast.subscribe(self.peer.codec()))
+
+    def resource(self, ufrag: str) -> Resource:
+        """The connection for the hub."""
+
+        async def end() -> None:
+            await self._hub.close_stream(self._stream)
+
+        return Resource(
+            "page",
+            self.peer,
+            self._stream,
+            ufrag,
+            id=self._id,
+            on_close=end,
+            say_goodbye=self._control.say_goodbye,
+        )
+
+    async def _gone(self, reason: str) -> None:
+        resource = self._hub.resources.get(self._id)
+        if resource is not None:
+            self._hub.later(self._hub.close(resource, reason))

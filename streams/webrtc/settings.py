@@ -1,0 +1,120 @@
+"""What the server is told once, before it starts."""
+
+from __future__ import annotations
+
+import ipaddress
+import secrets
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from engine.types import MienError
+
+SDP_BYTES = 64 * 1024
+PORTRAIT_BYTES = 10 * 1024 * 1024
+PORTRAIT_PIXELS = 40_000_000
+
+
+@dataclass(frozen=True)
+class IceServer:
+    """A STUN or TURN server that the user named: ``stun:host:3478``, ``turn:host:3478``."""
+
+    url: str
+    username: str | None = None
+    credential: str | None = None
+
+    @staticmethod
+    def parse(text: str) -> IceServer:
+        """From ``URL`` or ``URL,USER,PASSWORD``.
+
+        Raises:
+            MienError: something else.
+        """
+        parts = text.split(",")
+        if len(parts) not in (1, 3) or not parts[0].startswith(("stun:", "turn:", "turns:")):
+            raise MienError(
+                f"{text!r} is no ICE server. Write stun:HOST:PORT or turn:HOST:PORT,USER,PASSWORD."
+            )
+        return IceServer(*parts)
+
+    def link(self) -> str:
+        """The ``Link`` header's value (RFC 9725, section 4.6)."""
+        value = f'<{self.url}>; rel="ice-server"'
+        if self.username is not None:
+            value += (
+                f'; username="{self.username}"; credential="{self.credential}"; credential-type="password"'
+            )
+        return value
+
+    def described(self) -> dict[str, str]:
+        """As browsers want it (``RTCIceServer``)."""
+        named = {"urls": self.url, "username": self.username, "credential": self.credential}
+        return {name: value for name, value in named.items() if value is not None}
+
+
+@dataclass(frozen=True)
+class ServerSettings:
+    """How the server listens and what it allows.
+
+    Attributes:
+        host, port: where it listens; port 0 takes a free one.
+        token: what every request must carry (Bearer, or the page's cookie); None on loopback only.
+        cert, key: PEM files for HTTPS.
+        max_sessions: drivers at the same time (page visitors, WHIP, ``--whep-source``).
+        max_viewers: WHEP players at the same time.
+        mark: whether every sent picture carries the word "synthetic".
+        rate, burst: requests per second, and at once, from one address.
+        silence_s: seconds without a packet after which a peer counts as gone.
+        ice_servers: told to clients and used by us; none unless the user names them.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    token: str | None = None
+    cert: Path | None = None
+    key: Path | None = None
+    max_sessions: int = 4
+    max_viewers: int = 32
+    mark: bool = True
+    rate: float = 50.0
+    burst: int = 100
+    silence_s: float = 5.0
+    ice_servers: tuple[IceServer, ...] = ()
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only programs on this machine can connect."""
+        return is_loopback(self.host)
+
+    @property
+    def secure(self) -> bool:
+        """Whether it speaks HTTPS."""
+        return self.cert is not None
+
+    def checked(self) -> ServerSettings:
+        """The settings, with a token made where one is required.
+
+        Raises:
+            MienError: a certificate without its key, or files that are not there.
+        """
+        if (self.cert is None) != (self.key is None):
+            raise MienError("--cert and --key belong together: give both PEM files, or neither.")
+        for path in (self.cert, self.key):
+            if path is not None and not path.is_file():
+                raise MienError(
+                    f"{path} does not exist. Give the PEM file of the certificate and of its key."
+                )
+        if self.token is not None and (len(self.token) < 8 or not self.token.isascii() or " " in self.token):
+            raise MienError("--token must have at least 8 characters, without spaces or accents.")
+        if not self.loopback and self.token is None:
+            return replace(self, token=secrets.token_urlsafe(24))
+        return self
+
+
+def is_loopback(host: str) -> bool:
+    """Whether ``host`` is this machine's loopback, by name or number."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,67 @@
+/** What the person takes along: a recording or one picture of what the server sends, its mark included. */
+
+const KINDS = ["video/mp4;codecs=avc1.42E01E,mp4a.40.2", "video/mp4", "video/webm;codecs=vp9,opus", "video/webm"];
+
+/** Records a stream into a file. */
+export class Recorder {
+  #recorder = null;
+  #parts = [];
+  #began = 0;
+
+  get running() {
+    return this.#recorder !== null;
+  }
+
+  /** Seconds so far. */
+  get seconds() {
+    return this.running ? (performance.now() - this.#began) / 1000 : 0;
+  }
+
+  /** @param {MediaStream} stream @param {(file: File) => void} done */
+  start(stream, done) {
+    const mimeType = KINDS.find((kind) => MediaRecorder.isTypeSupported(kind));
+    const recorder = new MediaRecorder(stream, { mimeType, videoBitsPerSecond: 4_000_000 });
+    this.#parts = [];
+    recorder.ondataavailable = ({ data }) => data.size && this.#parts.push(data);
+    recorder.onstop = () => {
+      const type = recorder.mimeType.split(";")[0];
+      if (this.#parts.length) done(new File(this.#parts, fileName(type.split("/")[1]), { type }));
+      this.#parts = [];
+    };
+    recorder.start(1000);
+    this.#recorder = recorder;
+    this.#began = performance.now();
+  }
+
+  /** What there is until now is kept. */
+  stop() {
+    if (this.#recorder?.state !== "inactive") this.#recorder?.stop();
+    this.#recorder = null;
+  }
+}
+
+/** @param {HTMLVideoElement} video @returns {Promise<File>} */
+export async function snapshot(video) {
+  const canvas = new OffscreenCanvas(video.videoWidth, video.videoHeight);
+  canvas.getContext("2d").drawImage(video, 0, 0);
+  const blob = await canvas.convertToBlob({ type: "image/png" });
+  return new File([blob], fileName("png"), { type: "image/png" });
+}
+
+/** Give the file to the browser's downloads; the link stays for those whose browser asked them. */
+export function download(file, link) {
+  if (link.href.startsWith("blob:")) URL.revokeObjectURL(link.href);
+  Object.assign(link, { href: URL.createObjectURL(file), download: file.name, hidden: false });
+  link.textContent = `${file.name} (${size(file.size)})`;
+  link.click();
+}
+
+function size(bytes) {
+  return bytes < 1e6 ? `${Math.max(1, Math.round(bytes / 1e3))} KB` : `${(bytes / 1e6).toFixed(1)} MB`;
+}
+
+function fileName(extension) {
+  const now = new Date();
+  const local = new Date(now - 60_000 * now.getTimezoneOffset()).toISOString();
+  return `mien-${local.slice(0, 19).replace("T", "-").replaceAll(":", "")}.${extension}`;
+}

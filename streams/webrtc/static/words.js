@@ -1,0 +1,44 @@
+/** What the page says about itself, in the picture and at its top. */
+
+const TOP = { off: "Off", asking: "Asking for the camera", loading: "Not ready yet", connecting: "Connecting", live: "Live", waiting: "Waiting", failed: "Stopped" };
+const LAMP = { off: "off", asking: "busy", loading: "busy", connecting: "busy", live: "live", waiting: "trouble", failed: "trouble" };
+const PROMISE = "Your picture goes to this Mien server and nowhere else.";
+const BUTTON = { off: "Start camera", failed: "Start again", waiting: "Try now" };
+
+export class Words {
+  #ids;
+
+  constructor(ids) {
+    this.#ids = ids;
+  }
+
+  /**
+   * @param {{name: string, problem?: {title: string, detail: string}, seconds?: number, reason?: string}} state
+   */
+  show({ name, problem, seconds, reason }) {
+    document.documentElement.dataset.state = LAMP[name];
+    this.#put("state", TOP[name]);
+    this.#put("say", problem?.title ?? this.#sentence(name, reason));
+    this.#put("detail", problem?.detail ?? (name === "off" ? PROMISE : ""));
+    // Apart, and not read aloud: a voice that counts down says nothing else.
+    this.#put("countdown", name === "waiting" ? `Trying again in ${seconds} s.` : "");
+    const button = this.#ids("start");
+    const had = document.activeElement === button;
+    button.hidden = !(name in BUTTON);
+    if (!button.hidden) this.#put("start", BUTTON[name]);
+    else if (had) this.#ids("stop").focus();
+    this.#ids("words").hidden = name === "live";
+  }
+
+  #sentence(name, reason) {
+    if (reason) return `Not ready: ${reason}.`;
+    if (name === "loading") return "The model is still loading.";
+    return { asking: "Allow the camera when the browser asks.", connecting: "Connecting…" }[name] ?? "";
+  }
+
+  /** Only when it changes, so that it is read aloud once. */
+  #put(id, text) {
+    const element = this.#ids(id);
+    if (element.textContent !== text) element.textContent = text;
+  }
+}

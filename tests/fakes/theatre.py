@@ -1,0 +1,105 @@
+"""An engine for tests of the server: the avatar is the driver's own picture, tinted by the portrait."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from typing import Any
+
+import cv2
+import numpy as np
+
+from engine.types import Frame, Image, MienError, Rendered
+from streams.mailbox import Closed, Mailbox
+from streams.webrtc.performer import Prepared
+
+SIDE = 256
+
+
+class TintTheatre:
+    """Takes any picture as a portrait but a wholly black one, which "has no face".
+
+    Args:
+        work_s: how long one picture takes.
+    """
+
+    def __init__(self, work_s: float = 0.0) -> None:
+        self.ready, self.reason, self.size = True, "", (SIDE, SIDE)
+        self.work_s = work_s
+        self.performers: list[TintPerformer] = []
+
+    def prepare(self, image: Image, name: str) -> Prepared:
+        if not image.any():
+            raise MienError(f"No face was found in {name}. Give another photo.")
+        return Prepared(image.mean(axis=(0, 1)), (f"{name} is only a colour.",))
+
+    def perform(self, avatar: Any, deliver: Callable[[Rendered], None]) -> TintPerformer:
+        performer = TintPerformer(avatar, deliver, self.work_s)
+        self.performers.append(performer)
+        return performer
+
+
+class TintPerformer:
+    """Draws the driver's picture, its channels scaled by the portrait's mean colour."""
+
+    def __init__(self, avatar: Any, deliver: Callable[[Rendered], None], work_s: float) -> None:
+        self.avatar, self._deliver, self._work_s = avatar, deliver, work_s
+        self._mailbox: Mailbox[Callable[[], Frame]] = Mailbox()
+        self.gains: dict[str, float] = {}
+        self.made = 0
+        self.closed = False
+        self._thread = threading.Thread(target=self._run, name="track", daemon=True)
+        self._thread.start()
+
+    @property
+    def dropped(self) -> int:
+        return self._mailbox.dropped
+
+    def put(self, make: Callable[[], Frame]) -> None:
+        self._mailbox.put(make)
+
+    def wear(self, avatar: Any) -> None:
+        self.avatar = avatar
+
+    def set_gains(self, gains: Mapping[str, float]) -> None:
+        if any(abs(value) > 8 for value in gains.values()):
+            raise MienError("A gain must be a number from -8 to 8.")
+        self.gains.update(gains)
+
+    def take_reference(self) -> Future[str | None]:
+        future: Future[str | None] = Future()
+        if self.made:
+            future.set_result(None)
+        else:
+            future.set_exception(MienError("No face is seen."))
+        return future
+
+    def search_reference(self) -> Future[str | None]:
+        return self.take_reference()
+
+    def hint(self) -> tuple[bool, str]:
+        return bool(self.made), "" if self.made else "no face is seen"
+
+    def close(self) -> None:
+        self.closed = True
+        self._mailbox.close()
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            while True:
+                make = self._mailbox.take(1.0)
+                if make is not None:
+                    self._draw(make())
+        except Closed:
+            pass
+
+    def _draw(self, frame: Frame) -> None:
+        image = cv2.resize(frame.image, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+        tinted = np.asarray(image * (self.avatar / 255.0), np.uint8)
+        if self._work_s:
+            time.sleep(self._work_s)
+        self.made += 1
+        self._deliver(Rendered(tinted, frame.index, frame.captured_ns, frame.time, {"render": 1.0}))

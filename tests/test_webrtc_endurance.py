@@ -1,0 +1,141 @@
+"""The server's long run: nothing is left over, and one visitor's flood is nobody else's trouble."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import gc
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from time import monotonic
+
+import aiohttp
+import numpy as np
+import pytest
+from fakes.web import Camera, Client, served, until
+
+from cli.arguments import parse
+from cli.web_engine import EngineTheatre
+from engine.types import Image
+from streams.webrtc.app import Server
+
+pytestmark = pytest.mark.slow
+
+CLIENT = Path(__file__).parent / "fakes" / "web_client.py"
+
+
+@pytest.fixture(scope="module")
+def theatre() -> Iterator[EngineTheatre]:
+    theatre = EngineTheatre(parse(["--webrtc"]))
+    theatre.load()
+    theatre.open_doors()
+    yield theatre
+    theatre.close()
+
+
+def memory_mb() -> float:
+    """Resident memory of this process after everything that can be freed has been."""
+    gc.collect()
+    ctypes.CDLL("libc.so.6").malloc_trim(0)
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def sockets() -> int:
+    found = 0
+    for link in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):
+            found += str(link.readlink()).startswith("socket:")
+    return found
+
+
+async def cycles(server: Server, count: int) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, str(CLIENT), server.url, str(count), stdout=asyncio.subprocess.PIPE
+    )
+    out, _ = await process.communicate()
+    assert process.returncode == 0
+    assert out.decode().count("connected") == count
+
+
+async def killed(server: Server, count: int) -> None:
+    processes = [
+        await asyncio.create_subprocess_exec(
+            sys.executable, str(CLIENT), server.url, "0", stdout=asyncio.subprocess.PIPE
+        )
+        for _ in range(count)
+    ]
+    for process in processes:
+        assert process.stdout is not None
+        assert (await process.stdout.readline()).decode().strip() == "connected"
+    for process in processes:
+        process.kill()
+        await process.wait()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_hundred_visitors_leave_nothing_behind(theatre: EngineTheatre, astronaut: Image) -> None:
+    async def gone(server: Server) -> None:
+        await until(lambda: not server.hub.resources and not server.hub.streams, 15)
+        await asyncio.sleep(0.5)
+
+    async def left(server: Server) -> tuple[int, set[str], int]:
+        await gone(server)
+        names = {thread.name for thread in threading.enumerate() if not thread.name.startswith("asyncio")}
+        return len(asyncio.all_tasks()), names, sockets()
+
+    async def run() -> None:
+        async with served(theatre, [(astronaut, "Eileen Collins")], rate=1000) as server:
+            # What is made once and kept: executors' threads, landmarkers, FFmpeg's and OpenVINO's pools.
+            await asyncio.gather(cycles(server, 5), cycles(server, 5), cycles(server, 4))
+            await killed(server, 4)
+            before, memory = await left(server), memory_mb()
+            began = monotonic()
+            await asyncio.gather(cycles(server, 40), cycles(server, 40))
+            for _ in range(5):
+                await killed(server, 4)
+                await gone(server)
+            after, grown = await left(server), memory_mb() - memory
+            print(f"100 visitors in {monotonic() - began:.0f} s: {grown:+.1f} MB, {after}")
+            assert after == before
+            assert grown < 10
+
+    asyncio.run(asyncio.wait_for(run(), 500))
+
+
+def test_a_flood_from_one_address_does_not_disturb_a_session(
+    theatre: EngineTheatre, astronaut: Image, close_up: Image
+) -> None:
+    """A thousand requests in a second: most are turned away, and the avatar goes on at nearly its rate."""
+
+    async def flood(server: Server) -> list[int]:
+        async with aiohttp.ClientSession(server.url) as http:
+
+            async def ask() -> int:
+                async with http.post("/session", data=b"v=0") as response:
+                    await response.read()
+                    return response.status
+
+            return await asyncio.gather(*(ask() for _ in range(1000)))
+
+    async def run() -> None:
+        async with served(theatre, [(astronaut, "Eileen Collins")]) as server:
+            client = Client(server.url)
+            client.send(Camera([np.ascontiguousarray(close_up)]))
+            await client.connect("/session")
+            await until(lambda: len(client.times) > 3, 60)
+            began = monotonic()
+            statuses = await flood(server)
+            allowed = server.hub.settings.burst + server.hub.settings.rate * (monotonic() - began)
+            assert set(statuses) == {415, 429}
+            assert statuses.count(415) <= allowed + 1
+            seen = len(client.times)
+            await until(lambda: len(client.times) > seen + 3, 20)
+            assert client.connection.connectionState == "connected"
+            assert len(server.hub.resources) == 1
+            await client.close()
+
+    asyncio.run(asyncio.wait_for(run(), 120))
