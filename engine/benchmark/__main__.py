@@ -36,7 +36,7 @@ def _gpu() -> Any:
         return import_module("engine.benchmark.gpu")
     except ModuleNotFoundError as error:
         raise MienError(
-            f"The GPU benchmark needs {error.name}, which is not installed. Without --gpu the CPU is measured."
+            f"The GPU benchmark needs {error.name}, which is not installed. Leave out --gpu."
         ) from error
 
 
