@@ -68,7 +68,7 @@ class EngineTheatre:
         self._ready = True
 
     def _make_landmarker(self) -> Landmarker:
-        return make_landmarker(self._options.tracker, 1)
+        return make_landmarker(self._options.tracker, 1, live=True)
 
     def prepare(self, image: Image, name: str) -> Prepared:
         if self._owner is None or self._landmarker is None:

@@ -205,7 +205,7 @@ class LiveSession:
         finally:
             self.tracking = False
         # Where the tracker brings pictures to one size, its face lies in that one.
-        frame = getattr(self._tracker, "frame", None) or frame
+        frame = self._tracker.frame or frame
         self._last = frame.image
         if self._search is not None:
             self._keep_searching(frame)

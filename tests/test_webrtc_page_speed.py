@@ -14,7 +14,7 @@ import pytest
 from fakes.browser import browser, fill, picture, player, write_camera
 from fakes.drivers import talking
 from fakes.page_server import PageServer
-from fakes.processor import Use
+from fakes.processor import DISTURBED, Use
 from fakes.watching import glass_to_glass, watch
 
 pytestmark = pytest.mark.slow
@@ -22,9 +22,6 @@ pytestmark = pytest.mark.slow
 JUMP = 16
 """Pixels of the camera's 640 by which the face jumps aside."""
 
-
-DISTURBED = 0.2
-"""Cores that other programs may use beside a measurement that counts."""
 
 PICTURES = "mien_pictures_total"
 

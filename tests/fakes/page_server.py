@@ -82,10 +82,10 @@ class PageServer:
         with urllib.request.urlopen(self.url + path, timeout=5) as response:
             return str(response.read().decode())
 
-    def wait_until_ready(self, seconds: float = 60) -> None:
+    def wait_until_ready(self, seconds: float = 180) -> None:
         self._wait(lambda: self._answers("readyz"), seconds, "ready")
 
-    def wait_until_empty(self, seconds: float = 15) -> None:
+    def wait_until_empty(self, seconds: float = 30) -> None:
         self._wait(lambda: self.get("api/state")["sessions"] == 0, seconds, "empty")
 
     def _answers(self, path: str) -> bool:

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
+DISTURBED = 0.2
+"""Cores that other programs may use beside a measurement that counts."""
+
 TICK = os.sysconf("SC_CLK_TCK")
 
 
