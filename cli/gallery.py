@@ -10,7 +10,6 @@ from cli.arguments import Options
 from cli.parts import load_avatar
 from engine.avatar import Avatar
 from engine.landmarks import Landmarker
-from engine.priority import make_way
 from engine.renderer import AvatarRenderer
 from engine.types import MienError
 
@@ -41,7 +40,7 @@ class Gallery:
         self._options, self._landmarker, self._renderer = options, landmarker, renderer
         self._ready: dict[Path, Avatar] = dict(ready or {})
         self.show: Callable[[Avatar], object] = renderer.set_avatar
-        self._worker = ThreadPoolExecutor(1, "portrait", initializer=make_way)
+        self._worker = ThreadPoolExecutor(1, "portrait")
         self._pending: tuple[Path, Future[Avatar]] | None = None
 
     def want(self, number: int) -> str:

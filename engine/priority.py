@@ -1,4 +1,7 @@
-"""Work that may wait makes way for the pictures."""
+"""Work that may wait makes way for the pictures.
+
+Only for threads that hardly run Python: one that is held up while it has the interpreter's lock holds up all.
+"""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import Any
 
 from engine.benchmark.arguments import parse
 from engine.types import MienError
@@ -16,7 +17,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = parse(arguments)
         if options.gpu:
             # Apart, because only machines with an NVIDIA GPU have what it needs.
-            import_module("engine.benchmark.gpu").run(options)
+            _gpu().run(options)
         else:
             from engine.benchmark.cpu import run
 
@@ -28,6 +29,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("benchmark: stopped.", file=sys.stderr)
         return 130
     return 0
+
+
+def _gpu() -> Any:
+    try:
+        return import_module("engine.benchmark.gpu")
+    except ModuleNotFoundError as error:
+        raise MienError(
+            f"The GPU benchmark needs {error.name}, which is not installed. Leave out --gpu."
+        ) from error
 
 
 if __name__ == "__main__":

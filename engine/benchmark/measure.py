@@ -14,6 +14,7 @@ import numpy as np
 from engine.benchmark.driver import Camera
 from engine.links import Policy
 from engine.live import LivePipeline, Shown
+from engine.pipeline import Stage
 from engine.samples import Samples
 from engine.session import Session
 from engine.types import Image
@@ -139,7 +140,7 @@ def run_pipeline(
         first = _first_picture(hand_over, begun)
         live.wait(warm_up)
         hand_over.begin()
-        delivered, dropped = camera.delivered, live.dropped
+        delivered, dropped = camera.delivered, _dropped(live, sender)
         while not live.wait(1.0):
             memory.append(((time.monotonic_ns() - hand_over.started_ns) / 1e9, resident_mb()))
         cpu = time.process_time() - hand_over.cpu_s
@@ -157,7 +158,7 @@ def run_pipeline(
         delivered=given,
         shown=shown,
         fps=shown / span,
-        dropped=(live.dropped - dropped) / max(1, given),
+        dropped=(_dropped(live, sender) - dropped) / max(1, given),
         stages={name: Spread.of(samples) for name, samples in hand_over.stages.items() if samples.count},
         latency=Spread.of(hand_over.latency),
         queue=Spread.of(queue),
@@ -168,6 +169,11 @@ def run_pipeline(
         track=list(zip(hand_over.at.values.tolist(), hand_over.latency.values.tolist(), strict=True)),
         memory=memory,
     )
+
+
+def _dropped(live: LivePipeline, sender: Stage) -> int:
+    """Pictures that were overtaken anywhere between camera and hand-over."""
+    return live.dropped + (sender.inlet.dropped if sender.inlet is not None else 0)
 
 
 def _first_picture(hand_over: HandOver, begun_ns: int) -> float:

@@ -56,7 +56,7 @@ def print_figures(console: Console, title: str, figures: Figures) -> None:
     console.print(table)
     line(
         console,
-        f"{figures.fps:.1f} fps; {figures.shown} of {figures.delivered} pictures in {figures.seconds:.1f} s, "
+        f"{figures.fps:.1f} fps; {figures.shown} pictures in {figures.seconds:.1f} s, "
         f"{100 * figures.dropped:.1f} % dropped; CPU {figures.cpu_ms:.0f} ms a picture; "
         f"memory {figures.memory_mb:.0f} MB (peak {figures.peak_mb:.0f}); "
         f"first picture after {figures.first_ms:.0f} ms",

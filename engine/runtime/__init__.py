@@ -43,12 +43,14 @@ def default_runtime(
     Args:
         network: how often it runs.  An untrained one, whose results are zero, is not run at all.
     """
-    runtime = OpenVinoRuntime(
-        ENCODER, RENDERER, threads=_threads(threads), precision=precision, network=network
+    return OpenVinoRuntime(
+        ENCODER,
+        RENDERER,
+        threads=_threads(threads),
+        precision=precision,
+        network=network,
+        skip_untrained=True,
     )
-    if runtime.untrained:
-        runtime.network = Network.OFF
-    return runtime
 
 
 def chosen_runtime(

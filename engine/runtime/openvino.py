@@ -138,19 +138,36 @@ class _Renderer:
                 request.set_input_tensor(index, values[name])
             return request
 
-        self._requests = []
-        for inputs, outputs, low in parts:
-            request = compiled(inputs, outputs, low)
-            for index, name in enumerate(outputs):
-                values[name] = request.get_output_tensor(index)
-            self._requests.append(request)
-        self.outputs: dict[str, Floats] = {name: values[name].data for name in _OUTPUTS}
-        self._heads: Floats = values["correction.heads"].data
+        results = {
+            name: np.zeros(tuple(_output(model, name).get_shape()), np.float32)
+            for name in (*_OUTPUTS, "correction.heads")
+        }
+        values.update((name, tensor(array, shared_memory=True)) for name, array in results.items())
+
+        def compile_parts() -> list[Any]:
+            requests = []
+            for inputs, outputs, low in parts:
+                request = compiled(inputs, outputs, low)
+                for index, name in enumerate(outputs):
+                    if name in results:
+                        request.set_output_tensor(index, values[name])
+                    else:
+                        values[name] = request.get_output_tensor(index)
+                requests.append(request)
+            return requests
+
+        self._compile_parts = compile_parts
+        self._requests: list[Any] = []
+        self._heads: Floats = results["correction.heads"]
+        self.outputs: dict[str, Floats] = {name: results[name] for name in _OUTPUTS}
         self._light = compiled(*_LIGHT, False)
         # Both write the flow to one place.
         self._light.set_output_tensor(0, values["flow"])
 
     def run(self) -> None:
+        """Everything; compiled at the first call, which takes half a second."""
+        if not self._requests:
+            self._requests = self._compile_parts()
         for request in self._requests:
             request.infer()
 
@@ -178,6 +195,7 @@ class OpenVinoRuntime(Runtime):
         precision: ``"bf16"`` computes the convolutions in bfloat16 (the rest stays FP32), ``"auto"`` does so
             where the CPU has it.
         network: how often the network runs at first.
+        skip_untrained: an untrained network, whose results are zero, is neither compiled nor run.
 
     Attributes:
         precision: what ``"auto"`` came to.
@@ -196,6 +214,7 @@ class OpenVinoRuntime(Runtime):
         threads: int,
         precision: Precision = "auto",
         network: Network = Network.EVERY_FRAME,
+        skip_untrained: bool = False,
     ) -> None:
         if precision == "auto":
             precision = "bf16" if cpu_has_bf16() else "f32"
@@ -212,7 +231,7 @@ class OpenVinoRuntime(Runtime):
         self._model = renderer
         self._renderer = _Renderer(renderer, threads, precision)
         self._other: _Renderer | None = None
-        self.network = network
+        self.network = Network.OFF if skip_untrained and self.untrained else network
         self._beside: Future[None] | None = None
         self._worker = ThreadPoolExecutor(1, "network", initializer=make_way)
         self._code: AvatarCode | None = None
@@ -220,7 +239,9 @@ class OpenVinoRuntime(Runtime):
         self._flow = np.zeros((FIELD_SIZE, FIELD_SIZE, 2), np.float32)
         self._paint = np.zeros((IMAGE_SIZE, IMAGE_SIZE, 3), np.float32)
         started = time.perf_counter()
-        self._renderer.run()  # the first call allocates and compiles kernels; at rest, so heads are at rest
+        if self.network is not Network.OFF:
+            self._renderer.run()  # the first call allocates and compiles kernels
+            self._renderer.forget_network()
         self._renderer.run_light()
         self.warm_up_ms = 1e3 * (time.perf_counter() - started)
 
