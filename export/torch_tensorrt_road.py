@@ -80,7 +80,7 @@ def _named(module: Any) -> Any:
     space: dict[str, Any] = {}
     # Names come from our own graphs; torch reads a forward's signature, which *inputs has not.
     exec(f"def forward(self, {names}):\n    return self.graph({names})", space)
-    Named.forward = space["forward"]  # type: ignore[method-assign]
+    Named.forward = space["forward"]
     return Named()
 
 

@@ -144,7 +144,8 @@ def _cast(x: Sequence[Any], a: Mapping[str, Any]) -> Tensor:
 
 
 def _expand(x: Sequence[Any], a: Mapping[str, Any]) -> Any:
-    return x[0].expand(torch.broadcast_shapes(x[0].shape, tuple(_ints(x[1]))))
+    shape = torch.broadcast_shapes(x[0].shape, tuple(_ints(x[1])))  # type: ignore[no-untyped-call]
+    return x[0].expand(shape)
 
 
 def _shape(x: Sequence[Any], a: Mapping[str, Any]) -> Tensor:

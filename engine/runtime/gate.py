@@ -112,7 +112,8 @@ def check(
             )
         )
     worst = [float(value) for value in np.max(rows, axis=0)]
-    return GateReport(len(drawings), *worst, finite, _failure(worst, finite, limits))
+    named = dict(zip(_WORDS, worst, strict=True))
+    return GateReport(frames=len(drawings), finite=finite, failure=_failure(worst, finite, limits), **named)
 
 
 _WORDS = {

@@ -65,7 +65,7 @@ class Replayed:
         import torch
 
         self._inputs = [tensor.clone() for tensor in example]
-        side = torch.cuda.Stream()
+        side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):  # libraries choose their kernels here, not while recording
             for _ in range(3):

@@ -18,7 +18,7 @@ class OnCard:
     def __init__(self, cuda: Cuda, shape: tuple[int, ...], dtype: Any = np.float32) -> None:
         self._cuda = cuda
         self.shape, self.dtype = shape, np.dtype(dtype)
-        self.size = max(1, math.prod(shape)) * self.dtype.itemsize
+        self.size: int = max(1, math.prod(shape)) * self.dtype.itemsize
         self.address = cuda.allocate(self.size)
 
     @property

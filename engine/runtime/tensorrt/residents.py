@@ -123,7 +123,7 @@ class PictureCall:
 
     def picture(self) -> Image:
         """The finished picture, once the slot's copy stream is done; a new array."""
-        return self._picture.array.copy()
+        return np.array(self._picture.array, np.uint8)
 
 
 class Closing(Protocol):

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from engine.canvas import Canvas
 from engine.graphs.pixels import PIXELS
 from engine.runtime.base import (
     IMAGE_SIZE,
@@ -80,7 +81,7 @@ class TensorRtRuntime(CardRuntime):
         self._avatars: Residents[AvatarCode, AvatarOnCard] = Residents(
             lambda code: AvatarOnCard(cuda, code, self._compute), AVATARS
         )
-        self._canvases = Residents(
+        self._canvases: Residents[Canvas, CanvasOnCard] = Residents(
             lambda canvas: CanvasOnCard(cuda, engines.picture, canvas, SLOTS, self._compute), CANVASES
         )
         self._open.callback(self._canvases.close)
