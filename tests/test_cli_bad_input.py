@@ -146,7 +146,7 @@ def test_one_line_status_2_and_nothing_written(
     monkeypatch.chdir(material)
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
-    monkeypatch.setattr("cli.parts.default_runtime", lambda *_: runtime)
+    monkeypatch.setattr("cli.parts.chosen_runtime", lambda *_, **__: runtime)
     monkeypatch.setattr("cli.file_run.portrait_landmarker", lambda: nullcontext(landmarker))
     before = listing(material)
     assert run_live.main(words.split()) == 2

@@ -44,7 +44,7 @@ def clip(frames: list[np.ndarray], tmp_path_factory: pytest.TempPathFactory) -> 
 @pytest.fixture(autouse=True)
 def one_engine(runtime: Runtime, landmarker: Landmarker, monkeypatch: pytest.MonkeyPatch) -> None:
     """Loading the networks for every run would be most of these tests' time."""
-    monkeypatch.setattr("cli.parts.default_runtime", lambda *_: runtime)
+    monkeypatch.setattr("cli.parts.chosen_runtime", lambda *_, **__: runtime)
     monkeypatch.setattr("cli.file_run.portrait_landmarker", lambda: nullcontext(landmarker))
 
 

@@ -83,7 +83,7 @@ def camera(frames: list[np.ndarray], monkeypatch: pytest.MonkeyPatch) -> FaceCam
 
 @pytest.fixture(autouse=True)
 def stage(runtime: Runtime, landmarker: Landmarker, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr("cli.parts.default_runtime", lambda *_: runtime)
+    monkeypatch.setattr("cli.parts.chosen_runtime", lambda *_, **__: runtime)
     monkeypatch.setattr("cli.live_run.portrait_landmarker", lambda: nullcontext(landmarker))
     monkeypatch.setattr("cli.live_run.PreviewSink", Window)
     monkeypatch.setattr("cli.live_run.check_display", lambda: None)
