@@ -32,8 +32,8 @@ examples:
       record the motion alone, then play it on any face
 
 keys while live:
-  X sets the reference frame, F looks for the best one, O shows it over the camera,
-  1-9 switch portraits, M mirrors, C shows the camera, ? lists the keys, Esc ends
+  X sets the reference frame, F looks for the best one, O shows it, 1-9 switch
+  portraits, M mirrors, C shows the camera, ? lists the keys, Esc ends
 """
 
 WHOLE_SIDE, CROP_SIDE = 1024, 512
