@@ -103,7 +103,10 @@ class ServerSettings:
                 raise MienError(
                     f"{path} does not exist. Give the PEM file of the certificate and of its key."
                 )
-        if self.token is not None and (len(self.token) < 8 or not self.token.isascii() or " " in self.token):
+        token = self.token or ""
+        if self.token is not None and not (len(token) >= 8 and token.isascii() and token.isprintable()):
+            raise MienError("--token must have at least 8 characters, without accents or control characters.")
+        if " " in token:
             raise MienError("--token must have at least 8 characters, without spaces or accents.")
         if not self.loopback and self.token is None:
             return replace(self, token=secrets.token_urlsafe(24))
