@@ -21,6 +21,8 @@ from streams.webrtc.whip import Whip
 
 HEADER_BYTES = 8190
 GRACE_S = 5.0
+NAMES = {"localhost": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
+"""Under which address this machine finds a server that listens there; asyncio's "::" is IPv6 alone."""
 
 
 def make_app(hub: Hub) -> web.Application:
@@ -46,7 +48,7 @@ def make_app(hub: Hub) -> web.Application:
         await hub.close_all()
 
     app.on_shutdown.append(drain)
-    # When the last request has been answered: one that was under way may have opened a session after the drain.
+    # After the last answer: a request that was under way may have opened a session after the drain.
     app.on_cleanup.append(close)
     return app
 
@@ -107,10 +109,7 @@ class Server:
     def url(self) -> str:
         """Where the page is."""
         settings = self.hub.settings
-        # "::" listens to IPv6 alone (asyncio), so 127.0.0.1 is not there.
-        host = {"localhost": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(
-            settings.host, settings.host
-        )
+        host = NAMES.get(settings.host, settings.host)
         host = f"[{host}]" if ":" in host else host
         return f"{'https' if settings.secure else 'http'}://{host}:{self.port}"
 

@@ -19,7 +19,7 @@ BODY_S = 30.0
 
 
 MAX_TRICKLED = 256
-"""ICE candidates that a session takes after its offer: each is a pair to be checked for every address of ours."""
+"""ICE candidates that a session takes after its offer; each one is checked against every address of ours."""
 
 
 async def read_body(request: web.Request, limit: int) -> bytes:
