@@ -532,8 +532,11 @@ def test_a_mistake_of_ours_is_a_problem_document_too(monkeypatch: pytest.MonkeyP
 def test_the_address_that_is_told_is_one_that_answers() -> None:
     async def run() -> None:
         for host in ("localhost", "127.0.0.1"):
-            async with served(TintTheatre(), [(GREY, "grey")], host=host) as server:
-                async with aiohttp.ClientSession() as http, http.get(f"{server.url}/healthz") as response:
-                    assert response.status == 200
+            async with (
+                served(TintTheatre(), [(GREY, "grey")], host=host) as server,
+                aiohttp.ClientSession() as http,
+                http.get(f"{server.url}/healthz") as response,
+            ):
+                assert response.status == 200
 
     asyncio.run(asyncio.wait_for(run(), 60))
