@@ -32,6 +32,7 @@ pytestmark = pytest.mark.slow
 
 VISITORS = int(os.environ.get("MIEN_ENDURANCE", "20"))
 KILLED_AT_ONCE = 4
+ROUNDS = 3
 PATIENCE_S = 60.0
 """For what takes 5 s on an idle machine: how fast it is, is not the question here."""
 
@@ -130,27 +131,34 @@ def test_visitors_leave_nothing_behind(theatre: EngineTheatre, astronaut: Image)
             if quiet == 2:
                 break
 
+    async def visitors(server: Server) -> None:
+        killings = max(1, VISITORS // 5 // KILLED_AT_ONCE)
+        goodbyes = VISITORS - killings * KILLED_AT_ONCE
+        await asyncio.gather(cycles(server, goodbyes // 2), cycles(server, goodbyes - goodbyes // 2))
+        for _ in range(killings):
+            await killed(server, KILLED_AT_ONCE)
+            await gone(server)
+
     async def run() -> None:
         # A task that ends with an error which nobody looks at is reported here, and nowhere else.
         asyncio.get_running_loop().set_exception_handler(lambda _, context: lost.append(str(context)))
         async with served(theatre, [(astronaut, "Eileen Collins")], rate=1000) as server:
             await warm(server)
-            before, memory = await settled(server), memory_mb()
-            began = monotonic()
-            killings = max(1, VISITORS // 5 // KILLED_AT_ONCE)
-            goodbyes = VISITORS - killings * KILLED_AT_ONCE
-            await asyncio.gather(cycles(server, goodbyes // 2), cycles(server, goodbyes - goodbyes // 2))
-            for _ in range(killings):
-                await killed(server, KILLED_AT_ONCE)
-                await gone(server)
-            after, grown = await settled(server, before), memory_mb() - memory
-            print(f"{VISITORS} visitors in {monotonic() - began:.0f} s: {grown:+.1f} MB, {after}")
-            assert after == before
+            before = await settled(server)
+            for _ in range(ROUNDS):
+                memory, began = memory_mb(), monotonic()
+                await visitors(server)
+                after, grown = await settled(server, before), memory_mb() - memory
+                print(f"{VISITORS} visitors in {monotonic() - began:.0f} s: {grown:+.1f} MB, {after}")
+                assert after == before
+                if grown < 10:
+                    break
+            # What leaks grows every time; a pool that fills does not.
             assert grown < 10
             assert lost == []
 
     # Four seconds are plenty for a visitor on an idle machine.
-    asyncio.run(asyncio.wait_for(run(), 300 + 15 * VISITORS))
+    asyncio.run(asyncio.wait_for(run(), 300 + 15 * ROUNDS * VISITORS))
 
 
 def test_a_flood_from_one_address_does_not_disturb_a_session(
