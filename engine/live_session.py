@@ -129,6 +129,7 @@ class LiveSession:
         future: Future[str | None] = Future()
 
         def begin() -> None:
+            self._end_search()
             self._search = _Search(self._session.renderer.avatar.face, monotonic() + seconds, future)
 
         self._command(begin)
@@ -167,8 +168,7 @@ class LiveSession:
             self._changed.notify()
         if self._thread is not threading.current_thread():
             self._thread.join()
-        if self._search is not None:
-            self._search.future.cancel()
+        self._end_search()
         self._owner.release(self, self._landmarker)
 
     def _command(self, work: Callable[[], None]) -> None:
@@ -215,9 +215,15 @@ class LiveSession:
         face = self._tracker.face
         if face is None or self._last is None:
             raise MienError("No face is seen, so the reference stays as it is. Look at the camera.")
-        self._search = None
+        self._end_search()
         self._tracker.set_reference(self._last, face)
         return oddity(face)
+
+    def _end_search(self) -> None:
+        """Give the search up; who waits for it is told so."""
+        search, self._search = self._search, None
+        if search is not None:
+            search.future.cancel()
 
     def _keep_searching(self, frame: Frame) -> None:
         search = self._search
