@@ -52,7 +52,9 @@ def open_virtual_camera(
     return sink
 
 
-def connect(live: LivePipeline, recorder: Recorder | None, camera: VirtualCameraSink | None) -> None:
+def connect(
+    live: LivePipeline, recorder: Recorder | None, camera: VirtualCameraSink | None, *, alone: bool = False
+) -> None:
     """Give each its own thread and link."""
     if recorder is not None:
         width, height = recorder.size
@@ -68,5 +70,6 @@ def connect(live: LivePipeline, recorder: Recorder | None, camera: VirtualCamera
             "virtual camera",
             lambda shown: camera.write(shown.rendered.image, shown.rendered.time),
             policy=Policy.NEWEST,
-            required=False,
+            # Where it is all that the user sees, its failure must not end the run without a word.
+            required=alone,
         )

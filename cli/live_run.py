@@ -80,7 +80,7 @@ def run_live(options: Options, console: Console) -> None:
             source, session, stop=source.close, watch=calibration.watch, drawn=_Times(times), on_fault=failed
         )
         gallery.show = live.set_avatar
-        connect(live, recorder, camera)
+        connect(live, recorder, camera, alone=recorder is None and preview is None)
         stop = stack.enter_context(Stopper())
         _announce(console, source, show, camera.device if camera else None)
         loop = LiveLoop(live, gallery, calibration, preview, news)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from rich.console import Console
 
@@ -100,7 +101,7 @@ def _stop_on_signals(stop: asyncio.Event) -> None:
 
 
 def _announce(console: Console, settings: ServerSettings, url: str) -> None:
-    page = url if settings.token is None else f"{url}/?token={settings.token}"
+    page = url if settings.token is None else f"{url}/?token={quote(settings.token, safe='')}"
     console.print(f"Mien: {page}", highlight=False, soft_wrap=True)
     console.print(f"WHIP {url}/whip   WHEP {url}/whep   Ctrl-C ends", highlight=False, soft_wrap=True)
     if not settings.loopback and not settings.secure:
@@ -170,7 +171,8 @@ async def _drive(options: Options, stream: AvatarStream) -> None:
         try:
             for frame in source:
                 stream.performer.put(_giving(frame))
-        except MienError as found:
+        except Exception as found:
+            # Whatever it is must be told, or the server would go on with an avatar that stands still.
             error = found
         with suppress(RuntimeError):  # the loop has ended first
             loop.call_soon_threadsafe(settle, error)

@@ -125,7 +125,7 @@ class KeyFrames:
         near = [max(0.0, 1.0 - (distance - min(away)) / MIX) for distance in away]
         shares = []
         for key, distance, weight in zip(self._keys, away, near, strict=True):
-            fade = min(1.0, max(0.0, 2.0 - distance / APART)) * min(1.0, (time - key.since) / LEARN)
+            fade = min(1.0, max(0.0, 2.0 - distance / APART)) * min(1.0, max(0.0, time - key.since) / LEARN)
             if weight > 0.0 and distance < 2.0 * APART:
                 shares.append((key, fade * weight / sum(near)))
         return shares

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -77,6 +78,7 @@ class LiveSession:
         self._next: Callable[[], Frame] | None = None
         self._commands: deque[Callable[[], None]] = deque()
         self._search: _Search | None = None
+        self._asked: set[Future[str | None]] = set()
         self._last: Image | None = None
         self._ended = False
         self.tracking = False
@@ -121,15 +123,20 @@ class LiveSession:
 
         The future's result is None, or what is odd about that face; it raises ``MienError`` without a face.
         """
-        future: Future[str | None] = Future()
+        future = self._promise()
         self._command(lambda: _into(future, self._take_reference))
         return future
 
     def search_reference(self, seconds: float = SEARCH_S) -> Future[str | None]:
-        """Look for the moment most like the portrait, and make that the reference."""
-        future: Future[str | None] = Future()
+        """Look for the moment most like the portrait, and make that the reference.
+
+        The future is cancelled when another search or a reference by hand takes its place; it raises
+        ``MienError`` when no face was seen in all that time.
+        """
+        future = self._promise()
 
         def begin() -> None:
+            self._end_search()
             self._search = _Search(self._session.renderer.avatar.face, monotonic() + seconds, future)
 
         self._command(begin)
@@ -185,9 +192,27 @@ class LiveSession:
             self._changed.notify()
         if self._thread is not threading.current_thread():
             self._thread.join()
-        if self._search is not None:
-            self._search.future.cancel()
+        # Nobody answers any more, and whoever waits for an answer would wait for ever.
+        with self._changed:
+            asked = list(self._asked)
+        for future in asked:
+            future.cancel()
         self._owner.release(self, self._landmarker)
+
+    def _promise(self) -> Future[str | None]:
+        future: Future[str | None] = Future()
+        with self._changed:
+            ended = self._ended
+            self._asked.add(future)
+        future.add_done_callback(self._asked.discard)
+        if ended:
+            future.cancel()
+        return future
+
+    def _end_search(self) -> None:
+        search, self._search = self._search, None
+        if search is not None:
+            search.future.cancel()
 
     def _command(self, work: Callable[[], None]) -> None:
         # A lane of its own: pictures may be dropped, what the user asked for may not.
@@ -233,7 +258,7 @@ class LiveSession:
         face = self._tracker.face
         if face is None or self._last is None:
             raise MienError("No face is seen, so the reference stays as it is. Look at the camera.")
-        self._search = None
+        self._end_search()
         self._tracker.set_reference(self._last, face)
         return oddity(face)
 
@@ -241,12 +266,15 @@ class LiveSession:
         search = self._search
         if search is None:
             return
-        best = search.look(frame.image, self._tracker.face, monotonic())
-        if best is not None:
+        if search.look(frame.image, self._tracker.face, monotonic()):
             self._search = None
-            self._tracker.set_reference(*best)
-            if search.future.set_running_or_notify_cancel():
-                search.future.set_result(oddity(best[1]))
+            _into(search.future, lambda: self._take_best(search))
+
+    def _take_best(self, search: _Search) -> str | None:
+        if search.best is None:
+            raise MienError("No face was seen, so the reference stays as it is. Look at the camera.")
+        self._tracker.set_reference(*search.best)
+        return oddity(search.best[1])
 
 
 class _Search:
@@ -254,16 +282,16 @@ class _Search:
 
     def __init__(self, portrait: Face, until: float, future: Future[str | None]) -> None:
         self._portrait, self._until, self.future = portrait, until, future
-        self._best: tuple[float, Image, Face] | None = None
+        self._score = math.inf
+        self.best: tuple[Image, Face] | None = None
 
-    def look(self, image: Image, face: Face | None, now: float) -> tuple[Image, Face] | None:
+    def look(self, image: Image, face: Face | None, now: float) -> bool:
+        """Look at one more picture; whether the time is up."""
         if face is not None:
             score = unlikeness(face, self._portrait)
-            if self._best is None or score < self._best[0]:
-                self._best = score, image.copy(), face
-        if now < self._until or self._best is None:
-            return None
-        return self._best[1], self._best[2]
+            if score < self._score:
+                self._score, self.best = score, (image.copy(), face)
+        return now >= self._until
 
 
 def _into(future: Future[T], work: Callable[[], T]) -> None:

@@ -94,6 +94,9 @@ class ModelOwner:
             avatar: whom to draw.
             deliver: gets every picture, in the owner's thread; it must be quick.
             gains: how much of the motion is taken over.
+
+        Raises:
+            RuntimeError: the owner is closed.
         """
         with self._changed:
             landmarker = self._spare.pop() if self._spare else None
@@ -101,7 +104,12 @@ class ModelOwner:
         landmarker.reset()
         session = LiveSession(self, landmarker, avatar, self._runtime, self._crop, deliver, gains)
         with self._changed:
-            self._sessions.append(session)
+            closed = self._closed
+            if not closed:
+                self._sessions.append(session)
+        if closed:
+            session.close()
+            raise RuntimeError("the model owner is closed")
         return session
 
     def submit(self, driven: Driven) -> None:

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 
 import cv2
@@ -59,8 +60,12 @@ def settle_speed(runtime: OpenVinoRuntime, avatar: Avatar, folder: Path | None =
     fps = known.get(key)
     measured = fps is None
     if fps is None:
-        fps = known[key] = measure_fps(runtime, avatar)
-        _write(path, known)
+        fps = measure_fps(runtime, avatar)
+        if isfinite(fps):
+            known[key] = fps
+            _write(path, known)
+        else:
+            fps = 0.0  # not one picture in time: too slow, today
     runtime.network = Network.EVERY_FRAME if fps >= ENOUGH_FPS else Network.BESIDE
     return Speed(fps, runtime.network, measured)
 

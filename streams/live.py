@@ -68,8 +68,10 @@ class LiveSource(Source):
             self._mailbox.close(error if isinstance(error, MienError) else MienError(self._failed(error)))
         finally:
             # Freeing a device while another thread reads from it crashes OpenCV and FFmpeg: only we do it.
-            self._release()
-            self._mailbox.close()
+            try:
+                self._release()
+            finally:
+                self._mailbox.close()
 
     def _failed(self, error: Exception) -> str:
         return f"{self._name} failed ({error or type(error).__name__}). {self._stalled()}"

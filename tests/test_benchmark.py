@@ -35,7 +35,7 @@ def test_the_built_in_face_is_measured_stage_by_stage(
 ) -> None:
     monkeypatch.setattr("engine.benchmark.measure.WARM_UP_S", 0.5)
     out, plot = tmp_path / "out.json", tmp_path / "plot.png"
-    words = ["--seconds", "1", "--size", "320x240", "--json", str(out), "--plot", str(plot)]
+    words = ["--seconds", "3", "--size", "320x240", "--json", str(out), "--plot", str(plot)]
     assert main(words) == 0
     runs = json.loads(out.read_text())["runs"]
     assert len(runs) == 6

@@ -169,6 +169,15 @@ def test_the_speed_is_measured_once_and_remembered(
     assert settle_speed(runtime, avatar, tmp_path).network is Network.EVERY_FRAME
 
 
+def test_a_measurement_without_a_picture_is_not_remembered(
+    avatar: Avatar, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.speed.measure_fps", lambda *_: float("nan"))
+    found = settle_speed(default_runtime(threads=1), avatar, tmp_path)
+    assert found.fps == 0.0 and found.network is Network.BESIDE
+    assert not (tmp_path / "speed.json").exists()
+
+
 def test_a_damaged_memory_of_the_speed_costs_a_measurement_only(
     avatar: Avatar, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

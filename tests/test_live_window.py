@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -89,6 +89,13 @@ class User:
         x, y, width, height = (int(place[name]) for name in ("X", "Y", "WIDTH", "HEIGHT"))
         return screen[max(0, y) : y + height, max(0, x) : x + width]
 
+    def see_when(self, window: str, holds: Callable[[Image], bool]) -> Image:
+        """What the window shows once ``holds`` is true of it, or when patience ends."""
+        end = time.monotonic() + PATIENCE
+        while not holds(view := self.see(window)) and time.monotonic() < end:
+            time.sleep(0.3)
+        return view
+
 
 @contextmanager
 def running(display: dict[str, str], clip: Path, *words: str) -> Iterator[subprocess.Popen[str]]:
@@ -124,12 +131,13 @@ def test_window_keys_and_recording(
     with running(display, carphone, "--avatars", str(portraits), "--output", str(out)) as process:
         user = User(display, process)
         window = user.wait_for_window()
-        colourful = user.see(window)
+        # The window is there before the first picture is.
+        colourful = user.see_when(window, lambda view: saturation(view) > 20)
         user.press("c", "question")
         helped = user.see(window)
         user.press("question", "x", "f", "m", "3")
         time.sleep(2.0)
-        grey = user.see(window)
+        grey = user.see_when(window, lambda view: saturation(view) < 5)
         user.press("Escape")
         said, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, errors

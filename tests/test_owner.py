@@ -114,6 +114,34 @@ def test_the_best_reference_is_found_in_time(owner: ModelOwner, avatar: Avatar, 
     assert found.result(1) is None
 
 
+def test_whoever_waits_for_a_reference_is_told_when_there_will_be_none(
+    owner: ModelOwner, avatar: Avatar, close_up: Image
+) -> None:
+    session = owner.open(avatar, lambda _: None)
+    first, second = session.search_reference(60), session.search_reference(60)
+    until(first.cancelled)
+    session.put(lambda: frame(close_up, 0))
+    until(lambda: session.hint()[1] != "no face is seen")
+    assert session.take_reference().result(20) is None
+    assert second.cancelled(), "the reference by hand took its place"
+    third = session.search_reference(60)
+    session.close()
+    assert third.cancelled() and session.take_reference().cancelled()
+
+    faceless = owner.open(avatar, lambda _: None)
+    search = faceless.search_reference(0.0)
+    faceless.put(lambda: frame(np.zeros_like(close_up), 0))
+    with pytest.raises(MienError, match="No face was seen"):
+        search.result(20)
+
+
+def test_a_closed_owner_takes_no_driver(runtime: Runtime, avatar: Avatar) -> None:
+    owner = ModelOwner(runtime, make_landmarker, crop=128)
+    owner.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        owner.open(avatar, lambda _: None)
+
+
 def test_a_new_avatar_is_drawn_from_the_next_picture_on(
     owner: ModelOwner, avatar: Avatar, astronaut: Image, close_up: Image
 ) -> None:

@@ -66,7 +66,7 @@ def test_a_sampler_that_is_read_as_another_is_refused(backend: TensorRt, live: d
 
 def test_an_unknown_operator_is_one_line(backend: TensorRt) -> None:
     proto = load_proto(ENCODER.read_bytes())
-    proto.graph.node[0].domain = "nobody.knows"
+    proto.graph.node[0].op_type, proto.graph.node[0].domain = "NobodyKnows", "nobody.knows"
     with pytest.raises(EngineError, match="cannot read the model") as caught:
         backend.parse(proto.SerializeToString())
     assert "\n" not in str(caught.value)

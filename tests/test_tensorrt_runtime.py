@@ -222,7 +222,9 @@ def test_a_wrong_engine_is_refused_and_its_layer_named(reference: OpenVinoRuntim
 
     cuda = FakeCuda()
     workshop = Workshop(FakeTensorRt(cuda, spoil=nearest), cuda, EngineCache(tmp_path))
-    strict = gate.Limits(flow_px=0.0)  # the untrained network ignores what it sees; its inner values do not
+    strict = gate.Limits(
+        flow_px=-1.0
+    )  # refuses any: the untrained network ignores what it sees, its layers do not
     with pytest.raises(EngineError, match=r"prior\.features.*GridSample") as caught:
         prepare(MODEL, reference, workshop, batch=2, limits=strict)
     assert "\n" not in str(caught.value)

@@ -1,4 +1,8 @@
-"""The server's long run: nothing is left over, and one visitor's flood is nobody else's trouble."""
+"""The server's long run: nothing is left over, and one visitor's flood is nobody else's trouble.
+
+``MIEN_ENDURANCE=100 python -m pytest -m slow -s tests/test_webrtc_endurance.py`` lets a hundred visitors come
+and go, every fifth of them killed without a goodbye; without the variable there are 20.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +13,10 @@ import gc
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 import aiohttp
 import numpy as np
@@ -24,6 +29,12 @@ from engine.types import Image
 from streams.webrtc.app import Server
 
 pytestmark = pytest.mark.slow
+
+VISITORS = int(os.environ.get("MIEN_ENDURANCE", "20"))
+KILLED_AT_ONCE = 4
+ROUNDS = 3
+PATIENCE_S = 60.0
+"""For what takes 5 s on an idle machine: how fast it is, is not the question here."""
 
 CLIENT = Path(__file__).parent / "fakes" / "web_client.py"
 
@@ -76,34 +87,78 @@ async def killed(server: Server, count: int) -> None:
         await process.wait()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_a_hundred_visitors_leave_nothing_behind(theatre: EngineTheatre, astronaut: Image) -> None:
-    async def gone(server: Server) -> None:
-        await until(lambda: not server.hub.resources and not server.hub.streams, 15)
-        await asyncio.sleep(0.5)
+def kinds(names: Iterable[str]) -> set[str]:
+    """Threads by what they do: how many an executor has made until now is by chance."""
+    return {name.rstrip("0123456789_-") for name in names if not name.startswith("asyncio")}
 
-    async def left(server: Server) -> tuple[int, set[str], int]:
-        await gone(server)
-        names = {thread.name for thread in threading.enumerate() if not thread.name.startswith("asyncio")}
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_visitors_leave_nothing_behind(theatre: EngineTheatre, astronaut: Image) -> None:
+    lost: list[str] = []
+
+    async def gone(server: Server) -> None:
+        await until(lambda: not server.hub.resources and not server.hub.streams, PATIENCE_S)
+
+    async def left() -> tuple[int, set[str], int]:
+        names = kinds(thread.name for thread in threading.enumerate())
         return len(asyncio.all_tasks()), names, sockets()
 
-    async def run() -> None:
-        async with served(theatre, [(astronaut, "Eileen Collins")], rate=1000) as server:
-            # What is made once and kept: executors' threads, landmarkers, FFmpeg's and OpenVINO's pools.
-            await asyncio.gather(cycles(server, 5), cycles(server, 5), cycles(server, 4))
-            await killed(server, 4)
-            before, memory = await left(server), memory_mb()
-            began = monotonic()
-            await asyncio.gather(cycles(server, 40), cycles(server, 40))
-            for _ in range(5):
-                await killed(server, 4)
-                await gone(server)
-            after, grown = await left(server), memory_mb() - memory
-            print(f"100 visitors in {monotonic() - began:.0f} s: {grown:+.1f} MB, {after}")
-            assert after == before
-            assert grown < 10
+    async def settled(server: Server, wanted: tuple[int, set[str], int] | None = None) -> Any:
+        """What is left when nothing changes any more, or is as it should be."""
+        await gone(server)
+        end = monotonic() + PATIENCE_S
+        found = await left()
+        while monotonic() < end and found != wanted:
+            await asyncio.sleep(1)
+            previous, found = found, await left()
+            if wanted is None and found == previous:
+                break
+        return found
 
-    asyncio.run(asyncio.wait_for(run(), 500))
+    async def warm(server: Server) -> None:
+        """Until what is made once and kept is there: executors' threads, landmarkers, pools.
+
+        Each of four landmarkers grows with its own first pictures, and which one a visitor gets is by chance.
+        """
+        await killed(server, KILLED_AT_ONCE)
+        quiet = 0
+        for _ in range(10):
+            await gone(server)
+            memory = memory_mb()
+            await asyncio.gather(*(cycles(server, 1) for _ in range(KILLED_AT_ONCE)))
+            await gone(server)
+            quiet = quiet + 1 if memory_mb() - memory < 3 else 0
+            if quiet == 2:
+                break
+
+    async def visitors(server: Server) -> None:
+        killings = max(1, VISITORS // 5 // KILLED_AT_ONCE)
+        goodbyes = VISITORS - killings * KILLED_AT_ONCE
+        await asyncio.gather(cycles(server, goodbyes // 2), cycles(server, goodbyes - goodbyes // 2))
+        for _ in range(killings):
+            await killed(server, KILLED_AT_ONCE)
+            await gone(server)
+
+    async def run() -> None:
+        # A task that ends with an error which nobody looks at is reported here, and nowhere else.
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: lost.append(str(context)))
+        async with served(theatre, [(astronaut, "Eileen Collins")], rate=1000) as server:
+            await warm(server)
+            before = await settled(server)
+            for _ in range(ROUNDS):
+                memory, began = memory_mb(), monotonic()
+                await visitors(server)
+                after, grown = await settled(server, before), memory_mb() - memory
+                print(f"{VISITORS} visitors in {monotonic() - began:.0f} s: {grown:+.1f} MB, {after}")
+                assert after == before
+                if grown < 10:
+                    break
+            # What leaks grows every time; a pool that fills does not.
+            assert grown < 10
+            assert lost == []
+
+    # Four seconds are plenty for a visitor on an idle machine.
+    asyncio.run(asyncio.wait_for(run(), 300 + 15 * ROUNDS * VISITORS))
 
 
 def test_a_flood_from_one_address_does_not_disturb_a_session(
@@ -126,16 +181,16 @@ def test_a_flood_from_one_address_does_not_disturb_a_session(
             client = Client(server.url)
             client.send(Camera([np.ascontiguousarray(close_up)]))
             await client.connect("/session")
-            await until(lambda: len(client.times) > 3, 60)
+            await until(lambda: len(client.times) > 3, PATIENCE_S)
             began = monotonic()
             statuses = await flood(server)
             allowed = server.hub.settings.burst + server.hub.settings.rate * (monotonic() - began)
             assert set(statuses) == {415, 429}
             assert statuses.count(415) <= allowed + 1
             seen = len(client.times)
-            await until(lambda: len(client.times) > seen + 3, 20)
+            await until(lambda: len(client.times) > seen + 3, PATIENCE_S)
             assert client.connection.connectionState == "connected"
             assert len(server.hub.resources) == 1
             await client.close()
 
-    asyncio.run(asyncio.wait_for(run(), 120))
+    asyncio.run(asyncio.wait_for(run(), 300))

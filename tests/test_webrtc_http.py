@@ -19,6 +19,9 @@ from PIL import Image as Pil
 
 from engine.types import MienError
 from streams.webrtc.app import Server
+from streams.webrtc.metrics import Metrics
+from streams.webrtc.offer import read_offer
+from streams.webrtc.problems import Problem
 from streams.webrtc.security import HEADERS, RateLimit
 from streams.webrtc.settings import IceServer, ServerSettings
 
@@ -472,3 +475,68 @@ def test_the_metrics_are_prometheus_text() -> None:
         assert lines['mien_stage_milliseconds_sum{stage="render"}'] == "21.000"
 
     talk(with_server)
+
+
+def test_counters_are_told_to_the_last_digit() -> None:
+    metrics = Metrics()
+    metrics.gauge("pictures_total", "Pictures.", lambda: 12345678)
+    assert "mien_pictures_total 12345678" in metrics.text().splitlines()
+
+
+def test_a_compressed_body_is_refused_before_it_is_unpacked() -> None:
+    async def with_server(server: Server, http: aiohttp.ClientSession) -> None:
+        bomb = zlib.compress(b"v=0\r\n" + bytes(50_000_000))
+        headers = {"Content-Type": "application/sdp", "Content-Encoding": "deflate"}
+        async with http.post("/session", data=bomb, headers=headers) as response:
+            status, detail = await problem(response)
+            assert (status, response.headers["Accept-Encoding"]) == (415, "identity")
+        assert "compressed" in detail
+
+    talk(with_server)
+
+
+@pytest.mark.parametrize(
+    ("header", "status"),
+    [
+        (b"Authorization: Bearer \xff\xfe", 401),
+        (b"Cookie: mien-token=\xff\xfe", 401),
+        (b"Origin: http://[", 403),
+    ],
+)
+def test_headers_that_are_no_text_are_refused_like_any_others(header: bytes, status: int) -> None:
+    async def with_server(server: Server, _: aiohttp.ClientSession) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        host = f"127.0.0.1:{server.port}".encode()
+        writer.write(b"GET /api/state HTTP/1.1\r\nHost: " + host + b"\r\n" + header + b"\r\n\r\n")
+        assert int((await reader.readline()).split()[1]) == status
+        writer.close()
+
+    talk(with_server, token="only-for-the-test")
+
+
+def test_an_offer_of_thousands_of_lines_is_not_even_parsed() -> None:
+    with pytest.raises(Problem, match="more than 1000 lines"):
+        read_offer("v=0\r\n" + "a=ssrc:1 cname:x\r\n" * 3000, local_only=True)
+
+
+def test_a_mistake_of_ours_is_a_problem_document_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def with_server(server: Server, http: aiohttp.ClientSession) -> None:
+        monkeypatch.setattr(server.hub.portraits, "seen_by", lambda _: 1 / 0)
+        async with http.get("/api/state") as response:
+            assert (await problem(response))[0] == 500
+            assert response.headers["X-Content-Type-Options"] == "nosniff"
+
+    talk(with_server)
+
+
+def test_the_address_that_is_told_is_one_that_answers() -> None:
+    async def run() -> None:
+        for host in ("localhost", "127.0.0.1"):
+            async with (
+                served(TintTheatre(), [(GREY, "grey")], host=host) as server,
+                aiohttp.ClientSession() as http,
+                http.get(f"{server.url}/healthz") as response,
+            ):
+                assert response.status == 200
+
+    asyncio.run(asyncio.wait_for(run(), 60))

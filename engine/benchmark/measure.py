@@ -137,7 +137,7 @@ def run_pipeline(
     begun = time.monotonic_ns()
     memory: list[tuple[float, float]] = []
     with live:
-        first = _first_picture(hand_over, begun)
+        first = _first_picture(live, hand_over, begun)
         live.wait(warm_up)
         hand_over.begin()
         delivered, dropped = camera.delivered, _dropped(live, sender)
@@ -176,9 +176,9 @@ def _dropped(live: LivePipeline, sender: Stage) -> int:
     return live.dropped + (sender.inlet.dropped if sender.inlet is not None else 0)
 
 
-def _first_picture(hand_over: HandOver, begun_ns: int) -> float:
+def _first_picture(live: LivePipeline, hand_over: HandOver, begun_ns: int) -> float:
     """Milliseconds until there was one, or nan when none came within 20 s."""
-    while time.monotonic_ns() - begun_ns < 20e9:
+    while live.running and time.monotonic_ns() - begun_ns < 20e9:
         if hand_over.latency.count:
             return (hand_over.started_ns - begun_ns) / 1e6 + 1000 * float(hand_over.at.values[0])
         time.sleep(0.002)

@@ -231,11 +231,11 @@ class OpenVinoRuntime(Runtime):
         self._model = renderer
         self._renderer = _Renderer(renderer, threads, precision)
         self._other: _Renderer | None = None
-        self.network = Network.OFF if skip_untrained and self.untrained else network
         self._beside: Future[None] | None = None
+        self._beside_code: AvatarCode | None = None
+        self.network = Network.OFF if skip_untrained and self.untrained else network
         self._worker = ThreadPoolExecutor(1, "network", initializer=make_way)
         self._code: AvatarCode | None = None
-        self._beside_code: AvatarCode | None = None
         self._flow = np.zeros((FIELD_SIZE, FIELD_SIZE, 2), np.float32)
         self._paint = np.zeros((IMAGE_SIZE, IMAGE_SIZE, 3), np.float32)
         started = time.perf_counter()
@@ -255,6 +255,10 @@ class OpenVinoRuntime(Runtime):
         if network is Network.BESIDE and self._other is None:
             # One thread: it fills the time that the frames leave, and two would take theirs.
             self._other = _Renderer(self._model, 1, self.precision)
+        if network is Network.OFF:
+            # What it gave last would stay in every picture.
+            self._finish()
+            self._renderer.forget_network()
         self._network = network
 
     def encode(self, source: Image) -> AvatarCode:

@@ -21,6 +21,8 @@ from streams.webrtc.whip import Whip
 
 HEADER_BYTES = 8190
 GRACE_S = 5.0
+NAMES = {"localhost": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
+"""Under which address this machine finds a server that listens there; asyncio's "::" is IPv6 alone."""
 
 
 def make_app(hub: Hub) -> web.Application:
@@ -42,7 +44,12 @@ def make_app(hub: Hub) -> web.Application:
     async def drain(_: web.Application) -> None:
         await hub.drain()
 
+    async def close(_: web.Application) -> None:
+        await hub.close_all()
+
     app.on_shutdown.append(drain)
+    # After the last answer: a request that was under way may have opened a session after the drain.
+    app.on_cleanup.append(close)
     return app
 
 
@@ -90,6 +97,8 @@ class Server:
         self._runner = web.AppRunner(
             make_app(hub),
             access_log=None,
+            # Unpacking happens before any handler can bound it; read_body refuses what is compressed.
+            auto_decompress=False,
             shutdown_timeout=GRACE_S,
             max_line_size=HEADER_BYTES,
             max_field_size=HEADER_BYTES,
@@ -100,7 +109,7 @@ class Server:
     def url(self) -> str:
         """Where the page is."""
         settings = self.hub.settings
-        host = "127.0.0.1" if settings.host in ("localhost", "0.0.0.0", "::") else settings.host
+        host = NAMES.get(settings.host, settings.host)
         host = f"[{host}]" if ":" in host else host
         return f"{'https' if settings.secure else 'http'}://{host}:{self.port}"
 
@@ -117,7 +126,9 @@ class Server:
                 f"Cannot listen on {settings.host} port {settings.port} ({error.strerror}). "
                 "Choose another with --port."
             ) from error
-        self.port = self._runner.addresses[0][1]
+        # "localhost" has two addresses, and with port 0 two ports: that of the address that we name.
+        addresses = sorted(self._runner.addresses, key=lambda address: ":" in address[0])
+        self.port = addresses[0][1]
         return self
 
     async def __aexit__(self, *_: object) -> None:

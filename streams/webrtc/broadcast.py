@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from engine.types import Rendered
 from streams.ffmpeg import av
 from streams.mailbox import Closed, Mailbox
 from streams.webrtc.encoder import CLOCK, TIME_BASE, Encoder, Rates, to_frame
+from streams.webrtc.logs import log
 from streams.webrtc.mark import Mark
 
 KEY_FRAME_EVERY_S = 0.4
@@ -137,6 +139,8 @@ class Broadcast:
         self._key_wanted: set[str] = set()
         self._key_made: dict[str, float] = {}
         self._encoders: dict[str, Encoder] = {}
+        self._hardware = True
+        self._closed = False
         self._rates: tuple[float, int] = (0.0, 0)
         self._last_pts = -1
         self._base: tuple[float, float] | None = None
@@ -163,6 +167,9 @@ class Broadcast:
     def subscribe(self, codec: str) -> Subscription:
         """One more viewer of ``"vp8"`` or ``"h264"``."""
         viewer = Subscription(self, codec)
+        if self._closed:
+            viewer.close()
+            return viewer
         with self._lock:
             self._viewers = (*self._viewers, viewer)
             self._key_wanted.add(codec)
@@ -180,6 +187,7 @@ class Broadcast:
 
     def close(self) -> None:
         """End the thread and all subscriptions (from the event loop)."""
+        self._closed = True
         self._mailbox.close()
         for viewer in self._viewers:
             viewer.close()
@@ -193,10 +201,19 @@ class Broadcast:
             while True:
                 rendered = self._mailbox.take(1.0)
                 if rendered is not None:
-                    self._send(rendered)
+                    self._try(rendered)
         except Closed:
             pass
         finally:
+            self._encoders.clear()
+
+    def _try(self, rendered: Rendered) -> None:
+        try:
+            self._send(rendered)
+        except Exception as error:
+            # One bad picture must not end the stream; a hardware encoder may have lost its hardware.
+            log("encoding failed", logging.ERROR, reason=f"{type(error).__name__}: {error}")
+            self._hardware = False
             self._encoders.clear()
 
     def _send(self, rendered: Rendered) -> None:
@@ -218,7 +235,9 @@ class Broadcast:
         self._count(rendered, spent)
 
     def _encode(self, codec: str, frame: Any, rate: int, viewers: list[Subscription]) -> None:
-        encoder = self._encoders.setdefault(codec, Encoder(codec))
+        if codec not in self._encoders:
+            self._encoders[codec] = Encoder(codec, hardware=self._hardware)
+        encoder = self._encoders[codec]
         data, key = encoder.encode(frame, rate, self._key_due(codec))
         if not data:
             return

@@ -19,6 +19,7 @@ from engine.types import MienError
 from streams.network import without_password
 from streams.webrtc.hub import AvatarStream, Hub
 from streams.webrtc.logs import log
+from streams.webrtc.offer import VIDEO_CODECS
 from streams.webrtc.peer import Peer
 from streams.webrtc.resources import SDP
 from streams.webrtc.security import host_name
@@ -92,16 +93,19 @@ class Remote:
         raise MienError(f"{self.name} redirects in a circle.")
 
     async def _accept(self, url: str, response: aiohttp.ClientResponse) -> None:
-        answer = (await response.content.read(SDP_BYTES)).decode(errors="replace")
+        answer = (await _read(response, self.name)).decode(errors="replace")
         if response.status != 201:
             raise _Refused(response.status, self.name, response.headers.get("Retry-After"))
         location = response.headers.get("Location")
-        self._session = urljoin(url, location) if location else None
         try:
+            self._session = urljoin(url, location) if location else None
             SessionDescription.parse(answer)
             await self.peer.accept(answer)
+            codec = self.peer.codec()
         except Exception as error:
             raise MienError(f"{self.name} gave an answer that is no usable SDP.") from error
+        if codec not in VIDEO_CODECS:
+            raise MienError(f"{self.name} takes none of our video codecs ({', '.join(VIDEO_CODECS)}).")
 
     async def end(self, http: aiohttp.ClientSession) -> None:
         """DELETE the session, close the connection."""
@@ -116,13 +120,23 @@ class Remote:
         await self.peer.close()
 
 
+async def _read(response: aiohttp.ClientResponse, name: str) -> bytes:
+    """The whole body: ``read`` gives what has come, and an answer may come in several parts."""
+    data = b""
+    async for part in response.content.iter_chunked(SDP_BYTES):
+        data += part
+        if len(data) > SDP_BYTES:
+            raise MienError(f"{name} gave an answer of more than {SDP_BYTES // 1024} KB.")
+    return data
+
+
 class _Refused(MienError):
     """The server said no, with a status."""
 
     def __init__(self, status: int, name: str, retry_after: str | None) -> None:
         words = {401: "wants a token (--publish-token)", 403: "forbids it", 404: "does not know this address"}
         super().__init__(f"{name} {words.get(status, 'refused')} (HTTP {status}).")
-        self.wait = float(retry_after) if retry_after and retry_after.isdigit() else 0.0
+        self.wait = float(retry_after) if retry_after and retry_after.isdecimal() else 0.0
 
 
 async def publish(hub: Hub, stream: Callable[[], AvatarStream | None], url: str, token: str | None) -> None:

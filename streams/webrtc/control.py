@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import math
+from collections import deque
 from collections.abc import Mapping
 from time import monotonic
 from typing import Any
@@ -17,6 +17,12 @@ from streams.webrtc.security import RateLimit
 LABEL = "control"
 MESSAGE_BYTES = 4096
 REPORT_S = 0.5
+RATE_OVER = 4
+"""Reports (2 s) over which the bit rate is taken: a slow machine sends no picture at all in half a second."""
+
+UNREAD_BYTES = 64 * 1024
+"""More is not kept for a visitor who does not take what is said."""
+
 GAINS = ("expression", "head", "turn", "eyes", "mouth", "micro")
 
 
@@ -33,7 +39,7 @@ class Control:
         self._hub, self._stream, self._visitor = hub, stream, visitor
         self._channel: Any = None
         self._limit = RateLimit(30, 60)
-        self._sent = (monotonic(), 0)
+        self._sent = deque([(monotonic(), 0)], maxlen=RATE_OVER)
 
     def open(self, channel: Any) -> None:
         """The visitor's channel is there."""
@@ -57,9 +63,9 @@ class Control:
 
     def _statistics(self) -> dict[str, float]:
         flow = self._stream.broadcast.flow
-        then, before = self._sent
+        then, before = self._sent[0]
         now, sent = monotonic(), flow.sent_bytes
-        self._sent = (now, sent)
+        self._sent.append((now, sent))
         return {
             "fps": round(flow.fps(), 1),
             "track_ms": round(flow.stage_ms.get("track", 0.0), 1),
@@ -129,6 +135,8 @@ class Control:
     def _say(self, kind: str, **fields: Any) -> None:
         if self._channel is None or self._channel.readyState != "open":
             return
+        if self._channel.bufferedAmount > UNREAD_BYTES:
+            return
         with contextlib.suppress(Exception):  # closed in between
             self._channel.send(json.dumps({"type": kind, **fields}))
 
@@ -138,7 +146,7 @@ def _gains(message: Mapping[str, Any]) -> dict[str, float]:
     for name in GAINS:
         if name in message:
             value = message[name]
-            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e6:
                 raise MienError(f"The gain of {name} must be a number.")
             gains[name] = float(value)
     return gains

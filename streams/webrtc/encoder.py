@@ -146,6 +146,9 @@ def _try(name: str, width: int, height: int, rate: int) -> Any | None:
         context.max_b_frames = 0
         if name == "h264_nvenc":
             context.options = {"preset": "p2", "tune": "ull", "zerolatency": "1", "forced-idr": "1"}
+        elif name in ("h264_qsv", "h264_amf"):
+            # Else a picture that is asked for whole is no point at which a new viewer can begin.
+            context.options = {"forced_idr": "1"}
         trial = to_frame(np.full((height, width, 3), 128, np.uint8), 0)
         if context.encode(trial):
             return context

@@ -23,6 +23,9 @@ from streams.webrtc.tracks import PictureIn, Sound
 
 RETRY_S = 5
 
+LATE_S = 3.0
+"""How long the end waits for what was begun."""
+
 GOODBYE_S = 0.3
 """For the last words to be on their way before the connection is cut."""
 
@@ -59,6 +62,7 @@ class Resource:
         etag: the ICE session's entity tag.
         on_close: what else ends with it.
         say_goodbye: tells the visitor why it ends, where there is a way to.
+        trickled: ICE candidates that have come after the offer.
     """
 
     kind: str
@@ -70,6 +74,7 @@ class Resource:
     on_close: Callable[[], Awaitable[None]] | None = None
     say_goodbye: Callable[[str], None] | None = None
     begun: float = field(default_factory=monotonic)
+    trickled: int = 0
 
 
 class Hub:
@@ -152,6 +157,10 @@ class Hub:
         finally:
             self._opening -= 1
         stream = AvatarStream(performer, broadcast, portrait)
+        if self.draining:
+            self.streams.add(stream)
+            await self.close_stream(stream)
+            self.check_open()
         self.streams.add(stream)
         self.metrics.count("sessions_opened_total")
         return stream
@@ -196,7 +205,7 @@ class Hub:
         task.add_done_callback(self._tasks.discard)
 
     async def drain(self) -> None:
-        """Take nobody new, say goodbye to everybody, free everything."""
+        """Take nobody new, say goodbye to everybody, end all sessions."""
         self.draining = True
         spoken = [r.say_goodbye for r in self.resources.values() if r.say_goodbye is not None]
         for say in spoken:
@@ -208,7 +217,13 @@ class Hub:
         for stream in list(self.streams):
             await self.close_stream(stream)
         if self._tasks:
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            _, late = await asyncio.wait(self._tasks, timeout=LATE_S)
+            for task in late:
+                task.cancel()
+
+    async def close_all(self) -> None:
+        """End what :meth:`drain` could not know of yet, and the threads; afterwards nothing can be opened."""
+        await self.drain()
         self.worker.shutdown(wait=False)
         self.portraits.close()
 

@@ -54,7 +54,8 @@ class Metrics:
         for name, (help_text, value) in sorted(self._gauges.items()):
             yield f"# HELP mien_{name} {help_text}"
             yield f"# TYPE mien_{name} {'counter' if name.endswith('_total') else 'gauge'}"
-            yield f"mien_{name} {value():g}"
+            # All digits: a counter that is rounded stands still and then jumps.
+            yield f"mien_{name} {value():.15g}"
 
     def _counter_lines(self) -> Iterator[str]:
         with self._lock:

@@ -14,6 +14,9 @@ from streams.webrtc.problems import Problem
 
 MAX_MEDIA = 4
 MAX_CANDIDATES = 64
+MAX_LINES = 1000
+"""Browsers send some 200; aiortc's parser takes time by their square."""
+
 VIDEO_CODECS = ("vp8", "h264")
 UFRAG = re.compile(r"^a=ice-ufrag:(\S{4,256})\s*$", re.MULTILINE)
 
@@ -87,6 +90,8 @@ def _has_credentials(media: Any) -> bool:
 def _parse(text: str) -> Any:
     if not text.startswith("v=0"):
         raise Problem(400, "The body is not SDP: it must begin with v=0.")
+    if len(text.splitlines()) > MAX_LINES:
+        raise Problem(400, f"The SDP has more than {MAX_LINES} lines.")
     if text.count("a=candidate:") > MAX_CANDIDATES:
         raise Problem(400, f"The offer has more than {MAX_CANDIDATES} ICE candidates.")
     if len(re.findall(r"^m=", text, re.MULTILINE)) > 2 * MAX_MEDIA:

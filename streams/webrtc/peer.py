@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import struct
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from time import monotonic
@@ -114,8 +116,8 @@ class Peer:
                     rate, sources = unpack_remb_fci(packet.fci)
                     if sender._ssrc in sources:
                         track.set_estimate(rate)
-                except ValueError:
-                    pass
+                except (ValueError, struct.error):
+                    return  # malformed; aiortc's own reading of it would end the connection
             await handle(packet)
 
         sender._handle_rtcp_packet = heard
@@ -141,6 +143,8 @@ class Peer:
     def _prepare(self) -> None:
         for transceiver in self.connection.getTransceivers():
             _make_prompt(transceiver.receiver)
+        if self.connection.sctp is not None:
+            _let_go_quietly(self.connection.sctp.transport)
         if self._loopback:
             for connection in self._ice_connections():
                 _gather_on_loopback(connection)
@@ -181,6 +185,21 @@ class Peer:
         if received != self._heard[0]:
             self._heard = (received, now)
         return "silent" if now - self._heard[1] > self._silence_s else None
+
+
+def _let_go_quietly(transport: Any) -> None:
+    """Let what the data channel still wants to send be lost when the connection has ended.
+
+    aiortc's SCTP sends from tasks that nobody waits for, and does not know that DTLS has been closed by the
+    other side: each would end as "Task exception was never retrieved".
+    """
+    send = transport._send_data
+
+    async def send_or_lose(data: bytes) -> None:
+        with contextlib.suppress(ConnectionError):
+            await send(data)
+
+    transport._send_data = send_or_lose
 
 
 def _gather_on_loopback(connection: Any) -> None:

@@ -18,12 +18,19 @@ BODY_S = 30.0
 """Seconds within which a body must have come."""
 
 
+MAX_TRICKLED = 256
+"""ICE candidates that a session takes after its offer; each one is checked against every address of ours."""
+
+
 async def read_body(request: web.Request, limit: int) -> bytes:
     """The body, at most ``limit`` bytes of it.
 
     Raises:
-        Problem: 408 too slow, 413 too large.
+        Problem: 408 too slow, 413 too large, 415 compressed.
     """
+    # The server is told to unpack nothing (see app.py): a few KB may hold gigabytes.
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise Problem(415, "Send the body as it is, not compressed.", headers={"Accept-Encoding": "identity"})
     too_large = Problem(413, f"The body is larger than {limit // 1024} KB.")
     if (request.content_length or 0) > limit:
         raise too_large
@@ -111,6 +118,9 @@ class Sessions:
         text = await read_text(request, FRAGMENT)
         fragment = read_fragment(text, local_only=self._hub.settings.loopback)
         self._check_match(request, resource, fragment)
+        resource.trickled += len(fragment.candidates)
+        if resource.trickled > MAX_TRICKLED:
+            raise Problem(400, f"The session has had more than {MAX_TRICKLED} ICE candidates.")
         for candidate in fragment.candidates:
             await resource.peer.connection.addIceCandidate(candidate)
         return web.Response(status=204)

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from streams.webrtc.logs import LOG
 from streams.webrtc.problems import Problem
 from streams.webrtc.settings import ServerSettings, is_loopback
 
@@ -88,6 +89,9 @@ class Guard:
             response = problem.response()
         except web.HTTPException as error:
             response = _as_problem(error).response()
+        except Exception:
+            LOG.exception("a request could not be answered")
+            response = Problem(500, "Mien made a mistake; its log says which.").response()
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
         self._allow_cross_origin(request, response)
@@ -138,7 +142,9 @@ class Guard:
     def knows(self, given: str) -> bool:
         """Whether ``given`` is the token (compared in constant time)."""
         token = self._settings.token
-        return token is not None and hmac.compare_digest(given.encode(), token.encode())
+        return token is not None and hmac.compare_digest(
+            given.encode(errors="surrogateescape"), token.encode()
+        )
 
     def cookie(self, name: str, value: str) -> str:
         """A ``Set-Cookie`` value that scripts cannot read and other sites cannot send."""
@@ -184,6 +190,9 @@ def host_name(header: str) -> str:
 
 def same_origin(origin: str, request: web.Request) -> bool:
     """Whether the Origin header names this server as the client addressed it."""
-    found = urlsplit(origin)
+    try:
+        found = urlsplit(origin)
+    except ValueError:
+        return False
     # Behind a proxy that ends TLS the scheme differs; the name and port are what an attacker cannot have.
     return found.scheme in ("http", "https") and found.netloc == request.headers.get("Host", "")

@@ -31,6 +31,8 @@ class Whep:
         stream = self._stream(request.query.get("session"))
         try:
             resource, answer = await self._answer(stream, offer)
+        except Problem:
+            raise
         except Exception as error:
             raise Problem(400, "The offer cannot be answered.") from error
         hub.add(resource, request.remote or "")
@@ -77,6 +79,10 @@ class Whep:
         resource = Resource("whep", peer, stream, offer.ufrag)
         try:
             answer = await peer.answer(offer.sdp, attach)
+            # Meanwhile the driver may have left, and others may have come.
+            hub.check_viewers()
+            if stream not in hub.streams:
+                raise Problem(409, "The driver has just left.", retry_after=3)
             video.bind(stream.broadcast.subscribe(peer.codec()))
         except BaseException:
             video.stop()

@@ -37,7 +37,8 @@ export class Api {
   /** @param {File} file @returns {Promise<{id: string, name: string, image: string, notes: string[]}>} */
   async addPortrait(file) {
     // UTF-8, byte for byte: a header's value takes no other characters.
-    const name = new TextEncoder().encode(file.name.replace(/\.[^.]*$/, "").slice(0, 60));
+    const plain = file.name.replace(/\.[^.]*$/, "").replace(/[\0-\x1f\x7f]/g, " ");
+    const name = new TextEncoder().encode(plain.slice(0, 60));
     const headers = { "Content-Type": file.type, "X-Name": String.fromCharCode(...name) };
     return (await this.request("/api/portraits", { method: "POST", body: file, headers })).json();
   }

@@ -27,6 +27,8 @@ class Page {
   #video = null;
   #audio = null;
   #answer = 0;
+  #opening = 0;
+  #asking = false;
   #awake = null;
 
   async open() {
@@ -63,15 +65,19 @@ class Page {
     click("mirror", () => this.#mirror());
     click("microphone", () => this.#microphone());
     click("listen", () => this.#hear(ids("listen").ariaPressed !== "true"));
-    ids("camera").addEventListener("change", ({ target }) => this.#useCamera(target.value));
+    ids("camera").addEventListener("change", ({ target }) => {
+      if (this.#video) this.#useCamera(target.value).catch(() => {}); // else it is the one to start with
+    });
     this.#gains.addEventListener("change", ({ detail }) => this.#link.send({ type: "gains", ...detail }));
     this.#gallery.addEventListener("choose", ({ detail }) => this.#choose(detail));
+    this.#link.addEventListener("server", ({ detail }) => this.#gallery.fill(detail));
     this.#link.addEventListener("state", ({ detail }) => this.#state(detail));
     this.#link.addEventListener("connection", ({ detail }) => this.#connected(detail));
     this.#link.addEventListener("message", ({ detail }) => this.#told(detail));
     navigator.mediaDevices?.addEventListener?.("devicechange", () => this.#cameras());
     addEventListener("online", () => this.#link.hurry());
     addEventListener("pagehide", () => this.#link.stop(true));
+    addEventListener("pageshow", ({ persisted }) => persisted && this.#stop()); // back from the browser's cache
     listenForKeys(ids("keys-on"), (key) => this.#key(key));
   }
 
@@ -80,19 +86,21 @@ class Page {
     try {
       if (this.#video?.readyState !== "live") {
         this.#words.show({ name: "asking" });
-        await this.#useCamera();
+        const { disabled, value } = ids("camera");
+        await this.#useCamera(disabled ? undefined : value);
+        if (!this.#video) return undefined;
       }
     } catch (problem) {
       return this.#words.show({ name: "failed", problem });
     }
-    if (!this.#gallery.chosen) this.#fillGallery();
     return this.#link.start(() => ({ video: this.#video, audio: this.#audio }));
   }
 
   #stop() {
-    this.#link.stop();
+    this.#opening += 1; // a camera that the browser still opens is not wanted any more
     for (const track of [this.#video, this.#audio]) track?.stop();
     this.#video = this.#audio = null;
+    this.#link.stop();
     ids("self").srcObject = null;
     delete root.dataset.camera;
     this.#pressed("microphone", false);
@@ -102,6 +110,7 @@ class Page {
 
   /** @param {string} [id] another camera than the browser's own choice */
   async #useCamera(id) {
+    const turn = ++this.#opening;
     let video;
     try {
       video = await openCamera(id);
@@ -109,6 +118,7 @@ class Page {
       if (!this.#link.wanted) throw problem;
       return this.#sound(`${problem.title} ${problem.detail}`);
     }
+    if (turn !== this.#opening) return video.stop();
     this.#video?.stop();
     this.#video = video;
     video.addEventListener("ended", () => this.#cameraGone(video));
@@ -131,7 +141,7 @@ class Page {
   #state(state) {
     const live = state.name === "live";
     this.#words.show(state);
-    ids("stop").disabled = !this.#link.wanted;
+    ids("stop").disabled = !(this.#link.wanted || this.#video);
     for (const id of ["record", "snapshot", "full", "reference", "search"]) ids(id).disabled = !live;
     ids("listen").disabled = !(live && this.#audio);
     root.toggleAttribute("data-frames", live);
@@ -146,7 +156,10 @@ class Page {
   async #keepAwake(wanted) {
     this.#awake?.release();
     this.#awake = null;
-    if (wanted) this.#awake = await navigator.wakeLock?.request("screen").catch(() => null);
+    if (!wanted) return;
+    const lock = await navigator.wakeLock?.request("screen").catch(() => null);
+    if ("frames" in root.dataset && !this.#awake) this.#awake = lock;
+    else lock?.release();
   }
 
   /** A new connection knows nothing of what the person chose on the last one. */
@@ -213,10 +226,17 @@ class Page {
 
   async #microphone() {
     const on = !this.#audio;
+    if (this.#asking) return undefined;
+    this.#asking = true;
+    const turn = this.#opening;
     try {
-      if (on) this.#audio = await openMicrophone();
+      const audio = on ? await openMicrophone() : null;
+      if (on && turn !== this.#opening && !this.#video) return audio.stop(); // stopped meanwhile
+      if (on) this.#audio = audio;
     } catch (problem) {
       return this.#sound(problem.title);
+    } finally {
+      this.#asking = false;
     }
     if (!on) {
       this.#audio.stop();

@@ -26,10 +26,15 @@ export class Gallery extends EventTarget {
   }
 
   /** @param {{portraits: {id: string, name: string, image: string}[], limits: object}} state the server's */
-  fill({ portraits, limits }) {
+  fill({ portraits = [], limits }) {
     this.#limits = limits ?? {};
     for (const portrait of portraits) this.#show(portrait);
     const ids = portraits.map(({ id }) => id);
+    for (const [id, { label }] of ids.length ? this.#pictures : []) {
+      if (ids.includes(id)) continue;
+      label.remove();
+      this.#pictures.delete(id);
+    }
     if (!this.#pictures.has(this.chosen) && ids.length) this.choose(ids[0]);
   }
 

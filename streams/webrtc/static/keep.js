@@ -5,7 +5,6 @@ const KINDS = ["video/mp4;codecs=avc1.42E01E,mp4a.40.2", "video/mp4", "video/web
 /** Records a stream into a file. */
 export class Recorder {
   #recorder = null;
-  #parts = [];
   #began = 0;
 
   get running() {
@@ -21,12 +20,11 @@ export class Recorder {
   start(stream, done) {
     const mimeType = KINDS.find((kind) => MediaRecorder.isTypeSupported(kind));
     const recorder = new MediaRecorder(stream, { mimeType, videoBitsPerSecond: 4_000_000 });
-    this.#parts = [];
-    recorder.ondataavailable = ({ data }) => data.size && this.#parts.push(data);
+    const parts = []; // each recording's own: the next may begin before this one's last part is there
+    recorder.ondataavailable = ({ data }) => data.size && parts.push(data);
     recorder.onstop = () => {
       const type = recorder.mimeType.split(";")[0];
-      if (this.#parts.length) done(new File(this.#parts, fileName(type.split("/")[1]), { type }));
-      this.#parts = [];
+      if (parts.length) done(new File(parts, fileName(type.split("/")[1]), { type }));
     };
     recorder.start(1000);
     this.#recorder = recorder;

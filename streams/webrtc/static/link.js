@@ -8,7 +8,8 @@ const LONGEST_S = 15;
 
 /**
  * Events: "state" (detail: {name, problem?, seconds?}), "connection" (detail: the Connection that now
- * counts, whose "message" events are repeated here), "message".
+ * counts, whose "message" events are repeated here), "message", "server" (detail: its state, which may be
+ * another than before: a server that began anew has other portraits).
  *
  * States: "off", "loading" (the model), "connecting", "live", "waiting" (for the next try), "failed".
  */
@@ -42,7 +43,8 @@ export class Link extends EventTarget {
     } catch (problem) {
       if (stop.signal.aborted) return;
       this.#stop = null;
-      this.#say("failed", { problem });
+      const said = problem instanceof Problem ? problem : new Problem("The connection could not be made.", problem.message);
+      this.#say("failed", { problem: said });
     }
   }
 
@@ -84,6 +86,7 @@ export class Link extends EventTarget {
   async #ready(signal) {
     for (;;) {
       const state = await this.#api.state(signal);
+      this.dispatchEvent(new CustomEvent("server", { detail: state }));
       if (state.ready) return state;
       this.#say("loading", { reason: state.reason });
       await pause(POLL_S, signal);
@@ -94,9 +97,11 @@ export class Link extends EventTarget {
   async #once({ video, audio }, iceServers, signal, worked) {
     const connection = new Connection(this.#api, this.#video, iceServers);
     this.connection = connection;
+    let stopped;
     const ended = new Promise((resolve) => {
       connection.addEventListener("end", ({ detail }) => resolve(detail), { once: true });
-      signal.addEventListener("abort", () => resolve(new Problem("Stopped.", "", { final: true })), { once: true });
+      stopped = () => resolve(new Problem("Stopped.", "", { final: true }));
+      signal.addEventListener("abort", stopped, { once: true });
     });
     connection.addEventListener("message", ({ detail }) => this.dispatchEvent(new CustomEvent("message", { detail })));
     connection.addEventListener("open", () => this.dispatchEvent(new CustomEvent("connection", { detail: connection })));
@@ -104,8 +109,12 @@ export class Link extends EventTarget {
       worked();
       this.#say("live");
     });
-    await connection.open(video, audio, signal);
-    return ended;
+    try {
+      await connection.open(video, audio, signal);
+      return await ended;
+    } finally {
+      signal.removeEventListener("abort", stopped);
+    }
   }
 
   async #wait(seconds, problem, signal) {
@@ -138,12 +147,15 @@ export function backOff(tries) {
 
 function pause(seconds, signal) {
   return new Promise((resolve, reject) => {
-    const end = setTimeout(resolve, 1000 * seconds);
     const give = () => {
       clearTimeout(end);
       reject(new Problem("Stopped.", "", { final: true }));
     };
+    const end = setTimeout(() => {
+      signal.removeEventListener("abort", give); // a page may wait for a server all night
+      resolve();
+    }, 1000 * seconds);
     if (signal.aborted) give();
-    signal.addEventListener("abort", give, { once: true });
+    else signal.addEventListener("abort", give, { once: true });
   });
 }
