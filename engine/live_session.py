@@ -16,7 +16,7 @@ from engine.avatar import Avatar
 from engine.landmarks import Landmarker
 from engine.motion import Gains, Motion
 from engine.reference_search import oddity, unlikeness
-from engine.renderer import Renderer
+from engine.renderer import Planned, Renderer
 from engine.runtime.base import Runtime
 from engine.session import Session
 from engine.tracker import Tracker, TrackerSettings
@@ -72,7 +72,8 @@ class LiveSession:
     ) -> None:
         self._owner, self._landmarker, self._deliver = owner, landmarker, deliver
         self._tracker = Tracker(TrackerSettings(live=True), landmarker)
-        self._session = Session(self._tracker, Renderer(avatar, runtime, crop), gains)
+        self._renderer = Renderer(avatar, runtime, crop)
+        self._session = Session(self._tracker, self._renderer, gains)
         self._changed = threading.Condition()
         self._next: Callable[[], Frame] | None = None
         self._commands: deque[Callable[[], None]] = deque()
@@ -158,12 +159,29 @@ class LiveSession:
         start = perf_counter()
         try:
             rendered = self._session.play(driven.frame, driven.motion)
-            spent = 1000 * (perf_counter() - start)
-            times = {"track": driven.track_ms, "render": spent, **rendered.stage_ms}
-            self._deliver(replace(rendered, stage_ms=times))
         except Exception:
             # The other drivers' pictures come from this thread too.
             LOG.exception("a picture could not be rendered")
+            return
+        self.finish(driven, rendered, 1000 * (perf_counter() - start))
+
+    def plan(self, driven: Driven) -> Planned | None:
+        """In the owner's thread: what to draw for a motion, together with others; None if nothing."""
+        if self._ended:
+            return None
+        try:
+            return self._renderer.plan(self._session.shown(driven.frame, driven.motion))
+        except Exception:
+            LOG.exception("a picture could not be rendered")
+            return None
+
+    def finish(self, driven: Driven, rendered: Rendered, render_ms: float) -> None:
+        """In the owner's thread: deliver a picture that is drawn."""
+        times = {"track": driven.track_ms, "render": render_ms, **rendered.stage_ms}
+        try:
+            self._deliver(replace(rendered, stage_ms=times))
+        except Exception:
+            LOG.exception("a picture could not be delivered")
 
     def close(self) -> None:
         """End the tracking thread and leave the owner. Closing twice is allowed."""

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from time import monotonic
+from time import monotonic, perf_counter
 from typing import TypeVar
 
 from engine.avatar import Avatar
 from engine.landmarks import Landmarker
 from engine.live_session import Driven, LiveSession
 from engine.motion import Gains
-from engine.runtime.base import AvatarCode, Field, Runtime
+from engine.renderer import draw_together
+from engine.runtime.base import AvatarCode, CardRuntime, Field, Runtime
 from engine.types import Floats, Image, Rendered
 
 T = TypeVar("T")
+LOG = logging.getLogger("mien.engine")
 
 WAIT_S = 0.003
 """How long a rendering waits for other drivers that are just being tracked, at most."""
@@ -26,8 +29,9 @@ class ModelOwner:
     """The thread that the runtime belongs to.
 
     It takes whatever motions are ready, the oldest picture first, waiting 3 ms at most for drivers that are
-    about to be, and renders them one after the other; a motion that a newer one of the same driver overtook
-    is dropped and counted.  Nothing queues up, so a slow machine lowers the rate, not the timeliness.
+    about to be, and renders them: in one call where the runtime's :attr:`~Runtime.batch` is above 1, else one
+    after the other.  A motion that a newer one of the same driver overtook is dropped and counted.  Nothing
+    queues up, so a slow machine lowers the rate, not the timeliness.
 
     >>> with ModelOwner(default_runtime(), make_landmarker) as owner:    # doctest: +SKIP
     ...     session = owner.open(avatar, deliver=show)
@@ -148,10 +152,17 @@ class ModelOwner:
                 return
             for work, future in calls:
                 _fulfil(work, future)
-            for driven in batch:
-                driven.session.render(driven)
+            self._render(batch)
             self.rendered += len(batch)
             self.rounds += bool(batch)
+
+    def _render(self, batch: list[Driven]) -> None:
+        runtime = self._runtime
+        if len(batch) > 1 and runtime.batch > 1 and isinstance(runtime, CardRuntime):
+            _render_together(runtime, batch)
+        else:
+            for driven in batch:
+                driven.session.render(driven)
 
     def _take(self) -> tuple[list[tuple[Callable[[], object], Future[object]]] | None, list[Driven]]:
         with self._changed:
@@ -174,6 +185,29 @@ class ModelOwner:
             session.tracking and session not in self._ready for session in self._sessions
         ):
             self._changed.wait(left)
+
+
+def _render_together(runtime: CardRuntime, batch: list[Driven]) -> None:
+    start = perf_counter()
+    plans = [(driven, plan) for driven in batch if (plan := driven.session.plan(driven)) is not None]
+    if not plans:
+        return
+    try:
+        found = draw_together(runtime, [plan for _, plan in plans])
+    except Exception:
+        # Which driver's motion it was is not known; the others must not lose their pictures by it.
+        LOG.exception("pictures could not be drawn together")
+        for driven, plan in plans:
+            try:
+                (rendered,) = draw_together(runtime, [plan])
+            except Exception:
+                LOG.exception("a picture could not be rendered")
+            else:
+                driven.session.finish(driven, rendered, 1000 * (perf_counter() - start))
+        return
+    spent = 1000 * (perf_counter() - start)
+    for (driven, _), rendered in zip(plans, found, strict=True):
+        driven.session.finish(driven, rendered, spent)
 
 
 def _fulfil(work: Callable[[], object], future: Future[object]) -> None:

@@ -99,12 +99,16 @@ class Session:
 
         Only the frame's index and times are used, not its picture.
         """
+        return self._render(self.shown(frame, motion))
+
+    def shown(self, frame: Frame, motion: Motion | None) -> Motion:
+        """The motion that :meth:`play` draws: gaps bridged, gains applied."""
         if self._on_motion is not None:
             self._on_motion(frame, motion)
         if self._micro.gain != self.gains.micro:
             self._micro = MicroGain(self.gains.micro)
         shown = self._continuity.fill(frame, None if motion is None else self._micro(motion))
-        return self._render(apply_gains(shown, self.gains))
+        return apply_gains(shown, self.gains)
 
     def _render(self, motion: Motion) -> Rendered:
         if self._stillness is None:

@@ -11,6 +11,7 @@ at.  ``paper`` draws 256 x 256 and nothing else.
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -135,5 +136,6 @@ def write(files: Mapping[str, bytes], output: Path) -> list[Path]:
         raise MienError(f"{output}: cannot write: {error.strerror or error}") from error
     finally:
         for path in beside:
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # where the folder is a file, this fails for that reason too
+                path.unlink()
     return paths

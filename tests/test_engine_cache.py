@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.runtime.tensorrt import cache as cache_module
 from engine.runtime.tensorrt.cache import EngineCache, EngineKey, default_folder
 
 KEY = EngineKey(
@@ -91,6 +92,20 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     assert cache.entries() == []
     with cache.building(KEY):  # no lock can be had there: building goes on without
         pass
+
+
+@pytest.mark.skipif(os.name == "nt", reason="flock")
+def test_a_file_system_without_locks_is_built_on_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_locks(handle: int) -> None:
+        raise OSError(37, "No locks available")
+
+    monkeypatch.setattr(cache_module, "_lock", no_locks)
+    cache = EngineCache(tmp_path)
+    with cache.building(KEY):
+        assert cache.store(KEY, b"engine") is None
+    assert cache.load(KEY) == b"engine"
 
 
 def test_a_full_disk_leaves_nothing_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from engine.runtime import ENCODER, RENDERER
 from engine.types import MienError
 from export import onnx_export, parity
 from export.__main__ import main
+from export.targets import write
 from train.model import LiveConfig, LiveModel
 
 
@@ -126,6 +127,15 @@ def test_bad_weights_are_one_line(
     assert error.count("\n") == 1
     assert "weights.safetensors" in error
     assert not list(tmp_path.glob("*.onnx*"))
+
+
+def test_an_output_that_is_a_file_is_one_line(tmp_path: Path) -> None:
+    taken = tmp_path / "taken"
+    taken.write_text("mine")
+    with pytest.raises(MienError, match="taken: cannot write") as caught:
+        write({"live-encoder.onnx": b"x"}, taken)
+    assert "\n" not in str(caught.value)
+    assert taken.read_text() == "mine"
 
 
 def test_failed_parity_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

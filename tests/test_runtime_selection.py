@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from cli.engine_progress import EngineProgress
 from engine.runtime import ENCODER, RENDERER, default_runtime, selection
-from engine.runtime.cuda import CudaError, open_card
+from engine.runtime.cuda import CudaError, driver, open_card
 from engine.runtime.cuda.driver import DriverCuda
 from engine.runtime.hand_over import HandOver
 from engine.runtime.selection import choose
-from engine.runtime.tensorrt.backend import EngineError, find_backend
+from engine.runtime.tensorrt.backend import EngineError, TensorRt, find_backend
 from engine.types import MienError
 
 needs_no_card = pytest.mark.skipif(selection.card_problem() is None, reason="there is a card here")
@@ -30,6 +31,65 @@ def broken_module(folder: Path, name: str, text: str, monkeypatch: pytest.Monkey
 def test_no_driver_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(CudaError, match="no NVIDIA driver is installed") as caught:
         DriverCuda(str(tmp_path / "libcuda.so.1"))
+    assert "\n" not in str(caught.value)
+
+
+class FakeLibrary:
+    """A ``libcuda`` that notes its calls and succeeds; ``missing`` it has not, ``failing`` gives an error."""
+
+    def __init__(self, missing: str = "", failing: str = "") -> None:
+        self.called: list[str] = []
+        self._missing, self._failing = missing, failing
+
+    def __getattr__(self, name: str) -> Any:
+        if name == self._missing:
+            raise AttributeError(name)
+
+        def function(*arguments: Any) -> int:
+            self.called.append(name)
+            if name in ("cuDeviceGetCount", "cuMemAlloc_v2"):
+                arguments[0]._obj.value = 4096 if name == "cuMemAlloc_v2" else 1
+            return 1 if name == self._failing else 0
+
+        return function
+
+
+def test_a_driver_too_old_for_a_call_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(driver, "_load", lambda path: FakeLibrary(missing="cuDevicePrimaryCtxRetain"))
+    with pytest.raises(CudaError, match=r"too old.*cuDevicePrimaryCtxRetain"):
+        DriverCuda()
+
+
+def test_memory_is_cleared_before_anything_is_copied_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    library = FakeLibrary()
+    monkeypatch.setattr(driver, "_load", lambda path: library)
+    assert DriverCuda().allocate(16) == 4096
+    assert library.called[-3:] == ["cuMemAlloc_v2", "cuMemsetD8_v2", "cuStreamSynchronize"]
+
+
+def test_memory_that_cannot_be_cleared_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    library = FakeLibrary(failing="cuMemsetD8_v2")
+    monkeypatch.setattr(driver, "_load", lambda path: library)
+    with pytest.raises(CudaError, match="cuMemsetD8_v2"):
+        DriverCuda().allocate(16)
+    assert library.called[-1] == "cuMemFree_v2"
+
+
+@pytest.mark.parametrize("name", ["Builder", "Runtime"])
+def test_a_tensorrt_without_a_usable_driver_is_one_line(name: str) -> None:
+    class Log:
+        ERROR, INTERNAL_ERROR = 1, 0
+
+    def refuse(log: Any) -> None:
+        log.log(Log.ERROR, "CUDA initialization failure with error: 35\nmore")
+        raise TypeError("pybind11::init(): factory function returned nullptr")
+
+    module = SimpleNamespace(
+        __name__="tensorrt", __version__="10.0", ILogger=Log, Builder=refuse, Runtime=refuse
+    )
+    backend = TensorRt(module)
+    with pytest.raises(EngineError, match="does not work here: CUDA initialization") as caught:
+        backend.parse(b"") if name == "Builder" else backend.load(b"")
     assert "\n" not in str(caught.value)
 
 

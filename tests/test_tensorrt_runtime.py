@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.canvas import compose
+from engine.canvas import card_constants, compose
 from engine.runtime import ENCODER, RENDERER, OpenVinoRuntime, gate
 from engine.runtime.base import CardRuntime, Drawing
 from engine.runtime.cuda import CudaError, OutOfMemory
@@ -148,6 +148,38 @@ def test_a_card_without_room_gives_everything_back(parts: dict[str, Any]) -> Non
     assert cuda.open_handles() == 0
 
 
+@pytest.mark.parametrize("free", [0, 20_000, 40_000, 600_000])
+def test_a_canvas_without_room_gives_everything_back(
+    free: int, parts: dict[str, Any], reference: OpenVinoRuntime, drawings: list[Drawing]
+) -> None:
+    cuda = FakeCuda()
+    runtime = build(cuda, parts)
+    runtime.render(drawings[0].code, drawings[0].source_points, drawings[0].driving_points)
+    constants = sum(values.nbytes for values in card_constants(drawings[0].canvas).values())
+    cuda.memory = cuda.used() + constants + free
+    with pytest.raises(OutOfMemory):
+        runtime.draw([drawings[0]])
+    runtime.close()
+    runtime.close()  # again, as the error paths do
+    assert cuda.open_handles() == 0
+
+
+def test_a_card_that_fails_gives_its_memory_back(
+    parts: dict[str, Any], reference: OpenVinoRuntime, drawings: list[Drawing]
+) -> None:
+    cuda = FakeCuda()
+    lines: list[str] = []
+    runtime = HandOver(reference, lambda: build(cuda, parts), lines.append)
+    assert runtime.batch in (1, 2)
+    runtime.wait()
+    assert runtime.batch == 2
+    cuda.memory = cuda.used()
+    np.testing.assert_array_equal(runtime.draw(drawings[:1])[0], expected(reference, drawings[0]))
+    assert runtime.batch == 1
+    assert len(lines) == 1
+    assert cuda.open_handles() == 0
+
+
 @pytest.fixture
 def few_frames(monkeypatch: pytest.MonkeyPatch) -> None:
     full = gate.real_drawings
@@ -223,7 +255,16 @@ def test_an_engine_that_computes_nonsense_fails_the_gate(
         def draw(self, drawings: Any) -> Any:
             return [np.roll(picture, 1, axis=1) for picture in shared[1].draw(drawings)]
 
+    class Mixed(Shifted):
+        batch = 2
+
+        def draw(self, drawings: Any) -> Any:
+            found = shared[1].draw(drawings)
+            apart = len(drawings) > 1 and drawings[0].canvas is not drawings[1].canvas
+            return [np.full_like(picture, 9) for picture in found] if apart else found
+
     assert gate.check(reference, shared[1], drawings[:2]).failure is None
+    assert gate.check(reference, Mixed(), drawings[:2]).failure is not None  # wrong in a batch alone
     report = gate.check(reference, Nan(), drawings[:2])
     assert (report.failure, report.finite) == ("some results are not numbers", False)
     shifted = gate.check(reference, Shifted(), drawings[:2], gate.Limits(mean_picture=255))

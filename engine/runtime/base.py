@@ -65,6 +65,11 @@ class Runtime(ABC):
 
     name: str
 
+    @property
+    def batch(self) -> int:
+        """How many pictures one call of the network makes; above 1 only for a :class:`CardRuntime`."""
+        return 1
+
     @abstractmethod
     def encode(self, source: Image) -> AvatarCode:
         """The code of an avatar's ``(256, 256, 3) uint8`` RGB crop.  Owns its arrays."""
@@ -109,6 +114,9 @@ class CardRuntime(Runtime):
         Returns:
             ``(H, W, 3) uint8`` RGB each, new arrays.
         """
+
+    def close(self) -> None:
+        """Give the card's memory back; the runtime is of no use after that."""
 
 
 def check_source(source: Image) -> None:

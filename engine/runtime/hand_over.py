@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from engine.runtime.base import AvatarCode, CardRuntime, Drawing, Field, Runtime
 from engine.types import Floats, Image, MienError
@@ -33,6 +34,10 @@ class HandOver(CardRuntime):
         return (self._better or self._fallback).name
 
     @property
+    def batch(self) -> int:
+        return self.working.batch
+
+    @property
     def working(self) -> Runtime:
         """The runtime at work."""
         return self._better or self._fallback
@@ -56,7 +61,10 @@ class HandOver(CardRuntime):
             self._better = better
 
     def _failed(self, error: MienError) -> None:
-        self._better = None
+        failed, self._better = self._better, None
+        if failed is not None:
+            with suppress(MienError):  # a card that is gone has taken its memory along
+                failed.close()
         self._note(f"{error}; {self._fallback.name} is used from now on")
 
     def encode(self, source: Image) -> AvatarCode:

@@ -126,6 +126,10 @@ class TorchCudaRuntime(CardRuntime):
         self._codes: dict[int, tuple[AvatarCode, Any]] = {}
         self._canvases: dict[int, tuple[Canvas, Any]] = {}
 
+    @property
+    def batch(self) -> int:
+        return self._batch
+
     def _tensor(self, array: Any) -> Any:
         tensor = self._torch.from_numpy(np.ascontiguousarray(array))
         if self._device.type == "cuda":

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
+from contextlib import suppress
 from ctypes import byref, c_char_p, c_float, c_int, c_size_t, c_uint, c_void_p
 from pathlib import Path
 from typing import Any
@@ -80,7 +81,11 @@ class DriverCuda:
         return self._card
 
     def _call(self, name: str, *arguments: Any) -> None:
-        code = getattr(self._library, name)(*arguments)
+        try:
+            function = getattr(self._library, name)
+        except AttributeError:
+            raise CudaError(f"the NVIDIA driver is too old (it has no {name}): update it") from None
+        code = function(*arguments)
         if code == 0:
             return
         if code == _NO_DEVICE:
@@ -121,7 +126,14 @@ class DriverCuda:
         address = c_void_p()
         self._call("cuMemAlloc_v2", byref(address), c_size_t(size))
         found = address.value or 0
-        self._call("cuMemsetD8_v2", c_void_p(found), ctypes.c_ubyte(0), c_size_t(size))
+        try:
+            self._call("cuMemsetD8_v2", c_void_p(found), ctypes.c_ubyte(0), c_size_t(size))
+            # It runs on the default stream, for which our streams do not wait: it could wipe out an upload.
+            self._call("cuStreamSynchronize", c_void_p(0))
+        except CudaError:
+            with suppress(CudaError):
+                self.release(found)
+            raise
         return found
 
     def release(self, address: int) -> None:

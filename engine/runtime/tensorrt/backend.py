@@ -135,7 +135,7 @@ class TensorRt:
             EngineError: an operator that TensorRT does not know.
         """
         trt = self._trt
-        builder = trt.Builder(self._log)
+        builder = self._made(trt.Builder)
         typed = getattr(trt.NetworkDefinitionCreationFlag, "STRONGLY_TYPED", None)
         network = builder.create_network(0 if typed is None else 1 << int(typed))
         parser = trt.OnnxParser(network, self._log)
@@ -143,6 +143,15 @@ class TensorRt:
             errors = [parser.get_error(i).desc() for i in range(parser.num_errors)]
             raise EngineError(f"{self.name} {self.version} cannot read the model: {_first(errors)}")
         return builder, network, parser
+
+    def _made(self, kind: Any) -> Any:
+        """A ``Builder`` or ``Runtime``; the bindings raise ``TypeError`` where there is no usable driver."""
+        self._log.errors.clear()
+        try:
+            return kind(self._log)
+        except (TypeError, RuntimeError) as error:
+            reason = _first(self._log.errors or [str(error)])
+            raise EngineError(f"{self.name} {self.version} does not work here: {reason}") from error
 
     def build(self, onnx: bytes, profile: Profile, progress: Progress | None = None) -> bytes:
         from engine.runtime.tensorrt.inspection import check_network
@@ -176,8 +185,8 @@ class TensorRt:
 
     def load(self, blob: bytes) -> Engine:
         self._log.errors.clear()
-        runtime = self._trt.Runtime(self._log)
-        engine = None if runtime is None else runtime.deserialize_cuda_engine(blob)
+        runtime = self._made(self._trt.Runtime)
+        engine = runtime.deserialize_cuda_engine(blob)
         if engine is None:
             raise EngineError(
                 f"{self.name} {self.version} cannot load the engine: {_first(self._log.errors)}"

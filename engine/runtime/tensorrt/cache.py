@@ -143,7 +143,11 @@ class EngineCache:
             yield
             return
         with file:
-            _lock(file.fileno())
+            try:
+                _lock(file.fileno())
+            except OSError:  # some network file systems have no locks
+                yield
+                return
             try:
                 yield
             finally:

@@ -15,6 +15,7 @@ from engine.runtime.tensorrt.cache import EngineCache, EngineKey
 from engine.runtime.tensorrt.layers import compare_layers, first_wrong, write_dump
 from engine.runtime.tensorrt.parts import MAX_BATCH, Part, Precision, live_parts, read_onnx
 from engine.runtime.tensorrt.runtime import LiveEngines, TensorRtRuntime
+from engine.types import MienError
 
 #: Told one line that a person should read.
 Note = Callable[[str], None]
@@ -160,7 +161,7 @@ def _refusal(
     named = f"{workshop.backend.name} {workshop.backend.version}: {failure}"
     try:
         layers = compare_layers(workshop.backend, workshop.cuda, renderer, inputs, half=precision == "fp16")
-    except (EngineError, CudaError) as error:
+    except MienError as error:
         return EngineError(f"{named} (which layer is not known: {error})")
     dump = workshop.cache.folder / "layers.json"
     where = f"; all layers: {dump}" if write_dump(layers, dump) else ""

@@ -81,11 +81,9 @@ class PictureCall:
         columns, rows = canvas.part
         self._result = OnCard(cuda, (1, rows, columns, 3), np.uint8)
         stack.callback(self._result.close)
-        self._field = {
-            "flow": OnCard(cuda, (1, 2, FIELD_SIZE, FIELD_SIZE)),
-            "paint": OnCard(cuda, (1, 3, IMAGE_SIZE, IMAGE_SIZE)),
-        }
-        for buffer in self._field.values():
+        self._field: dict[str, OnCard] = {}
+        for name, shape in (("flow", (2, FIELD_SIZE, FIELD_SIZE)), ("paint", (3, IMAGE_SIZE, IMAGE_SIZE))):
+            self._field[name] = buffer = OnCard(cuda, (1, *shape))
             stack.callback(buffer.close)
         self._picture = Pinned(cuda, canvas.still.shape if canvas.pasted else (rows, columns, 3), np.uint8)
         stack.callback(self._picture.close)

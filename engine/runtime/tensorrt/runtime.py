@@ -62,6 +62,7 @@ class TensorRtRuntime(CardRuntime):
         self._engines, self._cuda = engines, cuda
         cuda.attach()
         self._features = features
+        self._closed = False
         avatar = {
             "source": (3, IMAGE_SIZE, IMAGE_SIZE),
             "features": (features, IMAGE_SIZE // 4, IMAGE_SIZE // 4),
@@ -89,7 +90,6 @@ class TensorRtRuntime(CardRuntime):
 
     @property
     def batch(self) -> int:
-        """How many drawings one call of the network takes."""
         return self._engines.batch
 
     @property
@@ -202,6 +202,9 @@ class TensorRtRuntime(CardRuntime):
 
     def close(self) -> None:
         """Give everything on the card back; safe to call again."""
+        if self._closed:
+            return
+        self._closed = True
         self._cuda.attach()
         for stream in (self._compute, *(slot.stream for slot in self._slots)):
             self._cuda.synchronise(stream)
