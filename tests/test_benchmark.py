@@ -52,6 +52,7 @@ def test_the_built_in_face_is_measured_stage_by_stage(
         assert image.size == (1200, 640)
 
 
+@pytest.mark.slow
 def test_the_soak_says_how_latency_and_memory_changed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

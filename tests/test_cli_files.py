@@ -183,6 +183,7 @@ def test_only_named_regions_move(clip: Path, tmp_path: Path) -> None:
     assert max(difference(image[lips], still[lips]) for image in mouth) > 0.3
 
 
+@pytest.mark.slow
 def test_portraits_come_back_whole_at_their_own_or_the_wished_size(
     clip: Path, astronaut: Image, tmp_path: Path
 ) -> None:

@@ -89,6 +89,7 @@ def test_shipped_file_is_this_code_untrained(exported: tuple[LiveModel, bytes, b
         assert metadata(onnx.load(path))["weights_sha256"] == metadata(fresh)["weights_sha256"]
 
 
+@pytest.mark.slow
 def test_trained_weights_export_with_parity(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     torch.manual_seed(5)
     model = LiveModel()

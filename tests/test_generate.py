@@ -237,6 +237,7 @@ def test_finished_pairs_are_not_made_again(batch: tuple[Path, Path, int], place:
     assert again == {"padded.mp4", "natural.mp4"}
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_leaves_nothing_half_made_and_goes_on(
     place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -271,6 +271,7 @@ def test_ctrl_c_while_the_camera_hangs_keeps_the_recording(
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.slow
 def test_without_a_display_a_recording_needs_none(
     camera: FaceCamera, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -280,6 +280,7 @@ def test_table_has_a_column_for_what_was_measured() -> None:
     assert "lost" in markdown([Row("a", "one", 0.5, 1.0, 1.0, {"lost": 0.25})])
 
 
+@pytest.mark.slow
 def test_command_against_the_clip_itself(
     carphone: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

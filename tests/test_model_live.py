@@ -78,6 +78,7 @@ def test_gradients_reach_every_weight_after_one_step(inputs: tuple[torch.Tensor,
     assert starved == []
 
 
+@pytest.mark.slow
 def test_bf16_autocast_leaves_the_untrained_flow_alone(
     model: LiveModel, inputs: tuple[torch.Tensor, ...]
 ) -> None:

@@ -136,6 +136,7 @@ def test_micro_motion_is_measured_twice_as_well_as_by_the_landmarks(
     assert refined <= 0.5 * landmarks
 
 
+@pytest.mark.slow
 def test_the_moving_region_moves_most_and_the_right_way(close_up: Image, close_up_face: Face) -> None:
     for region in ACTS:
         field = act(close_up_face, region, 1.5)

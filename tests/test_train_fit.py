@@ -246,6 +246,7 @@ def test_ctrl_c_saves_and_goes_on_later(config: FitConfig, monkeypatch: pytest.M
     assert Fit(config, QUIET).step == 1
 
 
+@pytest.mark.slow
 def test_overfitting_one_batch(config: FitConfig) -> None:
     stage = replace(config.stages[1], steps=30, rate=2e-3)
     fit = Fit(replace(config, data=replace(config.data, overfit=True), stages=(stage,)), QUIET)
