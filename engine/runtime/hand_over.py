@@ -38,6 +38,10 @@ class HandOver(CardRuntime):
         return self.working.batch
 
     @property
+    def behind(self) -> bool:
+        return self.working.behind
+
+    @property
     def working(self) -> Runtime:
         """The runtime at work."""
         return self._better or self._fallback
