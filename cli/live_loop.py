@@ -40,8 +40,8 @@ POLL_S = 0.05
 SILENT_S = 1.0
 """Seconds without a picture after which the user is told."""
 
-FLUSH_S = 20.0
-"""Seconds that a recording gets for its last pictures."""
+FLUSH_S = 10.0
+"""Seconds that a recording gets for its last pictures: three seconds of them, at most."""
 
 
 class ReferenceSearch:
@@ -123,6 +123,9 @@ class LiveLoop:
             live.end()
             if self._pictures is not None:
                 self._pictures.abort()
+            if self._preview is not None:
+                # A disk can take a while over the last pictures, and the user has had enough.
+                self._preview.close()
             try:
                 live.wait(FLUSH_S)
             except MienError as error:
