@@ -185,7 +185,8 @@ class LiveLoop:
         if letter == "X":
             self._take_reference()
         elif letter == "F":
-            self._calibration.hold()
+            # In the tracker's thread, as all that changes the reference: not amid its look at a frame.
+            self._live.track_stage.tell(self._calibration.hold)
             portrait = self._live.session.renderer.avatar.face
             self._search = ReferenceSearch(portrait, monotonic() + SEARCH_SECONDS)
             self._news.tell("looking for the best reference: move a little, then rest", SEARCH_SECONDS)
