@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -22,6 +23,7 @@ import run_live
 from cli.gallery import Gallery
 from cli.live_loop import ESCAPE, KEYS, with_inset
 from cli.recorder import Recorder, fit_into
+from engine.avatar import Avatar
 from engine.landmarks import Landmarker
 from engine.runtime import Runtime
 from engine.types import Image
@@ -212,6 +214,32 @@ def test_numbers_switch_portraits_and_the_recording_goes_on(
     kept = pictures(out)
     assert len(kept) >= 21 and {image.shape for image in kept} == {(512, 512, 3)}
     assert any(image[:20].max() == 0 for image in kept), "the wider portrait lies whole in the recording"
+
+
+def test_a_portrait_that_fails_for_no_known_reason_is_one_line_and_the_next_one_comes(
+    gallery: Path, avatar: Avatar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def prepare(path: Path, *_: object) -> Avatar:
+        if path.name == "me2.png":
+            raise ValueError("cannot reshape\narray")
+        return avatar
+
+    monkeypatch.setattr("cli.gallery.load_avatar", prepare)
+    shown: list[Avatar] = []
+    renderer = SimpleNamespace(set_avatar=shown.append, runtime=None)
+    found = Gallery([gallery / "me2.png", gallery / "me10.png"], None, None, renderer)  # type: ignore[arg-type]
+    told = []
+    for number in (1, 2):
+        found.want(number)
+        assert found._pending is not None
+        found._pending[1].exception(60)
+        told.append(found.poll())
+    found.close()
+    assert told == [
+        "me2.png cannot be used (ValueError: cannot reshape array); please report this",
+        "me10.png",
+    ]
+    assert shown == [avatar]
 
 
 def test_numbers_without_a_gallery_say_so(camera: FaceCamera) -> None:
