@@ -45,7 +45,7 @@ _PARTS: tuple[tuple[tuple[str, ...], tuple[str, ...], bool], ...] = (
         True,
     ),
     (
-        ("source", "features", "prior.flow", "prior.maps", "prior.life", "correction.heads"),
+        ("source", "features", "prior.flow", "prior.maps", "prior.change", "prior.life", "correction.heads"),
         ("flow", "occlusion", "compose.warped", "compose.features", "compose.need"),
         False,
     ),
