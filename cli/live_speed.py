@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 
 from cli.arguments import Options
-from cli.models import EXACT, FAST, AnyRuntime
+from cli.models import EXACT, FAST, WARP, AnyRuntime
 from engine.avatar import Avatar
 from engine.runtime import Network, OpenVinoRuntime
 from engine.speed import settle_speed
@@ -14,6 +14,8 @@ from engine.speed import settle_speed
 def choose_speed(runtime: AnyRuntime, avatar: Avatar, options: Options, console: Console) -> None:
     """Set how often the network runs: as the user wants, or as this machine can."""
     if not isinstance(runtime, OpenVinoRuntime) or runtime.untrained:
+        return
+    if options.model == WARP:
         return
     if options.model in (EXACT, FAST):
         runtime.network = Network.EVERY_FRAME if options.model == EXACT else Network.BESIDE

@@ -12,9 +12,9 @@ from engine.paper.runtime import PaperRuntime
 from engine.runtime import ENCODER, RENDERER, OpenVinoRuntime, Runtime
 from engine.types import MienError
 
-LIVE, FAST, EXACT = "live", "live-fast", "live-exact"
-BUILT_IN = (LIVE, FAST, EXACT)
-"""The built-in model: its network as often as the machine can hold 30 fps with, beside, or on every frame."""
+LIVE, FAST, EXACT, WARP = "live", "live-fast", "live-exact", "warp"
+BUILT_IN = (LIVE, FAST, EXACT, WARP)
+"""The built-in model: its network as often as the machine can hold 30 fps with, beside, on every frame, never."""
 WEIGHTS = ".safetensors"
 
 NEEDS_PICTURES = (

@@ -160,7 +160,9 @@ class LiveModel(nn.Module):
         freedom = seen.life * (1.0 - config.face_damping * seen.maps[:, -1:])
         gate = config.gate_limit * torch.tanh(heads[:, :1])
         step = config.residual_limit * torch.tanh(heads[:, 1:3])
-        flow = seen.flow + freedom * (gate * seen.flow + step)
+        change = gate * seen.flow + step
+        square = (change * change).sum(dim=1, keepdim=True) / config.correction_limit**2
+        flow = seen.flow + freedom * change * torch.rsqrt(1.0 + square)
         logits = heads[:, 3:] + config.visible_bias
         occlusion = torch.sigmoid(logits)
         # Bilinear enlargement keeps linear functions: enlarging base + flow saves a 512 KB constant.
