@@ -126,6 +126,12 @@ class CardRuntime(Runtime):
         """
 
 
+def halves(batch: list[Drawing]) -> list[list[Drawing]]:
+    """The same drawings in two batches."""
+    half = (len(batch) + 1) // 2
+    return [batch[:half], batch[half:]]
+
+
 def check_source(source: Image) -> None:
     """Raise :class:`MienError` unless ``source`` is ``(256, 256, 3) uint8``."""
     if source.shape != (IMAGE_SIZE, IMAGE_SIZE, 3) or source.dtype != np.uint8:

@@ -22,6 +22,7 @@ from engine.runtime.base import (
     Field,
     check_points,
     check_source,
+    halves,
     to_field,
 )
 from engine.runtime.cuda import Cuda
@@ -232,9 +233,3 @@ def batches(drawings: Sequence[Drawing], limit: int) -> list[list[Drawing]]:
         else:
             last.append(drawing)
     return found
-
-
-def halves(batch: list[Drawing]) -> list[list[Drawing]]:
-    """The same drawings in two batches."""
-    half = (len(batch) + 1) // 2
-    return [batch[:half], batch[half:]]
