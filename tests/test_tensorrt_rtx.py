@@ -14,7 +14,7 @@ from engine.graphs.editing import load_proto
 from engine.runtime import ENCODER, RENDERER
 from engine.runtime.tensorrt.backend import EngineError, TensorRt, find_backend
 from engine.runtime.tensorrt.inspection import check_network, network_types
-from engine.runtime.tensorrt.parts import Part, live_parts, network_part
+from engine.runtime.tensorrt.parts import Part, live_parts
 from engine.types import MienError
 from export.__main__ import main
 
