@@ -38,14 +38,14 @@ __all__ = [
 
 def make_runtime(options: Options) -> AnyRuntime:
     """The runtime of the model that ``--model`` names."""
+    told = EngineProgress()
+    wanted = (options.threads, options.precision)
     if options.model == WARP:
-        return default_runtime(options.threads, options.precision, Network.OFF)
+        return default_runtime(*wanted, Network.OFF)
     if options.model in BUILT_IN:
-        told = EngineProgress()
-        return chosen_runtime(
-            options.runtime, options.threads, options.precision, note=told.note, progress=told.progress
-        )
-    return load_model(Path(options.model), options.threads, options.precision)
+        return chosen_runtime(options.runtime, *wanted, note=told.note, progress=told.progress)
+    path = Path(options.model)
+    return load_model(path, *wanted, options.runtime, note=told.note, progress=told.progress)
 
 
 def make_renderer(avatar: Avatar, runtime: AnyRuntime, options: Options) -> AvatarRenderer:

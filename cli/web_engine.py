@@ -34,6 +34,7 @@ class EngineTheatre:
         self._gains = make_gains(options)
         self._side = (options.size or CROP_SIDE) & ~1
         self._owner: ModelOwner | None = None
+        self._runtime: Runtime | None = None
         self._landmarker: Landmarker | None = None
         # The portraits' landmarker belongs to one thread at a time.
         self._lock = threading.Lock()
@@ -61,6 +62,7 @@ class EngineTheatre:
         runtime: Any = make_runtime(self._options)
         if not isinstance(runtime, Runtime):
             raise MienError("--webrtc draws with the live model alone. Leave out --model.")
+        self._runtime = runtime
         self._owner = ModelOwner(runtime, self._make_landmarker, self._side)
 
     def open_doors(self) -> None:
@@ -87,6 +89,8 @@ class EngineTheatre:
         self._ready = False
         if self._owner is not None:
             self._owner.close()
+        if self._runtime is not None:
+            self._runtime.close()
         if self._landmarker is not None:
             self._landmarker.close()
 

@@ -21,10 +21,11 @@ from engine.priority import make_way
 from engine.runtime.base import (
     FIELD_SIZE,
     IMAGE_SIZE,
+    POINT_INPUTS,
     AvatarCode,
     Field,
     Runtime,
-    check_points,
+    point_inputs,
     source_tensor,
 )
 from engine.types import Floats, Image, MienError
@@ -273,17 +274,15 @@ class OpenVinoRuntime(Runtime):
         driving_points: Floats,
         dense: Floats | None = None,
     ) -> Field:
-        check_points(source_points)
-        check_points(driving_points)
+        moving = point_inputs(source_points, driving_points, dense)
         inputs, outputs = self._renderer.inputs, self._renderer.outputs
         if code is not self._code:
             inputs["source"][...] = code.source
             inputs["features"][...] = code.features
             self._code = code
             self._renderer.forget_network()
-        inputs["source_points"][0] = source_points
-        inputs["driving_points"][0] = driving_points
-        inputs["dense"][0] = 0.0 if dense is None else dense
+        for name, values in zip(POINT_INPUTS, moving, strict=True):
+            np.copyto(inputs[name], values)
         if self.network is Network.EVERY_FRAME:
             self._finish()
             self._renderer.run()
