@@ -77,6 +77,11 @@ class Runtime(ABC):
         """How many pictures one call of the network makes; above 1 only for a :class:`CardRuntime`."""
         return 1
 
+    @property
+    def behind(self) -> bool:
+        """Whether the last motion, rendered once more, would come out better: more is known about it now."""
+        return False
+
     @abstractmethod
     def encode(self, source: Image) -> AvatarCode:
         """The code of an avatar's ``(256, 256, 3) uint8`` RGB crop.  Owns its arrays."""

@@ -294,26 +294,37 @@ class OpenVinoRuntime(Runtime):
         np.copyto(self._paint, outputs["paint"][0].transpose(1, 2, 0))
         return Field(self._flow, outputs["occlusion"][0, 0], self._paint)
 
+    @property
+    def behind(self) -> bool:
+        """Whether the network beside has finished something that no picture shows yet."""
+        return self._network is Network.BESIDE and self._beside is not None and self._beside.done()
+
     def _run_beside(self, code: AvatarCode) -> None:
         """Take what the network has finished, and give it this frame when it is free."""
-        if self._beside is not None and not self._beside.done():
-            return
         other = self._other
         assert other is not None
         if self._beside is not None:
+            if not self._beside.done():
+                return
             self._beside.result()
+            self._beside = None
             if self._beside_code is code:
                 self._renderer.take_network(other)
-        for name, array in self._renderer.inputs.items():
-            if name not in ("source", "features") or self._beside_code is not code:
-                np.copyto(other.inputs[name], array)
+        given = {name: a for name, a in self._renderer.inputs.items() if name not in ("source", "features")}
+        if self._beside_code is code:
+            if all(np.array_equal(other.inputs[name], array) for name, array in given.items()):
+                return  # it would give the same again
+        else:
+            given = self._renderer.inputs
+        for name, array in given.items():
+            np.copyto(other.inputs[name], array)
         self._beside_code = code
         self._beside = self._worker.submit(other.run)
 
     def _finish(self) -> None:
         if self._beside is not None:
             self._beside.result()
-            self._beside = self._beside_code = None
+        self._beside = self._beside_code = None
 
 
 def _card(model: Any, path: Path, part: str) -> dict[str, str]:
