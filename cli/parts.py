@@ -18,6 +18,7 @@ from engine.runtime import ASSETS, Network, chosen_runtime, default_runtime
 from engine.tracker import Tracker, TrackerSettings
 from engine.types import MienError
 from streams.portrait import fit_within, load_image
+from streams.provenance import available
 
 PORTRAIT = ASSETS / "portrait.jpg"
 DEMO_MOTION = ASSETS / "demo-motion.npz"
@@ -33,6 +34,7 @@ __all__ = [
     "make_runtime",
     "make_tracker",
     "portrait_landmarker",
+    "wants_credentials",
 ]
 
 
@@ -80,6 +82,11 @@ def make_tracker(options: Options, *, live: bool, runtime: AnyRuntime | None = N
     """The driver's tracker for the model that ``runtime`` runs; only live use smooths over time."""
     settings = TrackerSettings(landmarks=options.tracker, live=live)
     return PaperTracker(runtime, settings) if isinstance(runtime, PaperRuntime) else Tracker(settings)
+
+
+def wants_credentials(options: Options) -> bool:
+    """Whether video files are to be signed as synthetic: where that is possible, unless ``--no-mark``."""
+    return options.web.mark and available()
 
 
 def make_gains(options: Options) -> Gains:

