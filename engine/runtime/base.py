@@ -102,6 +102,10 @@ class Runtime(ABC):
                 in 0..1; it takes the landmark warp's place where the weight is 1.  None: landmarks alone.
         """
 
+    def for_driver(self) -> Runtime:
+        """This runtime as one driver's renderer is to use it, where several people's frames come in turn."""
+        return self
+
     def close(self) -> None:  # noqa: B027 (most have nothing to give back)
         """Give back what is not the process's own memory (a card's); the runtime is of no use after that."""
 
