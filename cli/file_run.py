@@ -23,6 +23,7 @@ from cli.parts import (
     make_runtime,
     make_tracker,
     portrait_landmarker,
+    wants_credentials,
 )
 from cli.reference import choose_reference
 from cli.report import StageTimes, print_summary, progress_bar, say
@@ -93,6 +94,7 @@ def play_recording(options: Options, console: Console, path: Path, default: str)
     recording = load_recording(path)
     with ExitStack() as stack:
         runtime = make_runtime(options)
+        stack.callback(runtime.close)
         session = _session(options, console, runtime, tracker=None, record=None)
         sink = _open_sink(options, stack, session.renderer, output, recording.fps, None)
         stop = stack.enter_context(Stopper())
@@ -112,6 +114,7 @@ def run_clip(options: Options, console: Console) -> None:
     with ExitStack() as stack:
         source = stack.enter_context(open_source(driving, fps=options.fps))
         runtime = make_runtime(options)
+        stack.callback(runtime.close)
         tracker = stack.enter_context(make_tracker(options, live=False, runtime=runtime))
         session = _session(options, console, runtime, tracker, record)
         sink = None
@@ -170,7 +173,15 @@ def _open_sink(
 ) -> Sink:
     """The sink; whatever ends the stack before the sink is closed leaves nothing of it behind."""
     width, height = renderer.size
-    sink = open_sink(output, width=width, height=height, fps=fps, audio_from=sound, lossless=options.lossless)
+    sink = open_sink(
+        output,
+        width=width,
+        height=height,
+        fps=fps,
+        audio_from=sound,
+        lossless=options.lossless,
+        credentials=wants_credentials(options),
+    )
     stack.callback(sink.abort)
     return sink
 

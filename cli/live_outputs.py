@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 from cli.arguments import Options
+from cli.parts import wants_credentials
 from cli.recorder import Recorder
 from engine.links import Policy
 from engine.live import LivePipeline
@@ -28,7 +29,12 @@ def open_recorder(
         return None
     width, height = renderer.size
     sink = open_sink(
-        options.output_text, width=width, height=height, fps=source.info.fps, lossless=options.lossless
+        options.output_text,
+        width=width,
+        height=height,
+        fps=source.info.fps,
+        lossless=options.lossless,
+        credentials=wants_credentials(options),
     )
     recorder = Recorder(sink, (width, height), options.output_text)
     stack.callback(recorder.abort)

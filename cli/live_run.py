@@ -54,6 +54,7 @@ def run_live(options: Options, console: Console) -> None:
         with ThreadPoolExecutor(1, "start") as beside:
             tracking = beside.submit(_tracking)
             runtime = make_runtime(options)
+        stack.callback(runtime.close)
         landmarker = stack.enter_context(tracking.result())
         first = options.avatar or (paths[0] if paths else None)
         avatar = load_avatar(first, options, landmarker, runtime)

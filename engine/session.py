@@ -10,7 +10,6 @@ from engine.continuity import Continuity
 from engine.micro import MicroGain
 from engine.motion import Gains, Motion, apply_gains
 from engine.renderer import AvatarRenderer
-from engine.runtime.base import Runtime
 from engine.stillness import Stillness
 from engine.tracker import Tracker
 from engine.types import Face, Frame, Rendered
@@ -131,5 +130,4 @@ class Session:
     @property
     def _behind(self) -> bool:
         """Whether the last picture lacks what a network beside has found out since."""
-        runtime = self.renderer.runtime
-        return isinstance(runtime, Runtime) and runtime.behind
+        return self.renderer.behind

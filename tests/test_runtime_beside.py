@@ -102,6 +102,25 @@ def test_another_avatar_gets_nothing_of_the_last_ones_paint(face, trained) -> No
     assert np.abs(runtime.render(other, points, moved(points)).paint).max() == 0
 
 
+def test_of_two_drivers_of_one_avatar_each_gets_what_the_network_says_of_him(face, trained) -> None:  # type: ignore[no-untyped-def]
+    image, points = face
+    exact, beside = openvino(trained[1], "f32"), openvino(trained[1], "f32")
+    code = exact.encode(image)
+    motions = [moved(points), moved(moved(points))]
+    wanted = [exact.render(code, points, motion).paint.copy() for motion in motions]
+    assert np.abs(wanted[0] - wanted[1]).max() > 1e-3, "two that can be told apart"
+    beside.network = Network.BESIDE
+    drivers = [beside.for_driver() for _ in motions]
+    for _ in range(6):
+        for driver, motion in zip(drivers, motions, strict=True):
+            found = driver.render(code, points, motion)
+            shown = [np.abs(found.paint - paint).max() < 1e-5 for paint in wanted]
+            assert shown[drivers.index(driver)] or not found.paint.any()
+            wait_for(beside)
+    for driver, motion, paint in zip(drivers, motions, wanted, strict=True):
+        np.testing.assert_allclose(driver.render(code, points, motion).paint, paint, atol=1e-5)
+
+
 def test_without_its_network_an_untrained_model_gives_the_same(face) -> None:  # type: ignore[no-untyped-def]
     image, points = face
     runtime = default_runtime(threads=1, precision="f32")
