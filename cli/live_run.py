@@ -60,7 +60,7 @@ def run_live(options: Options, console: Console) -> None:
         avatar = load_avatar(first, options, landmarker, runtime)
         say(console, *avatar.notes)
         choose_speed(runtime, avatar, options, console)
-        tracker = stack.enter_context(make_tracker(options, live=True, runtime=runtime))
+        tracker = stack.enter_context(make_tracker(options, live=True, runtime=runtime, like=landmarker))
         renderer = make_renderer(avatar, runtime, options)
         session = Session(tracker, renderer, make_gains(options), skip_still=True)
         gallery = Gallery(paths, options, landmarker, renderer, {first: avatar} if first else None)
