@@ -29,8 +29,8 @@ from cli.stopping import Stopper
 from engine.landmarks import Landmarker
 from engine.layout import layout
 from engine.live import LivePipeline, Shown
-from engine.pipeline import Stage
 from engine.session import Session
+from engine.stage import Stage
 from engine.types import MienError
 from streams.portrait import list_portraits
 from streams.preview import PreviewSink, check_display
