@@ -14,7 +14,6 @@ from train.model.networks import Correction, Encoder, Painter
 from train.model.prior import FacialPrior
 from train.model.regions import APERTURES, REGIONS
 
-
 BORDER = 0.125
 """Width in which the paint fades towards the crop's border: there a picture is pasted into its portrait."""
 
