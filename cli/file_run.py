@@ -94,6 +94,7 @@ def play_recording(options: Options, console: Console, path: Path, default: str)
     recording = load_recording(path)
     with ExitStack() as stack:
         runtime = make_runtime(options)
+        stack.callback(runtime.close)
         session = _session(options, console, runtime, tracker=None, record=None)
         sink = _open_sink(options, stack, session.renderer, output, recording.fps, None)
         stop = stack.enter_context(Stopper())
@@ -113,6 +114,7 @@ def run_clip(options: Options, console: Console) -> None:
     with ExitStack() as stack:
         source = stack.enter_context(open_source(driving, fps=options.fps))
         runtime = make_runtime(options)
+        stack.callback(runtime.close)
         tracker = stack.enter_context(make_tracker(options, live=False, runtime=runtime))
         session = _session(options, console, runtime, tracker, record)
         sink = None

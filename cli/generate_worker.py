@@ -76,6 +76,7 @@ class Worker:
     def close(self) -> None:
         self._landmarker.close()
         self._tracker.close()
+        self._runtime.close()
 
     def make(self, pair: Pair) -> dict[str, Any]:
         """Make a pair and put its results in their places; gives the marker.

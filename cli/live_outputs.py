@@ -36,8 +36,9 @@ def open_recorder(
         lossless=options.lossless,
         credentials=wants_credentials(options),
     )
-    stack.callback(sink.abort)
-    return Recorder(sink, (width, height))
+    recorder = Recorder(sink, (width, height), options.output_text)
+    stack.callback(recorder.abort)
+    return recorder
 
 
 def open_virtual_camera(
@@ -65,7 +66,7 @@ def connect(
     if recorder is not None:
         width, height = recorder.size
         capacity = max(4, min(MOST_WAITING, WAITING_BYTES // (3 * width * height)))
-        live.send(
+        recorder.stage = live.send(
             "recording",
             lambda shown: recorder.write(shown.rendered.image, shown.rendered.time),
             policy=Policy.NEWEST,

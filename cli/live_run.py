@@ -54,6 +54,7 @@ def run_live(options: Options, console: Console) -> None:
         with ThreadPoolExecutor(1, "start") as beside:
             tracking = beside.submit(_tracking)
             runtime = make_runtime(options)
+        stack.callback(runtime.close)
         landmarker = stack.enter_context(tracking.result())
         first = options.avatar or (paths[0] if paths else None)
         avatar = load_avatar(first, options, landmarker, runtime)
@@ -86,12 +87,12 @@ def run_live(options: Options, console: Console) -> None:
         loop = LiveLoop(live, gallery, calibration, preview, news)
         loop.run(source, stop)
         if recorder is not None and times.frames:
-            recorder.sink.close()
+            recorder.close()
     if recorder is not None:
-        say(console, *recorder.sink.notes)
+        say(console, *recorder.notes)
     if camera is not None:
         say(console, *camera.notes)
-    print_summary(console, times, [options.output_text] if options.output_text else [])
+    print_summary(console, times, [options.output_text] if options.output_text else [], live.dropped)
     _check_end(loop, times, options)
 
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 from cli.arguments import Options
 from engine.paper.openvino_paper import OpenVinoPaper, is_paper_folder
 from engine.paper.runtime import PaperRuntime
-from engine.runtime import ENCODER, RENDERER, OpenVinoRuntime, Runtime
+from engine.paper.selection import paper_files, paper_roads
+from engine.runtime import ENCODER, RENDERER, Choice, OpenVinoRuntime, Precision, Runtime
+from engine.runtime.hand_over import Note
+from engine.runtime.selection import Progress, Roads, choose, live_files, live_roads
 from engine.types import MienError
 
-LIVE, FAST, EXACT = "live", "live-fast", "live-exact"
-BUILT_IN = (LIVE, FAST, EXACT)
-"""The built-in model: its network as often as the machine can hold 30 fps with, beside, or on every frame."""
+LIVE, FAST, EXACT, WARP = "live", "live-fast", "live-exact", "warp"
+BUILT_IN = (LIVE, FAST, EXACT, WARP)
+"""The built-in model: its network as often as leaves 30 fps, beside the frames, on every one, or never."""
 WEIGHTS = ".safetensors"
 
 NEEDS_PICTURES = (
@@ -33,6 +37,7 @@ def check_model(path: Path, options: Options, *, recorded: bool) -> None:
     """
     if not path.exists():
         raise MienError(f"--model {path} does not exist. Give live, a {WEIGHTS} file, or an exported folder.")
+    _check_choice(path, options.runtime)
     if not _is_paper(path):
         return
     if recorded:
@@ -44,43 +49,88 @@ def check_model(path: Path, options: Options, *, recorded: bool) -> None:
         )
 
 
-def load_model(path: Path, threads: int | None, precision: Literal["auto", "f32", "bf16"]) -> AnyRuntime:
-    """The runtime of the model at ``path``.
+def _check_choice(path: Path, choice: Choice) -> None:
+    if choice == "openvino" and path.suffix.lower() == WEIGHTS:
+        raise MienError(
+            f"--runtime openvino runs exported parts, and {path.name} is weights, which PyTorch runs. "
+            f"python -m export {path} --output DIR writes parts; then give --model DIR."
+        )
+
+
+def load_model(
+    path: Path,
+    threads: int | None,
+    precision: Precision,
+    choice: Choice = "auto",
+    *,
+    note: Note = lambda line: None,
+    progress: Progress = lambda part, share: None,
+) -> AnyRuntime:
+    """The runtime of the model at ``path``; see :func:`engine.runtime.selection.choose`.
 
     Raises:
         MienError: it is no model, damaged, or needs torch, which is not installed.
     """
     if path.is_dir():
         if is_paper_folder(path):
-            return OpenVinoPaper(path, threads=threads, precision=precision)
+            paper = OpenVinoPaper(path, threads=threads, precision=precision)
+            return choose(choice, paper_files(paper, path), note=note, progress=progress)
         encoder, renderer = path / ENCODER.name, path / RENDERER.name
         if not encoder.is_file() and not renderer.is_file():
             raise MienError(f"--model {path} holds no exported model; python -m export makes one.")
-        return OpenVinoRuntime(encoder, renderer, threads=threads or 2, precision=precision)
+        live = OpenVinoRuntime(encoder, renderer, threads=threads or 2, precision=precision)
+        return choose(choice, live_files(live, encoder, renderer), note=note, progress=progress)
     if path.suffix.lower() != WEIGHTS:
         raise MienError(f"--model {path} is no model. Give live, a {WEIGHTS} file, or an exported folder.")
-    return _by_torch(path, threads)
+    _check_choice(path, choice)
+    if threads:
+        _torch(path).set_num_threads(threads)
+    if _is_paper(path):
+        return choose(_for_weights(choice), _paper_weights(path), note=note, progress=progress)
+    return choose(_for_weights(choice), _live_weights(path), note=note, progress=progress)
 
 
-def _by_torch(path: Path, threads: int | None) -> AnyRuntime:
+def _for_weights(choice: Choice) -> Choice:
+    """Weights run in torch as they are: that is where they start, and what ``torch`` means."""
+    return "openvino" if choice == "torch" else choice
+
+
+def _torch(path: Path) -> Any:
     try:
-        import torch
+        return importlib.import_module("torch")
     except ImportError as error:
         raise MienError(
             f"--model {path} needs PyTorch: pip install 'mien[train]'. Without it, give a folder that "
             "python -m export made of these weights."
         ) from error
-    if threads:
-        torch.set_num_threads(threads)
-    if not _is_paper(path):
-        from export.reference import reference_runtime
 
-        return reference_runtime(path)
+
+def _paper_weights(path: Path) -> Roads[PaperRuntime]:
+    torch = _torch(path)
     from engine.paper.torch_paper import TorchPaper
+    from export.targets import exported_parts
     from train.model.paper.weights import load_paper
 
+    def contents() -> dict[str, bytes]:
+        parts = exported_parts(path)
+        return {name.removeprefix("paper-"): content for name, content in parts.items()}
+
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    return TorchPaper(load_paper(path).to(device))
+    here = TorchPaper(load_paper(path).to(device))
+    return paper_roads(here, contents, lambda: TorchPaper(load_paper(path)))
+
+
+def _live_weights(path: Path) -> Roads[Runtime]:
+    _torch(path)
+    from engine.runtime.tensorrt.prepare import Model
+    from export.reference import reference_runtime
+    from export.targets import exported_parts
+
+    def model() -> Model:
+        parts = exported_parts(path)
+        return Model(parts["live-encoder"], parts["live-renderer"])
+
+    return live_roads(reference_runtime(path), model, lambda: reference_runtime(path))
 
 
 def _is_paper(path: Path) -> bool:

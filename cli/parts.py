@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cli.arguments import Options
 from cli.engine_progress import EngineProgress
-from cli.models import BUILT_IN, AnyRuntime, load_model
+from cli.models import BUILT_IN, WARP, AnyRuntime, load_model
 from engine.avatar import Avatar, PortraitEncoder
 from engine.landmarks import Landmarker, make_landmarker
 from engine.motion import Gains
@@ -14,7 +14,7 @@ from engine.paper.renderer import PaperRenderer
 from engine.paper.runtime import PaperRuntime
 from engine.paper.tracker import PaperTracker
 from engine.renderer import AvatarRenderer, Renderer
-from engine.runtime import ASSETS, chosen_runtime
+from engine.runtime import ASSETS, Network, chosen_runtime, default_runtime
 from engine.tracker import Tracker, TrackerSettings
 from engine.types import MienError
 from streams.portrait import fit_within, load_image
@@ -40,12 +40,14 @@ __all__ = [
 
 def make_runtime(options: Options) -> AnyRuntime:
     """The runtime of the model that ``--model`` names."""
+    told = EngineProgress()
+    wanted = (options.threads, options.precision)
+    if options.model == WARP:
+        return default_runtime(*wanted, Network.OFF)
     if options.model in BUILT_IN:
-        told = EngineProgress()
-        return chosen_runtime(
-            options.runtime, options.threads, options.precision, note=told.note, progress=told.progress
-        )
-    return load_model(Path(options.model), options.threads, options.precision)
+        return chosen_runtime(options.runtime, *wanted, note=told.note, progress=told.progress)
+    path = Path(options.model)
+    return load_model(path, *wanted, options.runtime, note=told.note, progress=told.progress)
 
 
 def make_renderer(avatar: Avatar, runtime: AnyRuntime, options: Options) -> AvatarRenderer:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from cli.arguments import CROP_SIDE, Options
+from cli.live_speed import share_speed
 from cli.parts import make_gains, make_runtime, portrait_landmarker
 from engine.avatar import Avatar
 from engine.landmarks import Landmarker, make_landmarker
@@ -34,6 +35,7 @@ class EngineTheatre:
         self._gains = make_gains(options)
         self._side = (options.size or CROP_SIDE) & ~1
         self._owner: ModelOwner | None = None
+        self._runtime: Runtime | None = None
         self._landmarker: Landmarker | None = None
         # The portraits' landmarker belongs to one thread at a time.
         self._lock = threading.Lock()
@@ -61,6 +63,8 @@ class EngineTheatre:
         runtime: Any = make_runtime(self._options)
         if not isinstance(runtime, Runtime):
             raise MienError("--webrtc draws with the live model alone. Leave out --model.")
+        share_speed(runtime, self._options)
+        self._runtime = runtime
         self._owner = ModelOwner(runtime, self._make_landmarker, self._side)
 
     def open_doors(self) -> None:
@@ -87,6 +91,8 @@ class EngineTheatre:
         self._ready = False
         if self._owner is not None:
             self._owner.close()
+        if self._runtime is not None:
+            self._runtime.close()
         if self._landmarker is not None:
             self._landmarker.close()
 

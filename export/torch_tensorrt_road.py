@@ -10,6 +10,8 @@ import importlib
 import inspect
 from typing import Any
 
+import numpy as np
+
 from engine.graphs.editing import load_proto
 from engine.runtime.tensorrt.backend import EngineError
 from engine.runtime.tensorrt.parts import Part
@@ -46,25 +48,50 @@ def build(part: Part) -> bytes:
         MienError: no GPU, no Torch-TensorRT, or it cannot build the part.
     """
     torch_tensorrt = load_torch_tensorrt()
-    torch = import_torch()
-    from engine.graphs.torch_graph import TorchGraph
-
-    module = TorchGraph(load_proto(part.onnx)).cuda().eval()
-    shapes = [part.profile.shapes[name] for name in module.input_names]
-    example = tuple(torch.zeros(best, device="cuda") for _, best, _ in shapes)
+    import_torch()
     ranges = [
-        torch_tensorrt.Input(min_shape=low, opt_shape=best, max_shape=high, dtype=torch.float32)
-        for low, best, high in shapes
+        torch_tensorrt.Input(min_shape=low, opt_shape=best, max_shape=high, dtype=kind)
+        for (low, best, high), kind in _inputs(part)
     ]
     convert = torch_tensorrt.dynamo.convert_exported_program_to_serialized_trt_engine
     settings: dict[str, Any] = {"arg_inputs": ranges}
     if "use_explicit_typing" in inspect.signature(convert).parameters:
         settings["use_explicit_typing"] = True  # the graph's own types; newer versions know nothing else
     try:
-        program = torch.export.export(_named(module), example, dynamic_shapes=_dynamic(torch, shapes))
-        return bytes(convert(program, **settings))
+        return bytes(convert(program_of(part, "cuda"), **settings))
     except Exception as error:  # converters raise errors of many kinds
-        raise EngineError(f"torch_tensorrt cannot build {part.name}: {_line(error)}") from error
+        raise EngineError(
+            f"torch_tensorrt cannot build {part.name}: {_line(error)}. The other roads take it: "
+            "--to tensorrt-rtx, or --to tensorrt with the tensorrt package installed"
+        ) from error
+
+
+def program_of(part: Part, device: str) -> Any:
+    """``part`` as a ``torch.export.ExportedProgram`` on ``device``, its free dimensions free."""
+    import torch
+
+    from engine.graphs.torch_graph import TorchGraph
+
+    proto = load_proto(part.onnx)
+    module = TorchGraph(proto).to(device).eval()
+    example = tuple(torch.zeros(best, dtype=kind, device=device) for (_, best, _), kind in _inputs(part))
+    return torch.export.export(_named(module), example, dynamic_shapes=_dynamic(proto, part))
+
+
+def _inputs(part: Part) -> list[tuple[Any, Any]]:
+    """Shapes (smallest, best, largest) and torch's element type of each input, in the graph's order."""
+    import torch
+    from onnx import helper
+
+    return [
+        (
+            part.profile.shapes[value.name],
+            torch.from_numpy(
+                np.zeros(1, helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type))
+            ).dtype,
+        )
+        for value in load_proto(part.onnx).graph.input
+    ]
 
 
 def _named(module: Any) -> Any:
@@ -84,11 +111,18 @@ def _named(module: Any) -> Any:
     return Named()
 
 
-def _dynamic(torch: Any, shapes: list[Any]) -> Any:
-    """One symbol for the batch of all inputs where the profile leaves it open."""
-    sizes = {(low[0], high[0]) for low, _, high in shapes}
-    if all(low == high for low, high in sizes):
-        return None
-    low, high = max(sizes)
-    batch = torch.export.Dim("batch", min=low, max=high)
-    return tuple({0: batch} for _ in shapes)
+def _dynamic(proto: Any, part: Part) -> Any:
+    """A symbol for each dimension that graph and profile leave open; those of one name are one."""
+    import torch
+
+    symbols: dict[str, Any] = {}
+    found = []
+    for value in proto.graph.input:
+        low, _, high = part.profile.shapes[value.name]
+        free = {}
+        for index, size in enumerate(value.type.tensor_type.shape.dim):
+            if size.dim_param and low[index] < high[index]:
+                symbol = torch.export.Dim(size.dim_param, min=low[index], max=high[index])
+                free[index] = symbols.setdefault(size.dim_param, symbol)
+        found.append(free or None)
+    return tuple(found) if symbols else None

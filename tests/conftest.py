@@ -13,7 +13,7 @@ import pytest
 
 from engine.avatar import Avatar
 from engine.landmarks import Landmarker, make_landmarker
-from engine.runtime import Runtime, default_runtime
+from engine.runtime import Network, Runtime, default_runtime
 from engine.types import Image
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -79,6 +79,13 @@ def landmarker() -> Iterator[Landmarker]:
 
 @pytest.fixture(scope="session")
 def runtime() -> Runtime:
+    """The warp alone: most tests are about what moves where, and the network would take their time."""
+    return default_runtime(threads=2, network=Network.OFF)
+
+
+@pytest.fixture(scope="session")
+def whole_runtime() -> Runtime:
+    """What ships, with its network."""
     return default_runtime(threads=2)
 
 

@@ -38,7 +38,7 @@ def card_runtime(cuda: FakeCuda) -> TensorRtRuntime:
     backend = FakeTensorRt(cuda)
     parts = live_parts(ENCODER.read_bytes(), RENDERER.read_bytes(), "fp16", 2)
     loaded = {name: backend.load(backend.build(part.onnx, part.profile)) for name, part in parts.items()}
-    return TensorRtRuntime(LiveEngines(loaded["encoder"], loaded["renderer"], loaded["picture"], 2), cuda)
+    return TensorRtRuntime(LiveEngines(**loaded, code=parts["encoder"].outputs, batch=2), cuda)
 
 
 class Room:

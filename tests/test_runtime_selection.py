@@ -14,7 +14,7 @@ from engine.runtime import ENCODER, RENDERER, default_runtime, selection
 from engine.runtime.cuda import CudaError, driver, open_card
 from engine.runtime.cuda.driver import DriverCuda
 from engine.runtime.hand_over import HandOver
-from engine.runtime.selection import choose
+from engine.runtime.selection import choose, live_files
 from engine.runtime.tensorrt.backend import EngineError, TensorRt, find_backend
 from engine.types import MienError
 
@@ -97,7 +97,7 @@ def test_a_tensorrt_without_a_usable_driver_is_one_line(name: str) -> None:
 def test_auto_is_openvino_without_a_card_and_says_nothing() -> None:
     lines: list[str] = []
     cpu = default_runtime(threads=1)
-    assert choose("auto", cpu, ENCODER, RENDERER, note=lines.append) is cpu
+    assert choose("auto", live_files(cpu, ENCODER, RENDERER), note=lines.append) is cpu
     assert lines == []
     with pytest.raises(CudaError):
         open_card()
@@ -108,7 +108,7 @@ def test_auto_is_openvino_without_a_card_and_says_nothing() -> None:
 def test_what_was_asked_for_and_cannot_be_is_a_line(choice: Any, reason: str) -> None:
     lines: list[str] = []
     cpu = default_runtime(threads=1)
-    runtime = choose(choice, cpu, ENCODER, RENDERER, note=lines.append)
+    runtime = choose(choice, live_files(cpu, ENCODER, RENDERER), note=lines.append)
     assert isinstance(runtime, HandOver)
     assert runtime.working is cpu
     assert len(lines) == 1

@@ -14,7 +14,7 @@ from engine.graphs.editing import load_proto
 from engine.runtime import ENCODER, RENDERER
 from engine.runtime.tensorrt.backend import EngineError, TensorRt, find_backend
 from engine.runtime.tensorrt.inspection import check_network, network_types
-from engine.runtime.tensorrt.parts import Part, live_parts, network_part
+from engine.runtime.tensorrt.parts import Part, live_parts
 from engine.types import MienError
 from export.__main__ import main
 
@@ -97,13 +97,16 @@ def test_the_command_writes_engines(tmp_path: Path, capsys: pytest.CaptureFixtur
 
 @pytest.mark.slow
 def test_paper_is_built_with_fp16_convolutions_and_fp32_grids(backend: TensorRt) -> None:
+    from engine.paper.parts import paper_parts, renderer
     from export import paper_onnx
     from train.model.paper import PaperModel
 
     built = paper_onnx.build(PaperModel().eval())
+    whole = {**built, "renderer": renderer(built)}
+    assert learned(whole["renderer"]) == learned(built["motion"]) + learned(built["decoder"])
     grids = 0
-    for name, content in built.items():
-        part = network_part(f"paper-{name}", content, "fp16", 1)
+    for name, part in paper_parts(built).items():
+        content = whole[name]
         found = parsed_types(backend, part)
         assert found.convolutions["HALF"] == learned(content)
         assert set(found.grids) <= {"FLOAT"}

@@ -24,7 +24,7 @@ from engine.types import MienError
 from tests.fakes.cuda import FakeCuda
 from tests.fakes.tensorrt import FakeTensorRt
 
-MODEL = Model(ENCODER, RENDERER)
+MODEL = Model.read(ENCODER, RENDERER)
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def build(cuda: FakeCuda, parts: dict[str, Any]) -> TensorRtRuntime:
     cuda.attach()
     backend = FakeTensorRt(cuda)
     loaded = {name: backend.load(backend.build(part.onnx, part.profile)) for name, part in parts.items()}
-    return TensorRtRuntime(LiveEngines(loaded["encoder"], loaded["renderer"], loaded["picture"], 2), cuda)
+    return TensorRtRuntime(LiveEngines(**loaded, code=parts["encoder"].outputs, batch=2), cuda)
 
 
 @pytest.fixture(scope="module")

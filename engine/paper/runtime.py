@@ -43,3 +43,6 @@ class PaperRuntime(ABC):
         """The portrait moved to ``driving``: ``(256, 256, 3) float32`` RGB in 0..1, valid until the next
         call.
         """
+
+    def close(self) -> None:  # noqa: B027 (most have nothing to give back)
+        """Give back what is not the process's own memory (a card's); the runtime is of no use after that."""

@@ -9,7 +9,7 @@ from engine.openvino_core import cpu_has_bf16, load_openvino
 from engine.runtime.base import AvatarCode, Field, Runtime
 from engine.runtime.hand_over import Note
 from engine.runtime.openvino import Network, OpenVinoRuntime, Precision
-from engine.runtime.selection import CHOICES, Choice, Progress, choose
+from engine.runtime.selection import CHOICES, Choice, Progress, choose, live_files
 
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
 ENCODER = ASSETS / "live-encoder.onnx"
@@ -66,7 +66,7 @@ def chosen_runtime(
     See :func:`engine.runtime.selection.choose`, which says what happens where that one cannot be used.
     """
     cpu = default_runtime(threads, precision)
-    return choose(choice, cpu, ENCODER, RENDERER, note=note, progress=progress)
+    return choose(choice, live_files(cpu, ENCODER, RENDERER), note=note, progress=progress)
 
 
 def describe_runtime() -> str:

@@ -17,6 +17,13 @@ if TYPE_CHECKING:
 IMAGE_SIZE = 256
 FIELD_SIZE = 64
 
+POINT_INPUTS = ("source_points", "driving_points", "dense")
+"""The renderer's inputs that change from frame to frame."""
+
+PointInputs = tuple[Floats, Floats, Floats]
+
+_NO_DENSE: Floats = np.zeros((1, 3, FIELD_SIZE, FIELD_SIZE), np.float32)
+
 
 @dataclass(frozen=True, slots=True)
 class AvatarCode:
@@ -70,6 +77,11 @@ class Runtime(ABC):
         """How many pictures one call of the network makes; above 1 only for a :class:`CardRuntime`."""
         return 1
 
+    @property
+    def behind(self) -> bool:
+        """Whether the last motion, rendered once more, would come out better: more is known about it now."""
+        return False
+
     @abstractmethod
     def encode(self, source: Image) -> AvatarCode:
         """The code of an avatar's ``(256, 256, 3) uint8`` RGB crop.  Owns its arrays."""
@@ -89,6 +101,13 @@ class Runtime(ABC):
             dense: ``(3, 64, 64) float32``, a measured backward flow (x, y; normalised units) and its weight
                 in 0..1; it takes the landmark warp's place where the weight is 1.  None: landmarks alone.
         """
+
+    def for_driver(self) -> Runtime:
+        """This runtime as one driver's renderer is to use it, where several people's frames come in turn."""
+        return self
+
+    def close(self) -> None:  # noqa: B027 (most have nothing to give back)
+        """Give back what is not the process's own memory (a card's); the runtime is of no use after that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +134,11 @@ class CardRuntime(Runtime):
             ``(H, W, 3) uint8`` RGB each, new arrays.
         """
 
-    def close(self) -> None:
-        """Give the card's memory back; the runtime is of no use after that."""
+
+def halves(batch: list[Drawing]) -> list[list[Drawing]]:
+    """The same drawings in two batches."""
+    half = (len(batch) + 1) // 2
+    return [batch[:half], batch[half:]]
 
 
 def check_source(source: Image) -> None:
@@ -131,6 +153,35 @@ def source_tensor(source: Image) -> Floats:
     planes = source.transpose(2, 0, 1)[None].astype(np.float32)
     planes /= 255.0
     return np.ascontiguousarray(planes)
+
+
+def point_inputs(source_points: Floats, driving_points: Floats, dense: Floats | None) -> PointInputs:
+    """What changes from frame to frame, as the network takes it: the last three arguments of ``render``.
+
+    Returns:
+        By :data:`POINT_INPUTS`' names: ``(1, 478, 2)`` twice and ``(1, 3, 64, 64)``, C-contiguous
+        ``float32``.  They are views of the arguments where those are so already: to be read, not written.
+
+    Raises:
+        ValueError: points of another shape.
+    """
+    check_points(source_points)
+    check_points(driving_points)
+    measured = _NO_DENSE if dense is None else dense[None]
+    source, driving, flow = (
+        np.ascontiguousarray(array, np.float32)
+        for array in (source_points[None], driving_points[None], measured)
+    )
+    return source, driving, flow
+
+
+def to_field(flow: Floats, occlusion: Floats, paint: Floats) -> Field:
+    """A batch of one as the network gives it (channels first) -> a field of its own arrays."""
+    return Field(
+        np.ascontiguousarray(flow[0].transpose(1, 2, 0)),
+        np.array(occlusion[0, 0]),
+        np.ascontiguousarray(paint[0].transpose(1, 2, 0)),
+    )
 
 
 def check_points(points: Floats) -> None:

@@ -5,7 +5,7 @@ The reference is OpenVINO in FP32, which the export holds against torch FP32 and
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 
 from engine.avatar import Avatar
-from engine.canvas import compose, make_canvas
-from engine.runtime.base import FIELD_SIZE, IMAGE_SIZE, AvatarCode, CardRuntime, Drawing, Runtime
-from engine.types import Floats, Image, MienError
+from engine.canvas import Canvas, compose, make_canvas
+from engine.runtime.base import IMAGE_SIZE, AvatarCode, CardRuntime, Drawing, Runtime
+from engine.types import Image, MienError
 
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
 FRAMES = 8
@@ -93,7 +93,7 @@ def check(
     rows = []
     finite = True
     pictures = candidate.draw(drawings)
-    together = candidate.draw(_apart(drawings)) if candidate.batch > 1 else pictures
+    together = candidate.draw(_apart(drawings, candidate.batch)) if candidate.batch > 1 else pictures
     for drawing, *drawn in zip(drawings, pictures, together, strict=True):
         arguments = (drawing.code, drawing.source_points, drawing.driving_points, drawing.dense)
         expected, found = reference.render(*arguments), candidate.render(*arguments)
@@ -114,12 +114,18 @@ def check(
         )
     worst = [float(value) for value in np.max(rows, axis=0)]
     named = dict(zip(_WORDS, worst, strict=True))
-    return GateReport(frames=len(drawings), finite=finite, failure=_failure(worst, finite, limits), **named)
+    return GateReport(
+        frames=len(drawings), finite=finite, failure=first_failure(_WORDS, worst, finite, limits), **named
+    )
 
 
-def _apart(drawings: Sequence[Drawing]) -> list[Drawing]:
-    """The same on a canvas of its own each: only then do they share a call of the network."""
-    return [replace(drawing, canvas=replace(drawing.canvas)) for drawing in drawings]
+def _apart(drawings: Sequence[Drawing], batch: int) -> list[Drawing]:
+    """The same, ``batch`` of them in turn on canvases of their own: only then do they share a call."""
+    own: dict[tuple[int, int], Canvas] = {}
+    return [
+        replace(d, canvas=own.setdefault((id(d.canvas), i % batch), replace(d.canvas)))
+        for i, d in enumerate(drawings)
+    ]
 
 
 _WORDS = {
@@ -133,13 +139,27 @@ _WORDS = {
 }
 
 
-def _failure(values: Sequence[float], finite: bool, limits: Limits) -> str | None:
+def first_failure(
+    words: Mapping[str, str], values: Sequence[float], finite: bool, limits: object
+) -> str | None:
+    """What goes past its limit first, in words; None if nothing does.
+
+    Args:
+        words: by the limits' names, in the order of ``values``.
+        finite: whether all results are numbers.
+        limits: has the limits as attributes.
+    """
     if not finite:
         return "some results are not numbers"
-    for (name, words), value in zip(_WORDS.items(), values, strict=True):
+    for (name, text), value in zip(words.items(), values, strict=True):
         if not value <= getattr(limits, name):
-            return words.format(value)
+            return text.format(value)
     return None
+
+
+def code_difference(expected: AvatarCode, found: AvatarCode) -> float:
+    """The largest difference of an avatar's features, relative to their largest value; NaN if one is."""
+    return float(np.abs(found.features - expected.features).max() / np.abs(expected.features).max())
 
 
 def check_codes(
@@ -147,15 +167,10 @@ def check_codes(
 ) -> GateReport:
     """``report``, failed if an avatar's code from the two runtimes differs."""
     limits = limits or Limits()
-    apart = float(np.abs(found.features - expected.features).max() / np.abs(expected.features).max())
-    if np.isfinite(found.features).all() and apart <= limits.code:
+    apart = code_difference(expected, found)
+    if apart <= limits.code:
         return report
     return replace(report, failure=f"the encoder's features are off by {100 * apart:.1f}%")
-
-
-def no_dense() -> Floats:
-    """The input ``dense`` of a frame without a measured flow."""
-    return np.zeros((1, 3, FIELD_SIZE, FIELD_SIZE), np.float32)
 
 
 def _portrait() -> Image:

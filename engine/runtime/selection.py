@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar, cast
 
 from engine.runtime.base import CardRuntime, Runtime
-from engine.runtime.hand_over import HandOver, Note
+from engine.runtime.hand_over import HandOver, Note, Working
 from engine.runtime.openvino import OpenVinoRuntime
 from engine.types import MienError
+
+if TYPE_CHECKING:
+    from engine.runtime.tensorrt.prepare import Model, Workshop
 
 Choice = Literal["auto", "openvino", "tensorrt", "torch"]
 CHOICES: tuple[Choice, ...] = ("auto", "openvino", "tensorrt", "torch")
@@ -21,71 +26,131 @@ def _silent(part: str, share: float) -> None:
     pass
 
 
-def choose(
-    choice: Choice,
-    cpu: OpenVinoRuntime,
-    encoder: Path,
-    renderer: Path,
-    *,
-    note: Note,
-    progress: Progress = _silent,
-) -> Runtime:
-    """The runtime for ``choice``, ready to render at once; ``cpu`` is where it starts, or stays.
+class Closable(Working, Protocol):
+    """What is made on a card: it lets go of the card when it is closed."""
 
-    ``"auto"`` starts with OpenVINO; where TensorRT and an NVIDIA card are there, engines are loaded or built
-    beside it and take over when they have passed the gate.  ``"tensorrt"`` and ``"torch"`` wait for the
-    card's runtime.  What cannot be used is named in one line through ``note``, and the next runtime is used:
-    TensorRT, torch on CUDA, OpenVINO.
+    def when_closed(self, work: Callable[[], None]) -> None: ...
+
+
+R = TypeVar("R", bound=Working)
+R_co = TypeVar("R_co", covariant=True)
+C = TypeVar("C", bound=Closable)
+
+
+@dataclass(frozen=True, slots=True)
+class Roads(Generic[R]):
+    """The ways to run one model.
+
+    Attributes:
+        here: what works at once.
+        tensorrt, torch: make and check what runs on a card, which takes a while; they raise
+            :class:`MienError` where that is not possible.
+        join: a hand-over from ``here`` to what a function makes.
+    """
+
+    here: R
+    tensorrt: Callable[[Note, Progress], R]
+    torch: Callable[[], R]
+    join: Callable[[R, Callable[[], R], Note], Joined[R]]
+
+
+class Joined(Protocol[R_co]):
+    """A hand-over."""
+
+    def wait(self) -> R_co: ...
+
+
+def choose(choice: Choice, roads: Roads[R], *, note: Note, progress: Progress = _silent) -> R:
+    """The runtime for ``choice``, ready to render at once.
+
+    ``"openvino"`` is ``roads.here``.  ``"auto"`` starts with that; where TensorRT and an NVIDIA card are
+    there, engines are loaded or built beside it and take over when they have passed the gate.
+    ``"tensorrt"`` and ``"torch"`` wait for the card's runtime.  What cannot be used is named in one line
+    through ``note``, and the next runtime is used: TensorRT, torch on CUDA, OpenVINO.
     """
     if choice == "openvino" or (
         choice == "auto" and (not tensorrt_installed() or card_problem() is not None)
     ):
-        return cpu
+        return roads.here
 
-    def reference() -> Runtime:
-        # Its own, because the CPU's runtime renders in another thread meanwhile; exact, whatever that one is.
-        return OpenVinoRuntime(encoder, renderer, threads=1, precision="f32")
-
-    def on_torch() -> CardRuntime:
-        return make_torch(encoder, renderer, reference())
-
-    def on_tensorrt() -> CardRuntime:
+    def on_tensorrt() -> R:
         try:
-            return make_tensorrt(encoder, renderer, reference(), note, progress)
+            return roads.tensorrt(note, progress)
         except MienError as error:
             if not torch_has_card():
                 raise
             note(f"{error}; torch is tried")
-            return on_torch()
+            return roads.torch()
 
-    better = HandOver(cpu, on_torch if choice == "torch" else on_tensorrt, note)
+    better = roads.join(roads.here, roads.torch if choice == "torch" else on_tensorrt, note)
     if choice != "auto":
         better.wait()
-    return better
+    return cast(R, better)
 
 
-def make_tensorrt(
-    encoder: Path, renderer: Path, reference: Runtime, note: Note, progress: Progress
-) -> CardRuntime:
-    """Engines loaded or built, and checked; raises :class:`MienError` where that is not possible."""
-    from engine.runtime.cuda import open_card
+def live_roads(here: Runtime, model: Callable[[], Model], reference: Callable[[], Runtime]) -> Roads[Runtime]:
+    """The roads of the ``live`` preset.
+
+    Args:
+        here: works at once.
+        model: the exported parts; asked for where something is to be built from them.
+        reference: computes the same in FP32; made anew, because ``here`` works in another thread meanwhile.
+    """
+
+    def tensorrt(note: Note, progress: Progress) -> Runtime:
+        from engine.runtime.tensorrt.prepare import prepare
+
+        return on_card(lambda workshop: prepare(model(), reference(), workshop), note, progress)
+
+    def torch() -> Runtime:
+        return make_torch(model(), reference())
+
+    return Roads(here, tensorrt, torch, HandOver)
+
+
+def live_files(cpu: OpenVinoRuntime, encoder: Path, renderer: Path) -> Roads[Runtime]:
+    """The roads of exported files that ``cpu`` runs."""
+
+    def model() -> Model:
+        from engine.runtime.tensorrt.prepare import Model
+
+        return Model.read(encoder, renderer)
+
+    def reference() -> Runtime:
+        return OpenVinoRuntime(encoder, renderer, threads=1, precision="f32")
+
+    return live_roads(cpu, model, reference)
+
+
+def on_card(make: Callable[[Workshop], C], note: Note, progress: Progress) -> C:
+    """What ``make`` makes on the first card; the card is let go when that is closed, or could not be made.
+
+    Raises:
+        MienError: no card, no TensorRT, or what ``make`` raises.
+    """
+    from engine.runtime.cuda import CudaError, open_card
     from engine.runtime.tensorrt.backend import find_backend
     from engine.runtime.tensorrt.cache import EngineCache
-    from engine.runtime.tensorrt.prepare import Model, Workshop, prepare
+    from engine.runtime.tensorrt.prepare import Workshop
 
     cuda = open_card()  # first: without a card there is nothing to say about TensorRT
-    workshop = Workshop(find_backend(), cuda, EngineCache(), note, progress)
-    return prepare(Model(encoder, renderer), reference, workshop)
+    try:
+        made = make(Workshop(find_backend(), cuda, EngineCache(), note, progress))
+    except BaseException:
+        with suppress(CudaError):
+            cuda.close()
+        raise
+    made.when_closed(cuda.close)
+    return made
 
 
-def make_torch(encoder: Path, renderer: Path, reference: Runtime) -> CardRuntime:
+def make_torch(model: Model, reference: Runtime) -> CardRuntime:
     """Torch on CUDA, checked; raises :class:`MienError` where that is not possible."""
     from engine.runtime import gate
-    from engine.runtime.tensorrt.parts import read_onnx
     from engine.runtime.torch_cuda import TorchCudaRuntime, import_torch
 
     import_torch()
-    runtime = TorchCudaRuntime(read_onnx(encoder), read_onnx(renderer))
+    runtime = TorchCudaRuntime(model.encoder, model.renderer)
     report = gate.check(reference, runtime, gate.real_drawings(reference))
     if report.failure is not None:
         raise MienError(f"torch on CUDA: {report.failure}")
@@ -104,7 +169,7 @@ def card_problem() -> str | None:
     from engine.runtime.cuda import CudaError, open_card
 
     try:
-        open_card()
+        open_card().close()
     except CudaError as error:
         return str(error)
     return None
@@ -127,7 +192,9 @@ def describe_card() -> str:
     from engine.runtime.tensorrt.backend import EngineError, find_backend
 
     try:
-        card = str(open_card().card)
+        cuda = open_card()
+        card = str(cuda.card)
+        cuda.close()
     except CudaError as error:
         return f"not used: {error}"
     try:

@@ -6,8 +6,9 @@ launched one by one, the network's hundreds of small kernels would cost more tha
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 
@@ -16,23 +17,27 @@ from engine.graphs import dynamic_batch, half_convolutions
 from engine.graphs.editing import load_proto
 from engine.graphs.picture import PICTURE_INPUTS, picture_graph
 from engine.runtime.base import (
-    FIELD_SIZE,
     AvatarCode,
     CardRuntime,
     Drawing,
     Field,
-    check_points,
+    halves,
+    point_inputs,
     source_tensor,
+    to_field,
 )
-from engine.runtime.cuda import CudaError
+from engine.runtime.cuda import CudaError, OutOfMemory
+from engine.runtime.residents import Residents
 from engine.types import Floats, Image, MienError
 
 if TYPE_CHECKING:
     import torch
 
 Mode = Literal["eager", "compile", "graph"]
+T = TypeVar("T")
 
-_KEPT = 16
+KEPT = 16
+"""How many avatars and canvases are kept beyond their use."""
 
 
 def import_torch() -> Any:
@@ -50,6 +55,22 @@ def import_torch() -> Any:
     if not torch.cuda.is_available():
         raise MienError(f"torch {torch.__version__} finds no NVIDIA GPU (is the driver installed?)")
     return torch
+
+
+def guarded(torch: Any, work: Callable[[], T]) -> T:
+    """What ``work`` gives, in inference mode; CUDA's errors in our words, so that the next runtime can take
+    over.
+
+    Raises:
+        OutOfMemory, CudaError: in one line.
+    """
+    try:
+        with torch.inference_mode():
+            return work()
+    except torch.OutOfMemoryError as error:
+        raise OutOfMemory("the GPU's memory is full: close what else uses it") from error
+    except RuntimeError as error:
+        raise CudaError(f"torch failed on the GPU: {str(error).splitlines()[0]}") from error
 
 
 class Replayed:
@@ -115,16 +136,18 @@ class TorchCudaRuntime(CardRuntime):
         self._device = torch.device(device)
 
         def module(proto: Any) -> Any:
-            return TorchGraph(half_convolutions(proto) if half else proto).to(self._device).eval()
+            graph = TorchGraph(half_convolutions(proto) if half else proto)
+            return self._guarded(lambda: graph.to(self._device).eval())
 
         self._encoder = module(load_proto(encoder))
         self._renderer = module(dynamic_batch(load_proto(renderer)))
-        self._picture = TorchGraph(picture_graph()).to(self._device).eval()
+        self._picture = self._guarded(lambda: TorchGraph(picture_graph()).to(self._device).eval())
         if mode == "compile":
             self._renderer = torch.compile(self._renderer, dynamic=False)
-        self._replayed: dict[tuple[str, int], Replayed] = {}
-        self._codes: dict[int, tuple[AvatarCode, Any]] = {}
-        self._canvases: dict[int, tuple[Canvas, Any]] = {}
+        self._replayed: dict[int, Replayed] = {}
+        self._too_large: set[int] = set()  # batch sizes that failed
+        self._codes: Residents[AvatarCode, Any] = Residents(self._code_tensors, KEPT)
+        self._canvases: Residents[Canvas, Any] = Residents(self._canvas_tensors, KEPT)
 
     @property
     def batch(self) -> int:
@@ -136,15 +159,8 @@ class TorchCudaRuntime(CardRuntime):
             tensor = tensor.pin_memory()
         return tensor.to(self._device, non_blocking=True)
 
-    def _guarded(self, work: Any) -> Any:
-        """CUDA's errors in our words, so that the next runtime can take over."""
-        try:
-            with self._torch.inference_mode():
-                return work()
-        except self._torch.OutOfMemoryError as error:
-            raise CudaError("the GPU's memory is full: close what else uses it") from error
-        except RuntimeError as error:
-            raise CudaError(f"torch failed on the GPU: {str(error).splitlines()[0]}") from error
+    def _guarded(self, work: Callable[[], T]) -> T:
+        return guarded(self._torch, work)
 
     def encode(self, source: Image) -> AvatarCode:
         tensor = source_tensor(source)
@@ -159,26 +175,32 @@ class TorchCudaRuntime(CardRuntime):
         dense: Floats | None = None,
     ) -> Field:
         drawing = Drawing(code, source_points, driving_points, dense, canvas=None)  # type: ignore[arg-type]
-        fields = self._guarded(lambda: [v.float().cpu().numpy()[0] for v in self._fields([drawing])])
-        flow, occlusion, paint = fields
-        return Field(
-            np.ascontiguousarray(flow.transpose(1, 2, 0)),
-            occlusion[0],
-            np.ascontiguousarray(paint.transpose(1, 2, 0)),
-        )
+        return to_field(*self._guarded(lambda: [v.float().cpu().numpy() for v in self._fields([drawing])]))
 
     def draw(self, drawings: Sequence[Drawing]) -> list[Image]:
         pictures: list[Image] = []
-        for start in range(0, len(drawings), self._batch):
-            batch = drawings[start : start + self._batch]
-            pictures += self._guarded(lambda batch=batch: self._draw(batch))
+        starts = range(0, len(drawings), self._batch)
+        to_do = deque(list(drawings[start : start + self._batch]) for start in starts)
+        while to_do:
+            batch = to_do.popleft()
+            if len(batch) in self._too_large:
+                to_do.extendleft(reversed(halves(batch)))
+                continue
+            try:
+                pictures += self._guarded(lambda batch=batch: self._draw(batch))  # type: ignore[misc]
+            except CudaError:
+                if len(batch) == 1:
+                    raise
+                # Memory for a larger batch, or its graph, may be what is missing: smaller ones may do.
+                self._too_large.add(len(batch))
+                to_do.appendleft(batch)
         return pictures
 
     def _draw(self, batch: Sequence[Drawing]) -> list[Image]:
         flow, _, paint = self._fields(batch)
         moved = []
-        for index, drawing in enumerate(batch):
-            constants = self._kept(self._canvases, drawing.canvas, self._canvas_tensors)
+        canvases = self._canvases.all([drawing.canvas for drawing in batch])
+        for index, constants in enumerate(canvases):
             given = {**constants, "flow": flow[index : index + 1], "paint": paint[index : index + 1]}
             (picture,) = self._picture(*(given[name] for name in PICTURE_INPUTS))
             moved.append(picture[0].to("cpu", non_blocking=True))
@@ -188,38 +210,24 @@ class TorchCudaRuntime(CardRuntime):
 
     def _fields(self, batch: Sequence[Drawing]) -> Any:
         """The network on a batch: flow, occlusion, paint on the device."""
-        for drawing in batch:
-            check_points(drawing.source_points)
-            check_points(drawing.driving_points)
-        nothing = np.zeros((3, FIELD_SIZE, FIELD_SIZE), np.float32)
-        codes = [self._kept(self._codes, d.code, self._code_tensors) for d in batch]
+        moving = [point_inputs(d.source_points, d.driving_points, d.dense) for d in batch]
+        codes = self._codes.all([d.code for d in batch])
         inputs = (
-            self._torch.cat([code[0] for code in codes]),
-            self._torch.cat([code[1] for code in codes]),
-            self._tensor(np.stack([d.source_points for d in batch]).astype(np.float32)),
-            self._tensor(np.stack([d.driving_points for d in batch]).astype(np.float32)),
-            self._tensor(np.stack([nothing if d.dense is None else d.dense for d in batch])),
+            *(self._torch.cat(values) for values in zip(*codes, strict=True)),
+            *(self._tensor(np.concatenate(values)) for values in zip(*moving, strict=True)),
         )
         if self._mode != "graph" or self._device.type != "cuda":
             return self._renderer(*inputs)
-        key = ("renderer", len(batch))
-        if key not in self._replayed:
-            self._replayed[key] = Replayed(self._renderer, inputs)
-        return self._replayed[key](*inputs)
+        if len(batch) not in self._replayed:
+            self._replayed[len(batch)] = Replayed(self._renderer, inputs)
+        return self._replayed[len(batch)](*inputs)
 
     def _code_tensors(self, code: AvatarCode) -> Any:
-        return self._tensor(code.source), self._tensor(code.features)
+        return self._guarded(lambda: (self._tensor(code.source), self._tensor(code.features)))
 
     def _canvas_tensors(self, canvas: Canvas) -> Any:
-        return {name: self._tensor(values) for name, values in card_constants(canvas).items()}
-
-    @staticmethod
-    def _kept(store: dict[int, tuple[Any, Any]], key: Any, make: Any) -> Any:
-        if id(key) not in store:
-            while len(store) >= _KEPT:
-                store.pop(next(iter(store)))
-            store[id(key)] = (key, make(key))
-        return store[id(key)][1]
+        constants = card_constants(canvas)
+        return self._guarded(lambda: {name: self._tensor(values) for name, values in constants.items()})
 
 
 def _paste(canvas: Canvas, moved: Image) -> Image:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.runtime.base import FIELD_SIZE, AvatarCode, Field, Runtime, check_points, source_tensor
+from engine.runtime.base import AvatarCode, Field, Runtime, point_inputs, source_tensor, to_field
 from engine.types import Floats, Image
 
 
@@ -46,18 +46,7 @@ class TorchRuntime(Runtime):
         driving_points: Floats,
         dense: Floats | None = None,
     ) -> Field:
-        check_points(source_points)
-        check_points(driving_points)
-        if dense is None:
-            dense = np.zeros((3, FIELD_SIZE, FIELD_SIZE), np.float32)
+        inputs = (code.source, code.features, *point_inputs(source_points, driving_points, dense))
         with self._torch.inference_mode():
-            out = self._module.render(
-                self._tensor(code.source),
-                self._tensor(code.features),
-                self._tensor(source_points[None]),
-                self._tensor(driving_points[None]),
-                self._tensor(dense[None]),
-            )
-        flow = out.flow[0].permute(1, 2, 0).contiguous().cpu().numpy()
-        paint = out.paint[0].permute(1, 2, 0).contiguous().cpu().numpy()
-        return Field(flow, out.occlusion[0, 0].cpu().numpy(), paint)
+            out = self._module.render(*map(self._tensor, inputs))
+        return to_field(*(value.cpu().numpy() for value in (out.flow, out.occlusion, out.paint)))

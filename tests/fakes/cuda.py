@@ -23,7 +23,7 @@ class FakeCuda:
         self.card = card
         self.memory = memory
         self.calls: Counter[str] = Counter()
-        self.broken = False
+        self.broken = self.closed = False
         self._ids = count(1)
         self._blocks: dict[int, tuple[str, ctypes.Array[ctypes.c_char]]] = {}
         self._streams: dict[int, list[tuple[str, object]]] = {}
@@ -36,11 +36,16 @@ class FakeCuda:
     def _enter(self, name: str) -> None:
         if self.broken:
             raise CudaError(f"the GPU failed: {name} gave CUDA_ERROR_LAUNCH_FAILED (719)")
+        assert not self.closed, f"{name}: the card was let go"
         assert threading.get_ident() in self._attached, f"{name}: this thread is not attached"
         self.calls[name] += 1
 
     def attach(self) -> None:
         self._attached.add(threading.get_ident())
+
+    def close(self) -> None:
+        assert self.open_handles() == 0, "the card is let go while something lies on it"
+        self.closed = True
 
     # Memory
 

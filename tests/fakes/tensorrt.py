@@ -35,6 +35,7 @@ class FakeTensorRt:
     ) -> None:
         self.name, self.version = "tensorrt", version
         self.built: list[str] = []
+        self.loaded: list[FakeEngine] = []
         self._cuda, self._spoil, self._refuse = cuda, spoil, refuse
 
     def build(self, onnx: bytes, profile: Profile, progress: Progress | None = None) -> bytes:
@@ -56,7 +57,9 @@ class FakeTensorRt:
         head, _, onnx = blob.partition(b"\n")
         if head != _HEAD + self.version.encode():
             raise EngineError("not an engine of this version")
-        return FakeEngine(self._cuda, onnx)
+        engine = FakeEngine(self._cuda, onnx)
+        self.loaded.append(engine)
+        return engine
 
 
 class FakeEngine:
@@ -71,9 +74,15 @@ class FakeEngine:
             for v in (*model.inputs, *model.outputs)
         }
         self._compiled: dict[str, Any] = {}
+        self.closed = False
 
     def execution(self) -> FakeExecution:
+        assert not self.closed, "an execution of an engine that was let go"
         return FakeExecution(self)
+
+    def close(self) -> None:
+        assert not self.cuda.closed, "an engine that outlives the card's context"
+        self.closed = True
 
     def compiled(self, shapes: Mapping[str, tuple[int, ...]]) -> Any:
         key = str(sorted(shapes.items()))

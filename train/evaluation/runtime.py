@@ -19,8 +19,9 @@ from engine.runtime.base import (
     AvatarCode,
     Field,
     Runtime,
-    check_points,
+    point_inputs,
     source_tensor,
+    to_field,
 )
 from engine.types import N_LANDMARKS, Floats, Image
 from train.model import LiveModel
@@ -56,13 +57,8 @@ class ModelRuntime(Runtime):
         driving_points: Floats,
         dense: Floats | None = None,
     ) -> Field:
-        points = _inputs(source_points, driving_points, dense)
-        flow, occlusion, paint = self._compute((code.source, code.features, *points))
-        return Field(
-            np.ascontiguousarray(flow[0].transpose(1, 2, 0)),
-            occlusion[0, 0],
-            np.ascontiguousarray(paint[0].transpose(1, 2, 0)),
-        )
+        points = point_inputs(source_points, driving_points, dense)
+        return to_field(*self._compute((code.source, code.features, *points)))
 
 
 class WarpRuntime(Runtime):
@@ -89,7 +85,7 @@ class WarpRuntime(Runtime):
         driving_points: Floats,
         dense: Floats | None = None,
     ) -> Field:
-        points = _inputs(source_points, driving_points, dense)
+        points = point_inputs(source_points, driving_points, dense)
         with torch.inference_mode():
             flow = self._prior(*(torch.from_numpy(x) for x in points)).flow
         return Field(np.ascontiguousarray(flow[0].permute(1, 2, 0).numpy()), self._seen, self._nothing)
@@ -105,15 +101,6 @@ class _Renderer(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor]:
         out = self.model.render(source, features, source_points, driving_points, dense)
         return out.flow, out.occlusion, out.paint
-
-
-def _inputs(source_points: Floats, driving_points: Floats, dense: Floats | None) -> Arrays:
-    check_points(source_points)
-    check_points(driving_points)
-    if dense is None:
-        dense = np.zeros((3, FIELD_SIZE, FIELD_SIZE), np.float32)
-    arrays = (source_points, driving_points, dense)
-    return tuple(np.ascontiguousarray(array[None], np.float32) for array in arrays)
 
 
 def _in_torch(renderer: nn.Module) -> Compute:

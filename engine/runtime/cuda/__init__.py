@@ -103,6 +103,9 @@ class Cuda(Protocol):
 
     def release_graph(self, graph: int) -> None: ...
 
+    def close(self) -> None:
+        """Let go of the card: last of all, when nothing made on it is left.  Closing twice is allowed."""
+
 
 def open_card() -> Cuda:
     """The first NVIDIA GPU.

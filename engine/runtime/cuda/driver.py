@@ -73,8 +73,13 @@ class DriverCuda:
         self._call("cuDeviceGet", byref(self._device), c_int(0))
         self._context = c_void_p()
         self._call("cuDevicePrimaryCtxRetain", byref(self._context), self._device)
-        self.attach()
-        self._card = self._describe()
+        try:
+            self.attach()
+            self._card = self._describe()
+        except CudaError:
+            with suppress(CudaError):
+                self.close()
+            raise
 
     @property
     def card(self) -> Card:
@@ -224,3 +229,13 @@ class DriverCuda:
 
     def release_graph(self, graph: int) -> None:
         self._call("cuGraphExecDestroy", c_void_p(graph))
+
+    def close(self) -> None:
+        # The context is the process's: it ends when everybody (torch, TensorRT) has let go of it.
+        if self._context.value is None:
+            return
+        self._context = c_void_p()
+        try:
+            self._call("cuCtxSetCurrent", self._context)
+        finally:
+            self._call("cuDevicePrimaryCtxRelease_v2", self._device)

@@ -8,6 +8,10 @@ from contextlib import suppress
 from engine.runtime.cuda import Cuda, CudaError
 
 
+class CaptureError(CudaError):
+    """Work that runs could not be recorded: what it did before is done, and it may still be run directly."""
+
+
 class Recorded:
     """Runs ``work`` on a stream: directly the first time, recorded the second, replayed from then on.
 
@@ -36,19 +40,33 @@ class Recorded:
         """Whether it is replayed as a CUDA graph."""
         return self._graph != 0
 
-    def run(self, stream: int) -> None:
+    def run(self, stream: int, *, directly: bool = True) -> None:
+        """Put the work on ``stream``.
+
+        Args:
+            directly: where it cannot be recorded, run it as it is, now and from then on.
+
+        Raises:
+            CaptureError: it cannot be recorded, and ``directly`` is False; nothing was run.
+            CudaError: it cannot be run.
+        """
         if self._graph:
             self._cuda.launch(self._graph, stream)
             return
-        if not self._warm:
+        if self._warm and self.recordable:
+            self.recordable = self._capturable(stream)
+        if not self._warm or not self.recordable:
             self._work(stream)
             self._warm = True
             return
-        self.recordable = self.recordable and self._capturable(stream)
-        if not self.recordable:
-            self._work(stream)
+        try:
+            self._graph = self._record(stream)
+        except CudaError as error:
+            self.recordable = False
+            if not directly:
+                raise CaptureError(str(error)) from error
+            self._work(stream)  # if it is the card that failed, so does this
             return
-        self._graph = self._record(stream)
         self._cuda.launch(self._graph, stream)
 
     def _record(self, stream: int) -> int:
@@ -63,6 +81,12 @@ class Recorded:
         return self._cuda.end_capture(stream)
 
     def close(self) -> None:
+        """Give the graph back, and let go of the work (what it runs on may have to end before the card)."""
         if self._graph:
             self._cuda.release_graph(self._graph)
             self._graph = 0
+        self._work = _ended
+
+
+def _ended(stream: int) -> None:
+    raise CudaError("this work has ended")

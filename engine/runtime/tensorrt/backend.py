@@ -62,6 +62,9 @@ class Engine(Protocol):
     def execution(self) -> Execution:
         """A new execution with its own scratch memory."""
 
+    def close(self) -> None:
+        """Let go of it, before the card's context goes; its executions must have ended."""
+
 
 class Backend(Protocol):
     """What builds and loads engines."""
@@ -212,6 +215,9 @@ class _Loaded:
         if context is None:
             raise EngineError(f"the engine cannot run on this card: {_first(self._log.errors)}")
         return _Running(context, self._log)
+
+    def close(self) -> None:
+        self._engine = self._runtime = None  # in this order
 
     def _context(self) -> Any:
         make = getattr(self._engine, "create_runtime_config", None)

@@ -16,8 +16,8 @@ from engine.graphs import half_convolutions, probe, probe_points
 from engine.graphs.editing import inferred_shapes, load_proto
 from engine.openvino_core import compile_for_cpu, core
 from engine.runtime.cuda import Cuda
-from engine.runtime.cuda.memory import OnCard, Pinned
 from engine.runtime.tensorrt.backend import Backend, Profile
+from engine.runtime.tensorrt.call import EngineCall
 
 TOLERANCE = 0.05
 """Largest difference that FP16 may make in a layer, relative to the layer's largest value."""
@@ -113,26 +113,12 @@ def _on_card(
     outputs: Mapping[str, tuple[int, ...]],
 ) -> dict[str, NDArray[Any]]:
     profile = Profile({name: (values.shape,) * 3 for name, values in inputs.items()})
-    engine = backend.load(backend.build(proto.SerializeToString(), profile))
-    execution = engine.execution()
     with ExitStack() as stack:
+        engine = backend.load(backend.build(proto.SerializeToString(), profile))
+        stack.callback(engine.close)
         stream = cuda.create_stream()
         stack.callback(cuda.release_stream, stream)
-        for name, values in inputs.items():
-            card = OnCard(cuda, values.shape, engine.dtypes[name])
-            stack.callback(card.close)
-            card.put(values, stream)
-            execution.set_shape(name, values.shape)
-            execution.set_address(name, card.address)
-        results = {}
-        for name, shape in outputs.items():
-            card, host = OnCard(cuda, shape, engine.dtypes[name]), Pinned(cuda, shape, engine.dtypes[name])
-            stack.callback(card.close)
-            stack.callback(host.close)
-            execution.set_address(name, card.address)
-            results[name] = (card, host)
-        execution.enqueue(stream)
-        for card, host in results.values():
-            cuda.download(host.address, card.address, card.size, stream)
-        cuda.synchronise(stream)
-        return {name: host.array.copy() for name, (_, host) in results.items()}
+        shapes = {name: values.shape for name, values in inputs.items()}
+        call = EngineCall(cuda, engine, shapes, outputs)
+        stack.callback(call.close)
+        return {name: values.copy() for name, values in call(stream, inputs).items()}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,12 +30,19 @@ class Part:
         onnx: the graph as TensorRT gets it.
         profile: the shapes that the engine is to take.
         precision: that of its convolutions.
+        outputs: their shapes at batch 1.
     """
 
     name: str
     onnx: bytes
     profile: Profile
     precision: Precision
+    outputs: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+    @property
+    def inputs(self) -> dict[str, tuple[int, ...]]:
+        """The inputs' smallest shapes: those at batch 1 where the batch is free."""
+        return {name: low for name, (low, _, _) in self.profile.shapes.items()}
 
     @property
     def sha256(self) -> str:
@@ -67,13 +75,14 @@ def network_part(
         proto = uint8_source(proto)
     known = inferred_shapes(proto)
     shapes = {v.name: tuple(known[v.name]) for v in proto.graph.input}
+    outputs = {v.name: tuple(known[v.name]) for v in proto.graph.output}
     if precision == "fp16":
         proto = half_convolutions(proto)
     if batch > 1:
         proto = dynamic_batch(proto)
     lowest = 1 if dynamic else batch
     profile = Profile({k: ((lowest, *s[1:]), (batch, *s[1:]), (batch, *s[1:])) for k, s in shapes.items()})
-    return Part(name, _bytes(proto), profile, precision)
+    return Part(name, _bytes(proto), profile, precision, outputs)
 
 
 def picture_part(side: int = USUAL_SIDE) -> Part:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
 
 from engine.runtime import gate
-from engine.runtime.base import CardRuntime, Drawing, Runtime
+from engine.runtime.base import POINT_INPUTS, CardRuntime, Drawing, Runtime, point_inputs
 from engine.runtime.cuda import Cuda, CudaError
 from engine.runtime.tensorrt.backend import Backend, Engine, EngineError, Progress
 from engine.runtime.tensorrt.cache import EngineCache, EngineKey
@@ -17,16 +20,24 @@ from engine.runtime.tensorrt.parts import MAX_BATCH, Part, Precision, live_parts
 from engine.runtime.tensorrt.runtime import LiveEngines, TensorRtRuntime
 from engine.types import MienError
 
+if TYPE_CHECKING:
+    from engine.paper.runtime import PaperRuntime
+
 #: Told one line that a person should read.
 Note = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """The exported files of the ``live`` preset."""
+    """The contents of the ``live`` preset's exported files."""
 
-    encoder: Path
-    renderer: Path
+    encoder: bytes
+    renderer: bytes
+
+    @staticmethod
+    def read(encoder: Path, renderer: Path) -> Model:
+        """Raises :class:`MienError` where a file cannot be read."""
+        return Model(read_onnx(encoder), read_onnx(renderer))
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +95,44 @@ class Workshop:
             self.note(problem)
         return engine
 
+    def engines(self, parts: Mapping[str, Part]) -> dict[str, Engine]:
+        """The engines of all parts, by the parts' keys.
+
+        Raises:
+            EngineError: one cannot be built or loaded; none stays on the card then.
+        """
+        self.cuda.attach()
+        with ExitStack() as stack:
+            found = {}
+            try:
+                for name, part in parts.items():
+                    found[name] = self.engine(part)
+                    stack.callback(found[name].close)
+            except MemoryError as error:
+                raise CudaError("there is not enough memory to build the engines") from error
+            stack.pop_all()
+        return found
+
+    def refusal(
+        self, failure: str, onnx: bytes, inputs: Mapping[str, NDArray[Any]], precision: Precision
+    ) -> EngineError:
+        """The error for a network that failed its gate; names the layer where its values part, if one does.
+
+        Args:
+            onnx: the network, FP32, batch 1; ``inputs`` one item's.
+        """
+        named = f"{self.backend.name} {self.backend.version}: {failure}"
+        try:
+            layers = compare_layers(self.backend, self.cuda, onnx, inputs, half=precision == "fp16")
+        except MienError as error:
+            return EngineError(f"{named} (which layer is not known: {error})")
+        dump = self.cache.folder / "layers.json"
+        where = f"; all layers: {dump}" if write_dump(layers, dump) else ""
+        layer = first_wrong(layers)
+        if layer is None:
+            return EngineError(f"{named} (no single layer of the network is wrong{where})")
+        return EngineError(f"{named} (first wrong in layer {layer.layer!r}, {layer.kind}{where})")
+
     def _kept(self, key: EngineKey) -> Engine | None:
         blob = self.cache.load(key)
         if blob is None:
@@ -112,26 +161,23 @@ def prepare(
     Raises:
         MienError: no engine, no memory, or results that are not the reference's; in one line.
     """
-    workshop.cuda.attach()
-    encoder, renderer = read_onnx(model.encoder), read_onnx(model.renderer)
-    parts = live_parts(encoder, renderer, precision, batch)
-    try:
-        engines: Mapping[str, Engine] = {name: workshop.engine(part) for name, part in parts.items()}
-        runtime = TensorRtRuntime(
-            LiveEngines(engines["encoder"], engines["renderer"], engines["picture"], batch), workshop.cuda
-        )
-    except MemoryError as error:
-        raise CudaError("there is not enough memory to build the engines") from error
-    try:
+    parts = live_parts(model.encoder, model.renderer, precision, batch)
+    engines = workshop.engines(parts)
+    code = parts["encoder"].outputs
+    runtime = TensorRtRuntime(LiveEngines(**engines, code=code, batch=batch), workshop.cuda)
+    with ExitStack() as stack:
+        stack.callback(closed, runtime)
         drawings = gate.real_drawings(reference)
         report = gate.check(reference, runtime, drawings, limits)
         if report.failure is None:
             report = _check_encoder(reference, runtime, drawings, limits)
         if report.failure is not None:
-            raise _refusal(report.failure, renderer, drawings[-1], workshop, precision)
-    except BaseException:
-        _close(runtime)
-        raise
+            last = drawings[-1]
+            points = point_inputs(last.source_points, last.driving_points, last.dense)
+            inputs = {"source": last.code.source, "features": last.code.features}
+            inputs |= dict(zip(POINT_INPUTS, points, strict=True))
+            raise workshop.refusal(report.failure, model.renderer, inputs, precision)
+        stack.pop_all()
     return runtime
 
 
@@ -146,31 +192,7 @@ def _check_encoder(
     return gate.check_codes(drawings[0].code, drawn[0].code, pictures)
 
 
-def _refusal(
-    failure: str, renderer: bytes, drawing: Drawing, workshop: Workshop, precision: Precision
-) -> EngineError:
-    """The error to raise, with the layer at which the values part if one can be found."""
-    dense = drawing.dense
-    inputs = {
-        "source": drawing.code.source,
-        "features": drawing.code.features,
-        "source_points": drawing.source_points[None],
-        "driving_points": drawing.driving_points[None],
-        "dense": gate.no_dense() if dense is None else dense[None],
-    }
-    named = f"{workshop.backend.name} {workshop.backend.version}: {failure}"
-    try:
-        layers = compare_layers(workshop.backend, workshop.cuda, renderer, inputs, half=precision == "fp16")
-    except MienError as error:
-        return EngineError(f"{named} (which layer is not known: {error})")
-    dump = workshop.cache.folder / "layers.json"
-    where = f"; all layers: {dump}" if write_dump(layers, dump) else ""
-    layer = first_wrong(layers)
-    if layer is None:
-        return EngineError(f"{named} (no single layer of the network is wrong{where})")
-    return EngineError(f"{named} (first wrong in layer {layer.layer!r}, {layer.kind}{where})")
-
-
-def _close(runtime: TensorRtRuntime) -> None:
+def closed(runtime: Runtime | PaperRuntime) -> None:
+    """Close a runtime that is given up."""
     with suppress(CudaError):  # if the card is gone, so is its memory
         runtime.close()

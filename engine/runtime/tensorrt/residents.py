@@ -1,11 +1,9 @@
-"""What stays on the card as long as it is used: avatars' features and canvases."""
+"""Avatars' codes and canvases in the card's memory."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -122,49 +120,3 @@ class PictureCall:
     def picture(self) -> Image:
         """The finished picture, once the slot's copy stream is done; a new array."""
         return np.array(self._picture.array, np.uint8)
-
-
-class Closing(Protocol):
-    def close(self) -> None: ...
-
-
-K = TypeVar("K")
-R = TypeVar("R", bound=Closing)
-
-
-class Residents(Generic[K, R]):
-    """The last few of something, by identity; the one that was not used for longest makes room.
-
-    Args:
-        make: brings one onto the card.
-        limit: how many there are at most.
-    """
-
-    def __init__(self, make: Callable[[K], R], limit: int) -> None:
-        self._make, self._limit = make, limit
-        self._kept: OrderedDict[int, tuple[K, R]] = OrderedDict()
-
-    def get(self, key: K) -> R:
-        """Call only while nothing that might be dropped is in use on the card."""
-        if id(key) in self._kept:
-            self._kept.move_to_end(id(key))
-            return self._kept[id(key)][1]
-        while len(self._kept) >= self._limit:
-            self._kept.popitem(last=False)[1][1].close()
-        made = self._make(key)
-        self._kept[id(key)] = (key, made)
-        return made
-
-    def __contains__(self, key: K) -> bool:
-        return id(key) in self._kept
-
-    def __len__(self) -> int:
-        return len(self._kept)
-
-    def __iter__(self) -> Iterator[R]:
-        return iter([made for _, made in self._kept.values()])
-
-    def close(self) -> None:
-        for made in self:
-            made.close()
-        self._kept.clear()

@@ -8,49 +8,61 @@ waits once.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
-
-import numpy as np
 
 from engine.canvas import Canvas
 from engine.graphs.pixels import PIXELS
 from engine.runtime.base import (
-    IMAGE_SIZE,
     AvatarCode,
     CardRuntime,
     Drawing,
     Field,
     check_points,
     check_source,
+    halves,
+    to_field,
 )
 from engine.runtime.cuda import Cuda
-from engine.runtime.cuda.memory import OnCard, Pinned
+from engine.runtime.residents import Residents
 from engine.runtime.tensorrt.backend import Engine
+from engine.runtime.tensorrt.call import EngineCall, Shapes
 from engine.runtime.tensorrt.parts import MAX_BATCH
-from engine.runtime.tensorrt.residents import AvatarOnCard, CanvasOnCard, Residents
+from engine.runtime.tensorrt.residents import AvatarOnCard, CanvasOnCard
 from engine.runtime.tensorrt.slot import RESULTS, Slot
-from engine.types import Floats, Image
+from engine.types import Floats, Image, MienError
 
 SLOTS = 2
-AVATARS = CANVASES = 2 * MAX_BATCH  # two full batches: none in flight is ever dropped
+AVATARS = CANVASES = 2 * MAX_BATCH
+"""How many are kept beyond their use."""
 
 
 @dataclass(frozen=True, slots=True)
 class LiveEngines:
-    """The loaded engines of the three parts, and the largest batch of the renderer's."""
+    """The loaded engines of the three parts.
+
+    Attributes:
+        code: shapes of an avatar's ``source`` and ``features``, batch of 1 included.
+        batch: the renderer's largest.
+    """
 
     encoder: Engine
     renderer: Engine
     picture: Engine
+    code: Shapes
     batch: int = MAX_BATCH
+
+    def close(self) -> None:
+        for engine in (self.encoder, self.renderer, self.picture):
+            engine.close()
 
 
 class TensorRtRuntime(CardRuntime):
     """Runs loaded engines; :func:`engine.runtime.tensorrt.prepare.prepare` builds, loads and checks them.
 
-    One thread at a time.  :meth:`close` gives the card's memory back.
+    One thread at a time.  :meth:`close` gives the card's memory back, the engines' too.
 
     Raises:
         CudaError: from every method, when the card fails; the runtime is of no use after that.
@@ -58,17 +70,15 @@ class TensorRtRuntime(CardRuntime):
 
     name = "tensorrt"
 
-    def __init__(self, engines: LiveEngines, cuda: Cuda, features: int = 64) -> None:
+    def __init__(self, engines: LiveEngines, cuda: Cuda) -> None:
         self._engines, self._cuda = engines, cuda
         cuda.attach()
-        self._features = features
         self._closed = False
-        avatar = {
-            "source": (3, IMAGE_SIZE, IMAGE_SIZE),
-            "features": (features, IMAGE_SIZE // 4, IMAGE_SIZE // 4),
-        }
+        self._too_large: set[int] = set()  # batch sizes that failed
+        avatar = {name: shape[1:] for name, shape in engines.code.items()}
         self._open = ExitStack()
         try:
+            self._open.callback(engines.close)
             self._compute = cuda.create_stream()
             self._open.callback(cuda.release_stream, self._compute)
             self._slots = []
@@ -80,10 +90,12 @@ class TensorRtRuntime(CardRuntime):
             self._open.close()
             raise
         self._avatars: Residents[AvatarCode, AvatarOnCard] = Residents(
-            lambda code: AvatarOnCard(cuda, code, self._compute), AVATARS
+            lambda code: AvatarOnCard(cuda, code, self._compute), AVATARS, AvatarOnCard.close
         )
         self._canvases: Residents[Canvas, CanvasOnCard] = Residents(
-            lambda canvas: CanvasOnCard(cuda, engines.picture, canvas, SLOTS, self._compute), CANVASES
+            lambda canvas: CanvasOnCard(cuda, engines.picture, canvas, SLOTS, self._compute),
+            CANVASES,
+            CanvasOnCard.close,
         )
         self._open.callback(self._canvases.close)
         self._open.callback(self._avatars.close)
@@ -111,32 +123,10 @@ class TensorRtRuntime(CardRuntime):
     def encode(self, source: Image) -> AvatarCode:
         check_source(source)
         self._cuda.attach()
-        shapes = {
-            "source": (1, 3, IMAGE_SIZE, IMAGE_SIZE),
-            "features": (1, self._features, IMAGE_SIZE // 4, IMAGE_SIZE // 4),
-        }
-        with ExitStack() as stack:
-            sent = Pinned(self._cuda, (1, *source.shape), np.uint8)
-            stack.callback(sent.close)
-            pixels = OnCard(self._cuda, (1, *source.shape), np.uint8)
-            stack.callback(pixels.close)
-            execution = self._engines.encoder.execution()
-            execution.set_address(PIXELS, pixels.address)
-            found = {}
-            for name, shape in shapes.items():
-                card = OnCard(self._cuda, shape)
-                stack.callback(card.close)
-                host = Pinned(self._cuda, shape)
-                stack.callback(host.close)
-                execution.set_address(name, card.address)
-                found[name] = (card, host)
-            sent.array[0] = source
-            self._cuda.upload(pixels.address, sent.address, pixels.size, self._compute)
-            execution.enqueue(self._compute)
-            for card, host in found.values():
-                self._cuda.download(host.address, card.address, card.size, self._compute)
-            self._cuda.synchronise(self._compute)
-            return AvatarCode(*(host.array.copy() for _, host in found.values()))
+        inputs = {PIXELS: (1, *source.shape)}
+        with closing(EngineCall(self._cuda, self._engines.encoder, inputs, self._engines.code)) as call:
+            found = call(self._compute, {PIXELS: source[None]})
+            return AvatarCode(found["source"].copy(), found["features"].copy())
 
     def render(
         self,
@@ -156,12 +146,7 @@ class TensorRtRuntime(CardRuntime):
             size = card.size // self.batch
             self._cuda.download(host.address, card.address, size, self._compute)
         self._cuda.synchronise(self._compute)
-        flow, occlusion, paint = (slot.host[name].array[0] for name in RESULTS)  # type: ignore[union-attr]
-        return Field(
-            np.ascontiguousarray(flow.transpose(1, 2, 0)),
-            occlusion[0].copy(),
-            np.ascontiguousarray(paint.transpose(1, 2, 0)),
-        )
+        return to_field(*(slot.host[name].array[:1] for name in RESULTS))
 
     def draw(self, drawings: Sequence[Drawing]) -> list[Image]:
         for drawing in drawings:
@@ -170,45 +155,72 @@ class TensorRtRuntime(CardRuntime):
         self._cuda.attach()
         pictures: list[Image] = []
         waiting: list[CanvasOnCard] = []
-        last = 0
-        for turn, batch in enumerate(batches(drawings, self.batch)):
+        to_do = deque(batches(drawings, self.batch))
+        turn = 0
+        while to_do:
+            batch = to_do.popleft()
+            if len(batch) in self._too_large:
+                to_do.extendleft(reversed(halves(batch)))
+                continue
             if waiting and not self._resident(batch):
                 # Room is made on the card only while it has nothing to do.
-                pictures += self._finish(last, waiting)
+                pictures += self._finish(turn - 1, waiting)
                 waiting = []
-            # While this batch is uploaded and queued, the card still computes the one before.
-            started = self._start(turn % SLOTS, batch)
+            try:
+                # While this batch is uploaded and queued, the card still computes the one before.
+                started = self._start(turn, batch)
+            except MienError:
+                if len(batch) == 1:
+                    raise
+                # Memory for a larger batch, or its graph, may be what is missing: smaller ones may do.
+                self._settle(turn)
+                self._too_large.add(len(batch))
+                to_do.appendleft(batch)
+                continue
             if waiting:
-                pictures += self._finish(last, waiting)
-            waiting, last = started, turn % SLOTS
+                pictures += self._finish(turn - 1, waiting)
+            waiting, turn = started, turn + 1
         if waiting:
-            pictures += self._finish(last, waiting)
+            pictures += self._finish(turn - 1, waiting)
         return pictures
 
     def _resident(self, batch: Sequence[Drawing]) -> bool:
         return all(d.canvas in self._canvases and d.code in self._avatars for d in batch)
 
-    def _start(self, index: int, batch: Sequence[Drawing]) -> list[CanvasOnCard]:
+    def _start(self, turn: int, batch: Sequence[Drawing]) -> list[CanvasOnCard]:
+        index = turn % SLOTS
         slot = self._slots[index]
-        canvases = [self._canvases.get(drawing.canvas) for drawing in batch]
-        slot.start(batch, [self._avatars.get(drawing.code) for drawing in batch], self._compute)
+        canvases = self._canvases.all([drawing.canvas for drawing in batch])
+        slot.start(batch, self._avatars.all([drawing.code for drawing in batch]), self._compute)
         for place, canvas in enumerate(canvases):
             canvas[index].start(slot, place, self._compute)
         return canvases
 
-    def _finish(self, index: int, canvases: Sequence[CanvasOnCard]) -> list[Image]:
+    def _settle(self, turn: int) -> None:
+        """Wait for what a batch that failed had begun, so that its buffers can be filled again."""
+        self._cuda.synchronise(self._slots[turn % SLOTS].stream)
+        self._cuda.synchronise(self._compute)
+
+    def _finish(self, turn: int, canvases: Sequence[CanvasOnCard]) -> list[Image]:
+        index = turn % SLOTS
         self._cuda.synchronise(self._slots[index].stream)
         return [canvas[index].picture() for canvas in canvases]
+
+    def when_closed(self, work: Callable[[], None]) -> None:
+        """Have ``work`` done at the end of :meth:`close`."""
+        rest, self._open = self._open, ExitStack()
+        self._open.callback(work)
+        self._open.push(rest)
 
     def close(self) -> None:
         """Give everything on the card back; safe to call again."""
         if self._closed:
             return
         self._closed = True
-        self._cuda.attach()
-        for stream in (self._compute, *(slot.stream for slot in self._slots)):
-            self._cuda.synchronise(stream)
-        self._open.close()
+        with self._open:  # whatever the card says, everything is let go
+            self._cuda.attach()
+            for stream in (self._compute, *(slot.stream for slot in self._slots)):
+                self._cuda.synchronise(stream)
 
 
 def batches(drawings: Sequence[Drawing], limit: int) -> list[list[Drawing]]:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from engine.runtime.base import FIELD_SIZE, IMAGE_SIZE
+from engine.runtime.base import FIELD_SIZE, IMAGE_SIZE, point_inputs
 from engine.runtime.cuda import Cuda
 from engine.runtime.cuda.memory import OnCard, Pinned
-from engine.runtime.cuda.recorded import Recorded
+from engine.runtime.cuda.recorded import CaptureError, Recorded
 from engine.types import N_LANDMARKS
 
 if TYPE_CHECKING:
@@ -50,24 +50,25 @@ class Slot:
             self._open.callback(cuda.release_stream, self.stream)
             self._uploaded = cuda.create_event()
             self._open.callback(cuda.release_event, self._uploaded)
-            self.on_card = {
-                name: self._own(OnCard(cuda, (batch, *shape)))
-                for name, shape in (*MOVING.items(), *RESULTS.items(), *self._avatar.items())
-            }
-            self.host = {
-                name: self._own(Pinned(cuda, (batch, *shape)))
-                for name, shape in (*MOVING.items(), *RESULTS.items())
-            }
+            self.on_card: dict[str, OnCard] = {}
+            self.host: dict[str, Pinned] = {}
+            for name, shape in (*MOVING.items(), *RESULTS.items(), *self._avatar.items()):
+                self.on_card[name] = card = OnCard(cuda, (batch, *shape))
+                self._open.callback(card.close)
+                if name not in self._avatar:
+                    self.host[name] = host = Pinned(cuda, (batch, *shape))
+                    self._open.callback(host.close)
         except BaseException:
             self._open.close()
             raise
 
-    def _own(self, buffer: OnCard | Pinned) -> OnCard | Pinned:
-        self._open.callback(buffer.close)
-        return buffer
-
     def start(self, drawings: Sequence[Drawing], avatars: Sequence[AvatarOnCard], compute: int) -> None:
-        """Upload and run the network; its results are then on the card, in order of ``compute``."""
+        """Upload and run the network; its results are then on the card, in order of ``compute``.
+
+        Raises:
+            CudaError: among others where a batch of this size, above 1, cannot be a CUDA graph; see
+                :meth:`engine.runtime.tensorrt.runtime.TensorRtRuntime.draw`, which takes smaller ones then.
+        """
         self._fill(drawings)
         count = len(drawings)
         for name in MOVING:
@@ -82,14 +83,18 @@ class Slot:
                     self._cuda.copy(to, avatar.on_card[name].address, size, compute)
                 self._loaded[index] = avatar
         self._cuda.wait(compute, self._uploaded)
-        self._call(count).run(compute)
+        try:
+            self._call(count).run(compute, directly=count == 1)
+        except CaptureError:
+            self._calls.pop(count).close()  # it takes scratch memory
+            raise
 
     def _fill(self, drawings: Sequence[Drawing]) -> None:
-        source, driving, dense = (self.host[name].array for name in MOVING)  # type: ignore[union-attr]
+        hosts = [self.host[name].array for name in MOVING]
         for index, drawing in enumerate(drawings):
-            source[index] = drawing.source_points
-            driving[index] = drawing.driving_points
-            dense[index] = 0.0 if drawing.dense is None else drawing.dense
+            moving = point_inputs(drawing.source_points, drawing.driving_points, drawing.dense)
+            for host, values in zip(hosts, moving, strict=True):
+                host[index] = values[0]
 
     def _call(self, count: int) -> Recorded:
         if count not in self._calls:
@@ -98,8 +103,8 @@ class Slot:
                 execution.set_shape(name, (count, *shape))
             for name, buffer in self.on_card.items():
                 execution.set_address(name, buffer.address)
-            self._calls[count] = Recorded(self._cuda, execution.enqueue, execution.capturable)
-            self._open.callback(self._calls[count].close)
+            self._calls[count] = call = Recorded(self._cuda, execution.enqueue, execution.capturable)
+            self._open.callback(call.close)
         return self._calls[count]
 
     @property

@@ -1,0 +1,82 @@
+"""From the exported parts of the ``paper`` preset to a checked runtime on a card."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import Any
+
+from numpy.typing import NDArray
+
+from engine.paper import gate
+from engine.paper.parts import Contents, paper_parts, renderer
+from engine.paper.runtime import PaperRuntime
+from engine.paper.tensorrt_paper import TensorRtPaper
+from engine.runtime.base import Runtime
+from engine.runtime.tensorrt.parts import Precision
+from engine.runtime.tensorrt.prepare import Workshop, closed
+from engine.types import MienError
+
+
+def prepare_paper(
+    contents: Contents,
+    reference: PaperRuntime,
+    live: Runtime,
+    workshop: Workshop,
+    *,
+    precision: Precision = "fp16",
+    limits: gate.PaperLimits | None = None,
+) -> TensorRtPaper:
+    """A runtime that has passed the gate.
+
+    Args:
+        reference: computes the same model in FP32; used in this thread, so not one that works elsewhere.
+        live: draws the gate's driver, likewise.
+
+    Raises:
+        MienError: no engine, no memory, or results that are not the reference's; in one line.
+    """
+    parts = paper_parts(contents, precision)
+    engines = workshop.engines(parts)
+    runtime = TensorRtPaper(parts, engines, workshop.cuda, reference.points, reference.given_points)
+    with ExitStack() as stack:
+        stack.callback(closed, runtime)
+        portrait, moments = gate.real_moments(live)
+        report = gate.check(reference, runtime, portrait, moments, limits)
+        if report.failure is not None:
+            onnx = renderer(contents) if report.part == "renderer" else contents[report.part]
+            inputs = _inputs(report.part, reference, portrait, moments[-1])
+            raise workshop.refusal(report.failure, onnx, inputs, precision)
+        stack.pop_all()
+    return runtime
+
+
+def _inputs(
+    part: str, reference: PaperRuntime, portrait: gate.Moment, moment: gate.Moment
+) -> dict[str, NDArray[Any]]:
+    """One item's inputs of a part."""
+    if part == "encoder":
+        return {"source": portrait.tensor}
+    if part == "detector":
+        points = {"points": moment.points[None]} if reference.given_points else {}
+        return {"image": moment.tensor, **points}
+    code = reference.encode(portrait.picture)
+    source, driving = (reference.detect(m.tensor, m.points) for m in (portrait, moment))
+    return {
+        "source": code.source,
+        "features": code.features,
+        "source_points": source.points[None],
+        "source_jacobians": source.jacobians[None],
+        "driving_points": driving.points[None],
+        "driving_jacobians": driving.jacobians[None],
+    }
+
+
+def make_torch_paper(contents: Contents, reference: PaperRuntime, live: Runtime) -> PaperRuntime:
+    """Torch on CUDA, checked; raises :class:`MienError` where that is not possible."""
+    from engine.paper.torch_cuda_paper import TorchCudaPaper
+
+    runtime = TorchCudaPaper(contents, reference.points, reference.given_points)
+    report = gate.check(reference, runtime, *gate.real_moments(live))
+    if report.failure is not None:
+        raise MienError(f"torch on CUDA: {report.failure}")
+    return runtime

@@ -1,0 +1,88 @@
+"""Which runtime draws the ``paper`` preset: as for ``live``, see :mod:`engine.runtime.selection`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from engine.paper.key_motion import Keys
+from engine.paper.openvino_paper import OpenVinoPaper
+from engine.paper.runtime import PaperRuntime
+from engine.runtime import default_runtime
+from engine.runtime.base import AvatarCode
+from engine.runtime.hand_over import Note, Succession
+from engine.runtime.selection import Progress, Roads, on_card
+from engine.types import Floats, Image
+
+
+class PaperHandOver(PaperRuntime):
+    """A :class:`~engine.runtime.hand_over.Succession` of runtimes of the ``paper`` preset."""
+
+    def __init__(self, fallback: PaperRuntime, make: Callable[[], PaperRuntime], note: Note) -> None:
+        self._both: Succession[PaperRuntime] = Succession(fallback, make, note)
+        self.points, self.given_points = fallback.points, fallback.given_points
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        """That of the runtime at work."""
+        return self.working.name
+
+    @property
+    def working(self) -> PaperRuntime:
+        """The runtime at work."""
+        return self._both.working
+
+    def wait(self) -> PaperRuntime:
+        """Wait until it is settled which runtime works, and return that one."""
+        return self._both.wait()
+
+    def encode(self, source: Image) -> AvatarCode:
+        return self._both.either(lambda runtime: runtime.encode(source))
+
+    def detect(self, picture: Floats, points: Floats | None) -> Keys:
+        return self._both.either(lambda runtime: runtime.detect(picture, points))
+
+    def animate(self, code: AvatarCode, source: Keys, driving: Keys) -> Floats:
+        return self._both.either(lambda runtime: runtime.animate(code, source, driving))
+
+    def close(self) -> None:
+        self._both.close()
+
+
+def paper_roads(
+    here: PaperRuntime, contents: Callable[[], dict[str, bytes]], reference: Callable[[], PaperRuntime]
+) -> Roads[PaperRuntime]:
+    """The roads of the ``paper`` preset.
+
+    Args:
+        here: works at once.
+        contents: the exported parts; asked for where something is to be built from them.
+        reference: computes the same in FP32; made anew, because ``here`` works in another thread meanwhile.
+    """
+
+    def tensorrt(note: Note, progress: Progress) -> PaperRuntime:
+        from engine.paper.prepare import prepare_paper
+
+        return on_card(
+            lambda workshop: prepare_paper(contents(), reference(), default_runtime(1, "f32"), workshop),
+            note,
+            progress,
+        )
+
+    def torch() -> PaperRuntime:
+        from engine.paper.prepare import make_torch_paper
+        from engine.runtime.torch_cuda import import_torch
+
+        import_torch()  # before anything that takes time
+        return make_torch_paper(contents(), reference(), default_runtime(1, "f32"))
+
+    return Roads(here, tensorrt, torch, PaperHandOver)
+
+
+def paper_files(here: OpenVinoPaper, folder: Path) -> Roads[PaperRuntime]:
+    """The roads of an exported folder that ``here`` runs."""
+    from engine.paper.parts import read_parts
+
+    return paper_roads(
+        here, lambda: read_parts(folder), lambda: OpenVinoPaper(folder, threads=1, precision="f32")
+    )

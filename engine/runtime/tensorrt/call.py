@@ -1,0 +1,79 @@
+"""One engine at one set of shapes, called with arrays of the host."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from contextlib import ExitStack
+from typing import Any
+
+from numpy.typing import NDArray
+
+from engine.runtime.cuda import Cuda
+from engine.runtime.cuda.memory import OnCard, Pinned
+from engine.runtime.cuda.recorded import Recorded
+from engine.runtime.tensorrt.backend import Engine
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+class EngineCall:
+    """An execution with its own buffers, replayed as a CUDA graph from the third call on.
+
+    Args:
+        inputs, outputs: shapes by name, batch included; element types are the engine's.
+        resident: inputs that lie on the card already: they are copied into :attr:`on_card` there, not sent.
+
+    Attributes:
+        on_card: the buffers on the card, by name.
+    """
+
+    def __init__(
+        self, cuda: Cuda, engine: Engine, inputs: Shapes, outputs: Shapes, resident: Collection[str] = ()
+    ) -> None:
+        self._cuda = cuda
+        self._outputs = tuple(outputs)
+        self.on_card: dict[str, OnCard] = {}
+        self._host: dict[str, Pinned] = {}
+        self._open = ExitStack()
+        try:
+            execution = engine.execution()
+            for name, shape in (*inputs.items(), *outputs.items()):
+                self.on_card[name] = card = OnCard(cuda, shape, engine.dtypes[name])
+                self._open.callback(card.close)
+                if name in inputs:
+                    execution.set_shape(name, shape)
+                execution.set_address(name, card.address)
+                if name not in resident:
+                    self._host[name] = host = Pinned(cuda, shape, engine.dtypes[name])
+                    self._open.callback(host.close)
+            self._call = Recorded(cuda, execution.enqueue, execution.capturable)
+            self._open.callback(self._call.close)
+        except BaseException:
+            self._open.close()
+            raise
+
+    @property
+    def call(self) -> Recorded:
+        """The execution."""
+        return self._call
+
+    def __call__(self, stream: int, given: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """Send ``given``, compute, fetch; waits for ``stream``.
+
+        Returns:
+            The outputs by name: buffers, valid until the next call.
+        """
+        for name, values in given.items():
+            host, card = self._host[name], self.on_card[name]
+            host.array[...] = values
+            self._cuda.upload(card.address, host.address, card.size, stream)
+        self._call.run(stream)
+        for name in self._outputs:
+            host, card = self._host[name], self.on_card[name]
+            self._cuda.download(host.address, card.address, card.size, stream)
+        self._cuda.synchronise(stream)
+        return {name: self._host[name].array for name in self._outputs}
+
+    def close(self) -> None:
+        """Give its memory back; nothing of it may be at work."""
+        self._open.close()
