@@ -263,7 +263,8 @@ def _machine(group: argparse._ArgumentGroup) -> None:
         metavar="MODEL",
         default="live",
         help="what draws: live (built in; live-fast and live-exact choose by hand how often its network "
-        "runs), weights (.safetensors; needs torch), or a folder that python -m export wrote",
+        "runs, warp leaves it out: landmarks and measured motion alone), weights (.safetensors; needs "
+        "torch), or a folder that python -m export wrote",
     )
     group.add_argument(
         "--tracker",

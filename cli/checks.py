@@ -6,7 +6,7 @@ from enum import Enum
 from pathlib import Path
 
 from cli.arguments import Options
-from cli.models import BUILT_IN, check_model
+from cli.models import BUILT_IN, WARP, check_model
 from cli.parts import MOTION_SUFFIX, make_gains
 from engine.types import MienError
 from streams.sink import check_writable_parent, same_file
@@ -49,6 +49,10 @@ def check(options: Options) -> Kind:
         _check_file(options, kind)
     _check_places(options, kind)
     make_gains(options)
+    if options.model == WARP and options.runtime not in ("auto", "openvino"):
+        raise MienError(
+            f"--model warp has no network for --runtime {options.runtime}. Leave one of them out."
+        )
     if options.model not in BUILT_IN:
         check_model(Path(options.model), options, recorded=kind is Kind.MOTION)
     return kind

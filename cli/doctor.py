@@ -21,6 +21,7 @@ from engine.runtime import describe_runtime
 from engine.runtime.selection import describe_card, describe_engines
 from engine.types import MienError
 from streams.camera_list import CameraInfo
+from streams.provenance import describe
 
 PACKAGES = ("mien", "numpy", "openvino", "av", "pillow")
 OPENCVS = tuple(
@@ -69,6 +70,7 @@ def _report() -> Iterator[tuple[str, str]]:
     yield "runtime", describe_runtime()
     yield "NVIDIA GPU", describe_card()
     yield "GPU engines", describe_engines()
+    yield "recordings", describe()
     yield "display", _display()
     yield from _cameras()
     yield "virtual camera", _virtual_camera()

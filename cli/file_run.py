@@ -23,6 +23,7 @@ from cli.parts import (
     make_runtime,
     make_tracker,
     portrait_landmarker,
+    wants_credentials,
 )
 from cli.reference import choose_reference
 from cli.report import StageTimes, print_summary, progress_bar, say
@@ -172,7 +173,15 @@ def _open_sink(
 ) -> Sink:
     """The sink; whatever ends the stack before the sink is closed leaves nothing of it behind."""
     width, height = renderer.size
-    sink = open_sink(output, width=width, height=height, fps=fps, audio_from=sound, lossless=options.lossless)
+    sink = open_sink(
+        output,
+        width=width,
+        height=height,
+        fps=fps,
+        audio_from=sound,
+        lossless=options.lossless,
+        credentials=wants_credentials(options),
+    )
     stack.callback(sink.abort)
     return sink
 

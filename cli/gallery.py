@@ -77,6 +77,10 @@ class Gallery:
             avatar = future.result()
         except MienError as error:
             return str(error)
+        except Exception as error:
+            # One portrait is not worth the run, whatever is wrong with it or with us.
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            return f"{path.name} cannot be used ({reason}); please report this"
         self._ready[path] = avatar
         self.show(avatar)
         return path.name

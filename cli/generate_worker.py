@@ -28,6 +28,7 @@ from cli.parts import (
     make_runtime,
     make_tracker,
     portrait_landmarker,
+    wants_credentials,
 )
 from cli.report_page_curves import Courses
 from cli.report_page_pair import Clip, pair_section
@@ -127,6 +128,7 @@ class Worker:
             fps=found.fps,
             audio_from=pair.driving if found.sound else None,
             lossless=self._engine.lossless,
+            credentials=wants_credentials(self._engine),
         ) as sink:
             for index, (time, motion) in enumerate(zip(found.times, found.motions, strict=True)):
                 image = session.play(Frame(_NO_PICTURE, index, 0, time), motion).image

@@ -16,7 +16,7 @@ OFFER = "another face? press X to make it the reference"
 
 
 class Calibration:
-    """Looks at every tracked frame, in the thread of the tracker.
+    """Looks at every tracked frame.  Whatever changes it is called in the thread of the tracker.
 
     Args:
         tracker: whose reference it keeps.
@@ -45,7 +45,7 @@ class Calibration:
         return self._saved is not None
 
     def hold(self) -> None:
-        """Take no reference by itself any more: the user does."""
+        """Take no reference by itself any more: the user does; in the tracker's thread."""
         self._auto.done = True
 
     def set(self, image: Image, face: Face, told: str = "reference set") -> None:

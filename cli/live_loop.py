@@ -40,8 +40,8 @@ POLL_S = 0.05
 SILENT_S = 1.0
 """Seconds without a picture after which the user is told."""
 
-FLUSH_S = 20.0
-"""Seconds that a recording gets for its last pictures."""
+FLUSH_S = 10.0
+"""Seconds that a recording gets for its last pictures: three seconds of them, at most."""
 
 
 class ReferenceSearch:
@@ -123,6 +123,9 @@ class LiveLoop:
             live.end()
             if self._pictures is not None:
                 self._pictures.abort()
+            if self._preview is not None:
+                # A disk can take a while over the last pictures, and the user has had enough.
+                self._preview.close()
             try:
                 live.wait(FLUSH_S)
             except MienError as error:
@@ -182,7 +185,8 @@ class LiveLoop:
         if letter == "X":
             self._take_reference()
         elif letter == "F":
-            self._calibration.hold()
+            # In the tracker's thread, as all that changes the reference: not amid its look at a frame.
+            self._live.track_stage.tell(self._calibration.hold)
             portrait = self._live.session.renderer.avatar.face
             self._search = ReferenceSearch(portrait, monotonic() + SEARCH_SECONDS)
             self._news.tell("looking for the best reference: move a little, then rest", SEARCH_SECONDS)

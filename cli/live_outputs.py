@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 from cli.arguments import Options
+from cli.parts import wants_credentials
 from cli.recorder import Recorder
 from engine.links import Policy
 from engine.live import LivePipeline
@@ -28,10 +29,16 @@ def open_recorder(
         return None
     width, height = renderer.size
     sink = open_sink(
-        options.output_text, width=width, height=height, fps=source.info.fps, lossless=options.lossless
+        options.output_text,
+        width=width,
+        height=height,
+        fps=source.info.fps,
+        lossless=options.lossless,
+        credentials=wants_credentials(options),
     )
-    stack.callback(sink.abort)
-    return Recorder(sink, (width, height))
+    recorder = Recorder(sink, (width, height), options.output_text)
+    stack.callback(recorder.abort)
+    return recorder
 
 
 def open_virtual_camera(
@@ -59,7 +66,7 @@ def connect(
     if recorder is not None:
         width, height = recorder.size
         capacity = max(4, min(MOST_WAITING, WAITING_BYTES // (3 * width * height)))
-        live.send(
+        recorder.stage = live.send(
             "recording",
             lambda shown: recorder.write(shown.rendered.image, shown.rendered.time),
             policy=Policy.NEWEST,

@@ -87,12 +87,12 @@ def run_live(options: Options, console: Console) -> None:
         loop = LiveLoop(live, gallery, calibration, preview, news)
         loop.run(source, stop)
         if recorder is not None and times.frames:
-            recorder.sink.close()
+            recorder.close()
     if recorder is not None:
-        say(console, *recorder.sink.notes)
+        say(console, *recorder.notes)
     if camera is not None:
         say(console, *camera.notes)
-    print_summary(console, times, [options.output_text] if options.output_text else [])
+    print_summary(console, times, [options.output_text] if options.output_text else [], live.dropped)
     _check_end(loop, times, options)
 
 

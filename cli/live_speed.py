@@ -13,7 +13,7 @@ from engine.speed import settle_speed
 
 def choose_speed(runtime: AnyRuntime, avatar: Avatar, options: Options, console: Console) -> None:
     """Set how often the network runs: as the user wants, or as this machine can."""
-    if not isinstance(runtime, OpenVinoRuntime) or runtime.untrained:
+    if not isinstance(runtime, OpenVinoRuntime) or runtime.network is Network.OFF:
         return
     if options.model in (EXACT, FAST):
         runtime.network = Network.EVERY_FRAME if options.model == EXACT else Network.BESIDE
@@ -23,3 +23,10 @@ def choose_speed(runtime: AnyRuntime, avatar: Avatar, options: Options, console:
     line = f"this machine renders live at {speed.fps:.0f} fps: the network runs {what}"
     if speed.measured:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def share_speed(runtime: AnyRuntime, options: Options) -> None:
+    """The same for a server: encoders and other people's frames want the processor too, so it runs beside."""
+    if not isinstance(runtime, OpenVinoRuntime) or runtime.network is Network.OFF:
+        return
+    runtime.network = Network.EVERY_FRAME if options.model == EXACT else Network.BESIDE

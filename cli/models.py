@@ -16,9 +16,9 @@ from engine.runtime.hand_over import Note
 from engine.runtime.selection import Progress, Roads, choose, live_files, live_roads
 from engine.types import MienError
 
-LIVE, FAST, EXACT = "live", "live-fast", "live-exact"
-BUILT_IN = (LIVE, FAST, EXACT)
-"""The built-in model: its network as often as the machine can hold 30 fps with, beside, or on every frame."""
+LIVE, FAST, EXACT, WARP = "live", "live-fast", "live-exact", "warp"
+BUILT_IN = (LIVE, FAST, EXACT, WARP)
+"""The built-in model: its network as often as leaves 30 fps, beside the frames, on every one, or never."""
 WEIGHTS = ".safetensors"
 
 NEEDS_PICTURES = (

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cli.arguments import Options
 from cli.engine_progress import EngineProgress
-from cli.models import BUILT_IN, AnyRuntime, load_model
+from cli.models import BUILT_IN, WARP, AnyRuntime, load_model
 from engine.avatar import Avatar, PortraitEncoder
 from engine.landmarks import Landmarker, make_landmarker
 from engine.motion import Gains
@@ -14,10 +14,11 @@ from engine.paper.renderer import PaperRenderer
 from engine.paper.runtime import PaperRuntime
 from engine.paper.tracker import PaperTracker
 from engine.renderer import AvatarRenderer, Renderer
-from engine.runtime import ASSETS, chosen_runtime
+from engine.runtime import ASSETS, Network, chosen_runtime, default_runtime
 from engine.tracker import Tracker, TrackerSettings
 from engine.types import MienError
 from streams.portrait import fit_within, load_image
+from streams.provenance import available
 
 PORTRAIT = ASSETS / "portrait.jpg"
 DEMO_MOTION = ASSETS / "demo-motion.npz"
@@ -33,6 +34,7 @@ __all__ = [
     "make_runtime",
     "make_tracker",
     "portrait_landmarker",
+    "wants_credentials",
 ]
 
 
@@ -40,6 +42,8 @@ def make_runtime(options: Options) -> AnyRuntime:
     """The runtime of the model that ``--model`` names."""
     told = EngineProgress()
     wanted = (options.threads, options.precision)
+    if options.model == WARP:
+        return default_runtime(*wanted, Network.OFF)
     if options.model in BUILT_IN:
         return chosen_runtime(options.runtime, *wanted, note=told.note, progress=told.progress)
     path = Path(options.model)
@@ -78,6 +82,11 @@ def make_tracker(options: Options, *, live: bool, runtime: AnyRuntime | None = N
     """The driver's tracker for the model that ``runtime`` runs; only live use smooths over time."""
     settings = TrackerSettings(landmarks=options.tracker, live=live)
     return PaperTracker(runtime, settings) if isinstance(runtime, PaperRuntime) else Tracker(settings)
+
+
+def wants_credentials(options: Options) -> bool:
+    """Whether video files are to be signed as synthetic: where that is possible, unless ``--no-mark``."""
+    return options.web.mark and available()
 
 
 def make_gains(options: Options) -> Gains:

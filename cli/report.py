@@ -77,13 +77,14 @@ def _percentile(values: Iterable[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
-def print_summary(console: Console, times: StageTimes, results: list[str]) -> None:
-    """The table, the number of frames, and where the results are."""
+def print_summary(console: Console, times: StageTimes, results: list[str], overtaken: int = 0) -> None:
+    """The table, the number of frames, how many were overtaken by newer ones, and where the results are."""
     if not times.frames:
         return
     console.print(times.table())
     count = "1 frame" if times.frames == 1 else f"{times.frames} frames"
-    _line(console, f"{count} in {times.seconds:.1f} s")
+    late = f"; {overtaken} more were overtaken by newer ones" if overtaken else ""
+    _line(console, f"{count} in {times.seconds:.1f} s{late}")
     for result in results:
         _line(console, result)
 

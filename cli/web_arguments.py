@@ -43,14 +43,14 @@ def take_web(found: MutableMapping[str, Any]) -> WebOptions:
     """
     taken = {field.name: found.pop(field.name) for field in fields(WebOptions)}
     taken["ice_servers"] = tuple(taken["ice_servers"] or ())
-    given = [name for name, value in taken.items() if value != DEFAULTS.get(name)]
+    # --no-mark is for the files of every kind of run, too.
+    given = [name for name, value in taken.items() if value != DEFAULTS.get(name) and name != "mark"]
     taken["host"] = taken["host"] or "127.0.0.1"
     taken["port"] = 8080 if taken["port"] is None else taken["port"]
     taken["max_sessions"] = taken["max_sessions"] or 4
     options = WebOptions(**taken)
     if given and not options.wanted:
         name = given[0].replace("_", "-").replace("ice-servers", "ice-server")
-        name = "no-mark" if name == "mark" else name
         raise MienError(f"--{name} is for the web server. Add --webrtc.")
     return options
 
@@ -78,7 +78,10 @@ def add_web(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--key", metavar="PEM", type=Path, help="private key of the certificate")
     group.add_argument("--max-sessions", metavar="N", type=_sessions, help="drivers at the same time (4)")
     group.add_argument(
-        "--no-mark", dest="mark", action="store_false", help="no word 'synthetic' on the pictures"
+        "--no-mark",
+        dest="mark",
+        action="store_false",
+        help="no word 'synthetic' on the pictures sent, no content credentials in files",
     )
     group.add_argument("--log-json", action="store_true", help="log JSON lines")
     group.add_argument("--publish", metavar="URL", help="send the avatar to this WHIP endpoint (an SFU)")

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from cli.arguments import CROP_SIDE, Options
+from cli.live_speed import share_speed
 from cli.parts import make_gains, make_runtime, portrait_landmarker
 from engine.avatar import Avatar
 from engine.landmarks import Landmarker, make_landmarker
@@ -62,6 +63,7 @@ class EngineTheatre:
         runtime: Any = make_runtime(self._options)
         if not isinstance(runtime, Runtime):
             raise MienError("--webrtc draws with the live model alone. Leave out --model.")
+        share_speed(runtime, self._options)
         self._runtime = runtime
         self._owner = ModelOwner(runtime, self._make_landmarker, self._side)
 

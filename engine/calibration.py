@@ -39,6 +39,9 @@ QUIET = 0.02
 QUIET_S = 0.5
 """Seconds for which a face must be neutral, frontal and quiet."""
 
+SPACING_S = QUIET_S / 20
+"""Least seconds between the frames of a quiet face that are kept: no camera is too fast for the memory."""
+
 BETTER = 0.8
 """An acceptable reference is replaced only by one whose expression is smaller by this factor."""
 
@@ -116,7 +119,7 @@ class AutoReference:
 
     def __init__(self, neutral: Neutral | None = None) -> None:
         self._neutral = neutral
-        self._looks: deque[_Look] = deque(maxlen=64)
+        self._looks: deque[_Look] = deque()
         self.done = False
 
     def look(self, face: Face | None, time: float, reference: Face | None) -> bool:
@@ -132,16 +135,16 @@ class AutoReference:
         if face is None or not (is_frontal(face) and is_neutral(face, self._neutral)):
             self._looks.clear()
             return False
-        self._looks.append(_Look(time, face.landmarks))
-        while time - self._looks[0].time > 1.5 * QUIET_S:
+        if not self._looks or time - self._looks[-1].time >= SPACING_S:
+            self._looks.append(_Look(time, face.landmarks))
+        while len(self._looks) > 1 and time - self._looks[1].time >= QUIET_S:
             self._looks.popleft()
-        if time - self._looks[0].time < QUIET_S or not self._quiet():
+        if time - self._looks[0].time < QUIET_S or not self._quiet(face.landmarks):
             return False
         self.done = True
         return reference is None or self._improves(face, reference)
 
-    def _quiet(self) -> bool:
-        now = self._looks[-1].landmarks
+    def _quiet(self, now: Floats) -> bool:
         size = float(np.ptp(now[:, :2], axis=0).max())
         moved = max(float(np.abs(now[:, :2] - look.landmarks[:, :2]).mean()) for look in self._looks)
         return moved <= QUIET * size

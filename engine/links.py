@@ -42,6 +42,7 @@ class Link(Generic[T]):
 
     Attributes:
         dropped: how many items made room for newer ones.
+        forgotten: how many were in it when it was aborted.
         waited: seconds that the item taken last had spent in the link.
     """
 
@@ -49,7 +50,7 @@ class Link(Generic[T]):
         if capacity < 1:
             raise ValueError("a link holds at least one item")
         self.policy, self.capacity = policy, capacity
-        self.dropped = 0
+        self.dropped = self.forgotten = 0
         self.waited = 0.0
         self._items: deque[tuple[float, T]] = deque()
         self._changed = threading.Condition()
@@ -122,5 +123,6 @@ class Link(Generic[T]):
         """Close, and forget what is in it."""
         with self._changed:
             self._closed = True
+            self.forgotten += len(self._items)
             self._items.clear()
             self._changed.notify_all()

@@ -18,6 +18,7 @@ from engine.motion import Gains, Motion
 from engine.reference_search import oddity, unlikeness
 from engine.renderer import Planned, Renderer
 from engine.runtime.base import Runtime
+from engine.seldom import Seldom
 from engine.session import Session
 from engine.tracker import Tracker, TrackerSettings
 from engine.types import Face, Frame, Image, MienError, Rendered
@@ -79,6 +80,7 @@ class LiveSession:
         self._commands: deque[Callable[[], None]] = deque()
         self._search: _Search | None = None
         self._asked: set[Future[str | None]] = set()
+        self._trouble = Seldom(LOG)
         self._last: Image | None = None
         self._ended = False
         self.tracking = False
@@ -161,7 +163,7 @@ class LiveSession:
             rendered = self._session.play(driven.frame, driven.motion)
         except Exception:
             # The other drivers' pictures come from this thread too.
-            LOG.exception("a picture could not be rendered")
+            self._trouble.exception("a picture could not be rendered")
             return
         self.finish(driven, rendered, 1000 * (perf_counter() - start))
 
@@ -172,7 +174,7 @@ class LiveSession:
         try:
             return self._renderer.plan(self._session.shown(driven.frame, driven.motion))
         except Exception:
-            LOG.exception("a picture could not be rendered")
+            self._trouble.exception("a picture could not be rendered")
             return None
 
     def finish(self, driven: Driven, rendered: Rendered, render_ms: float) -> None:
@@ -181,7 +183,7 @@ class LiveSession:
         try:
             self._deliver(replace(rendered, stage_ms=times))
         except Exception:
-            LOG.exception("a picture could not be delivered")
+            self._trouble.exception("a picture could not be delivered")
 
     def close(self) -> None:
         """End the tracking thread and leave the owner. Closing twice is allowed."""
@@ -237,7 +239,7 @@ class LiveSession:
                     self._track(make)
                 except Exception:
                     # One bad picture must not end a driver's stream; the next one is tried.
-                    LOG.exception("a picture could not be tracked")
+                    self._trouble.exception("a picture could not be tracked")
 
     def _track(self, make: Callable[[], Frame]) -> None:
         try:

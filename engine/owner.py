@@ -16,6 +16,7 @@ from engine.live_session import Driven, LiveSession
 from engine.motion import Gains
 from engine.renderer import draw_together
 from engine.runtime.base import AvatarCode, CardRuntime, Field, Runtime
+from engine.seldom import Seldom
 from engine.types import Floats, Image, Rendered
 
 T = TypeVar("T")
@@ -54,6 +55,7 @@ class ModelOwner:
         self._calls: deque[tuple[Callable[[], object], Future[object]]] = deque()
         self._spare: list[Landmarker] = []
         self._closed = False
+        self._trouble = Seldom(LOG)
         self.rounds = 0
         self.rendered = 0
         self._thread = threading.Thread(target=self._run, name="model owner", daemon=True)
@@ -159,7 +161,7 @@ class ModelOwner:
     def _render(self, batch: list[Driven]) -> None:
         runtime = self._runtime
         if len(batch) > 1 and runtime.batch > 1 and isinstance(runtime, CardRuntime):
-            _render_together(runtime, batch)
+            _render_together(runtime, batch, self._trouble)
         else:
             for driven in batch:
                 driven.session.render(driven)
@@ -187,7 +189,7 @@ class ModelOwner:
             self._changed.wait(left)
 
 
-def _render_together(runtime: CardRuntime, batch: list[Driven]) -> None:
+def _render_together(runtime: CardRuntime, batch: list[Driven], trouble: Seldom) -> None:
     start = perf_counter()
     plans = [(driven, plan) for driven in batch if (plan := driven.session.plan(driven)) is not None]
     if not plans:
@@ -196,12 +198,12 @@ def _render_together(runtime: CardRuntime, batch: list[Driven]) -> None:
         found = draw_together(runtime, [plan for _, plan in plans])
     except Exception:
         # Which driver's motion it was is not known; the others must not lose their pictures by it.
-        LOG.exception("pictures could not be drawn together")
+        trouble.exception("pictures could not be drawn together")
         for driven, plan in plans:
             try:
                 (rendered,) = draw_together(runtime, [plan])
             except Exception:
-                LOG.exception("a picture could not be rendered")
+                trouble.exception("a picture could not be rendered")
             else:
                 driven.session.finish(driven, rendered, 1000 * (perf_counter() - start))
         return

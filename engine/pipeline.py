@@ -6,6 +6,7 @@ the others is said where a link is made (:class:`engine.links.Policy`).
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -20,6 +21,7 @@ In = TypeVar("In")
 Out = TypeVar("Out")
 Command = Callable[[], None]
 _Self = TypeVar("_Self", bound="Pipeline")
+LOG = logging.getLogger("mien.engine")
 
 STUCK_S = 2.0
 """Seconds to wait for a stage's end; a driver can hang in a read for ever and must not hold up the exit."""
@@ -48,6 +50,11 @@ class Stage:
         self._commands: deque[Command] = deque()
         self._lane = threading.Lock()
         self._over = False
+
+    @property
+    def running(self) -> bool:
+        """Whether its thread is at work."""
+        return self.thread is not None and self.thread.is_alive()
 
     def tell(self, command: Command) -> bool:
         """Have ``command`` run in this stage's thread before its next item; never dropped, in order.
@@ -116,6 +123,7 @@ class Pipeline:
         self._stops: list[Callable[[], None]] = []
         self._on_fault = on_fault
         self._lock = threading.Lock()
+        self._starting = threading.Lock()
         self._error: MienError | None = None
         self._ending, self._stopping = threading.Event(), threading.Event()
 
@@ -157,7 +165,7 @@ class Pipeline:
 
         Args:
             required: whether its failure ends the pipeline.
-            finish: called last in its thread, also after a failure.
+            finish: called last in its thread, also after a failure, whose error counts before its own.
         """
         stage = Stage(name, required, inlet, outlets)
 
@@ -186,16 +194,20 @@ class Pipeline:
         return stage
 
     def _live(self, stage: Stage, run: Callable[[], None], finish: Callable[[], None] | None) -> None:
+        def work() -> None:
+            run()
+            stage.end_lane()
+
         try:
-            try:
-                run()
-                stage.end_lane()
-            finally:
-                if finish is not None:
-                    finish()
-        except Exception as error:
-            stage.refuse()
-            self._failed(stage, error)
+            error = _error_of(work)
+            if finish is not None and (later := _error_of(finish)) is not None:
+                if error is not None:
+                    # It mostly follows from the first one, and would hide it.
+                    LOG.info("the %s stage could not finish after its failure", stage.name, exc_info=later)
+                error = error or later
+            if error is not None:
+                stage.refuse()
+                self._failed(stage, error)
         finally:
             # Upstream may still be giving: its link must not fill up or make it wait.
             if stage.inlet is not None:
@@ -218,16 +230,19 @@ class Pipeline:
     @property
     def running(self) -> bool:
         """Whether any stage is at work."""
-        return any(stage.thread is not None and stage.thread.is_alive() for stage in self.stages)
+        return any(stage.running for stage in self.stages)
 
     def start(self) -> None:
         """Start every stage; those that take first, so that nothing is dropped for want of a taker."""
-        if self._stopping.is_set():
-            return
-        for stage, run in reversed(list(zip(self.stages, self._runs, strict=True))):
-            if stage.thread is None:
-                stage.thread = threading.Thread(target=run, name=stage.name, daemon=True)
-                stage.thread.start()
+        # A stop comes before all of them or after: whom it waits for must be known, and be running.
+        with self._starting:
+            if self._stopping.is_set():
+                return
+            for stage, run in reversed(list(zip(self.stages, self._runs, strict=True))):
+                if stage.thread is None:
+                    thread = threading.Thread(target=run, name=stage.name, daemon=True)
+                    thread.start()
+                    stage.thread = thread
 
     def stop(self) -> None:
         """End every stage, forgetting what is under way.  Any thread, any number of times, started or not."""
@@ -243,9 +258,10 @@ class Pipeline:
 
     def _halt(self) -> None:
         self.end()
-        if self._stopping.is_set():
-            return
-        self._stopping.set()
+        with self._starting:
+            if self._stopping.is_set():
+                return
+            self._stopping.set()
         for stage in self.stages:
             if stage.inlet is not None:
                 stage.inlet.abort()
@@ -278,13 +294,27 @@ class Pipeline:
             raise error
 
     def __enter__(self: _Self) -> _Self:
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            # Ctrl-C amid the start, or no thread to be had: nobody else would stop those that run already.
+            self.stop()
+            raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self.stop()
         if kind is None:
             self.raise_error()
+
+
+def _error_of(work: Callable[[], None]) -> Exception | None:
+    """What ``work`` raised, if anything."""
+    try:
+        work()
+    except Exception as error:
+        return error
+    return None
 
 
 def _in_words(stage: Stage, error: Exception) -> MienError:

@@ -27,6 +27,9 @@ class AvatarRenderer(Protocol):
     @property
     def size(self) -> tuple[int, int]: ...
 
+    @property
+    def behind(self) -> bool: ...
+
     def set_avatar(self, avatar: Avatar) -> None: ...
 
     def render(self, motion: Motion) -> Rendered: ...
@@ -78,6 +81,7 @@ class Renderer:
 
     def __init__(self, avatar: Avatar, runtime: Runtime | None = None, crop: int | None = None) -> None:
         self.runtime = runtime or default_runtime()
+        self._draws = self.runtime.for_driver()
         self._crop = crop
         self.avatar = avatar
         self._canvas = make_canvas(avatar, crop)
@@ -90,6 +94,11 @@ class Renderer:
     def size(self) -> tuple[int, int]:
         """Width and height of the results."""
         return self._canvas.size(self._crop)
+
+    @property
+    def behind(self) -> bool:
+        """Whether the last motion, rendered once more, would come out better."""
+        return self._draws.behind
 
     def plan(self, motion: Motion) -> Planned:
         """What :meth:`render` would draw."""
@@ -106,9 +115,7 @@ class Renderer:
             return draw_together(self.runtime, [plan])[0]
         start = perf_counter()
         drawing = plan.drawing
-        field = self.runtime.render(
-            drawing.code, drawing.source_points, drawing.driving_points, drawing.dense
-        )
+        field = self._draws.render(drawing.code, drawing.source_points, drawing.driving_points, drawing.dense)
         modelled = perf_counter()
         image = compose(drawing.canvas, field)
         done = perf_counter()

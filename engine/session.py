@@ -45,7 +45,7 @@ class Session:
         gains: how much of the motion is taken over; may be replaced at any time.
         on_motion: called with every frame's measured motion (None: no face), before the gains.
         skip_still: give the last picture again where nothing has moved since (the same array: for live use,
-            where nobody writes into it).
+            where nobody writes into it), drawn anew when a network beside has found out more about it.
 
     :meth:`track` and :meth:`draw` are the two halves of :meth:`step`; each may have a thread of its own.
 
@@ -111,11 +111,23 @@ class Session:
         return apply_gains(shown, self.gains)
 
     def _render(self, motion: Motion) -> Rendered:
-        if self._stillness is None:
+        still = self._stillness
+        if still is None:
             return self.renderer.render(motion)
-        if self._last is not None and not self._stillness.moved(motion, self.renderer.avatar):
-            self.skipped += 1
-            self._last = Rendered(self._last.image, motion.index, motion.captured_ns, motion.time)
-        else:
+        moved = still.moved(motion, self.renderer.avatar)
+        if self._last is None or still.drawn is None or moved:
             self._last = self.renderer.render(motion)
+            return self._last
+        if self._behind:
+            # The very motion drawn last, so that a network beside sees when it has nothing more to add.
+            last = self.renderer.render(still.drawn)
+        else:
+            self.skipped += 1
+            last = replace(self._last, stage_ms={})
+        self._last = replace(last, index=motion.index, captured_ns=motion.captured_ns, time=motion.time)
         return self._last
+
+    @property
+    def _behind(self) -> bool:
+        """Whether the last picture lacks what a network beside has found out since."""
+        return self.renderer.behind

@@ -20,21 +20,24 @@ class Stillness:
     """Compares every motion with the last one that was drawn, so that slow movement adds up and is drawn.
 
     Motions with a network's own key points (the paper preset) always count as moved.
+
+    Attributes:
+        drawn: the motion that was drawn last.
     """
 
     def __init__(self) -> None:
-        self._drawn: Motion | None = None
+        self.drawn: Motion | None = None
         self._avatar: Avatar | None = None
 
     def moved(self, motion: Motion, avatar: Avatar) -> bool:
         """Whether to draw ``motion`` on ``avatar``; if so it is what the next ones are compared with."""
-        last = self._drawn
+        last = self.drawn
         comparable = last is not None and motion.shape is last.shape and motion.keys is None
         if last is not None and comparable and self._avatar is avatar:
             limit = STILL_PX / avatar.geometry.unit
             if _head_difference(motion.head, last.head) < limit and _difference(motion, last) < limit:
                 return False
-        self._drawn, self._avatar = motion, avatar
+        self.drawn, self._avatar = motion, avatar
         return True
 
 

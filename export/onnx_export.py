@@ -12,7 +12,6 @@ import hashlib
 import io
 import warnings
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -187,27 +186,3 @@ def build(model: LiveModel, *, untrained: bool) -> tuple[bytes, bytes]:
         _halve_weights(proto)
         strip(proto, keep, {**metadata, "part": part})
     return encoder.SerializeToString(deterministic=True), renderer.SerializeToString(deterministic=True)
-
-
-def load_weights(path: Path, config: LiveConfig | None = None) -> LiveModel:
-    """A trained model from a ``.safetensors`` file; its configuration is in the file's metadata, if any."""
-    from safetensors import SafetensorError, safe_open
-    from safetensors.torch import load_file
-
-    from engine.types import MienError
-
-    try:
-        with safe_open(path, framework="pt") as file:
-            text = (file.metadata() or {}).get("config")
-        if config is None and text:
-            config = LiveConfig.from_json(text)
-        model = LiveModel(config).eval()
-        model.load_state_dict(load_file(path))
-    except (OSError, SafetensorError) as error:
-        raise MienError(f"{path}: cannot read weights: {error}") from error
-    except (RuntimeError, TypeError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        raise MienError(
-            f"{path}: not weights of the live model (version {MODEL_VERSION}): {reason}"
-        ) from error
-    return model

@@ -41,8 +41,9 @@ def exported_parts(weights: Path | None) -> dict[str, bytes]:
         paper_onnx.check(paper_onnx.measure(paper, built))
         return {f"paper-{name}": content for name, content in built.items()}
     from export import onnx_export, parity
+    from train.model.weights import load_live
 
-    source = onnx_export.untrained_model() if weights is None else onnx_export.load_weights(weights)
+    source = onnx_export.untrained_model() if weights is None else load_live(weights)
     model = onnx_export.deployable(source)
     encoder, renderer = onnx_export.build(model, untrained=weights is None)
     parity.measure(model, encoder, renderer).check()

@@ -75,8 +75,11 @@ def open_sink(
     audio_from: Path | None = None,
     lossless: bool = False,
     quality: int = QUALITY,
+    credentials: bool = False,
 ) -> Sink:
     """A :class:`~streams.video_file.VideoFileSink`, or a folder sink where ``path`` names a folder.
+
+    ``credentials`` are for video files; the pictures of a folder are not signed one by one.
 
     Raises:
         MienError: when nothing can be written there, or it would overwrite ``audio_from``.
@@ -95,6 +98,7 @@ def open_sink(
         audio_from=audio_from,
         lossless=lossless,
         quality=quality,
+        credentials=credentials,
     )
 
 

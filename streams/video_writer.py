@@ -26,6 +26,7 @@ from streams.ffmpeg import (
     av,
 )
 from streams.palette import Palette
+from streams.provenance import add_credentials
 from streams.sink import Sink, check_writable_parent, same_file, write_failure
 
 FRAME_DURATION_FLAG = 1 << 8  # AV_CODEC_FLAG_FRAME_DURATION: "trust the duration of my frames"
@@ -48,6 +49,7 @@ class VideoFileSink(Sink):
         audio_from: file whose sound is carried over, in step with picture times counted from that file.
         lossless: every pixel is kept exactly (RGB H.264 in MP4 and MOV, FFV1 in MKV and AVI, VP9 in WebM).
         quality: constant rate factor of H.264, lower is better; ignored when lossless.
+        credentials: sign the file as synthetic (:mod:`streams.provenance`); what prevents it is a note.
 
     Raises:
         MienError: unknown extension, unwritable place, or a target that is the file the sound comes from.
@@ -63,8 +65,10 @@ class VideoFileSink(Sink):
         audio_from: Path | None = None,
         lossless: bool = False,
         quality: int = QUALITY,
+        credentials: bool = False,
     ) -> None:
         self.notes = []
+        self._credentials = credentials
         self._path = Path(path)
         self._size = (width, height)
         self._rate = Fraction(fps).limit_denominator(1001)
@@ -188,6 +192,9 @@ class VideoFileSink(Sink):
             raise MienError(f"No picture was written, so {self._path.name} was not made.")
         self._guarded(self._finish)
         self._done = True
+        # Only now that the file is in its place: nothing that happens here can lose it.
+        if self._credentials and (problem := add_credentials(self._path)) is not None:
+            self.notes.append(problem)
 
     def _finish(self) -> None:
         held = self._held

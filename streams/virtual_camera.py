@@ -179,7 +179,8 @@ class VirtualCameraSink(Sink):
     def _lose(self, error: Exception) -> None:
         self._close_device()
         self.lost, self._again = True, time.monotonic() + RETRY_S
-        self._say(f"the virtual camera {self.device} is gone ({error}); it is opened again when it is back")
+        reason = _one_line(error)
+        self._say(f"the virtual camera {self.device} is gone ({reason}); it is opened again when it is back")
 
     def _back(self) -> bool:
         if time.monotonic() < self._again:
@@ -202,8 +203,15 @@ class VirtualCameraSink(Sink):
 
     def _close_device(self) -> None:
         camera, self._camera = self._camera, None
-        if camera is not None:
+        if camera is None:
+            return
+        try:
             camera.close()
+        except Exception as error:
+            # Whatever a driver says about a camera that nobody wants any more: pictures go to others too.
+            # pyvirtualcam keeps it and would try again in its __del__, with a traceback.
+            camera._backend = None
+            self._say(f"the virtual camera {self.device} did not close ({_one_line(error)})")
 
     def close(self) -> None:
         """Free the camera; programs that use it see it end."""
@@ -215,9 +223,13 @@ class VirtualCameraSink(Sink):
         self.close()
 
 
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
 def _refusal(device: str | None, error: Exception) -> str:
     """Why a virtual camera did not open, and what to do."""
-    reason = " ".join(str(error).split())
+    reason = _one_line(error)
     present, text = virtual_camera_status(has_package=True)
     if present and device is not None:
         known = ", ".join(path for path, _ in loopback_devices())

@@ -13,7 +13,7 @@ import pytest
 
 from engine.avatar import Avatar
 from engine.landmarks import Landmarker, make_landmarker
-from engine.runtime import Runtime, default_runtime
+from engine.runtime import Network, Runtime, default_runtime
 from engine.types import Image
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -37,6 +37,15 @@ def read_clip(path: Path, limit: int = 10_000) -> list[Image]:
             if len(frames) == limit:
                 break
     return frames
+
+
+@pytest.fixture(scope="session", autouse=True)
+def settings_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A user's settings (the key that signs recordings) are made in here, and not in the person's home."""
+    folder = tmp_path_factory.mktemp("settings")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CONFIG_HOME", str(folder))
+        yield folder
 
 
 @pytest.fixture(scope="session")
@@ -70,6 +79,13 @@ def landmarker() -> Iterator[Landmarker]:
 
 @pytest.fixture(scope="session")
 def runtime() -> Runtime:
+    """The warp alone: most tests are about what moves where, and the network would take their time."""
+    return default_runtime(threads=2, network=Network.OFF)
+
+
+@pytest.fixture(scope="session")
+def whole_runtime() -> Runtime:
+    """What ships, with its network."""
     return default_runtime(threads=2)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +15,12 @@ from engine.benchmark import compare as comparing
 from engine.benchmark.__main__ import main
 from engine.benchmark.arguments import parse
 from engine.benchmark.driver import Camera
-from engine.benchmark.measure import Spread
+from engine.benchmark.measure import HandOver, Spread
 from engine.benchmark.plot import draw_latency
+from engine.benchmark.report import write_json
+from engine.live import Shown
 from engine.samples import Samples
-from engine.types import MienError
+from engine.types import Frame, MienError, Rendered
 
 
 def test_a_paced_camera_keeps_its_pace_and_never_gives_the_same_array() -> None:
@@ -63,6 +67,64 @@ def test_the_soak_says_how_latency_and_memory_changed(
     live = json.loads(said.out)["live"]
     assert live["first_ms"] > 0 and live["last_ms"] > 0 and abs(live["memory_growth_mb"]) < 200
     assert "of the last" in said.err and (tmp_path / "mien-benchmark.png").stat().st_size > 5000
+
+
+def test_a_run_of_hours_keeps_its_first_minute_for_comparison() -> None:
+    now = 0
+    hand_over = HandOver(remembered=3000, clock=lambda: now)
+    picture = np.zeros((2, 2, 3), np.uint8)
+    for number in range(12_000):  # at 10 pictures a second, 20 minutes
+        late = 40.0 if number < 600 else 80.0
+        now = number * 100_000_000
+        rendered = Rendered(picture, number, now - round(late * 1e6), number / 10)
+        hand_over(Shown(rendered, Frame(picture, number, now, number / 10), None, False))
+    times, latencies = np.array(hand_over.track()).T
+    assert (np.diff(times) > 0).all() and len(times) == 600 + 3000
+    assert times[0] == 0 and times[599] == pytest.approx(59.9) and times[-1] == pytest.approx(1199.9)
+    assert np.median(latencies[times < 60]) == 40.0 and np.median(latencies[times > 1140]) == 80.0
+
+
+def test_what_a_short_run_keeps_is_every_picture_once() -> None:
+    now = 0
+    hand_over = HandOver(clock=lambda: now)
+    picture = np.zeros((2, 2, 3), np.uint8)
+    assert hand_over.track() == []
+    for number in range(900):
+        now = number * 100_000_000
+        rendered = Rendered(picture, number, now, number / 10)
+        hand_over(Shown(rendered, Frame(picture, number, now, number / 10), None, False))
+    assert [time for time, _ in hand_over.track()] == pytest.approx([n / 10 for n in range(900)])
+
+
+def test_results_are_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old, link = tmp_path / "old.json", tmp_path / "link.json"
+    old.write_text("{}")
+    link.symlink_to(old)
+    write_json(str(link), {"fps": 30.0})
+    assert link.is_symlink() and json.loads(old.read_text()) == {"fps": 30.0}
+
+    def full(path: Path, data: bytes) -> int:
+        with path.open("wb") as file:
+            file.write(data[:5])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(MienError, match=r"link\.json cannot be written \(No space left on device\)"):
+        write_json(str(link), {"fps": 60.0})
+    assert json.loads(old.read_text()) == {"fps": 30.0}, "the older figures stay"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link.json", "old.json"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_pipe_gets_the_figures_and_stays_a_pipe(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    read: list[str] = []
+    reader = threading.Thread(target=lambda: read.append(pipe.read_text()), daemon=True)
+    reader.start()
+    write_json(str(pipe), {"fps": 30.0})
+    reader.join(30)
+    assert json.loads(read[0]) == {"fps": 30.0} and pipe.is_fifo()
 
 
 def test_runtimes_take_turns_and_ratios_are_to_the_last(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import json
+import threading
 from dataclasses import replace
 from math import cos, radians, sin
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from conftest import read_clip
 
+from cli.gallery import Gallery
 from cli.live_calibration import Calibration
+from cli.live_loop import LiveLoop, News
 from engine.avatar import Avatar
 from engine.calibration import AutoReference, Newcomer, is_frontal, is_neutral, shape_difference
 from engine.landmarks import Landmarker, make_landmarker
 from engine.landmarks.topology import BLENDSHAPE_NAMES
+from engine.links import Policy
+from engine.live import LivePipeline
 from engine.profile import Profile, load_profile, profile_path, save_profile
 from engine.runtime import Network, default_runtime
 from engine.session import Tracked
@@ -63,6 +69,24 @@ def test_a_neutral_quiet_frontal_face_becomes_the_reference_once(faces: list[Fac
     taken = [n for n in range(60) if auto.look(calm(face), n / 30, first)]
     assert taken == [15], "after half a second, and never again"
     assert auto.done
+
+
+@pytest.mark.parametrize("rate", [4, 30, 120, 240, 1000])
+def test_half_a_second_of_rest_is_enough_at_any_frame_rate(faces: list[Face], rate: int) -> None:
+    auto, face = AutoReference(), calm(faces[0])
+    taken = [n for n in range(2 * rate) if auto.look(face, n / rate, smiling(face))]
+    assert len(taken) == 1 and 0.5 <= taken[0] / rate <= 0.53
+
+
+@pytest.mark.parametrize("rate", [30, 240, 1000])
+def test_a_face_that_drifts_is_not_at_rest_at_any_frame_rate(faces: list[Face], rate: int) -> None:
+    auto, face = AutoReference(), calm(faces[0])
+    size = float(np.ptp(face.landmarks[:, :2], axis=0).max())
+    for n in range(2 * rate):
+        # A tenth of the face's size a second: each frame of a fast camera looks like the one before.
+        moved = replace(face, landmarks=face.landmarks + np.float32(0.1 * size * n / rate))
+        assert not auto.look(moved, n / rate, smiling(face))
+    assert len(auto._looks) < 40, "and what is remembered does not grow with the rate"
 
 
 @pytest.mark.parametrize("why", ["smile", "turn", "moving", "gone"])
@@ -152,6 +176,46 @@ def test_a_live_run_saves_the_profile_when_its_reference_is_set(
         assert told == ["neutral face found: reference set"] and tracker.reference is not None
         assert calibration.ghost is not None and calibration.ghost.image is image
         assert Calibration(tracker, told.append, "me", "Camera 0").remembered
+
+
+def test_f_amid_the_look_at_a_frame_leaves_the_profile_alone(
+    faces: list[Face], carphone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, avatar: Avatar
+) -> None:
+    """The neutral face that is remembered is never one that F only stopped the search at."""
+    monkeypatch.setattr("engine.profile.profile_folder", lambda: tmp_path)
+    image, told = read_clip(carphone, 1)[0], []
+    looking, pressed = threading.Event(), threading.Event()
+    look = AutoReference.look
+
+    def slowly(auto: AutoReference, face: Face | None, time: float, reference: Face | None) -> bool:
+        looking.set()
+        pressed.wait(60)
+        return look(auto, face, time, reference)
+
+    monkeypatch.setattr(AutoReference, "look", slowly)
+    with Tracker() as tracker:
+        tracker.set_reference(image, smiling(faces[0]))
+        calibration = Calibration(tracker, told.append, "me", "Camera 0")
+        session = SimpleNamespace(
+            track=lambda frame: Tracked(frame, smiling(faces[0]), None, 0.0),
+            draw=lambda tracked: None,
+            renderer=SimpleNamespace(avatar=avatar, set_avatar=lambda _: None),
+            lost=False,
+        )
+        live = LivePipeline(
+            [Frame(image, n, 0, n / 30) for n in range(3)],
+            session,  # type: ignore[arg-type]
+            policy=Policy.WAIT,
+            watch=calibration.watch,
+        )
+        loop = LiveLoop(live, Gallery([], None, None, session.renderer), calibration, None, News())  # type: ignore[arg-type]
+        live.start()
+        assert looking.wait(60)
+        loop._obey(ord("F"))
+        pressed.set()
+        assert live.wait(60)
+    assert calibration._auto.done, "F has ended the search"
+    assert told == [] and list(tmp_path.iterdir()) == []
 
 
 def test_the_speed_is_measured_once_and_remembered(

@@ -17,6 +17,7 @@ from export import onnx_export, parity
 from export.__main__ import main
 from export.targets import write
 from train.model import LiveConfig, LiveModel
+from train.model.weights import load_live
 
 
 @pytest.fixture(scope="module")
@@ -101,9 +102,7 @@ def test_trained_weights_export_with_parity(tmp_path: Path, capsys: pytest.Captu
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["live-encoder.onnx", "live-renderer.onnx"]
     found = metadata(onnx.load(tmp_path / "out" / "live-renderer.onnx"))
     assert found["untrained"] == "false"
-    assert found["weights_sha256"] == onnx_export.weights_sha256(
-        onnx_export.deployable(onnx_export.load_weights(weights))
-    )
+    assert found["weights_sha256"] == onnx_export.weights_sha256(onnx_export.deployable(load_live(weights)))
 
 
 def test_parity_notices_other_weights(exported: tuple[LiveModel, bytes, bytes]) -> None:

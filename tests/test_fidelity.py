@@ -170,7 +170,7 @@ SUBTLE = {"c177dd4bbc_0": (100, 130), "95627a6443_0": (70, 100), "45711ed965_0":
 @pytest.mark.slow
 @pytest.mark.parametrize("clip", SUBTLE)
 def test_real_subtle_motion_is_carried_over_faithfully(
-    clip: str, avatar: Avatar, runtime: Runtime, landmarker: Landmarker
+    clip: str, avatar: Avatar, whole_runtime: Runtime, landmarker: Landmarker
 ) -> None:
     path = SHARED / "clips" / f"{clip}.mp4"
     if not path.exists():
@@ -179,7 +179,7 @@ def test_real_subtle_motion_is_carried_over_faithfully(
     frames = read_clip(path, last)[first:]
     face = landmarker.detect(frames[0])[0]
     real = Driver(frames, face, motion_of(frames, face))
-    found = compare(real.motion, driven(real, avatar, runtime))
+    found = compare(real.motion, driven(real, avatar, whole_runtime))
     print(clip, found.correlation, found.gain, found.jitter)
     assert found.correlation >= 0.80
     assert found.gain >= 0.65
@@ -228,7 +228,7 @@ def landmark_distance(
 
 @pytest.mark.slow
 def test_large_motion_is_no_worse_than_the_landmarks_by_landmark_distance(
-    runtime: Runtime, landmarker: Landmarker
+    whole_runtime: Runtime, landmarker: Landmarker
 ) -> None:
     distances = []
     for clip, first in LARGE.items():
@@ -236,7 +236,7 @@ def test_large_motion_is_no_worse_than_the_landmarks_by_landmark_distance(
         if not path.exists():
             pytest.skip("the clips are not beside this checkout")
         frames = read_clip(path, first + 40)[first::3]
-        distances.append([landmark_distance(frames, how, runtime, landmarker) for how in (True, False)])
+        distances.append([landmark_distance(frames, how, whole_runtime, landmarker) for how in (True, False)])
         print(clip, distances[-1])
     refined, landmarks = np.mean(distances, axis=0)
     assert refined <= 1.02 * landmarks

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -22,6 +23,7 @@ import run_live
 from cli.gallery import Gallery
 from cli.live_loop import ESCAPE, KEYS, with_inset
 from cli.recorder import Recorder, fit_into
+from engine.avatar import Avatar
 from engine.landmarks import Landmarker
 from engine.runtime import Runtime
 from engine.types import Image
@@ -214,6 +216,32 @@ def test_numbers_switch_portraits_and_the_recording_goes_on(
     assert any(image[:20].max() == 0 for image in kept), "the wider portrait lies whole in the recording"
 
 
+def test_a_portrait_that_fails_for_no_known_reason_is_one_line_and_the_next_one_comes(
+    gallery: Path, avatar: Avatar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def prepare(path: Path, *_: object) -> Avatar:
+        if path.name == "me2.png":
+            raise ValueError("cannot reshape\narray")
+        return avatar
+
+    monkeypatch.setattr("cli.gallery.load_avatar", prepare)
+    shown: list[Avatar] = []
+    renderer = SimpleNamespace(set_avatar=shown.append, runtime=None)
+    found = Gallery([gallery / "me2.png", gallery / "me10.png"], None, None, renderer)  # type: ignore[arg-type]
+    told = []
+    for number in (1, 2):
+        found.want(number)
+        assert found._pending is not None
+        found._pending[1].exception(60)
+        told.append(found.poll())
+    found.close()
+    assert told == [
+        "me2.png cannot be used (ValueError: cannot reshape array); please report this",
+        "me10.png",
+    ]
+    assert shown == [avatar]
+
+
 def test_numbers_without_a_gallery_say_so(camera: FaceCamera) -> None:
     Window.script, Window.last = {2: "1", 4: "0", 5: "q"}, 6
     assert mien() == 0
@@ -342,6 +370,69 @@ def test_the_recorder_counts_from_its_first_picture() -> None:
     for moment in (3.0, 3.04, 3.5):
         recorder.write(np.zeros((48, 64, 3), np.uint8), moment)
     assert [time for _, time in sink.taken] == pytest.approx([0, 0.04, 0.5])
+
+
+class Disk(Sink):
+    """A recording on a disk that stops answering, at a picture or at the end, until ``answers`` is set."""
+
+    def __init__(self, hangs_at: str) -> None:
+        self.notes, self.hangs_at = [], hangs_at
+        self.answers, self.hanging = threading.Event(), threading.Event()
+        self.intruders: list[str] = []
+        self.pictures = 0
+
+    def _enter(self, what: str) -> None:
+        if self.hanging.is_set():
+            self.intruders.append(what)
+        if what == self.hangs_at and self.pictures > 3:
+            self.hanging.set()
+            self.answers.wait(300)
+
+    def write(self, image: Image, time: float) -> None:
+        self._enter("write")
+        self.pictures += 1
+
+    def close(self) -> None:
+        self._enter("close")
+
+    def abort(self) -> None:
+        self._enter("abort")
+
+
+@pytest.mark.parametrize("hangs_at", ["write", "close"])
+def test_a_disk_that_hangs_cannot_hold_up_the_end_and_what_is_lost_is_said(
+    camera: FaceCamera, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], hangs_at: str
+) -> None:
+    disk = Disk(hangs_at)
+    monkeypatch.setattr("cli.live_outputs.open_sink", lambda *_, **__: disk)
+    for name, seconds in (("live_loop.FLUSH_S", 0.5), ("recorder.CLOSE_S", 0.5), ("recorder.GIVE_UP_S", 0.1)):
+        monkeypatch.setattr(f"cli.{name}", seconds)
+    monkeypatch.setattr("engine.pipeline.STUCK_S", 0.5)
+    Window.last = 12
+    done: list[int] = []
+    run = threading.Thread(target=lambda: done.append(mien("--output", "out.mp4")), daemon=True)
+    run.start()
+    run.join(120)
+    assert done == [2], "it ends although the disk does not answer"
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and "The disk of out.mp4 does not answer" in said
+    assert f"{disk.pictures} pictures were given to it" in said
+    assert disk.intruders == [], "nobody else touches a file that a thread is in"
+    disk.answers.set()
+
+
+def test_pictures_that_a_recording_could_not_take_are_counted_in_one_line(
+    camera: FaceCamera, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    disk = Disk("write")
+    monkeypatch.setattr("cli.live_outputs.open_sink", lambda *_, **__: disk)
+    monkeypatch.setattr("cli.live_outputs.MOST_WAITING", 4)
+    Window.script, Window.last = {25: disk.answers.set}, 30
+    assert mien("--output", "out.mp4") == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if "are missing in out.mp4" in line]
+    assert len(lines) == 1
+    lost, of = (int(word) for word in lines[0].split() if word.isdigit())
+    assert lost >= 5 and of - lost == disk.pictures
 
 
 @pytest.mark.parametrize("shape", [(48, 64), (100, 100), (10, 200), (200, 10), (7, 7)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from time import monotonic, monotonic_ns, sleep
@@ -14,6 +15,7 @@ from engine.landmarks import make_landmarker
 from engine.motion import Gains
 from engine.owner import ModelOwner
 from engine.runtime import Runtime
+from engine.seldom import Seldom
 from engine.types import Frame, Image, MienError, Rendered
 
 
@@ -128,6 +130,24 @@ def test_whoever_waits_for_a_reference_is_told_when_there_will_be_none(
     session.close()
     assert third.cancelled() and session.take_reference().cancelled()
 
+    busy = owner.open(avatar, lambda _: None)
+    gate, begun = threading.Event(), threading.Event()
+
+    def slow() -> Frame:
+        begun.set()
+        gate.wait(60)
+        return frame(close_up, 0)
+
+    busy.put(slow)
+    begun.wait(60)
+    waiting = busy.take_reference(), busy.search_reference(60)
+    closing = threading.Thread(target=busy.close)
+    closing.start()
+    until(lambda: busy._ended)
+    gate.set()
+    closing.join(60)
+    assert all(future.cancelled() for future in waiting), "what was asked for, and never begun"
+
     faceless = owner.open(avatar, lambda _: None)
     search = faceless.search_reference(0.0)
     faceless.put(lambda: frame(np.zeros_like(close_up), 0))
@@ -172,6 +192,42 @@ def test_one_bad_picture_ends_nobodys_stream(owner: ModelOwner, avatar: Avatar, 
     session.put(lambda: frame(close_up, 1))
     until(lambda: seen)
     assert seen[0].index == 1
+
+
+def test_what_fails_with_every_picture_is_told_now_and_then(
+    owner: ModelOwner, avatar: Avatar, caplog: pytest.LogCaptureFixture
+) -> None:
+    session = owner.open(avatar, lambda _: None)
+    tried: list[int] = []
+
+    def broken(index: int) -> Frame:
+        tried.append(index)
+        raise ValueError("a picture that cannot be decoded")
+
+    for index in range(30):
+        session.put(lambda index=index: broken(index))
+        until(lambda index=index: len(tried) > index)
+    session.close()
+    told = [record for record in caplog.records if "could not be tracked" in record.message]
+    assert len(told) == 1 and told[0].exc_info is not None
+
+
+def test_the_next_line_counts_what_was_kept_back(caplog: pytest.LogCaptureFixture) -> None:
+    now = 0.0
+    trouble = Seldom(logging.getLogger("mien.engine"), lambda: now)
+    for seconds in range(25):
+        now = float(seconds)
+        for event in ("drawing failed", "tracking failed"):
+            try:
+                raise ValueError(event)
+            except ValueError:
+                trouble.exception(event)
+    assert [record.message for record in caplog.records if "drawing" in record.message] == [
+        "drawing failed",
+        "drawing failed (9 times more since the last such line)",
+        "drawing failed (9 times more since the last such line)",
+    ]
+    assert len(caplog.records) == 6
 
 
 def test_a_closed_session_frees_its_thread_and_lends_its_landmarker_on(

@@ -241,6 +241,91 @@ def test_start_and_stop_in_any_order(order: str) -> None:
     assert pipeline.wait(5) and not pipeline.running
 
 
+def test_a_stop_amid_the_start_finds_every_stage(monkeypatch: pytest.MonkeyPatch) -> None:
+    link: Link[int] = Link(Policy.NEWEST)
+    pipeline = Pipeline()
+    pipeline.feed("count", slowly(10_000, 0.001), [link])
+    pipeline.stage("work", lambda _: None, link)
+    errors: list[Exception] = []
+    start = threading.Thread.start
+
+    def stop() -> None:
+        try:
+            pipeline.stop()
+        except Exception as error:
+            errors.append(error)
+
+    stopper = threading.Thread(target=stop, name="stopper")
+
+    def late(thread: threading.Thread) -> None:
+        # Between the making of a stage's thread and its start, somebody else stops everything.
+        if thread.name == "work":
+            start(stopper)
+            stopper.join(0.2)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", late)
+    pipeline.start()
+    stopper.join(10)
+    assert errors == [] and not stopper.is_alive()
+    assert not pipeline.running, "when a stop has returned, nothing runs"
+    assert not any(thread.name in ("count", "work") for thread in threading.enumerate())
+
+
+def test_a_start_that_is_interrupted_leaves_nothing_running(monkeypatch: pytest.MonkeyPatch) -> None:
+    link: Link[int] = Link(Policy.NEWEST)
+    pipeline = Pipeline()
+    pipeline.feed("count", slowly(10_000, 0.001), [link])
+    pipeline.stage("work", lambda _: None, link)
+    start = threading.Thread.start
+
+    def interrupted(thread: threading.Thread) -> None:
+        if thread.name == "count":
+            raise KeyboardInterrupt
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt), pipeline:
+        pass
+    assert not pipeline.running
+
+
+@pytest.mark.parametrize("required", [True, False])
+def test_the_first_error_counts_and_not_that_of_the_clearing_up(required: bool) -> None:
+    link: Link[int] = Link(Policy.WAIT)
+    pipeline = Pipeline()
+    pipeline.feed("count", range(3), [link])
+
+    def full(_: int) -> None:
+        raise MienError("The disk is full.")
+
+    def close() -> None:
+        raise ValueError("close() of a file that is broken")
+
+    stage = pipeline.stage("recording", full, link, required=required, finish=close)
+    pipeline.start()
+    if required:
+        with pytest.raises(MienError, match=r"^The disk is full\.$"):
+            pipeline.wait(5)
+    else:
+        assert pipeline.wait(5)
+    assert str(stage.fault) == "The disk is full."
+
+
+def test_an_error_of_the_clearing_up_alone_is_told() -> None:
+    link: Link[int] = Link(Policy.WAIT)
+    pipeline = Pipeline()
+    pipeline.feed("count", range(3), [link])
+
+    def close() -> None:
+        raise MienError("The disk is full.")
+
+    pipeline.stage("recording", lambda _: None, link, finish=close)
+    pipeline.start()
+    with pytest.raises(MienError, match=r"^The disk is full\.$"):
+        pipeline.wait(5)
+
+
 def test_a_source_that_hangs_does_not_hold_up_the_end() -> None:
     link: Link[int] = Link(Policy.NEWEST)
     release = threading.Event()

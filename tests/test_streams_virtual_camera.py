@@ -75,3 +75,21 @@ def test_a_closed_camera_lets_pictures_go(backend: type[FakeBackend]) -> None:
     sink.close()
     sink.write(np.zeros((64, 64, 3), np.uint8), 0.0)
     assert backend.sent == [] and backend.closed == 1
+
+
+def test_a_camera_that_fails_to_close_is_a_note_and_nothing_else(
+    backend: type[FakeBackend], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streams.virtual_camera.RETRY_S", 0.0)
+    picture = np.zeros((64, 64, 3), np.uint8)
+    told: list[str] = []
+    sink = VirtualCameraSink(width=64, height=64, fps=30, backend="fake", tell=told.append)
+    backend.breaks_at_close = backend.away = True
+    sink.write(picture, 0.0)
+    assert sink.lost and "did not close (close failed: no such device)" in told[0] and "is gone" in told[1]
+    backend.away = False
+    sink.write(picture, 0.0)
+    assert not sink.lost and len(backend.sent) == 1, "and it is used again"
+    sink.close()
+    sink.close()
+    assert backend.closed == 2 and all("\n" not in line for line in sink.notes)

@@ -279,9 +279,9 @@ def test_fit_evaluate_and_card_from_the_command_line(
     assert "trained on: 2 of 2 people; validated on: 1 of 1 people" in text
     assert any("at least two people" in note for note in table["notes"])
     assert [target["met"] for target in table["targets"]][-1] is None
-    from export.onnx_export import load_weights
+    from train.model.weights import load_live
 
-    assert load_weights(weights).config.image_size == 256
+    assert load_live(weights).config.image_size == 256
 
 
 def test_teacher_flow_finds_a_known_shift() -> None:

@@ -33,7 +33,6 @@ ROOT = Path(run_live.__file__).parent
     ("words", "says"),
     [
         (["--port", "9000"], "--port is for the web server"),
-        (["--no-mark"], "--no-mark is for the web server"),
         (["--ice-server", "stun:a:1"], "--ice-server is for the web server"),
         (["--webrtc", "--port", "70000"], "no port"),
         (["--webrtc", "--max-sessions", "0"], "no number of sessions"),

@@ -7,7 +7,7 @@ import io
 import json
 import struct
 import zlib
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import aiohttp
@@ -18,6 +18,7 @@ from fakes.web import Camera, Client, served
 from PIL import Image as Pil
 
 from engine.types import MienError
+from streams.provenance import available
 from streams.webrtc.app import Server
 from streams.webrtc.metrics import Metrics
 from streams.webrtc.offer import read_offer
@@ -85,6 +86,7 @@ def test_the_state_says_what_the_page_must_know() -> None:
             state = await response.json()
         assert state["ready"] is True
         assert (state["sessions"], state["max_sessions"], state["mark"]) == (0, 3, True)
+        assert state["credentials"] is available()
         assert state["portraits"][0]["name"] == "grey"
         assert state["limits"] == {"portrait_bytes": 10 * 2**20, "portrait_pixels": 40_000_000}
         assert state["ice_servers"] == []
@@ -540,3 +542,69 @@ def test_the_address_that_is_told_is_one_that_answers() -> None:
                 assert response.status == 200
 
     asyncio.run(asyncio.wait_for(run(), 60))
+
+
+@pytest.mark.skipif(not available(), reason='needs pip install ".[provenance]"')
+def test_what_a_visitor_recorded_gets_content_credentials() -> None:
+    import c2pa
+
+    picture = io.BytesIO()
+    Pil.fromarray(PATTERN).save(picture, "PNG")
+
+    async def signs(server: Server, http: aiohttp.ClientSession) -> None:
+        png = {"Content-Type": "image/png"}
+        async with http.post("/api/credentials", data=picture.getvalue(), headers=png) as response:
+            assert (response.status, response.content_type) == (200, "image/png")
+            kept = await response.read()
+        with c2pa.Reader("image/png", io.BytesIO(kept)) as reader:
+            assert reader.get_validation_state() == "Valid" and "compositeSynthetic" in reader.json()
+        assert np.array_equal(np.asarray(Pil.open(io.BytesIO(kept))), PATTERN)
+        for kind, data, status in [
+            ("image/png", b"no picture", 422),
+            ("image/png", b"", 422),
+            ("video/mp4", picture.getvalue(), 422),
+            ("video/webm", b"\x1aE\xdf\xa3", 415),
+        ]:
+            async with http.post("/api/credentials", data=data, headers={"Content-Type": kind}) as response:
+                found, detail = await problem(response)
+                assert found == status
+                assert "/" not in detail, "no path of this machine's"
+        async with http.post(
+            "/api/credentials", data=b"", headers={**png, "Origin": "http://evil"}
+        ) as refused:
+            assert refused.status == 403
+
+    talk(signs)
+
+
+def test_recordings_beyond_the_bound_are_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.webrtc.credentials.RECORDING_BYTES", 1000)
+    monkeypatch.setattr("streams.webrtc.credentials.available", lambda: True)
+
+    async def large(server: Server, http: aiohttp.ClientSession) -> None:
+        for body in (b"x" * 2000, _dripping()):
+            async with http.post(
+                "/api/credentials", data=body, headers={"Content-Type": "video/mp4"}
+            ) as response:
+                assert (await problem(response))[0] == 413
+
+    talk(large)
+
+
+async def _dripping() -> AsyncIterator[bytes]:
+    """A body without a length."""
+    for _ in range(20):
+        yield b"x" * 100
+
+
+@pytest.mark.parametrize("why", ["no mark", "no package"])
+def test_without_mark_or_package_nothing_is_signed(why: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.webrtc.credentials.available", lambda: why != "no package")
+
+    async def refuses(server: Server, http: aiohttp.ClientSession) -> None:
+        async with http.get("/api/state") as response:
+            assert (await response.json())["credentials"] is False
+        async with http.post("/api/credentials", data=b"", headers={"Content-Type": "image/png"}) as response:
+            assert (await problem(response))[0] == 404
+
+    talk(refuses, mark=why != "no mark")

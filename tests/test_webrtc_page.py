@@ -255,6 +255,7 @@ def check_snapshot(page: Any, folder: Path) -> None:
     kept = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
     assert path.suffix == ".png" and kept.shape == picture(page, "#avatar").shape
     assert likeness(page, kept) > 0.95
+    check_credentials(path)
 
 
 def check_recording(page: Any, folder: Path) -> None:
@@ -269,6 +270,19 @@ def check_recording(page: Any, folder: Path) -> None:
     assert frames[0].shape == picture(page, "#avatar").shape
     assert times[-1] - times[0] > 1 and max(difference(frames[0], frame) for frame in frames) > 0.5
     assert max(likeness(page, frame) for frame in frames) > 0.8
+    if path.suffix == ".mp4":
+        check_credentials(path)
+    else:
+        assert "no content credentials" in words(page, "#saved")
+
+
+def check_credentials(path: Path) -> None:
+    """It says, signed, that it is synthetic (the test environment has c2pa-python)."""
+    import c2pa
+
+    with c2pa.Reader(str(path)) as reader:
+        assert reader.get_validation_state() == "Valid"
+        assert "compositeSynthetic" in reader.json()
 
 
 def check_full_screen(page: Any) -> None:

@@ -53,12 +53,15 @@ class LossConfig:
         flow: robust distance to the teacher flow where it is visible, in pixels of 256.
         occlusion: binary cross entropy with the teacher's visibility.
         smooth: total variation of what the correction adds where the teacher is blind.
-        warped: L1 of the warped picture where the teacher is visible.
+        warped: L1 of the warped picture.
         pyramid: L1 of the finished picture at 256, 128 and 64 pixels.
         mouth, eyes, hidden: extra weight of those places in ``pyramid``.
+        apertures: extra weight there of the inside of mouth and eyes, now or before.
         perceptual: distance of ImageNet features of mouth, eye and random crops.
+        adversarial, matching: LSGAN and feature matching with a discriminator of the crops (``crop``).
         crop: side in grid nodes (a multiple of 8) of a crop around mouth or eyes in which alone is painted
             and compared; 0 takes the whole picture.  A quarter of the cost where half of the need is.
+        crops: such crops of each sample.
     """
 
     flow: float = 1.0
@@ -69,8 +72,12 @@ class LossConfig:
     mouth: float = 3.0
     eyes: float = 3.0
     hidden: float = 2.0
+    apertures: float = 0.0
     perceptual: float = 0.0
+    adversarial: float = 0.0
+    matching: float = 0.0
     crop: int = 0
+    crops: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,12 +137,16 @@ class OptimConfig:
         warm_up: steps over which a stage's rate rises.
         clip: largest gradient norm.
         ema: decay of the weights' moving average, which is what ships.
+        filter_rate: what the rate is multiplied by for standardised filters (``live``).  Their entries are
+            about 1, whatever the fan-in, where plain convolutions have about 0.03: at the same rate they
+            would turn thirty times more slowly.
     """
 
     betas: tuple[float, float] = (0.9, 0.99)
     warm_up: int = 100
     clip: float = 1.0
     ema: float = 0.998
+    filter_rate: float = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +155,7 @@ class RunConfig:
 
     Attributes:
         output: the run's folder: checkpoints, logs, samples.
-        start: ``.safetensors`` weights to begin with (``paper``: such as ``import`` makes); none if empty.
+        start: ``.safetensors`` weights to begin with, of the same preset; none if empty.
         seed: of weights, order and changes.
         precision: ``32-true``, ``bf16-mixed`` or ``16-mixed``.
         accelerator, devices, nodes: as Lightning Fabric names them.
@@ -175,7 +186,8 @@ class FitConfig:
     Attributes:
         preset: ``live`` or ``paper``.
         model: shape of the ``live`` model.
-        paper, discriminator, paper_loss: shape of the ``paper`` model and of its critic, and its losses.
+        paper, paper_loss: shape of the ``paper`` model, and its losses.
+        discriminator: shape of the discriminator, of both presets.
     """
 
     preset: str = "live"

@@ -89,7 +89,12 @@ class Fit:
         self.monitor = Monitor(self.output, config, console, self.fabric.is_global_zero)
 
     def _optimizer(self, update: Update) -> torch.optim.Optimizer:
-        return torch.optim.AdamW(update.parameters, lr=1e-4, betas=self.config.optim.betas, weight_decay=0.0)
+        optim = self.config.optim
+        groups: list[dict[str, Any]] = [{"params": list(update.parameters), "times": 1.0}]
+        filters = list(update.filters)
+        if filters:
+            groups.append({"params": filters, "times": optim.filter_rate})
+        return torch.optim.AdamW(groups, lr=1e-4, betas=optim.betas, weight_decay=0.0)
 
     def run(self) -> None:
         """Train to the end of the last stage; on Ctrl-C save and raise ``KeyboardInterrupt``."""
@@ -140,8 +145,10 @@ class Fit:
         return first
 
     def _descend(self, objective: Any, optimizer: Any, total: torch.Tensor, rate: float) -> None:
+        if not total.requires_grad:
+            return  # nothing to learn for this optimizer in this stage
         for group in optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group.get("times", 1.0)
         self.fabric.backward(total)
         norm = self.fabric.clip_gradients(
             objective, optimizer, max_norm=self.config.optim.clip, error_if_nonfinite=False

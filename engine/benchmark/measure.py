@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,6 +26,10 @@ STAGES = ("track", "carry", "model", "compose", "send")
 """What is timed by itself; ``carry``, ``model`` and ``compose`` are the render stage."""
 
 MANY = 200_000
+"""Pictures whose times are remembered: 110 minutes at 30 per second; of longer runs, the newest."""
+
+OPENING_S = 60.0
+"""Seconds of a run's start that are remembered however long it is: what its end is compared with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,8 @@ class Figures:
         cpu_ms: processor time of the whole process per picture, all cores together.
         memory_mb: resident memory at the end of the run; peak_mb the most ever.
         first_ms: from the run's start to its first picture.
-        track: ``(n, 2)`` seconds since the start and latency of every picture, for the plot.
+        track: ``(n, 2)`` seconds since the start and latency of every picture, for the plot; of a run of
+            more than :data:`MANY`, those of its first minute and the newest.
         memory: ``(n, 2)`` seconds since the start and resident MB, once a second.
     """
 
@@ -77,9 +82,15 @@ class Figures:
 
 
 class HandOver:
-    """The last stage: into the pixel format of a virtual camera, with its times kept."""
+    """The last stage: into the pixel format of a virtual camera, with its times kept.
 
-    def __init__(self) -> None:
+    Args:
+        remembered: pictures whose times are kept.
+        clock: nanoseconds, of the pictures' capture times.
+    """
+
+    def __init__(self, remembered: int = MANY, clock: Callable[[], int] = time.monotonic_ns) -> None:
+        self._remembered, self._clock = remembered, clock
         self._buffer: Image | None = None
         self._lock = threading.Lock()
         self.begin()
@@ -87,28 +98,37 @@ class HandOver:
     def begin(self) -> None:
         """Forget what was measured: from here on it counts."""
         with self._lock:
-            self.stages = {name: Samples(MANY) for name in STAGES}
-            self.latency = Samples(MANY)
-            self.at = Samples(MANY)
-            self.started_ns = time.monotonic_ns()
+            self.stages = {name: Samples(self._remembered) for name in STAGES}
+            self.latency, self.at = Samples(self._remembered), Samples(self._remembered)
+            self._opening = Samples(self._remembered), Samples(self._remembered)
+            self.started_ns = self._clock()
             self.cpu_s = time.process_time()
-            self.first_index = self.last_index = -1
 
     def __call__(self, shown: Shown) -> None:
         start = time.perf_counter()
         image = shown.rendered.image
         if image.shape[0] % 2 == 0 and image.shape[1] % 2 == 0:
             self._buffer = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2YUV_I420, self._buffer), np.uint8)
-        now = time.monotonic_ns()
+        now = self._clock()
+        at, latency = (now - self.started_ns) / 1e9, (now - shown.rendered.captured_ns) / 1e6
         with self._lock:
             for name, spent in shown.rendered.stage_ms.items():
                 self.stages[name].add(spent)
             self.stages["send"].add(1000 * (time.perf_counter() - start))
-            self.latency.add((now - shown.rendered.captured_ns) / 1e6)
-            self.at.add((now - self.started_ns) / 1e9)
-            if self.first_index < 0:
-                self.first_index = shown.rendered.index
-            self.last_index = shown.rendered.index
+            self.latency.add(latency)
+            self.at.add(at)
+            if at < OPENING_S and self._opening[0].count < self._remembered:
+                self._opening[0].add(at)
+                self._opening[1].add(latency)
+
+    def track(self) -> list[tuple[float, float]]:
+        """Seconds since the beginning and latency (ms) of the first minute and of what is remembered."""
+        with self._lock:
+            times, late = self.at.values, self.latency.values
+            first, first_late = (samples.values for samples in self._opening)
+        before = first < times[0] if len(times) else np.ones(len(first), bool)
+        times, late = np.concatenate([first[before], times]), np.concatenate([first_late[before], late])
+        return list(zip(times.tolist(), late.tolist(), strict=True))
 
 
 def run_pipeline(
@@ -166,7 +186,7 @@ def run_pipeline(
         memory_mb=resident_mb(),
         peak_mb=peak_mb(),
         first_ms=first,
-        track=list(zip(hand_over.at.values.tolist(), hand_over.latency.values.tolist(), strict=True)),
+        track=hand_over.track(),
         memory=memory,
     )
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from engine.types import Floats, Image, MienError
+from engine.benchmark.place import write_whole
+from engine.types import Floats, Image
 
 WIDTH, HEIGHT = 1200, 640
 LEFT, RIGHT, TOP, GAP = 90, 30, 50, 70
@@ -48,10 +49,7 @@ def draw_latency(
     _curve(image, lower, kept, end, top, STRONG, 2)
     _text(image, "seconds", (WIDTH // 2 - 30, HEIGHT - 10))
     done, data = cv2.imencode(".png", image)
-    try:
-        path.write_bytes(data.tobytes() if done else b"")
-    except OSError as error:
-        raise MienError(f"{path} cannot be written ({error.strerror}). Choose another place.") from error
+    write_whole(path, data.tobytes() if done else b"")
 
 
 def _binned(points: Floats, share: float, end: float) -> Floats:

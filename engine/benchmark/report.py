@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from engine.benchmark.measure import STAGES, Figures, Spread
+from engine.benchmark.place import write_whole
 from engine.openvino_core import core, load_openvino
 from engine.types import MienError
 
@@ -87,15 +88,12 @@ def as_json(value: Any) -> Any:
 
 
 def write_json(target: str, result: dict[str, Any]) -> None:
-    """Write to the file, or to the standard output for ``-``; raises ``MienError`` where it cannot."""
+    """Write the whole file, or to the standard output for ``-``; raises ``MienError`` where it cannot."""
     text = json.dumps(as_json(result), indent=2)
     if target == "-":
         sys.stdout.write(text + "\n")
         return
-    try:
-        Path(target).write_text(text + "\n", encoding="utf-8")
-    except OSError as error:
-        raise MienError(f"{target} cannot be written ({error.strerror}). Choose another place.") from error
+    write_whole(Path(target), f"{text}\n".encode())
 
 
 def check_writable(paths: Sequence[str | Path | None]) -> None:

@@ -32,6 +32,9 @@ class PaperRenderer:
         self._crop = crop
         self.set_avatar(avatar)
 
+    behind = False
+    """The network runs on every frame: no picture is ever behind what is known."""
+
     def set_avatar(self, avatar: Avatar) -> None:
         """Draw another avatar from the next frame on."""
         points = crop_points(avatar.crop, avatar.face.landmarks[:, :2])

@@ -77,6 +77,11 @@ class Runtime(ABC):
         """How many pictures one call of the network makes; above 1 only for a :class:`CardRuntime`."""
         return 1
 
+    @property
+    def behind(self) -> bool:
+        """Whether the last motion, rendered once more, would come out better: more is known about it now."""
+        return False
+
     @abstractmethod
     def encode(self, source: Image) -> AvatarCode:
         """The code of an avatar's ``(256, 256, 3) uint8`` RGB crop.  Owns its arrays."""
@@ -96,6 +101,10 @@ class Runtime(ABC):
             dense: ``(3, 64, 64) float32``, a measured backward flow (x, y; normalised units) and its weight
                 in 0..1; it takes the landmark warp's place where the weight is 1.  None: landmarks alone.
         """
+
+    def for_driver(self) -> Runtime:
+        """This runtime as one driver's renderer is to use it, where several people's frames come in turn."""
+        return self
 
     def close(self) -> None:  # noqa: B027 (most have nothing to give back)
         """Give back what is not the process's own memory (a card's); the runtime is of no use after that."""

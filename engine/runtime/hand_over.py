@@ -126,6 +126,10 @@ class HandOver(CardRuntime):
         return self.working.batch
 
     @property
+    def behind(self) -> bool:
+        return self.working.behind
+
+    @property
     def working(self) -> Runtime:
         """The runtime at work."""
         return self._both.working

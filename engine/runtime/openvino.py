@@ -8,7 +8,6 @@ parts that are compiled apart: landmark arithmetic, composition and warps in FP3
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from enum import Enum
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from engine.openvino_core import compile_for_cpu, core, cpu_has_bf16, load_openvino
+from engine.openvino_core import compile_for_cpu, core, cpu_has_bf16
 from engine.priority import make_way
 from engine.runtime.base import (
     FIELD_SIZE,
@@ -28,46 +27,13 @@ from engine.runtime.base import (
     point_inputs,
     source_tensor,
 )
+from engine.runtime.openvino_parts import NetworkResults, PartedRenderer
 from engine.types import Floats, Image, MienError
 
 Precision = Literal["auto", "f32", "bf16"]
 
 _REMEDY = "reinstall mien, or run: python -m export"
 _MODEL, _MODEL_VERSION = "mien-live", "1"
-_OUTPUTS = ("flow", "occlusion", "paint")
-_SEEN = ("prior.flow", "prior.maps", "prior.change", "prior.life", "prior.features")
-
-#: (inputs, outputs, whether it may run in low precision) of each part, in the order of computation.
-_PARTS: tuple[tuple[tuple[str, ...], tuple[str, ...], bool], ...] = (
-    (("features", "source_points", "driving_points", "dense"), _SEEN, False),
-    (
-        ("prior.features", "prior.maps", "prior.change", "prior.flow"),
-        ("correction.heads", "correction.hidden"),
-        True,
-    ),
-    (
-        ("source", "features", "prior.flow", "prior.maps", "prior.life", "correction.heads"),
-        ("flow", "occlusion", "compose.warped", "compose.features", "compose.need"),
-        False,
-    ),
-    (
-        (
-            "compose.features",
-            "correction.hidden",
-            "prior.maps",
-            "prior.change",
-            "occlusion",
-            "compose.warped",
-            "compose.need",
-        ),
-        ("paint",),
-        True,
-    ),
-)
-
-
-#: The flow of a frame whose network output is that of an earlier one: landmark arithmetic alone, FP32.
-_LIGHT = (("source_points", "driving_points", "dense", "correction.heads"), ("flow",))
 
 
 def _read(path: Path) -> Any:
@@ -77,30 +43,6 @@ def _read(path: Path) -> Any:
         return core().read_model(str(path))
     except RuntimeError as error:
         raise MienError(f"{path}: model file is damaged ({_REMEDY})") from error
-
-
-def _output(model: Any, name: str) -> Any:
-    """The node output that carries the tensor ``name``."""
-    for node in model.get_ordered_ops():
-        for output in node.outputs():
-            if name in output.get_names():
-                return output
-    raise MienError(f"renderer has no value {name!r}: it was exported for another version of mien")
-
-
-def _cut(model: Any, inputs: Sequence[str], outputs: Sequence[str]) -> Any:
-    """The part of ``model`` between the named values, as a model of its own with these inputs and outputs."""
-    ov = load_openvino()
-    part = model.clone()
-    results = [_output(part, name) for name in outputs]
-    parameters = []
-    for name in inputs:
-        value = _output(part, name)
-        parameter = ov.opset13.parameter(value.get_shape(), np.float32, name=name)
-        for target in value.get_target_inputs():
-            target.replace_source_output(parameter.output(0))
-        parameters.append(parameter)
-    return ov.Model([ov.opset13.result(value) for value in results], parameters)
 
 
 class Network(Enum):
@@ -116,76 +58,6 @@ class Network(Enum):
     EVERY_FRAME = "live"
     BESIDE = "live-fast"
     OFF = "warp"
-
-
-class _Renderer:
-    """Compiled parts, their tensors shared: one or several that run one after the other, and a light one."""
-
-    def __init__(self, model: Any, threads: int, precision: str) -> None:
-        tensor = load_openvino().Tensor
-        self.inputs: dict[str, Floats] = {
-            value.get_any_name(): np.zeros(tuple(value.get_shape()), np.float32) for value in model.inputs
-        }
-        whole = (tuple(self.inputs), (*_OUTPUTS, "correction.heads"), False)
-        parts = (whole,) if precision == "f32" else _PARTS
-        values = {name: tensor(array, shared_memory=True) for name, array in self.inputs.items()}
-
-        def compiled(inputs: Sequence[str], outputs: Sequence[str], low: bool) -> Any:
-            part = _cut(model, inputs, outputs)
-            request = compile_for_cpu(
-                part, threads=threads, precision=precision if low else "f32"
-            ).create_infer_request()
-            for index, name in enumerate(inputs):
-                request.set_input_tensor(index, values[name])
-            return request
-
-        results = {
-            name: np.zeros(tuple(_output(model, name).get_shape()), np.float32)
-            for name in (*_OUTPUTS, "correction.heads")
-        }
-        values.update((name, tensor(array, shared_memory=True)) for name, array in results.items())
-
-        def compile_parts() -> list[Any]:
-            requests = []
-            for inputs, outputs, low in parts:
-                request = compiled(inputs, outputs, low)
-                for index, name in enumerate(outputs):
-                    if name in results:
-                        request.set_output_tensor(index, values[name])
-                    else:
-                        values[name] = request.get_output_tensor(index)
-                requests.append(request)
-            return requests
-
-        self._compile_parts = compile_parts
-        self._requests: list[Any] = []
-        self._heads: Floats = results["correction.heads"]
-        self.outputs: dict[str, Floats] = {name: results[name] for name in _OUTPUTS}
-        self._light = compiled(*_LIGHT, False)
-        # Both write the flow to one place.
-        self._light.set_output_tensor(0, values["flow"])
-
-    def run(self) -> None:
-        """Everything; compiled at the first call, which takes half a second."""
-        if not self._requests:
-            self._requests = self._compile_parts()
-        for request in self._requests:
-            request.infer()
-
-    def run_light(self) -> None:
-        """The flow alone, with the network's part of it and the paint as the last :meth:`run` left them."""
-        self._light.infer()
-
-    def take_network(self, other: _Renderer) -> None:
-        """The network's results from another renderer of the same model."""
-        np.copyto(self._heads, other._heads)
-        for name in ("occlusion", "paint"):
-            np.copyto(self.outputs[name], other.outputs[name])
-
-    def forget_network(self) -> None:
-        """The network's results as they are at rest: none."""
-        self._heads[...] = 0.0
-        self.outputs["paint"][...] = 0.0
 
 
 class OpenVinoRuntime(Runtime):
@@ -230,10 +102,13 @@ class OpenVinoRuntime(Runtime):
         # The encoder runs once per avatar: exact rather than fast.
         self._encoder = compile_for_cpu(encoder, threads=threads, precision="f32").create_infer_request()
         self._model = renderer
-        self._renderer = _Renderer(renderer, threads, precision)
-        self._other: _Renderer | None = None
+        self._renderer = PartedRenderer(renderer, threads, precision)
+        self._other: PartedRenderer | None = None
         self._beside: Future[None] | None = None
         self._beside_code: AvatarCode | None = None
+        self._beside_for: Driver | None = None
+        self._own = Driver(self)
+        self._holds: Driver | None = None
         self.network = Network.OFF if skip_untrained and self.untrained else network
         self._worker = ThreadPoolExecutor(1, "network", initializer=make_way)
         self._code: AvatarCode | None = None
@@ -255,11 +130,12 @@ class OpenVinoRuntime(Runtime):
     def network(self, network: Network) -> None:
         if network is Network.BESIDE and self._other is None:
             # One thread: it fills the time that the frames leave, and two would take theirs.
-            self._other = _Renderer(self._model, 1, self.precision)
+            self._other = PartedRenderer(self._model, 1, self.precision)
         if network is Network.OFF:
             # What it gave last would stay in every picture.
             self._finish()
             self._renderer.forget_network()
+        self._holds = None
         self._network = network
 
     def encode(self, source: Image) -> AvatarCode:
@@ -274,46 +150,148 @@ class OpenVinoRuntime(Runtime):
         driving_points: Floats,
         dense: Floats | None = None,
     ) -> Field:
+        return self.render_for(self._own, code, source_points, driving_points, dense)
+
+    def for_driver(self) -> Driver:
+        return Driver(self)
+
+    def render_for(
+        self,
+        driver: Driver,
+        code: AvatarCode,
+        source_points: Floats,
+        driving_points: Floats,
+        dense: Floats | None,
+    ) -> Field:
+        """:meth:`render`, for one of several drivers whose frames come in turn."""
         moving = point_inputs(source_points, driving_points, dense)
         inputs, outputs = self._renderer.inputs, self._renderer.outputs
         if code is not self._code:
             inputs["source"][...] = code.source
             inputs["features"][...] = code.features
             self._code = code
-            self._renderer.forget_network()
         for name, values in zip(POINT_INPUTS, moving, strict=True):
             np.copyto(inputs[name], values)
-        if self.network is Network.EVERY_FRAME:
+        if self._network is Network.EVERY_FRAME:
             self._finish()
             self._renderer.run()
         else:
-            if self.network is Network.BESIDE:
-                self._run_beside(code)
+            if self._network is Network.BESIDE:
+                self._run_beside(driver, code)
             self._renderer.run_light()
         np.copyto(self._flow, outputs["flow"][0].transpose(1, 2, 0))
         np.copyto(self._paint, outputs["paint"][0].transpose(1, 2, 0))
         return Field(self._flow, outputs["occlusion"][0, 0], self._paint)
 
-    def _run_beside(self, code: AvatarCode) -> None:
-        """Take what the network has finished, and give it this frame when it is free."""
-        if self._beside is not None and not self._beside.done():
-            return
+    @property
+    def behind(self) -> bool:
+        return self.behind_for(self._own)
+
+    def behind_for(self, driver: Driver) -> bool:
+        """Whether the network could say more of this driver's last frame than his last picture shows."""
+        if self._network is not Network.BESIDE or not (self._beside is None or self._beside.done()):
+            return False
+        return driver.waiting or (self._beside is not None and self._beside_for is driver)
+
+    def _run_beside(self, driver: Driver, code: AvatarCode) -> None:
+        """Take what the network has finished, give it this frame if it is free, show this driver's part."""
+        if driver.code is not code:
+            driver.forget(code)
+        driver.waiting = True
+        if self._collected():
+            self._start_beside(driver, code)
+        if driver.fresh or self._holds is not driver:
+            driver.show(self._renderer)
+            self._holds = driver
+
+    def _collected(self) -> bool:
+        """Hand the network's results to the driver that they are for; false while it is still at work."""
+        if self._beside is None:
+            return True
+        if not self._beside.done():
+            return False
+        self._beside.result()
+        self._beside = None
+        assert self._other is not None and self._beside_for is not None
+        if self._beside_for.code is self._beside_code:
+            self._beside_for.learn(self._other)
+        return True
+
+    def _start_beside(self, driver: Driver, code: AvatarCode) -> None:
         other = self._other
         assert other is not None
-        if self._beside is not None:
-            self._beside.result()
-            if self._beside_code is code:
-                self._renderer.take_network(other)
-        for name, array in self._renderer.inputs.items():
-            if name not in ("source", "features") or self._beside_code is not code:
-                np.copyto(other.inputs[name], array)
-        self._beside_code = code
+        driver.waiting = False
+        given = {name: a for name, a in self._renderer.inputs.items() if name not in ("source", "features")}
+        if self._beside_code is not code:
+            given = self._renderer.inputs
+        elif driver is self._beside_for and all(np.array_equal(other.inputs[n], a) for n, a in given.items()):
+            return  # it would give the same again
+        for name, array in given.items():
+            np.copyto(other.inputs[name], array)
+        self._beside_code, self._beside_for = code, driver
         self._beside = self._worker.submit(other.run)
 
     def _finish(self) -> None:
         if self._beside is not None:
             self._beside.result()
-            self._beside = self._beside_code = None
+        self._beside = self._beside_code = self._beside_for = None
+
+
+class Driver(Runtime):
+    """The same runtime for one driver.
+
+    Beside the frames the network answers for a frame that is past, and what it answers for one person is
+    wrong for another, even if both drive the same avatar.
+
+    Attributes:
+        code: the avatar that was drawn last.
+        waiting: whether the network has not been given the last frame.
+        fresh: whether there is something in the results that was not shown yet.
+    """
+
+    name = OpenVinoRuntime.name
+
+    def __init__(self, runtime: OpenVinoRuntime) -> None:
+        self._runtime = runtime
+        self._results: NetworkResults | None = None
+        self.code: AvatarCode | None = None
+        self.waiting = self.fresh = False
+
+    @property
+    def behind(self) -> bool:
+        return self._runtime.behind_for(self)
+
+    def encode(self, source: Image) -> AvatarCode:
+        return self._runtime.encode(source)
+
+    def render(
+        self,
+        code: AvatarCode,
+        source_points: Floats,
+        driving_points: Floats,
+        dense: Floats | None = None,
+    ) -> Field:
+        return self._runtime.render_for(self, code, source_points, driving_points, dense)
+
+    def forget(self, code: AvatarCode) -> None:
+        """Of another avatar nothing is known yet."""
+        self.code, self._results, self.fresh = code, None, True
+
+    def learn(self, network: PartedRenderer) -> None:
+        """Take what the network gave."""
+        if self._results is None:
+            self._results = network.results()
+        else:
+            network.give(self._results)
+        self.fresh = True
+
+    def show(self, renderer: PartedRenderer) -> None:
+        """Let ``renderer`` add what is known."""
+        if self._results is None:
+            renderer.forget_network()
+        else:
+            renderer.take(self._results)
+        self.fresh = False
 
 
 def _card(model: Any, path: Path, part: str) -> dict[str, str]:

@@ -10,6 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from engine.types import MienError
+from streams.webrtc.credentials import Credentials
 from streams.webrtc.hub import Hub
 from streams.webrtc.metrics import TYPE as METRICS_TYPE
 from streams.webrtc.page import Page
@@ -29,13 +30,15 @@ def make_app(hub: Hub) -> web.Application:
     """The application; ending it drains the hub."""
     guard = Guard(hub.settings)
     app = web.Application(middlewares=[guard.middleware], client_max_size=PORTRAIT_BYTES + 1024)
-    page = Page(hub, guard)
+    credentials = Credentials(hub)
+    page = Page(hub, guard, credentials.offered)
     add = app.router.add_route
     add("GET", "/", page.index)
     add("GET", "/static/{name:[A-Za-z0-9._/-]+}", page.static)
     add("GET", "/api/state", page.state)
     add("POST", "/api/portraits", page.upload)
     add("GET", "/api/portraits/{id:[A-Za-z0-9_-]+}.jpg", page.preview)
+    add("POST", "/api/credentials", credentials.post)
     _add_endpoint(app, "/session", page.connect, Sessions(hub, "page", strict=False))
     _add_endpoint(app, "/whip", Whip(hub).post, Sessions(hub, "whip", strict=True))
     _add_endpoint(app, "/whep", Whep(hub).post, Sessions(hub, "whep", strict=False))

@@ -26,6 +26,9 @@ KEY_FRAME_EVERY_S = 0.4
 RATE_EVERY_S = 3.0
 """How often the bit rate may follow the viewers' estimates."""
 
+TELL_EVERY_S = 10.0
+"""How often failures of the encoder are logged."""
+
 BEHIND = 3
 """Encoded pictures that may wait for a viewer's sender; beyond that it starts again at a key frame."""
 
@@ -143,6 +146,7 @@ class Broadcast:
         self._closed = False
         self._rates: tuple[float, int] = (0.0, 0)
         self._last_pts = -1
+        self._failures, self._quiet_until = 0, 0.0
         self._base: tuple[float, float] | None = None
         self._origin = 0
         self.mirror = False
@@ -212,9 +216,18 @@ class Broadcast:
             self._send(rendered)
         except Exception as error:
             # One bad picture must not end the stream; a hardware encoder may have lost its hardware.
-            log("encoding failed", logging.ERROR, reason=f"{type(error).__name__}: {error}")
+            self._tell(error)
             self._hardware = False
             self._encoders.clear()
+
+    def _tell(self, error: Exception) -> None:
+        """The first failure at once; what fails with every picture is counted and told now and then."""
+        self._failures += 1
+        if monotonic() < self._quiet_until:
+            return
+        reason = f"{type(error).__name__}: {error}"
+        log("encoding failed", logging.ERROR, reason=reason, times=self._failures)
+        self._failures, self._quiet_until = 0, monotonic() + TELL_EVERY_S
 
     def _send(self, rendered: Rendered) -> None:
         start = perf_counter()

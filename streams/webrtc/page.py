@@ -65,10 +65,16 @@ class StaticFiles:
 
 
 class Page:
-    """The handlers of the page's requests."""
+    """The handlers of the page's requests.
 
-    def __init__(self, hub: Hub, guard: Guard) -> None:
-        self._hub, self._guard = hub, guard
+    Args:
+        hub: streams and limits.
+        guard: makes cookies.
+        credentials: whether recordings can be signed here.
+    """
+
+    def __init__(self, hub: Hub, guard: Guard, credentials: bool = False) -> None:
+        self._hub, self._guard, self._credentials = hub, guard, credentials
         self._static = StaticFiles()
         self._uploading = 0
 
@@ -107,6 +113,7 @@ class Page:
                 "portraits": [p.described() for p in hub.portraits.seen_by(visitor)],
                 "limits": {"portrait_bytes": PORTRAIT_BYTES, "portrait_pixels": PORTRAIT_PIXELS},
                 "mark": settings.mark,
+                "credentials": self._credentials,
                 "ice_servers": [server.described() for server in settings.ice_servers],
             }
         )

@@ -22,8 +22,8 @@ MAX_TRICKLED = 256
 """ICE candidates that a session takes after its offer; each one is checked against every address of ours."""
 
 
-async def read_body(request: web.Request, limit: int) -> bytes:
-    """The body, at most ``limit`` bytes of it.
+async def read_body(request: web.Request, limit: int, seconds: float = BODY_S) -> bytes:
+    """The body, at most ``limit`` bytes of it, within ``seconds``.
 
     Raises:
         Problem: 408 too slow, 413 too large, 415 compressed.
@@ -46,9 +46,9 @@ async def read_body(request: web.Request, limit: int) -> bytes:
         return b"".join(parts)
 
     try:
-        return await asyncio.wait_for(read(), BODY_S)
+        return await asyncio.wait_for(read(), seconds)
     except asyncio.TimeoutError as error:
-        raise Problem(408, f"The body did not come within {BODY_S:g} s.") from error
+        raise Problem(408, f"The body did not come within {seconds:g} s.") from error
 
 
 async def read_text(request: web.Request, content_type: str) -> str:

@@ -14,6 +14,7 @@ class FakeBackend:
     """What pyvirtualcam asks of a backend."""
 
     away = False
+    breaks_at_close = False
     sent: list[np.ndarray] = []  # noqa: RUF012
     opened: list[dict[str, Any]] = []  # noqa: RUF012
     closed = 0
@@ -37,13 +38,15 @@ class FakeBackend:
 
     def close(self) -> None:
         FakeBackend.closed += 1
+        if FakeBackend.breaks_at_close:
+            raise RuntimeError("close failed:\n no such device")
 
 
 @contextmanager
 def plugged() -> Iterator[type[FakeBackend]]:
     """The backend ``fake``, as new."""
     pyvirtualcam = pytest.importorskip("pyvirtualcam")
-    FakeBackend.away, FakeBackend.closed = False, 0
+    FakeBackend.away, FakeBackend.breaks_at_close, FakeBackend.closed = False, False, 0
     FakeBackend.sent.clear()
     FakeBackend.opened.clear()
     pyvirtualcam.register_backend("fake", FakeBackend)

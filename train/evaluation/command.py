@@ -8,8 +8,6 @@ from pathlib import Path
 import torch
 from rich.console import Console
 from rich.progress import Progress
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file
 
 from engine.landmarks import Landmarker, make_landmarker
 from engine.runtime.base import Runtime
@@ -21,26 +19,8 @@ from train.evaluation.reconstruction import reconstruct
 from train.evaluation.report import Result, markdown, write_report
 from train.evaluation.runtime import ModelRuntime, WarpRuntime
 from train.metrics.identity import FaceEmbedding
-from train.model import LiveConfig, LiveModel
-
-
-def load_model(path: Path) -> LiveModel:
-    """A live model from ``.safetensors`` weights.
-
-    Raises:
-        MienError: unreadable, or weights of another model.
-    """
-    try:
-        with safe_open(path, framework="pt") as file:
-            text = (file.metadata() or {}).get("config")
-        model = LiveModel(LiveConfig.from_json(text) if text else None).eval()
-        model.load_state_dict(load_file(path))
-    except (OSError, SafetensorError) as error:
-        raise MienError(f"{path}: cannot read weights: {error}. Give a .safetensors file of fit.") from error
-    except (RuntimeError, TypeError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        raise MienError(f"{path}: not weights of the live model: {reason}") from error
-    return model
+from train.model import LiveModel
+from train.model.weights import load_live
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +59,7 @@ def evaluate(
     Raises:
         MienError: unreadable weights or data, or the report cannot be written.
     """
-    model = load_model(weights)
+    model = load_live(weights)
     packed = PackedData(data, split_ids(data, part, leave_out), None, 0)
     notes: list[str] = []
     embed = _embedding(notes)

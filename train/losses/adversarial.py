@@ -8,10 +8,10 @@ from torch import Tensor, nn
 from train.config import PaperLossConfig
 from train.data.paper import PaperBatch
 from train.losses.equivariance import Distortion, distorted_pixels, equivariance
+from train.losses.opinions import apart, far_from
 from train.losses.picture import Perceptual
 from train.model.grid import full_precision
 from train.model.paper import Discriminator, KeyPoints, PaperModel
-from train.model.paper.discriminator import Opinion
 from train.model.paper.layers import Reduce
 from train.tasks.base import Losses
 
@@ -78,7 +78,7 @@ class PaperObjective(nn.Module):
         with torch.no_grad():
             real = critic(self.critic_pyramid(target), points)
         made = critic(self.critic_pyramid(image), points)
-        return {"generator_gan": _far_from(made, 1.0), "feature_matching": _apart(real, made)}
+        return {"generator_gan": far_from(made, 1.0), "feature_matching": apart(real, made)}
 
     def _equivariance(self, batch: PaperBatch, keys: KeyPoints, step: int) -> dict[str, Tensor]:
         weights, image = self.weights, batch.driving
@@ -108,17 +108,5 @@ class CriticObjective(nn.Module):
         assert before.points is not None
         real = critic(self.pyramid(batch.driving), before.points)
         fake = critic(self.pyramid(made), before.points)
-        parts = {"discriminator_gan": _far_from(real, 1.0) + _far_from(fake, 0.0)}
+        parts = {"discriminator_gan": far_from(real, 1.0) + far_from(fake, 0.0)}
         return _weighed(parts, self.weights, made, before.points)
-
-
-def _far_from(opinions: list[Opinion], goal: float) -> Tensor:
-    return torch.stack([(opinion.score.float() - goal).square().mean() for opinion in opinions]).sum()
-
-
-def _apart(real: list[Opinion], made: list[Opinion]) -> Tensor:
-    """Feature matching: L1 of the discriminator's features, summed over blocks and scales."""
-    pairs = [
-        (a, b) for x, y in zip(real, made, strict=True) for a, b in zip(x.features, y.features, strict=True)
-    ]
-    return torch.stack([(a.float() - b.float()).abs().mean() for a, b in pairs]).sum()

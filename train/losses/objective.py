@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from train.config import LossConfig
 from train.data.dataset import Batch
 from train.losses.motion import explained, flow_distance, flow_error, occlusion_distance, roughness
+from train.losses.opinions import pleased
 from train.losses.picture import (
     CROP,
     LEFT_EYE,
@@ -21,6 +22,7 @@ from train.losses.picture import (
     square_crop,
 )
 from train.model import LiveModel
+from train.model.paper import Discriminator
 from train.tasks.base import Losses
 
 RANDOM_CROP = 128
@@ -39,7 +41,7 @@ class Strokes(NamedTuple):
 
 
 def crop_corners(points: Tensor, side: int, step: int) -> list[tuple[int, int]]:
-    """Top left nodes (x, y) of each sample's crop: around the mouth, around the eyes, or anywhere, in turn.
+    """Top left nodes (x, y) of each sample's crop: around the mouth, around an eye, or anywhere, in turn.
 
     Multiples of four, so that the painter's coarser levels stay on the same nodes.
     """
@@ -48,10 +50,11 @@ def crop_corners(points: Tensor, side: int, step: int) -> list[tuple[int, int]]:
     corners = []
     for k, each in enumerate(points):
         turn = (k + step) % 8
-        if turn < 4:
+        if turn % 2 == 0:
             centre = each[list(LIPS)].mean(dim=0)
         elif turn < 7:
-            centre = each[[*RIGHT_EYE, *LEFT_EYE]].mean(dim=0)
+            eye = (RIGHT_EYE, LEFT_EYE, (*RIGHT_EYE, *LEFT_EYE))[turn // 2]
+            centre = each[list(eye)].mean(dim=0)
         else:
             centre = torch.rand(2, generator=generator).to(each) * 2 - 1
         node = (centre + 1) * (63 / 2) - side / 2 + jitter[k].to(each)
@@ -61,12 +64,15 @@ def crop_corners(points: Tensor, side: int, step: int) -> list[tuple[int, int]]:
 
 
 def cut_out(values: Tensor, corners: list[tuple[int, int]], side: int) -> Tensor:
-    """The crops of ``(B, C, 64, 64)`` or ``(B, C, 256, 256)``: ``side`` nodes, or four pixels a node."""
-    times = values.shape[-1] // 64
+    """The crops of ``(B, C, 64, 64)`` or ``(B, C, 256, 256)``: ``side`` nodes, or four pixels a node.
+
+    There may be several of each sample, one after the other.
+    """
+    pixels, crops = values.shape[-1] // 64, len(corners) // len(values)
     return torch.stack(
         [
-            each[:, times * y : times * (y + side), times * x : times * (x + side)]
-            for each, (x, y) in zip(values, corners, strict=True)
+            values[k // crops, :, pixels * y : pixels * (y + side), pixels * x : pixels * (x + side)]
+            for k, (x, y) in enumerate(corners)
         ]
     )
 
@@ -84,13 +90,17 @@ class Objective(nn.Module):
     Args:
         model: what is trained.
         perceptual: the feature network, or None where no stage needs it.
+        critic: a discriminator of crops, which this objective uses and does not train; None without one.
 
     Attributes:
         weights: the losses' weights; the loop sets them for each stage.
     """
 
-    def __init__(self, model: LiveModel, perceptual: Perceptual | None) -> None:
+    def __init__(
+        self, model: LiveModel, perceptual: Perceptual | None, critic: Discriminator | None = None
+    ) -> None:
         super().__init__()
+        self._critic = (critic,)  # in a tuple: no part of this module
         self.weights = LossConfig()
         self.model = model
         self.perceptual = perceptual
@@ -118,33 +128,36 @@ class Objective(nn.Module):
             "occlusion": occlusion_distance(made.logits, visible, inside),
             "smooth": roughness(made.flow - seen.flow, 0.1 + blind),
         }
-        image = made.warped
+        image, target = made.warped, None
         if weights.warped:
-            shown = model.enlarge(inside * batch.teacher[:, 2:])
+            # Uncovered places count too: stretched background beats a second, old outline of the head.
+            shown = model.enlarge(inside)
             parts["warped"] = ((made.warped - batch.driving).abs() * shown).sum() / (3.0 * shown.sum() + 1.0)
         if weights.pyramid:
             strokes = Strokes(made.features, hidden, seen.maps, seen.change, made.occlusion, made.warped)
             stress = 1.0 + weights.mouth * seen.maps[:, 3:4] + weights.hidden * blind
             stress = stress + weights.eyes * torch.maximum(seen.maps[:, 0:1], seen.maps[:, 1:2])
+            stress = stress + weights.apertures * seen.apertures()
             stress = model.enlarge(inside * stress)
-            painted, image = self._painted(strokes, made.need, stress, batch, step)
+            painted, image, target = self._painted(strokes, made.need, stress, batch, step)
             parts |= painted
         total = torch.stack([getattr(weights, name) * value for name, value in parts.items()]).sum()
         parts["pixels"] = flow_error(made.flow.detach(), batch.teacher, inside)
-        return Losses(total, {name: value.detach() for name, value in parts.items()}, image)
+        return Losses(total, {name: value.detach() for name, value in parts.items()}, image, target=target)
 
     def _painted(
         self, inputs: Strokes, need: Tensor, stress: Tensor, batch: Batch, step: int
-    ) -> tuple[dict[str, Tensor], Tensor]:
-        """Losses of the painted picture, or of a crop of it, and that picture."""
+    ) -> tuple[dict[str, Tensor], Tensor, Tensor]:
+        """Losses of the painted picture, or of crops of it; what was made, and what it should be."""
         side, target = self.weights.crop, batch.driving
         if not side:
             image = inputs.warped + self.model.painter(*inputs).float() * need
             parts = {"pyramid": pyramid_distance(image, target, stress)}
             if self.weights.perceptual and self.perceptual is not None:
                 parts["perceptual"] = self._perceptual(image, batch, step)
-            return parts, image
-        corners = crop_corners(batch.driving_points, side, step)
+            return parts, image, target
+        points = batch.driving_points.repeat_interleave(self.weights.crops, dim=0)
+        corners = crop_corners(points, side, step)
         inputs = Strokes(*(cut_out(x, corners, side) for x in inputs))
         need, stress, target = (cut_out(x, corners, side) for x in (need, stress, target))
         image = inputs.warped + self.model.painter(*inputs).float() * need
@@ -154,7 +167,9 @@ class Objective(nn.Module):
             edge = (image.shape[-1] - PERCEPTUAL_CROP) // 2
             middle = slice(edge, edge + PERCEPTUAL_CROP)
             parts["perceptual"] = self.perceptual(image[..., middle, middle], target[..., middle, middle])
-        return parts, image
+        if self.weights.adversarial and self._critic[0] is not None:
+            parts |= pleased(self._critic[0], image, target)
+        return parts, image, target
 
     def _perceptual(self, image: Tensor, batch: Batch, step: int) -> Tensor:
         assert self.perceptual is not None

@@ -25,8 +25,11 @@ class LiveConfig:
             where its weights sum to less than this.
         kernel_passes: times each level is refitted to what it leaves at the points before the next.
         region_width: Gaussian width of the soft region maps.
-        gate_limit: the correction scales the prior by ``1 +- gate_limit`` at most.
+        gate_limit: the correction scales the prior by ``1 +- gate_limit`` at most: over 1 it can hold still a
+            background that the prior drags along with the head.
         residual_limit: longest step of the correction's own flow, per axis.
+        correction_limit: longest step of both together.  Without it a head that moves by a quarter of the
+            picture leaves its hair behind, drawn out to a flame.
         face_damping: the correction is multiplied by ``1 - face_damping * face mask``: inside the face
             the landmarks are right, outside it (hair, ears, neck) they know nothing.
         rest_motion: the correction and the paint are multiplied by ``m / (m + rest_motion)``, ``m`` the
@@ -48,8 +51,9 @@ class LiveConfig:
     kernel_eps: tuple[float, ...] = (1.0, 0.3, 0.1, 0.05)
     kernel_passes: tuple[int, ...] = (1, 2, 2, 8)
     region_width: float = 0.0625
-    gate_limit: float = 0.5
+    gate_limit: float = 1.2
     residual_limit: float = 0.15
+    correction_limit: float = 0.15
     face_damping: float = 0.8
     rest_motion: float = 0.02
     visible_bias: float = 3.0

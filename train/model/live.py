@@ -6,11 +6,13 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from train.model.config import LiveConfig
 from train.model.grid import Enlarge, warp
 from train.model.networks import Correction, Encoder, Painter
 from train.model.prior import FacialPrior
+from train.model.regions import APERTURES, REGIONS
 
 
 class LiveOutput(NamedTuple):
@@ -40,7 +42,9 @@ class Observation(NamedTuple):
 
     Attributes:
         flow: prior flow ``(B, 2, 64, 64)``.
-        maps, change: region maps and their change since the portrait, ``(B, R, 64, 64)``.
+        maps: ``(B, M, 64, 64)``: regions, apertures (mouth, eyes), the whole face.
+        change: of the same shape: how regions moved since the portrait; for apertures, what is open now less
+            what the warped portrait still shows open.
         life: ``(B, 1, 1, 1)``, 0 at rest, towards 1 with motion.
         features: the code warped by the prior flow, ``(B, C, 64, 64)``.
     """
@@ -50,6 +54,12 @@ class Observation(NamedTuple):
     change: Tensor
     life: Tensor
     features: Tensor
+
+    def apertures(self) -> Tensor:
+        """``(B, 1, 64, 64)``: where mouth and eyes are open, or still look so in the warped portrait."""
+        first, last = len(REGIONS), len(REGIONS) + len(APERTURES)
+        shown = self.maps[:, first:last] + F.relu(-self.change[:, first:last])
+        return shown.amax(dim=1, keepdim=True)
 
 
 class Composition(NamedTuple):
@@ -134,8 +144,14 @@ class LiveModel(nn.Module):
         prior = self.prior(source_points, driving_points, dense)
         life = prior.motion / (prior.motion + self.config.rest_motion)
         first = warp(features, self.prior.base + prior.flow)
-        maps = prior.driving_maps
-        return Observation(prior.flow, maps, maps - prior.source_maps, life, first)
+        maps, apertures = prior.driving_maps, prior.driving_apertures
+        moved = maps - prior.source_maps
+        opened = apertures - warp(prior.source_apertures, self.prior.base + prior.flow)
+
+        def ordered(regions: Tensor, inside: Tensor) -> Tensor:
+            return torch.cat((regions[:, :-1], inside, regions[:, -1:]), dim=1)
+
+        return Observation(prior.flow, ordered(maps, apertures), ordered(moved, opened), life, first)
 
     def compose(self, source: Tensor, features: Tensor, seen: Observation, heads: Tensor) -> Composition:
         """Bound the correction, add it to the prior, warp by the sum (FP32): third step of :meth:`render`."""
@@ -144,13 +160,17 @@ class LiveModel(nn.Module):
         freedom = seen.life * (1.0 - config.face_damping * seen.maps[:, -1:])
         gate = config.gate_limit * torch.tanh(heads[:, :1])
         step = config.residual_limit * torch.tanh(heads[:, 1:3])
-        flow = seen.flow + freedom * (gate * seen.flow + step)
+        change = gate * seen.flow + step
+        square = (change * change).sum(dim=1, keepdim=True) / config.correction_limit**2
+        flow = seen.flow + freedom * change * torch.rsqrt(1.0 + square)
         logits = heads[:, 3:] + config.visible_bias
         occlusion = torch.sigmoid(logits)
         # Bilinear enlargement keeps linear functions: enlarging base + flow saves a 512 KB constant.
         warped = warp(source, self.enlarge(self.prior.base + flow))
         again = warp(features, self.prior.base + flow)
-        need = seen.life * (1.0 - (1.0 - config.paint_floor) * occlusion)
+        # In mouths and eyes, where they are open or still look so, paint passes whatever the occlusion says.
+        kept = occlusion * (1.0 - seen.apertures())
+        need = seen.life * (1.0 - (1.0 - config.paint_floor) * kept)
         return Composition(flow, occlusion, logits, warped, again, self.enlarge(need))
 
     def forward(

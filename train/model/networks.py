@@ -11,9 +11,9 @@ from torch.nn import functional as F
 from train.model.config import LiveConfig
 from train.model.grid import Reduce
 from train.model.layers import Conv, ConvReLU, Residual, double, halve, zero_conv
-from train.model.regions import REGIONS
+from train.model.regions import APERTURES, REGIONS
 
-N_MAPS = len(REGIONS) + 1
+N_MAPS = len(REGIONS) + len(APERTURES) + 1
 
 
 class Encoder(nn.Module):

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from train.model.config import LiveConfig
 from train.model.grid import base_grid, full_precision
-from train.model.regions import region_members, rigid_weights
+from train.model.regions import aperture_borders, region_members, rigid_weights
 
 # exp(-40) = 4e-18 counts as nothing beside every eps, and a product of two such factors still is a normal
 # FP32 number: denormals would cost more than all the rest.
@@ -25,18 +25,21 @@ _FARTHEST = 40.0
 
 
 class PriorOutput(NamedTuple):
-    """What the prior knows about one frame (B batch, R regions).
+    """What the prior knows about one frame (B batch, R regions, A apertures).
 
     Attributes:
         flow: ``(B, 2, 64, 64)`` backward displacement.
         driving_maps, source_maps: ``(B, R, 64, 64)`` in 0..1, where the regions are and where they were;
             the last is the whole face.
+        driving_apertures, source_apertures: ``(B, A, 64, 64)`` in 0..1, the inside of mouth and eyes.
         motion: ``(B, 1, 1, 1)``, the longest landmark displacement.
     """
 
     flow: Tensor
     driving_maps: Tensor
     source_maps: Tensor
+    driving_apertures: Tensor
+    source_apertures: Tensor
     motion: Tensor
 
 
@@ -47,6 +50,7 @@ class FacialPrior(nn.Module):
     base: Tensor
     members: Tensor
     rigid: Tensor
+    borders: Tensor
 
     def __init__(self, config: LiveConfig) -> None:
         super().__init__()
@@ -55,6 +59,7 @@ class FacialPrior(nn.Module):
         self.register_buffer("base", base_grid(config.field_size), persistent=False)
         self.register_buffer("members", region_members(config.landmarks), persistent=False)
         self.register_buffer("rigid", rigid_weights(config.landmarks)[:, None], persistent=False)
+        self.register_buffer("borders", aperture_borders(), persistent=False)
 
     def forward(
         self, source_points: Tensor, driving_points: Tensor, dense: Tensor | None = None
@@ -72,7 +77,8 @@ class FacialPrior(nn.Module):
             measured = dense.float()
             flow = flow + measured[:, 2:] * (measured[:, :2] - flow)
         motion = torch.linalg.vector_norm(source - driving, dim=2).amax(dim=1).reshape(-1, 1, 1, 1)
-        return PriorOutput(flow, self._maps(driving), self._maps(source), motion)
+        maps = self._maps(driving), self._maps(source)
+        return PriorOutput(flow, *maps, self._apertures(driving), self._apertures(source), motion)
 
     def _similarity(self, source: Tensor, driving: Tensor) -> tuple[Tensor, Tensor]:
         """The head's motion: weighted least-squares similarity, driving to source, as displacements.
@@ -149,3 +155,36 @@ class FacialPrior(nn.Module):
         size = self.config.field_size
         sums = (loaded @ columns.transpose(1, 2)).reshape(-1, self.members.shape[0], size, size)
         return sums / (sums + 1.0)
+
+    def _apertures(self, points: Tensor) -> Tensor:
+        """How much of each node's height lies between an aperture's borders: ``(B, A, 64, 64)``.
+
+        In the aperture's own axes, corner to corner, the borders are functions; as polylines they are sums of
+        clamped ramps.  A lid gap of half a node gives one half: that is what a blink looks like at this size.
+        """
+        ends = points[:, self.borders[:, 0, :: self.borders.shape[2] - 1].flatten()]
+        corners = ends.reshape(len(points), -1, 2, 2)
+        across = corners[:, :, 1] - corners[:, :, 0]
+        length = torch.sqrt((across * across).sum(dim=-1, keepdim=True) + 1e-6)
+        along = (across / length)[..., None, None]
+        origin = corners[:, :, 0]
+        x = self.base[:, :1] - origin[..., 0, None, None]
+        y = self.base[:, 1:] - origin[..., 1, None, None]
+        u = x * along[:, :, 0] + y * along[:, :, 1]
+        v = y * along[:, :, 0] - x * along[:, :, 1]
+        top, bottom = (self._border(points, side, origin, along[..., 0], u) for side in (0, 1))
+        node = 2.0 / (self.config.field_size - 1)
+        covered = torch.minimum(v + 0.5 * node, bottom) - torch.maximum(v - 0.5 * node, top)
+        return (covered / node).clamp(0.0, 1.0)
+
+    def _border(self, points: Tensor, side: int, origin: Tensor, along: Tensor, u: Tensor) -> Tensor:
+        """A border's height ``(B, A, 64, 64)`` over ``u``, the place between the corners."""
+        count, knots = self.borders.shape[0], self.borders.shape[2]
+        places = points[:, self.borders[:, side].flatten()].reshape(len(points), count, knots, 2)
+        away = places - origin[:, :, None]
+        x, y = away[..., 0], away[..., 1]
+        across = (x * along[:, :, :1, 0] + y * along[:, :, 1:, 0])[:, :, None, None]
+        height = (y * along[:, :, :1, 0] - x * along[:, :, 1:, 0])[:, :, None, None]
+        run = (across[..., 1:] - across[..., :-1]).clamp(min=1e-4)
+        ramp = ((u[..., None] - across[..., :-1]) / run).clamp(0.0, 1.0)
+        return ((height[..., 1:] - height[..., :-1]) * ramp).sum(dim=-1)

@@ -15,12 +15,19 @@ LEFT_BROW = (300, 293, 334, 296, 336, 285, 295, 282, 283, 276)
 LIPS_OUTER = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185)
 LIPS_INNER = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308, 415, 310, 311, 312, 13, 82, 81, 80, 191)
 
-#: The soft maps that the network sees, in channel order; a last map covers the whole face.
+#: The soft maps that the network sees first; those of the apertures follow, and one of the whole face.
 REGIONS: tuple[tuple[int, ...], ...] = (
     RIGHT_EYE,
     LEFT_EYE,
     RIGHT_BROW + LEFT_BROW,
     LIPS_OUTER + LIPS_INNER,
+)
+
+#: What opens and shuts: upper and lower border, both from the image's left corner to the right one.
+APERTURES: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...] = (
+    ((78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308), (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308)),
+    ((33, 246, 161, 160, 159, 158, 157, 173, 133), (33, 7, 163, 144, 145, 153, 154, 155, 133)),
+    ((362, 398, 384, 385, 386, 387, 388, 466, 263), (362, 382, 381, 380, 374, 373, 390, 249, 263)),
 )
 
 #: Points over bone that expressions hardly move: forehead, temples, nose, eye corners.
@@ -41,6 +48,13 @@ def region_members(landmarks: int) -> torch.Tensor:
         members[row, list(region)] = 1.0
     members[-1] = 1.0
     return members
+
+
+def aperture_borders() -> torch.Tensor:
+    """``(len(APERTURES), 2, P)`` landmark numbers; shorter borders repeat their last point."""
+    longest = max(len(border) for pair in APERTURES for border in pair)
+    padded = [[border + border[-1:] * (longest - len(border)) for border in pair] for pair in APERTURES]
+    return torch.tensor(padded)
 
 
 def rigid_weights(landmarks: int) -> torch.Tensor:

@@ -22,14 +22,16 @@ class Losses(NamedTuple):
     Attributes:
         total: what is minimised.
         parts: each loss before its weight, detached, for the log.
-        image: ``(B, 3, H, W)`` finished picture.
+        image: ``(B, 3, H, W)`` finished picture, or crops of it.
         points: ``(B, K, 2)`` its key points, where the preset has some.
+        target: what ``image`` should be, where a discriminator compares them.
     """
 
     total: Tensor
     parts: dict[str, Tensor]
     image: Tensor
     points: Tensor | None = None
+    target: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +42,12 @@ class Update:
         objective: called with batch, step and, in all but the first update, the first one's :class:`Losses`;
             gives :class:`Losses`.
         parameters: what learns.
+        filters: what learns ``optim.filter_rate`` times as fast: standardised filters.
     """
 
     objective: nn.Module
     parameters: Iterable[nn.Parameter]
+    filters: Iterable[nn.Parameter] = ()
 
 
 class Task(ABC):

@@ -6,11 +6,16 @@ from pathlib import Path
 
 from torch import nn
 
+from engine.types import MienError
 from train.config import FitConfig, StageConfig
 from train.data.dataset import Batch, PackedData, split_ids, still_ids
 from train.losses.objective import Objective
+from train.losses.opinions import CropCritic
 from train.losses.picture import Perceptual
 from train.model import LiveModel
+from train.model.layers import Conv
+from train.model.paper import Discriminator
+from train.model.weights import load_live
 from train.tasks.base import Task, Update, channels_last
 from train.validation import Validation, validate
 
@@ -28,12 +33,24 @@ class LiveTask(Task):
         self.data = PackedData(root, split_ids(root, "train", out), config.augment, seed, stills, share)
         self.unseen = PackedData(root, split_ids(root, "validation", out), None, seed)
         self.shape = config.model
-        self.model = self.fresh()
-        self.judge = Perceptual()
+        if config.run.start:
+            started = load_live(Path(config.run.start))
+            self.shape = started.config
+            self.model = channels_last(started.train())
+        else:
+            self.model = self.fresh()
         assert isinstance(self.model, LiveModel)
-        self._objective = Objective(self.model, self.judge)
-        self.updates = (Update(self._objective, self.model.parameters()),)
-        self.helpers = {}
+        self.judge = Perceptual()
+        critic = Discriminator(config.discriminator) if _adversarial(config) else None
+        self._objective = Objective(self.model, self.judge, critic)
+        filters = {id(m.weight): m.weight for m in self.model.modules() if isinstance(m, Conv)}
+        plain = [p for p in self.model.parameters() if id(p) not in filters]
+        self.updates: tuple[Update, ...] = (Update(self._objective, plain, filters.values()),)
+        self.helpers: dict[str, nn.Module] = {}
+        self._critic = CropCritic(critic) if critic else None
+        if critic and self._critic:
+            self.updates += (Update(self._critic, critic.parameters()),)
+            self.helpers["discriminator"] = critic
 
     def fresh(self) -> LiveModel:
         model = channels_last(LiveModel(self.shape))  # type: ignore[arg-type]
@@ -43,6 +60,8 @@ class LiveTask(Task):
     def enter(self, index: int, stage: StageConfig) -> None:
         super().enter(index, stage)
         self._objective.weights = stage.loss
+        if self._critic:
+            self._critic.weights = stage.loss
 
     def batch(self, index: int, stage: StageConfig, rank: int) -> Batch:
         return self.data.batch(index, self._data.sources, self._data.drivings, stage.focus, rank)
@@ -50,3 +69,13 @@ class LiveTask(Task):
     def validate(self, model: nn.Module, pairs: int) -> Validation:
         assert isinstance(model, LiveModel)
         return validate(model, self.judge, self.unseen, pairs, rows=14)
+
+
+def _adversarial(config: FitConfig) -> bool:
+    for index, stage in enumerate(config.stages):
+        if stage.loss.adversarial and not stage.loss.crop:
+            raise MienError(
+                f"configuration: stages.{index}.loss.adversarial: the discriminator looks at crops; "
+                "set crop, such as 24."
+            )
+    return any(stage.loss.adversarial for stage in config.stages)

@@ -4,7 +4,7 @@ import { Api } from "./api.js";
 import { listCameras, openCamera, openMicrophone } from "./camera.js";
 import { Gains } from "./gains.js";
 import { Gallery } from "./gallery.js";
-import { Recorder, download, snapshot } from "./keep.js";
+import { Recorder, download, signed, snapshot } from "./keep.js";
 import { listenForKeys } from "./keys.js";
 import { Link } from "./link.js";
 import { Meter } from "./meter.js";
@@ -29,6 +29,7 @@ class Page {
   #answer = 0;
   #opening = 0;
   #asking = false;
+  #credentials = false;
   #awake = null;
 
   async open() {
@@ -44,6 +45,7 @@ class Page {
       for (;;) {
         const state = await this.#api.state();
         this.#gallery.fill(state);
+        this.#credentials = state.credentials;
         if (!this.#link.wanted && !this.#video) this.#words.show({ name: "off", reason: state.reason });
         if (state.ready) return;
         await new Promise((done) => setTimeout(done, POLL_MS));
@@ -58,7 +60,7 @@ class Page {
     click("start", () => this.#start());
     click("stop", () => this.#stop());
     click("record", () => this.#record());
-    click("snapshot", async () => download(await snapshot(ids("avatar")), ids("saved")));
+    click("snapshot", async () => this.#save(await snapshot(ids("avatar"))));
     click("full", () => this.#full());
     click("reference", () => this.#reference());
     click("search", () => this.#search());
@@ -267,9 +269,16 @@ class Page {
     Object.assign(ids("sound"), { textContent: text, hidden: !text });
   }
 
+  async #save(file) {
+    const link = ids("saved");
+    if (!this.#credentials) return download(file, link);
+    const { file: kept, note } = await signed(file, this.#api, link);
+    download(kept, link, note);
+  }
+
   #record() {
     const start = !this.#recorder.running;
-    if (start) this.#recorder.start(this.#recordable(), (file) => download(file, ids("saved")));
+    if (start) this.#recorder.start(this.#recordable(), (file) => this.#save(file));
     else this.#recorder.stop();
     this.#pressed("record", start);
     const tick = () => {

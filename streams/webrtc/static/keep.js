@@ -46,11 +46,27 @@ export async function snapshot(video) {
   return new File([blob], fileName("png"), { type: "image/png" });
 }
 
+/** What the server can sign: the browser's other formats have no place for content credentials. */
+const SIGNED = ["video/mp4", "image/png"];
+
+/** The file with content credentials in it; or as it is, and why. @returns {Promise<{file: File, note: string}>} */
+export async function signed(file, api, link) {
+  if (!SIGNED.includes(file.type)) return { file, note: "this format carries no content credentials" };
+  if (link.href.startsWith("blob:")) URL.revokeObjectURL(link.href);
+  link.removeAttribute("href");
+  Object.assign(link, { textContent: "Adding content credentials…", hidden: false });
+  try {
+    return { file: await api.sign(file), note: "" };
+  } catch (problem) {
+    return { file, note: `without content credentials: ${problem.message}` };
+  }
+}
+
 /** Give the file to the browser's downloads; the link stays for those whose browser asked them. */
-export function download(file, link) {
+export function download(file, link, note = "") {
   if (link.href.startsWith("blob:")) URL.revokeObjectURL(link.href);
   Object.assign(link, { href: URL.createObjectURL(file), download: file.name, hidden: false });
-  link.textContent = `${file.name} (${size(file.size)})`;
+  link.textContent = `${file.name} (${size(file.size)}${note && `; ${note}`})`;
   link.click();
 }
 

@@ -1,0 +1,167 @@
+"""The renderer's network in OpenVINO: one graph, or parts of it that differ in precision, and a light one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from engine.openvino_core import compile_for_cpu, load_openvino
+from engine.types import Floats, MienError
+
+_OUTPUTS = ("flow", "occlusion", "paint")
+_SEEN = ("prior.flow", "prior.maps", "prior.change", "prior.life", "prior.features")
+
+#: (inputs, outputs, whether it may run in low precision) of each part, in the order of computation.
+_PARTS: tuple[tuple[tuple[str, ...], tuple[str, ...], bool], ...] = (
+    (("features", "source_points", "driving_points", "dense"), _SEEN, False),
+    (
+        ("prior.features", "prior.maps", "prior.change", "prior.flow"),
+        ("correction.heads", "correction.hidden"),
+        True,
+    ),
+    (
+        ("source", "features", "prior.flow", "prior.maps", "prior.change", "prior.life", "correction.heads"),
+        ("flow", "occlusion", "compose.warped", "compose.features", "compose.need"),
+        False,
+    ),
+    (
+        (
+            "compose.features",
+            "correction.hidden",
+            "prior.maps",
+            "prior.change",
+            "occlusion",
+            "compose.warped",
+            "compose.need",
+        ),
+        ("paint",),
+        True,
+    ),
+)
+
+
+#: The flow of a frame whose network output is that of an earlier one: landmark arithmetic alone, FP32.
+_LIGHT = (("source_points", "driving_points", "dense", "correction.heads"), ("flow",))
+
+
+def _output(model: Any, name: str) -> Any:
+    """The node output that carries the tensor ``name``."""
+    for node in model.get_ordered_ops():
+        for output in node.outputs():
+            if name in output.get_names():
+                return output
+    raise MienError(f"renderer has no value {name!r}: it was exported for another version of mien")
+
+
+def _cut(model: Any, inputs: Sequence[str], outputs: Sequence[str]) -> Any:
+    """The part of ``model`` between the named values, as a model of its own with these inputs and outputs."""
+    ov = load_openvino()
+    part = model.clone()
+    results = [_output(part, name) for name in outputs]
+    parameters = []
+    for name in inputs:
+        value = _output(part, name)
+        parameter = ov.opset13.parameter(value.get_shape(), np.float32, name=name)
+        for target in value.get_target_inputs():
+            target.replace_source_output(parameter.output(0))
+        parameters.append(parameter)
+    return ov.Model([ov.opset13.result(value) for value in results], parameters)
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkResults:
+    """What the network adds to the warp, until it runs again; all arrays are the owner's own.
+
+    Attributes:
+        heads: ``(1, 4, 64, 64) float32``, the correction's raw heads.
+        occlusion, paint: as in :class:`engine.runtime.base.Field`, channels first, with a batch axis.
+    """
+
+    heads: Floats
+    occlusion: Floats
+    paint: Floats
+
+
+class PartedRenderer:
+    """Compiled parts, their tensors shared: one or several that run one after the other, and a light one."""
+
+    def __init__(self, model: Any, threads: int, precision: str) -> None:
+        tensor = load_openvino().Tensor
+        self.inputs: dict[str, Floats] = {
+            value.get_any_name(): np.zeros(tuple(value.get_shape()), np.float32) for value in model.inputs
+        }
+        whole = (tuple(self.inputs), (*_OUTPUTS, "correction.heads"), False)
+        parts = (whole,) if precision == "f32" else _PARTS
+        values = {name: tensor(array, shared_memory=True) for name, array in self.inputs.items()}
+
+        def compiled(inputs: Sequence[str], outputs: Sequence[str], low: bool) -> Any:
+            part = _cut(model, inputs, outputs)
+            request = compile_for_cpu(
+                part, threads=threads, precision=precision if low else "f32"
+            ).create_infer_request()
+            for index, name in enumerate(inputs):
+                request.set_input_tensor(index, values[name])
+            return request
+
+        results = {
+            name: np.zeros(tuple(_output(model, name).get_shape()), np.float32)
+            for name in (*_OUTPUTS, "correction.heads")
+        }
+        values.update((name, tensor(array, shared_memory=True)) for name, array in results.items())
+
+        def compile_parts() -> list[Any]:
+            requests = []
+            for inputs, outputs, low in parts:
+                request = compiled(inputs, outputs, low)
+                for index, name in enumerate(outputs):
+                    if name in results:
+                        request.set_output_tensor(index, values[name])
+                    else:
+                        values[name] = request.get_output_tensor(index)
+                requests.append(request)
+            return requests
+
+        self._compile_parts = compile_parts
+        self._requests: list[Any] = []
+        self._heads: Floats = results["correction.heads"]
+        self.outputs: dict[str, Floats] = {name: results[name] for name in _OUTPUTS}
+        self._light = compiled(*_LIGHT, False)
+        # Both write the flow to one place.
+        self._light.set_output_tensor(0, values["flow"])
+
+    def run(self) -> None:
+        """Everything; compiled at the first call, which takes half a second."""
+        if not self._requests:
+            self._requests = self._compile_parts()
+        for request in self._requests:
+            request.infer()
+
+    def run_light(self) -> None:
+        """The flow alone, with the network's part of it and the paint as the last :meth:`run` left them."""
+        self._light.infer()
+
+    def results(self) -> NetworkResults:
+        """A copy of what the network gave last."""
+        return NetworkResults(
+            self._heads.copy(), *(self.outputs[name].copy() for name in ("occlusion", "paint"))
+        )
+
+    def give(self, results: NetworkResults) -> None:
+        """Copy what the network gave last into ``results``."""
+        np.copyto(results.heads, self._heads)
+        np.copyto(results.occlusion, self.outputs["occlusion"])
+        np.copyto(results.paint, self.outputs["paint"])
+
+    def take(self, results: NetworkResults) -> None:
+        """Go on from these results, as if the network had just given them."""
+        np.copyto(self._heads, results.heads)
+        np.copyto(self.outputs["occlusion"], results.occlusion)
+        np.copyto(self.outputs["paint"], results.paint)
+
+    def forget_network(self) -> None:
+        """The network's results as they are at rest: none."""
+        self._heads[...] = 0.0
+        self.outputs["paint"][...] = 0.0

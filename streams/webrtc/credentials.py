@@ -1,0 +1,55 @@
+"""What a visitor recorded in the page comes up, and goes down again with content credentials in it."""
+
+from __future__ import annotations
+
+import asyncio
+
+from aiohttp import web
+
+from engine.types import MienError
+from streams.provenance import available, signed
+from streams.webrtc.hub import Hub
+from streams.webrtc.logs import log
+from streams.webrtc.problems import Problem
+from streams.webrtc.resources import read_body
+from streams.webrtc.settings import RECORDING_BYTES
+
+TYPES = ("video/mp4", "image/png")
+UPLOAD_S = 120.0
+
+
+class Credentials:
+    """The handler of ``POST /api/credentials``; nothing is kept, and nothing touches the disk."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._busy = False
+        self.offered = hub.settings.mark and available()
+
+    async def post(self, request: web.Request) -> web.Response:
+        """The body, signed.
+
+        Raises:
+            Problem: 404 not here, 413 too large, 415 no MP4 or PNG, 422 damaged, 503 another one is signed.
+        """
+        if not self.offered:
+            raise Problem(404, "This server adds no content credentials.")
+        if request.content_type not in TYPES:
+            raise Problem(415, "Only MP4 and PNG take content credentials here.")
+        if self._busy:
+            raise Problem(503, "Another recording is being signed. Try again in a moment.", retry_after=2)
+        self._busy = True
+        try:
+            data = await read_body(request, RECORDING_BYTES, UPLOAD_S)
+            loop = asyncio.get_running_loop()
+            data = await loop.run_in_executor(None, signed, data, request.content_type)
+        except MienError as error:
+            # The reason may name a file of this machine's, which is not the visitor's to know.
+            log("recording not signed", reason=str(error))
+            raise Problem(
+                422, "Content credentials could not be added; the server's log says why."
+            ) from error
+        finally:
+            self._busy = False
+        self._hub.metrics.count("signed_total")
+        return web.Response(body=data, content_type=request.content_type)
