@@ -50,6 +50,33 @@ def test_at_rest_the_portrait_is_untouched_whatever_was_learned(inputs: tuple[to
     torch.testing.assert_close(out.image, source, atol=5e-5, rtol=0)
 
 
+def test_the_correction_has_a_longest_step(inputs: tuple[torch.Tensor, ...]) -> None:
+    torch.manual_seed(0)
+    model = LiveModel().eval()
+    with torch.no_grad():
+        model.correction.heads.weight.normal_(0, 10.0)
+        out = model(*inputs)
+    longest = float(torch.linalg.vector_norm(out.flow - out.prior_flow, dim=1).max())
+    assert 0.5 * model.config.correction_limit < longest <= model.config.correction_limit
+
+
+def test_paint_passes_where_mouth_and_eyes_open_or_shut(inputs: tuple[torch.Tensor, ...]) -> None:
+    torch.manual_seed(0)
+    model = LiveModel().eval()
+    with torch.no_grad():
+        model.painter.leave.bias.fill_(1.0)
+        source, points, driving = inputs
+        seen = model.observe(model.encode(source), points, driving, None)
+        paint = model(*inputs).paint
+    wide = model.enlarge(seen.apertures()) > 0.9
+    floor = float(seen.life * (1 - (1 - model.config.paint_floor) * torch.sigmoid(torch.tensor(3.0))))
+    middle = paint[..., 32:-32, 32:-32]
+    assert float(middle.min()) == pytest.approx(floor, rel=0.1), "little where the warp shows all there is"
+    wide = wide[..., 32:-32, 32:-32].expand_as(middle)
+    assert float(middle[wide].min()) > 3 * floor
+    assert float(paint[..., 0, :].abs().max()) == 0.0, "nothing at the border, where pictures are pasted"
+
+
 def test_moving_points_move_the_picture_with_them(model: LiveModel) -> None:
     source = torch.zeros(1, 3, 256, 256)
     source[..., 120:136, 100:116] = 1.0

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from train.model import LiveConfig
 from train.model.grid import warp
 from train.model.prior import FacialPrior
-from train.model.regions import REGIONS, RIGID, rigid_weights
+from train.model.regions import APERTURES, REGIONS, RIGID, rigid_weights
 
 Array = NDArray[np.float64]
 CONFIG = LiveConfig()
@@ -180,3 +180,32 @@ def test_region_maps_are_where_the_regions_are() -> None:
         row, column = np.unravel_index(int(found.argmax()), (64, 64))
         peak = np.array((column, row)) / 31.5 - 1
         assert np.linalg.norm(peak - centre) < 0.15
+
+
+def opened(heights: tuple[float, float, float], roll: float = 0.0) -> torch.Tensor:
+    """A face whose mouth and eyes are lenses (two parabolas) of these heights, turned by ``roll``."""
+    points = face()
+    places = ((0.0, 0.3, 0.2), (-0.22, -0.15, 0.12), (0.22, -0.15, 0.12))
+    for borders, (x, y, half), height in zip(APERTURES, places, heights, strict=True):
+        for sign, border in zip((-1, 1), borders, strict=True):
+            u = np.linspace(-1, 1, len(border))
+            points[list(border)] = np.stack((x + half * u, y + sign * 0.5 * height * (1 - u * u)), axis=1)
+    turn = np.array(((np.cos(roll), np.sin(roll)), (-np.sin(roll), np.cos(roll))))
+    return tensor(points @ turn)
+
+
+@pytest.mark.parametrize("roll", [0.0, 0.4])
+def test_apertures_cover_what_is_open(roll: float) -> None:
+    heights, halves = (0.16, 0.08, 0.02), (0.2, 0.12, 0.12)
+    points = opened(heights, roll)
+    shown = FacialPrior(CONFIG)(points, points).driving_apertures[0]
+    node = (2 / 63) ** 2
+    for k, (height, half) in enumerate(zip(heights, halves, strict=True)):
+        area = 4 / 3 * half * height  # of a lens of two parabolas, a twentieth less as polylines
+        assert float(shown[k].sum()) * node == pytest.approx(area, rel=0.12), "also of gaps below a node"
+    assert float(shown.max()) <= 1.0 and float(shown.min()) >= 0.0
+
+
+def test_closed_apertures_cover_nothing() -> None:
+    points = opened((0.0, 0.0, 0.0))
+    assert float(FacialPrior(CONFIG)(points, points).driving_apertures.max()) == 0.0

@@ -232,6 +232,47 @@ def test_a_resumed_run_gives_the_same_losses(config: FitConfig) -> None:
     assert losses_of(resumed, 3) == pytest.approx(wanted, rel=1e-5)
 
 
+def with_critic(config: FitConfig) -> FitConfig:
+    """The second stage paints crops for a discriminator."""
+    loss = replace(config.stages[1].loss, adversarial=0.1, matching=1.0, apertures=4.0, crop=24, crops=2)
+    small = replace(config.discriminator, width=4, blocks=2, spectral=True)
+    return replace(
+        config, discriminator=small, stages=(config.stages[0], replace(config.stages[1], loss=loss))
+    )
+
+
+def test_a_discriminator_learns_in_its_stage_alone_and_is_resumed(config: FitConfig) -> None:
+    fit = Fit(with_critic(config), QUIET)
+    critic = fit.task.helpers["discriminator"]
+    before = [p.detach().clone() for p in critic.parameters()]
+    losses_of(fit, 2)
+    assert all(torch.equal(a, b) for a, b in zip(before, critic.parameters(), strict=True))
+    losses_of(fit, 1)
+    assert not all(torch.equal(a, b) for a, b in zip(before, critic.parameters(), strict=True))
+    fit.save()
+    wanted = losses_of(fit, 3)
+    assert losses_of(Fit(with_critic(config), QUIET), 3) == pytest.approx(wanted, rel=1e-5)
+
+
+def test_a_discriminator_without_crops_is_refused(config: FitConfig) -> None:
+    loss = replace(config.stages[1].loss, adversarial=0.1)
+    with pytest.raises(MienError, match="set crop"):
+        Fit(replace(config, stages=(replace(config.stages[1], loss=loss),)), QUIET)
+
+
+def test_a_run_starts_from_weights(config: FitConfig, tmp_path: Path) -> None:
+    first = Fit(config, QUIET)
+    losses_of(first, 2)
+    path = tmp_path / "run" / "live-last.safetensors"
+    first._validate()
+    second = Fit(replace(config, run=replace(config.run, output=str(tmp_path / "2"), start=str(path))), QUIET)
+    assert second.step == 0
+    for (name, ours), (_, theirs) in zip(
+        second.model.state_dict().items(), first.averaged().state_dict().items(), strict=True
+    ):
+        torch.testing.assert_close(ours, theirs, msg=name)
+
+
 def test_ctrl_c_saves_and_goes_on_later(config: FitConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     fit = Fit(config, QUIET)
     step = Fit.train_step
@@ -364,7 +405,7 @@ def test_shipped_configuration_is_valid() -> None:
     config = load_config(path, ["optim.ema=0.9", "run.devices=2"])
     assert config.optim.ema == 0.9
     assert config.run.devices == 2
-    assert [stage.name for stage in config.stages] == ["motion", "joint", "painter", "polish"]
+    assert [stage.name for stage in config.stages] == ["motion", "warp", "painter", "joint", "critic"]
 
 
 def test_a_damaged_state_is_named(config: FitConfig, tmp_path: Path) -> None:

@@ -139,14 +139,15 @@ class OptimConfig:
         ema: decay of the weights' moving average, which is what ships.
         filter_rate: what the rate is multiplied by for standardised filters (``live``).  Their entries are
             about 1, whatever the fan-in, where plain convolutions have about 0.03: at the same rate they
-            would turn thirty times more slowly.
+            turn more slowly.  Measured over the first 60 steps: at 6 and 15 the flow error fell twice as far
+            as at 1; at 15 and 9e-3 it then was too much.
     """
 
     betas: tuple[float, float] = (0.9, 0.99)
     warm_up: int = 100
     clip: float = 1.0
     ema: float = 0.998
-    filter_rate: float = 15.0
+    filter_rate: float = 6.0
 
 
 @dataclass(frozen=True, slots=True)

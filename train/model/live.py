@@ -14,6 +14,9 @@ from train.model.networks import Correction, Encoder, Painter
 from train.model.prior import FacialPrior
 from train.model.regions import APERTURES, REGIONS
 
+BORDER = 0.125
+"""Width in which the paint fades towards the crop's border: there a picture is pasted into its portrait."""
+
 
 class LiveOutput(NamedTuple):
     """One rendered frame (normalised units; see :class:`LiveModel`).
@@ -94,6 +97,8 @@ class LiveModel(nn.Module):
         torch.Size([1, 3, 256, 256])
     """
 
+    inner: Tensor
+
     def __init__(self, config: LiveConfig | None = None) -> None:
         super().__init__()
         self.config = config or LiveConfig()
@@ -102,6 +107,9 @@ class LiveModel(nn.Module):
         self.correction = Correction(self.config)
         self.painter = Painter(self.config)
         self.enlarge = Enlarge(self.config.field_size, self.config.image_size)
+        axis = (1.0 - torch.linspace(-1.0, 1.0, self.config.field_size).abs()) / BORDER
+        inner = axis.clamp(max=1.0)
+        self.register_buffer("inner", (inner[:, None] * inner[None, :])[None, None], persistent=False)
 
     def encode(self, source: Tensor) -> Tensor:
         """Portrait ``(B, 3, 256, 256)`` in 0..1 -> its code ``(B, features, 64, 64)``."""
@@ -170,7 +178,7 @@ class LiveModel(nn.Module):
         again = warp(features, self.prior.base + flow)
         # In mouths and eyes, where they are open or still look so, paint passes whatever the occlusion says.
         kept = occlusion * (1.0 - seen.apertures())
-        need = seen.life * (1.0 - (1.0 - config.paint_floor) * kept)
+        need = seen.life * self.inner * (1.0 - (1.0 - config.paint_floor) * kept)
         return Composition(flow, occlusion, logits, warped, again, self.enlarge(need))
 
     def forward(
