@@ -101,12 +101,12 @@ def _named(module: Any) -> Any:
     class Named(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.graph = module
+            self.network = module  # not "graph": that is an attribute of every module that torch.fx makes
 
     names = ", ".join(module.input_names)
     space: dict[str, Any] = {}
     # Names come from our own graphs; torch reads a forward's signature, which *inputs has not.
-    exec(f"def forward(self, {names}):\n    return self.graph({names})", space)
+    exec(f"def forward(self, {names}):\n    return self.network({names})", space)
     Named.forward = space["forward"]
     return Named()
 

@@ -7,6 +7,7 @@ import os
 import time
 from dataclasses import replace
 from multiprocessing.queues import Queue
+from multiprocessing.synchronize import Event
 from pathlib import Path
 
 import pytest
@@ -98,10 +99,10 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
 def test_a_file_system_without_locks_is_built_on_all_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def no_locks(handle: int) -> None:
+    def no_locks(handle: int, *, wait: bool) -> bool:
         raise OSError(37, "No locks available")
 
-    monkeypatch.setattr(cache_module, "_lock", no_locks)
+    monkeypatch.setattr(cache_module, "lock", no_locks)
     cache = EngineCache(tmp_path)
     with cache.building(KEY):
         assert cache.store(KEY, b"engine") is None
@@ -163,8 +164,68 @@ def test_a_builder_that_died_blocks_nobody(tmp_path: Path) -> None:
     process.start()
     assert log.get(timeout=60) == "locked"
     process.join()
+    assert len(list(tmp_path.glob("*.lock"))) == 1
+    with EngineCache(tmp_path).building(replace(KEY, part="another")):
+        pass
+    assert list(tmp_path.iterdir()) == []  # what it left is removed, and so is the new lock
     with EngineCache(tmp_path).building(KEY):
         pass
+
+
+def _hold(folder: Path, log: Queue[str], end: Event) -> None:
+    with EngineCache(folder).building(KEY), (folder / "x.engine1.part").open("wb") as half:
+        half.write(b"half")
+        half.flush()
+        cache_module.lock(half.fileno(), wait=False)
+        log.put("working")
+        end.wait(60)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="forks")
+def test_what_another_process_works_on_is_left_alone(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("fork")
+    log: Queue[str] = context.Queue()
+    end = context.Event()
+    process = context.Process(target=_hold, args=(tmp_path, log, end))
+    process.start()
+    assert log.get(timeout=60) == "working"
+    (tmp_path / "dead.engine2.part").write_bytes(b"half")
+    (tmp_path / "young.engine3.part").write_bytes(b"half")
+    for name in ("x.engine1.part", "dead.engine2.part"):
+        os.utime(tmp_path / name, (0, 0))
+    with EngineCache(tmp_path).building(replace(KEY, part="another")):
+        pass
+    assert {path.name for path in tmp_path.iterdir()} == {
+        f"{KEY.file_name}.lock",
+        "x.engine1.part",
+        "young.engine3.part",
+    }
+    end.set()
+    process.join(60)
+    assert process.exitcode == 0
+
+
+def _count(folder: Path, rounds: int) -> None:
+    number = folder / "number"
+    for _ in range(rounds):
+        with EngineCache(folder).building(KEY):
+            value = int(number.read_text())
+            time.sleep(0.001)
+            number.write_text(str(value + 1))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="forks")
+def test_a_lock_that_is_removed_with_its_holder_still_excludes(tmp_path: Path) -> None:
+    (tmp_path / "number").write_text("0")
+    context = multiprocessing.get_context("fork")
+    processes = [context.Process(target=_count, args=(tmp_path, 30)) for _ in range(3)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(120)
+        assert process.exitcode == 0
+    assert (tmp_path / "number").read_text() == "90"
+    assert list(tmp_path.glob("*.lock")) == []
 
 
 def test_the_folder_can_be_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

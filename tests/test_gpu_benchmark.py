@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,14 +11,23 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from engine.benchmark.gpu.plan import BATCHES, METHODS, Deadline, cases
+from engine.benchmark.gpu import ends, measure, networks, run
+from engine.benchmark.gpu.networks import TimedPart
+from engine.benchmark.gpu.plan import BATCHES, METHODS, Case, Deadline, cases
 from engine.benchmark.gpu.plot import draw, write
 from engine.benchmark.gpu.report import Report, Timing, as_json, markdown
 from engine.benchmark.gpu.roofline import Layer, Rates, bound_ms, gflops, layers_of
+from engine.benchmark.gpu.run import Findings
 from engine.graphs.editing import load_proto
 from engine.runtime import RENDERER
 from engine.runtime.selection import card_problem
+from engine.runtime.tensorrt.cache import EngineCache
+from engine.runtime.tensorrt.prepare import Workshop
 from engine.types import MienError
+from tests.fakes.cuda import FakeCuda
+from tests.fakes.tensorrt import FakeTensorRt
+
+run_module = importlib.import_module("engine.benchmark.gpu.run")  # the package's `run` is its function
 
 
 def one_convolution() -> object:
@@ -111,7 +121,7 @@ def test_the_plot_shows_a_curve_for_each_method(report: Report, tmp_path: Path) 
     assert (image != 255).any(axis=2).mean() > 0.01
     write(tmp_path / "plot.png", report.timings)
     assert (tmp_path / "plot.png").read_bytes()[:4] == b"\x89PNG"
-    with pytest.raises(MienError, match="cannot write the plot"):
+    with pytest.raises(MienError, match="cannot be written"):
         write(tmp_path / "missing" / "plot.png", report.timings)
 
 
@@ -122,8 +132,104 @@ def test_nothing_measured_is_an_empty_plot() -> None:
 def test_without_a_card_it_says_so_in_one_line() -> None:
     if card_problem() is None:
         pytest.skip("there is a card here")
-    from engine.benchmark.gpu import run
-
     with pytest.raises(MienError, match="NVIDIA") as caught:
         run(SimpleNamespace(json=None, plot=None))
     assert "\n" not in str(caught.value)
+
+
+@pytest.fixture
+def conv() -> TimedPart:
+    content = one_convolution().SerializeToString()  # type: ignore[attr-defined]
+    return TimedPart("conv", content, {"x": np.ones((1, 4, 16, 16), np.float32)})
+
+
+def test_an_engine_is_loaded_once_and_timed_at_every_batch(
+    conv: TimedPart, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measure, "RUNS", 3)
+    cuda = FakeCuda()
+    cuda.attach()
+    backend = FakeTensorRt(cuda)
+    engines = measure.Engines(Workshop(backend, cuda, EngineCache(tmp_path)), 8)
+    for batch in (1, 8):
+        timing = measure.tensorrt_timing(engines, Case("live", METHODS[0], batch), [conv])
+        assert timing.problem is None
+        assert timing.ms == 0.5  # the fake's clock
+    assert len(backend.loaded) == 1
+    cuda.broken = True
+    timing = measure.tensorrt_timing(engines, Case("live", METHODS[0], 1), [conv])
+    assert timing.ms is None
+    assert "failed" in str(timing.problem)
+    engines.close()
+
+
+def told(path: Path) -> tuple[dict[str, float], list[str]]:
+    found = json.loads(path.read_text())
+    return {entry["case"]["method"]: entry["ms"] for entry in found["timings"]}, found["notes"]
+
+
+def test_a_road_that_fails_leaves_the_others_figures(
+    conv: TimedPart, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """torch.compile and one batch size fail in their own ways; a crash after that loses nothing."""
+
+    def timing(torch: object, case: Case, parts: object) -> Timing:
+        if "compile" in case.method:
+            raise RuntimeError("Triton is not installed\nmore")
+        return Timing(case, None, problem="no memory") if case.batch == 4 else Timing(case, 2.0)
+
+    monkeypatch.setattr(measure, "torch_timing", timing)
+    found = Findings(SimpleNamespace(json=str(tmp_path / "a.json"), plot=tmp_path / "a.png"))
+    run_module._all_timings(found, object(), None, {"live": [conv]}, Deadline(1000))
+    with pytest.raises(KeyboardInterrupt), found.step("end to end"):
+        raise KeyboardInterrupt
+    methods, notes = told(tmp_path / "a.json")
+    assert set(methods) == set(METHODS[1:-1])
+    assert "live, torch.compile FP16, batch 8: RuntimeError: Triton is not installed" in notes
+    assert "live, torch FP16, batch 4: no memory" in notes
+    assert (tmp_path / "a.png").read_bytes()[:4] == b"\x89PNG"
+    assert {path.name for path in tmp_path.iterdir()} == {"a.json", "a.png"}
+
+
+def test_without_torch_tensorrts_figures_stay(
+    conv: TimedPart,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(measure, "RUNS", 3)
+    monkeypatch.setenv("MIEN_CACHE", str(tmp_path / "cache"))
+    cuda = FakeCuda()
+    cuda.attach()
+
+    def missing(*_: object) -> None:
+        raise MienError("torch cannot be used: No module named 'torch'")
+
+    def broken(*_: object) -> None:
+        raise OSError("libnvinfer is damaged")
+
+    monkeypatch.setattr("engine.runtime.cuda.open_card", lambda: cuda)
+    monkeypatch.setattr("engine.runtime.torch_cuda.import_torch", missing)
+    monkeypatch.setattr("engine.runtime.tensorrt.backend.find_backend", lambda: FakeTensorRt(cuda))
+    monkeypatch.setattr(networks, "live_network", lambda notes: [conv])
+    monkeypatch.setattr(networks, "paper_network", missing)
+    monkeypatch.setattr(ends, "tensorrt_live", broken)
+    run(SimpleNamespace(json=str(tmp_path / "a.json"), plot=None))
+    methods, notes = told(tmp_path / "a.json")
+    assert methods == {"TensorRT FP16": 0.5}
+    assert [note.split(":")[0] for note in notes] == [
+        "torch's figures and the roofline are left out",
+        "paper was left out",
+        "end to end, live, TensorRT",
+    ]
+    assert cuda.closed
+    assert "| TensorRT FP16 | 0.500 (2,000) |" in capsys.readouterr().out
+
+
+def test_a_place_that_cannot_be_written_is_told_before_anything_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.runtime.cuda.open_card", FakeCuda)
+    monkeypatch.setattr(run_module, "_measure", lambda *_: pytest.fail("measured"))
+    with pytest.raises(MienError, match="cannot be written"):
+        run(SimpleNamespace(json=str(tmp_path / "missing" / "a.json"), plot=None))

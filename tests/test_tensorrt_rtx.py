@@ -77,6 +77,22 @@ def test_a_blob_that_is_no_engine_is_refused(backend: TensorRt) -> None:
         backend.load(b"nonsense" * 100)
 
 
+def test_the_papers_networks_are_built_as_the_runtime_wants_them(backend: TensorRt) -> None:
+    """On a model that computes in a moment; the real one is slow."""
+    from engine.paper.parts import paper_parts
+    from tests.fakes.paper import tiny_parts
+
+    parts = paper_parts(tiny_parts())
+    found = {name: parsed_types(backend, part) for name, part in parts.items()}
+    assert {name: types.convolutions for name, types in found.items()} == {
+        name: {"HALF": 1} for name in parts
+    }
+    assert found["renderer"].modes == {"LINEAR": 1}
+    assert found["renderer"].grids == {"FLOAT": 1}
+    for part in parts.values():
+        assert len(backend.build(part.onnx, part.profile)) > 1000
+
+
 @pytest.mark.slow
 def test_live_is_built(backend: TensorRt, live: dict[str, Part]) -> None:
     for part in live.values():

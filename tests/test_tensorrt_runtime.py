@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,8 @@ import numpy as np
 import pytest
 
 from engine.canvas import card_constants, compose
-from engine.runtime import ENCODER, RENDERER, OpenVinoRuntime, gate
-from engine.runtime.base import CardRuntime, Drawing
+from engine.runtime import ENCODER, RENDERER, OpenVinoRuntime, gate, residents
+from engine.runtime.base import AvatarCode, CardRuntime, Drawing
 from engine.runtime.cuda import CudaError, OutOfMemory
 from engine.runtime.hand_over import HandOver
 from engine.runtime.tensorrt.backend import EngineError
@@ -22,7 +23,7 @@ from engine.runtime.tensorrt.prepare import Model, Workshop, prepare
 from engine.runtime.tensorrt.runtime import LiveEngines, TensorRtRuntime, batches
 from engine.types import MienError
 from tests.fakes.cuda import FakeCuda
-from tests.fakes.tensorrt import FakeTensorRt
+from tests.fakes.tensorrt import FakeExecution, FakeTensorRt
 
 MODEL = Model.read(ENCODER, RENDERER)
 
@@ -53,9 +54,11 @@ def build(cuda: FakeCuda, parts: dict[str, Any]) -> TensorRtRuntime:
 def shared(parts: dict[str, Any]) -> Iterator[tuple[FakeCuda, TensorRtRuntime]]:
     cuda = FakeCuda()
     runtime = build(cuda, parts)
+    runtime.when_closed(cuda.close)
     yield cuda, runtime
     runtime.close()
     assert cuda.open_handles() == 0
+    assert cuda.closed  # last of all: the fake refuses it while anything lies on it
 
 
 def expected(reference: OpenVinoRuntime, drawing: Drawing) -> np.ndarray:
@@ -108,8 +111,6 @@ def test_a_batch_of_several_avatars_does_not_mix(
 
 
 def make_like(drawing: Drawing) -> Any:
-    from dataclasses import replace
-
     return replace(drawing.canvas)
 
 
@@ -125,6 +126,96 @@ def test_batches_keep_order_limit_and_canvases_apart(drawings: list[Drawing]) ->
     assert [len(batch) for batch in found] == [2, 1, 2]
     assert [drawing for batch in found for drawing in batch] == given
     assert batches([], 2) == []
+
+
+def test_twenty_drivers_stay_on_the_card(
+    parts: dict[str, Any], drawings: list[Drawing], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(residents, "IDLE_S", 1e9)  # a busy machine needs long for so many
+    cuda = FakeCuda()
+    runtime = build(cuda, parts)
+    code = drawings[0].code
+    many = [
+        replace(drawings[0], canvas=make_like(drawings[0]), code=AvatarCode(code.source, code.features))
+        for _ in range(20)
+    ]
+    for _ in range(2):
+        runtime.draw(many)
+    before = cuda.calls.copy()
+    runtime.draw(many)
+    calls = cuda.calls - before
+    assert calls["allocate"] == calls["allocate_host"] == 0
+    assert calls["synchronise"] == 10  # one for each batch of two
+    runtime.close()
+    assert cuda.open_handles() == 0
+
+
+@pytest.mark.parametrize("fails", ["capture", "instantiation", "memory"])
+def test_a_batch_size_that_fails_is_split(
+    fails: str,
+    parts: dict[str, Any],
+    reference: OpenVinoRuntime,
+    drawings: list[Drawing],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cuda = FakeCuda()
+    lines: list[str] = []
+    runtime = HandOver(reference, lambda: build(cuda, parts), lines.append)
+    runtime.wait()
+    both = [replace(d, canvas=make_like(d)) for d in drawings[:2]]
+    for _ in range(3):  # the pictures' own graphs, and the network's for one
+        for drawing in both:
+            runtime.draw([drawing])
+    refused: list[str] = []
+
+    def once(work: Callable[..., Any], when: Callable[..., bool] = lambda *_: True) -> Any:
+        def refuse(*arguments: Any) -> Any:
+            if refused or not when(*arguments):
+                return work(*arguments)
+            refused.append(fails)
+            if fails == "instantiation":
+                work(*arguments)  # the recording ends, its graph is no good
+            raise (OutOfMemory if fails == "memory" else CudaError)(f"{fails} failed")
+
+        return refuse
+
+    if fails == "memory":  # for the larger batch's execution
+        larger = once(FakeExecution.set_shape, lambda _self, _name, shape: shape[0] == 2)
+        monkeypatch.setattr(FakeExecution, "set_shape", larger)
+    else:  # of the larger batch, whose second call is the first thing to be recorded now
+        name = {"capture": "begin_capture", "instantiation": "end_capture"}[fails]
+        monkeypatch.setattr(cuda, name, once(getattr(cuda, name)))
+    for turn in range(3):
+        given = both if turn % 2 else both[::-1]
+        for picture, drawing in zip(runtime.draw(given), given, strict=True):
+            assert np.abs(picture.astype(int) - expected(reference, drawing)).max() <= 3
+    assert refused
+    card = runtime.working
+    assert isinstance(card, TensorRtRuntime)
+    assert "network, batch 2, slot 0" not in card.graphs
+    assert lines == []
+    runtime.close()
+
+
+def test_a_single_picture_that_cannot_be_recorded_is_drawn_directly(
+    parts: dict[str, Any],
+    reference: OpenVinoRuntime,
+    drawings: list[Drawing],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cuda = FakeCuda()
+    runtime = build(cuda, parts)
+
+    def refuse(stream: int) -> None:
+        raise CudaError("cuStreamBeginCapture_v2 gave CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED (900)")
+
+    monkeypatch.setattr(cuda, "begin_capture", refuse)
+    for turn in range(6):
+        picture = runtime.draw([drawings[turn % 2]])[0]
+        assert np.abs(picture.astype(int) - expected(reference, drawings[turn % 2])).max() <= 3
+    assert not any(runtime.graphs.values())
+    runtime.close()
+    assert cuda.open_handles() == 0
 
 
 def test_fields_and_codes_are_those_of_the_cpu(

@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 
 from engine.runtime.cuda import OutOfMemory
 
-IDLE_S = 2.0
+IDLE_S = 5.0
 """What was not used for so long is in use no more: a live session draws many times a second."""
 
 K = TypeVar("K")

@@ -103,6 +103,9 @@ def live_roads(here: Runtime, model: Callable[[], Model], reference: Callable[[]
         return on_card(lambda workshop: prepare(model(), reference(), workshop), note, progress)
 
     def torch() -> Runtime:
+        from engine.runtime.torch_cuda import import_torch
+
+        import_torch()  # before anything that takes time
         return make_torch(model(), reference())
 
     return Roads(here, tensorrt, torch, HandOver)
@@ -147,9 +150,8 @@ def on_card(make: Callable[[Workshop], C], note: Note, progress: Progress) -> C:
 def make_torch(model: Model, reference: Runtime) -> CardRuntime:
     """Torch on CUDA, checked; raises :class:`MienError` where that is not possible."""
     from engine.runtime import gate
-    from engine.runtime.torch_cuda import TorchCudaRuntime, import_torch
+    from engine.runtime.torch_cuda import TorchCudaRuntime
 
-    import_torch()
     runtime = TorchCudaRuntime(model.encoder, model.renderer)
     report = gate.check(reference, runtime, gate.real_drawings(reference))
     if report.failure is not None:

@@ -12,10 +12,11 @@ from engine.benchmark.gpu.plan import Case
 from engine.benchmark.gpu.report import Timing
 from engine.benchmark.gpu.roofline import Rates
 from engine.graphs import dynamic_batch, half_convolutions
-from engine.graphs.editing import load_proto
+from engine.graphs.editing import inferred_shapes, load_proto
 from engine.runtime.cuda import Cuda
 from engine.runtime.cuda.memory import OnCard
 from engine.runtime.cuda.recorded import Recorded
+from engine.runtime.tensorrt.backend import Engine, Execution
 from engine.runtime.tensorrt.parts import network_part
 from engine.runtime.tensorrt.prepare import Workshop
 from engine.types import MienError
@@ -26,10 +27,10 @@ WARM_UP, RUNS = 20, 100
 def torch_timing(torch: Any, case: Case, parts: Sequence[TimedPart]) -> Timing:
     """One of torch's methods."""
     half, graph = "FP16" in case.method, "graph" in case.method
-    torch.cuda.empty_cache()
-    torch.cuda.reset_peak_memory_stats()
-    before = torch.cuda.memory_allocated()
     try:
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
         with torch.inference_mode():
             works = [_torch_work(torch, case, part, half, graph) for part in parts]
 
@@ -39,11 +40,16 @@ def torch_timing(torch: Any, case: Case, parts: Sequence[TimedPart]) -> Timing:
 
             ms = _timed_by_torch(torch, step)
         return Timing(case, ms, torch.cuda.max_memory_allocated() - before)
-    except MienError as error:
-        return Timing(case, None, problem=str(error))
     except Exception as error:  # compilers and kernels fail in many ways; the other cases go on
-        text = (str(error).splitlines() or [""])[0]
-        return Timing(case, None, problem=f"{type(error).__name__}: {text[:160]}")
+        return Timing(case, None, problem=reason(error))
+
+
+def reason(error: Exception) -> str:
+    """What went wrong, in one line."""
+    if isinstance(error, MienError):
+        return str(error)
+    text = (str(error).splitlines() or [""])[0]
+    return f"{type(error).__name__}: {text[:160]}"
 
 
 def _torch_work(torch: Any, case: Case, part: TimedPart, half: bool, graph: bool) -> Callable[[], Any]:
@@ -88,15 +94,48 @@ def _timed_by_torch(torch: Any, step: Callable[[], Any]) -> float:
     return float(median(start.elapsed_time(end) for start, end in pairs))
 
 
-def tensorrt_timing(workshop: Workshop, case: Case, parts: Sequence[TimedPart], largest: int) -> Timing:
+class Engines:
+    """The parts' engines, each loaded once: one engine takes every batch.
+
+    Args:
+        largest: the largest batch.
+    """
+
+    def __init__(self, workshop: Workshop, largest: int) -> None:
+        self.workshop, self._largest = workshop, largest
+        self._loaded: dict[str, Engine] = {}
+        self._sizes: dict[str, int] = {}
+
+    def load(self, part: TimedPart) -> Engine:
+        """The part's engine, built first where there is none in the cache."""
+        if part.name not in self._loaded:
+            before = self.workshop.cuda.free_memory()
+            network = network_part(part.name, part.onnx, "fp16", self._largest)
+            self._loaded[part.name] = self.workshop.engine(network)
+            self._sizes[part.name] = max(0, before - self.workshop.cuda.free_memory())
+        return self._loaded[part.name]
+
+    def size(self, parts: Sequence[TimedPart]) -> int:
+        """Bytes on the card that these parts' engines take."""
+        return sum(self._sizes[part.name] for part in parts)
+
+    def close(self) -> None:
+        for engine in self._loaded.values():
+            engine.close()
+        self._loaded.clear()
+
+
+def tensorrt_timing(engines: Engines, case: Case, parts: Sequence[TimedPart]) -> Timing:
     """TensorRT's engines, replayed as one CUDA graph."""
-    cuda = workshop.cuda
-    before = cuda.free_memory()
-    with ExitStack() as stack:
-        try:
+    cuda = engines.workshop.cuda
+    try:
+        for part in parts:
+            engines.load(part)
+        before = cuda.free_memory()
+        with ExitStack() as stack:
             stream = cuda.create_stream()
             stack.callback(cuda.release_stream, stream)
-            executions = [_execution(workshop, part, case.batch, largest, stream, stack) for part in parts]
+            executions = [_execution(engines, part, case.batch, stream, stack) for part in parts]
 
             def enqueue(stream: int) -> None:
                 for execution in executions:
@@ -108,25 +147,22 @@ def tensorrt_timing(workshop: Workshop, case: Case, parts: Sequence[TimedPart], 
             work = Recorded(cuda, enqueue, capturable)
             stack.callback(work.close)
             ms = _timed_by_driver(cuda, work, stream, stack)
-        except MienError as error:
-            return Timing(case, None, problem=str(error))
-        return Timing(case, ms, max(0, before - cuda.free_memory()))
+            taken = max(0, before - cuda.free_memory()) + engines.size(parts)
+            problem = None if work.recorded else "not replayed as a CUDA graph"
+        return Timing(case, ms, taken, problem)
+    except Exception as error:  # drivers and builders fail in many ways; the other cases go on
+        return Timing(case, None, problem=reason(error))
 
 
-def _execution(
-    workshop: Workshop, part: TimedPart, batch: int, largest: int, stream: int, stack: ExitStack
-) -> Any:
-    cuda = workshop.cuda
-    engine = workshop.engine(network_part(part.name, part.onnx, "fp16", largest))
-    execution = engine.execution()
+def _execution(engines: Engines, part: TimedPart, batch: int, stream: int, stack: ExitStack) -> Execution:
+    cuda = engines.workshop.cuda
+    execution = engines.load(part).execution()
     for name, values in part.inputs.items():
         buffer = OnCard(cuda, (batch, *values.shape[1:]))
         stack.callback(buffer.close)
         buffer.put(repeated(values, batch), stream)
         execution.set_shape(name, buffer.shape)
         execution.set_address(name, buffer.address)
-    from engine.graphs.editing import inferred_shapes
-
     proto = load_proto(part.onnx)
     shapes = inferred_shapes(proto)
     for value in proto.graph.output:

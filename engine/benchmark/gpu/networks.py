@@ -30,18 +30,28 @@ class TimedPart:
     module: Any = None
 
 
-def live_network() -> list[TimedPart]:
+def live_network(notes: list[str]) -> list[TimedPart]:
     """The shipped renderer, and the module behind it where the training code is installed."""
+    content = RENDERER.read_bytes()
     try:
         export = importlib.import_module("export.onnx_export")
     except ImportError as error:
-        raise MienError(
-            f'the baselines need the training code: pip install "mien[train]" ({error})'
-        ) from error
+        notes.append(f"live, torch eager FP32: the exported graph stands for the model ({error})")
+        return [TimedPart("live-renderer", content, _made_up(content))]
     model = export.deployable(export.untrained_model())
     args = export.example_inputs(model.config)
     inputs = {name: value.numpy() for name, value in zip(export.RENDERER_INPUTS, args, strict=True)}
-    return [TimedPart("live-renderer", RENDERER.read_bytes(), inputs, _first(export.RendererGraph(model)))]
+    return [TimedPart("live-renderer", content, inputs, _first(export.RendererGraph(model)))]
+
+
+def _made_up(content: bytes) -> dict[str, NDArray[Any]]:
+    """Inputs of the right shapes; what is in them does not change how long a network takes."""
+    from engine.graphs.editing import inferred_shapes, load_proto
+
+    proto = load_proto(content)
+    shapes = inferred_shapes(proto)
+    random = np.random.default_rng(1)
+    return {v.name: random.uniform(-0.6, 0.6, shapes[v.name]).astype(np.float32) for v in proto.graph.input}
 
 
 def _first(module: Any) -> Any:
@@ -49,18 +59,35 @@ def _first(module: Any) -> Any:
     return lambda *inputs: module(*inputs)[:3]
 
 
-def paper_network(names: tuple[str, ...] = ("detector", "motion", "decoder")) -> list[TimedPart]:
-    """The published network's parts that run for every frame, with random weights of its size."""
+@dataclass(frozen=True, slots=True)
+class PaperNetwork:
+    """The published network with random weights of its size.
+
+    Attributes:
+        contents: its exported parts.
+        model: the torch module, FP32.
+        timed: the parts that run for every frame.
+    """
+
+    contents: Mapping[str, bytes]
+    model: Any
+    timed: list[TimedPart]
+
+
+def paper_network(names: tuple[str, ...] = ("detector", "motion", "decoder")) -> PaperNetwork:
+    """The published network.
+
+    Raises:
+        MienError: the training code is not installed.
+    """
     try:
         paper_onnx = importlib.import_module("export.paper_onnx")
         model = importlib.import_module("train.model.paper").PaperModel().eval()
     except ImportError as error:
-        raise MienError(
-            f'the baselines need the training code: pip install "mien[train]" ({error})'
-        ) from error
+        raise MienError(f'it needs the training code: pip install "mien[train]" ({error})') from error
     built = paper_onnx.build(model)
     parts = paper_onnx.parts(model)
-    return [
+    timed = [
         TimedPart(
             f"paper-{name}",
             built[name],
@@ -69,6 +96,7 @@ def paper_network(names: tuple[str, ...] = ("detector", "motion", "decoder")) ->
         )
         for name in names
     ]
+    return PaperNetwork(built, model, timed)
 
 
 def repeated(values: NDArray[Any], batch: int) -> NDArray[Any]:

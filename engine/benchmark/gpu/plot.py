@@ -10,7 +10,8 @@ import numpy as np
 
 from engine.benchmark.gpu.plan import METHODS, PRESETS
 from engine.benchmark.gpu.report import Timing
-from engine.types import Image, MienError
+from engine.benchmark.place import write_whole
+from engine.types import Image
 
 WIDTH, HEIGHT, EDGE = 1200, 640, 80
 COLOURS = ((10, 70, 160), (160, 70, 10), (40, 130, 40), (130, 40, 130), (90, 90, 90))
@@ -65,7 +66,4 @@ def _text(image: Image, words: str, at: tuple[int, int], colour: tuple[int, int,
 def write(path: Path, timings: Sequence[Timing]) -> None:
     """Write the plot as PNG; raises :class:`MienError` where it cannot be written."""
     picture = cv2.cvtColor(draw(timings), cv2.COLOR_RGB2BGR)
-    try:
-        path.write_bytes(cv2.imencode(".png", picture)[1].tobytes())
-    except OSError as error:
-        raise MienError(f"{path}: cannot write the plot: {error.strerror or error}") from error
+    write_whole(path, cv2.imencode(".png", picture)[1].tobytes())

@@ -1,31 +1,32 @@
-"""The GPU benchmark from end to end: one command, under eight minutes with the engines' build."""
+"""The GPU benchmark from end to end: one command, under eight minutes with the engines' build.
+
+Every road is measured by itself: what fails is a note, and the others' figures stay.  JSON and plot are
+written anew after every step, so that even a crash of a driver leaves what was found until then.
+"""
 
 from __future__ import annotations
 
 import json
 import platform
 import sys
-import time
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from engine.benchmark.gpu import measure, networks, plot
-from engine.benchmark.gpu.networks import TimedPart
+from engine.benchmark.gpu import ends, measure, networks, plot
+from engine.benchmark.gpu.measure import Engines
+from engine.benchmark.gpu.networks import PaperNetwork, TimedPart
 from engine.benchmark.gpu.plan import BATCHES, Case, Deadline, cases
 from engine.benchmark.gpu.report import Report, Timing, as_json, markdown
 from engine.benchmark.gpu.roofline import bound_ms, layers_of
+from engine.benchmark.place import write_whole
 from engine.graphs.editing import load_proto
-from engine.runtime import ENCODER, RENDERER, gate
-from engine.runtime.base import CardRuntime
-from engine.runtime.openvino import OpenVinoRuntime
 from engine.types import MienError
 
 SECONDS = 450.0
 """All of it; what has not begun by then is left out and named."""
-
-FRAMES = 1000
-"""Real frames that FP16 is compared on, at most."""
 
 
 class GpuOptions(Protocol):
@@ -38,165 +39,162 @@ class GpuOptions(Protocol):
     def plot(self) -> Path | None: ...
 
 
+@dataclass
+class Findings:
+    """What has been found so far; the attributes are those of :class:`Report`."""
+
+    options: GpuOptions
+    machine: dict[str, str] = field(default_factory=dict)
+    rates: dict[str, float] = field(default_factory=dict)
+    timings: list[Timing] = field(default_factory=list)
+    bounds: dict[str, dict[int, float]] = field(default_factory=dict)
+    end_to_end: dict[str, float] = field(default_factory=dict)
+    accuracy: dict[str, Any] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def report(self) -> Report:
+        return Report(
+            self.machine,
+            self.rates,
+            self.timings,
+            self.bounds,
+            self.end_to_end,
+            self.accuracy,
+            self.notes,
+        )
+
+    @contextmanager
+    def step(self, what: str) -> Iterator[None]:
+        """Something to be measured: a failure is a note, and what there is then is written."""
+        try:
+            yield
+        except Exception as error:
+            self.notes.append(f"{what}: {measure.reason(error)}")
+        with suppress(MienError):  # it is told at the end, when the figures are printed
+            self.save()
+
+    @property
+    def text(self) -> str:
+        return json.dumps(as_json(self.report), indent=1) + "\n"
+
+    def save(self) -> None:
+        """Write JSON and plot where they were asked for.
+
+        Raises:
+            MienError: one cannot be written.
+        """
+        if self.options.json not in (None, "-"):
+            write_whole(Path(str(self.options.json)), self.text.encode())
+        if self.options.plot is not None:
+            plot.write(self.options.plot, self.timings)
+
+
 def run(options: GpuOptions) -> None:
     """Measure, print Markdown, and write JSON and the plot where they were asked for.
 
     Raises:
-        MienError: no card, or no torch with CUDA: in one line, before anything is measured.
+        MienError: no card, or no place for the results: in one line, before anything is measured.
     """
-    from engine.runtime.cuda import open_card
-    from engine.runtime.torch_cuda import import_torch
+    from engine.runtime.cuda import CudaError, open_card
 
     deadline = Deadline(SECONDS)
     cuda = open_card()
-    torch = import_torch()
-    notes: list[str] = []
-    workshop = _workshop(cuda, notes)
-    presets = _networks(notes)
-    rates, words = measure.card_rates(torch)
-    timings = _all_timings(torch, workshop, presets, deadline, notes)
-    bounds = {
-        preset: {
-            batch: sum(bound_ms(layers_of(load_proto(part.onnx)), rates, batch) for part in parts)
-            for batch in BATCHES
-        }
-        for preset, parts in presets.items()
-    }
-    ends, accuracy = _end_to_end(workshop, deadline, notes)
-    machine = {
-        "GPU": str(cuda.card),
-        "torch": str(torch.__version__),
-        "CUDA": str(torch.version.cuda),
-        "TensorRT": "none" if workshop is None else f"{workshop.backend.name} {workshop.backend.version}",
-        "Python": platform.python_version(),
-    }
-    report = Report(machine, words, timings, bounds, ends, accuracy, notes)
-    _write(report, options)
+    found = Findings(options, {"GPU": str(cuda.card), "Python": platform.python_version()})
+    found.save()
+    try:
+        _measure(found, cuda, deadline)
+    finally:  # stopped by hand, too
+        sys.stdout.write(found.text if options.json == "-" else markdown(found.report))
+        with suppress(CudaError):
+            cuda.close()
+        found.save()
 
 
-def _workshop(cuda: Any, notes: list[str]) -> Any:
+def _measure(found: Findings, cuda: Any, deadline: Deadline) -> None:
+    torch, workshop = _torch(found), _workshop(cuda, found)
+    presets: dict[str, list[TimedPart]] = {}
+    paper: PaperNetwork | None = None
+    with found.step("live was left out"):
+        presets["live"] = networks.live_network(found.notes)
+    with found.step("paper was left out"):
+        paper = networks.paper_network()
+        presets["paper"] = paper.timed
+    if torch is not None:
+        with found.step("the card's rates"):
+            rates, words = measure.card_rates(torch)
+            found.rates |= words
+            for preset, parts in presets.items():
+                layers = [layer for part in parts for layer in layers_of(load_proto(part.onnx))]
+                found.bounds[preset] = {batch: bound_ms(layers, rates, batch) for batch in BATCHES}
+    engines = None if workshop is None else Engines(workshop, max(BATCHES))
+    _all_timings(found, torch, engines, presets, deadline)
+    if engines is not None:
+        with found.step("the engines' end"):
+            engines.close()
+    if torch is not None:
+        with found.step("end to end, live, torch"):
+            ends.torch_live(found.end_to_end)
+    if workshop is None:
+        return
+    if paper is not None and deadline.allows(60):
+        with found.step("end to end, paper, TensorRT"):
+            ends.tensorrt_paper(workshop, paper, found.end_to_end, found.accuracy)
+    with found.step("end to end, live, TensorRT"):  # last: its accuracy takes what time there is
+        ends.tensorrt_live(workshop, deadline, found.end_to_end, found.accuracy, found.notes)
+
+
+def _torch(found: Findings) -> Any:
+    from engine.runtime.torch_cuda import import_torch
+
+    try:
+        torch = import_torch()
+    except MienError as error:
+        found.notes.append(f"torch's figures and the roofline are left out: {error}")
+        return None
+    found.machine |= {"torch": str(torch.__version__), "CUDA": str(torch.version.cuda)}
+    return torch
+
+
+def _workshop(cuda: Any, found: Findings) -> Any:
     from engine.runtime.tensorrt.backend import EngineError, find_backend
     from engine.runtime.tensorrt.cache import EngineCache
     from engine.runtime.tensorrt.prepare import Workshop
 
     try:
-        return Workshop(find_backend(), cuda, EngineCache(), notes.append)
+        backend = find_backend()
     except EngineError as error:
-        notes.append(f"no TensorRT: {error}")
+        found.machine["TensorRT"] = "none"
+        found.notes.append(f"TensorRT's figures are left out: {error}")
         return None
-
-
-def _networks(notes: list[str]) -> dict[str, list[TimedPart]]:
-    found = {"live": networks.live_network()}
-    try:
-        found["paper"] = networks.paper_network()
-    except MienError as error:
-        notes.append(f"paper was left out: {error}")
-    return found
+    found.machine["TensorRT"] = f"{backend.name} {backend.version}"
+    return Workshop(backend, cuda, EngineCache(), found.notes.append)
 
 
 def _all_timings(
+    found: Findings,
     torch: Any,
-    workshop: Any,
+    engines: Engines | None,
     presets: dict[str, list[TimedPart]],
     deadline: Deadline,
-    notes: list[str],
-) -> list[Timing]:
-    timings = []
+) -> None:
     for case in cases():
-        if case.preset not in presets:
+        there = engines if case.method.startswith("TensorRT") else torch
+        if case.preset not in presets or there is None:
             continue
         # A compilation takes half a minute, and the end-to-end part wants the last minute and a half.
         if not deadline.allows(150 if "compile" in case.method else 100):
-            notes.append(f"left out for lack of time: {case.preset}, {case.method}, batch {case.batch}")
+            found.notes.append(f"left out for lack of time: {case.preset}, {case.method}, batch {case.batch}")
             continue
-        timing = _timing(torch, workshop, case, presets[case.preset])
-        if timing is None:
-            continue
-        timings.append(timing)
-        if timing.problem is not None:
-            notes.append(f"{case.preset}, {case.method}, batch {case.batch}: {timing.problem}")
-    return timings
+        with found.step(f"{case.preset}, {case.method}, batch {case.batch}"):
+            timing = _timing(torch, engines, case, presets[case.preset])
+            found.timings.append(timing)
+            if timing.problem is not None:
+                raise MienError(timing.problem)
 
 
-def _timing(torch: Any, workshop: Any, case: Case, parts: Sequence[TimedPart]) -> Timing | None:
-    if not case.method.startswith("TensorRT"):
-        return measure.torch_timing(torch, case, parts)
-    if workshop is None:
-        return None
-    return measure.tensorrt_timing(workshop, case, parts, max(BATCHES))
-
-
-def _end_to_end(
-    workshop: Any, deadline: Deadline, notes: list[str]
-) -> tuple[dict[str, float], dict[str, Any]]:
-    """Whole pictures with copies on the host's clock, and FP16's error on real frames."""
-    from engine.runtime.tensorrt.prepare import Model, prepare
-    from engine.runtime.torch_cuda import TorchCudaRuntime
-
-    reference = OpenVinoRuntime(ENCODER, RENDERER, threads=4, precision="f32")
-    ends: dict[str, float] = {}
-    accuracy: dict[str, Any] = {}
-    try:
-        runtime: CardRuntime = TorchCudaRuntime(ENCODER.read_bytes(), RENDERER.read_bytes())
-        ends |= _walls("torch", runtime, reference)
-    except MienError as error:
-        notes.append(f"end to end, torch: {error}")
-    if workshop is None:
-        return ends, accuracy
-    try:
-        built = prepare(Model(ENCODER, RENDERER), reference, workshop)
-        ends |= _walls("TensorRT", built, reference)
-        accuracy = _accuracy(reference, built, deadline)
-        recorded = [name for name, done in built.graphs.items() if not done]
-        if recorded:
-            notes.append(f"not replayed as CUDA graphs: {', '.join(recorded)}")
-        built.close()
-    except MienError as error:
-        notes.append(f"end to end, TensorRT: {error}")
-    return ends, accuracy
-
-
-def _walls(name: str, runtime: CardRuntime, reference: OpenVinoRuntime) -> dict[str, float]:
-    found = {}
-    for words, crop in (("whole portrait", None), ("face crop 512", 512)):
-        drawings = gate.real_drawings(reference, 8, crop)
-        for _ in range(10):
-            runtime.draw(drawings[:1])
-        count = 100
-        start = time.perf_counter()
-        for index in range(count):
-            runtime.draw([drawings[index % len(drawings)]])
-        found[f"{name}, {words}"] = 1e3 * (time.perf_counter() - start) / count
-    return found
-
-
-def _accuracy(reference: OpenVinoRuntime, runtime: CardRuntime, deadline: Deadline) -> dict[str, Any]:
-    """The gate's figures on as many real frames as there is time for (the reference is the slow one)."""
-    start = time.perf_counter()
-    gate.check(reference, runtime, gate.real_drawings(reference, 8))
-    each = (time.perf_counter() - start) / 8
-    count = int(max(8, min(FRAMES, 0.8 * deadline.left / each)))
-    report = gate.check(reference, runtime, gate.real_drawings(reference, count))
-    return {
-        "frames": report.frames,
-        "mean picture error /255": round(report.mean_picture, 4),
-        "largest flow error px": round(report.flow_px, 4),
-        "all numbers": report.finite,
-        "gate": report.failure or "passed",
-    }
-
-
-def _write(report: Report, options: GpuOptions) -> None:
-    text = json.dumps(as_json(report), indent=1) + "\n"
-    if options.json == "-":
-        sys.stdout.write(text)
-    else:
-        sys.stdout.write(markdown(report))
-    try:
-        if options.json not in (None, "-"):
-            Path(str(options.json)).write_text(text)
-    except OSError as error:
-        raise MienError(f"{options.json}: cannot write: {error.strerror or error}") from error
-    if options.plot is not None:
-        plot.write(options.plot, report.timings)
+def _timing(torch: Any, engines: Engines | None, case: Case, parts: list[TimedPart]) -> Timing:
+    if case.method.startswith("TensorRT"):
+        assert engines is not None
+        return measure.tensorrt_timing(engines, case, parts)
+    return measure.torch_timing(torch, case, parts)

@@ -12,11 +12,16 @@ import json
 import os
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import BinaryIO
 
-_SUFFIX = ".engine"
+_SUFFIX, _LOCK, _PART = ".engine", ".lock", ".part"
+
+_WRITING_S = 60.0
+"""A file that was written to so recently may be its writer's still, though he holds no lock (yet)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +96,10 @@ class EngineCache:
         beside: str | None = None
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            handle, beside = tempfile.mkstemp(dir=self.folder, prefix=final.name, suffix=".part")
+            handle, beside = tempfile.mkstemp(dir=self.folder, prefix=final.name, suffix=_PART)
             with os.fdopen(handle, "wb") as file:
+                with contextlib.suppress(OSError):  # nobody sweeps it away, however long this takes
+                    lock(file.fileno(), wait=False)
                 file.write(header + b"\n" + blob)
             Path(beside).replace(final)
         except OSError as error:
@@ -133,37 +140,84 @@ class EngineCache:
     def building(self, key: EngineKey) -> Iterator[None]:
         """Hold this engine's lock, so that two processes do not build it at once; the second one waits.
 
-        The lock is the operating system's: it ends with the process, however that ends.  Where the folder
-        cannot be written there is none, and both build for themselves.
+        The lock is the operating system's: it ends with the process, however that ends; its file is removed
+        with it, or by the next who builds.  Where the folder cannot be written there is none, and both build
+        for themselves.
         """
+        path = self.folder / f"{key.file_name}{_LOCK}"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            file = (self.folder / f"{key.file_name}.lock").open("a+b")
-        except OSError:
+            self._sweep()
+            file = _locked(path)
+        except OSError:  # some network file systems have no locks
             yield
             return
-        with file:
-            try:
-                _lock(file.fileno())
-            except OSError:  # some network file systems have no locks
-                yield
-                return
-            try:
-                yield
-            finally:
-                _unlock(file.fileno())
+        try:
+            yield
+        finally:
+            _remove(file, path)
+
+    def _sweep(self) -> None:
+        """Remove what processes that died have left: locks and half-written files that nobody holds."""
+        for path in (*self.folder.glob(f"*{_LOCK}"), *self.folder.glob(f"*{_PART}")):
+            with contextlib.suppress(OSError):
+                if path.suffix == _PART and time.time() - path.stat().st_mtime < _WRITING_S:
+                    continue
+                file = path.open("r+b")
+                try:
+                    free = lock(file.fileno(), wait=False)
+                except OSError:
+                    free = False
+                if free:
+                    _remove(file, path)
+                else:
+                    file.close()
+
+
+def _locked(path: Path) -> BinaryIO:
+    """The lock file, held; waits for whoever holds it."""
+    while True:
+        file = path.open("a+b")
+        try:
+            lock(file.fileno(), wait=True)
+            # Who held it may have removed it meanwhile: what is locked then is a file that nobody else sees.
+            if path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                return file
+        except FileNotFoundError:
+            pass
+        except BaseException:
+            file.close()
+            raise
+        file.close()
+
+
+def _remove(file: BinaryIO, path: Path) -> None:
+    """Remove a file that is held, and let it go."""
+    if sys.platform == "win32":
+        # A file that somebody has open cannot be removed there: whoever waits for it keeps it.
+        _unlock(file.fileno())
+        file.close()
+        with contextlib.suppress(OSError):
+            path.unlink()
+        return
+    with file, contextlib.suppress(OSError):
+        path.unlink()
+        _unlock(file.fileno())
 
 
 if sys.platform == "win32":
     import msvcrt
-    import time
 
-    def _lock(handle: int) -> None:
+    def lock(handle: int, *, wait: bool) -> bool:
+        """Lock an open file; whether it is held now.  Raises ``OSError`` where there are no locks."""
         while True:
             try:
+                os.lseek(handle, 0, os.SEEK_SET)
                 msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-                return
+                return True
             except OSError:
+                if not wait:
+                    return False
                 time.sleep(0.2)
 
     def _unlock(handle: int) -> None:
@@ -172,8 +226,13 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-    def _lock(handle: int) -> None:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+    def lock(handle: int, *, wait: bool) -> bool:
+        """Lock an open file; whether it is held now.  Raises ``OSError`` where there are no locks."""
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
 
     def _unlock(handle: int) -> None:
         fcntl.flock(handle, fcntl.LOCK_UN)

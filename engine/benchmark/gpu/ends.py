@@ -1,0 +1,118 @@
+"""Whole pictures with copies, on the host's clock, and FP16's error on real frames."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from engine.benchmark.gpu.networks import PaperNetwork
+from engine.benchmark.gpu.plan import Deadline
+from engine.runtime import ENCODER, RENDERER, default_runtime, gate
+from engine.runtime.base import CardRuntime
+from engine.runtime.openvino import OpenVinoRuntime
+from engine.runtime.tensorrt.prepare import Model, Workshop, prepare
+
+FRAMES = 1000
+"""Real frames that FP16 is compared on, at most."""
+
+_AT_ONCE = 40
+"""Frames whose pictures are in memory together."""
+
+
+def exact() -> OpenVinoRuntime:
+    """The ``live`` model in FP32 on the CPU."""
+    return OpenVinoRuntime(ENCODER, RENDERER, threads=4, precision="f32")
+
+
+def torch_live(found: dict[str, float]) -> None:
+    """The exported files in torch."""
+    from engine.runtime.torch_cuda import TorchCudaRuntime
+
+    runtime = TorchCudaRuntime(ENCODER.read_bytes(), RENDERER.read_bytes())
+    _pictures("live, torch", runtime, found)
+
+
+def tensorrt_live(
+    workshop: Workshop,
+    deadline: Deadline,
+    found: dict[str, float],
+    accuracy: dict[str, Any],
+    notes: list[str],
+) -> None:
+    """The engines as a live run uses them."""
+    reference = exact()
+    built = prepare(Model.read(ENCODER, RENDERER), reference, workshop)
+    try:
+        _pictures("live, TensorRT", built, found)
+        accuracy |= _accuracy(reference, built, deadline)
+        direct = [name for name, done in built.graphs.items() if not done]
+        if direct:
+            notes.append(f"not replayed as CUDA graphs: {', '.join(direct)}")
+    finally:
+        built.close()
+
+
+def tensorrt_paper(
+    workshop: Workshop, network: PaperNetwork, found: dict[str, float], accuracy: dict[str, Any]
+) -> None:
+    """The published network's engines as a run uses them."""
+    from engine.paper import gate as paper_gate
+    from engine.paper.prepare import prepare_paper
+    from engine.paper.torch_paper import TorchPaper
+
+    reference = TorchPaper(network.model.cpu())
+    live = default_runtime(2, "f32")
+    built = prepare_paper(network.contents, reference, live, workshop)
+    try:
+        portrait, moments = paper_gate.real_moments(live)
+        code = built.encode(portrait.picture)
+        source = built.detect(portrait.tensor, portrait.points)
+        tensors = [(moment.tensor, moment.points) for moment in moments]
+
+        def draw(index: int) -> None:
+            built.animate(code, source, built.detect(*tensors[index % len(tensors)]))
+
+        found["paper, TensorRT, key points and picture"] = _wall(draw)
+        report = paper_gate.check(reference, built, portrait, moments)
+        accuracy["paper (random weights)"] = str(report)
+    finally:
+        built.close()
+
+
+def _pictures(name: str, runtime: CardRuntime, found: dict[str, float]) -> None:
+    reference = exact()
+    for words, crop in (("whole portrait", None), ("face crop 512", 512)):
+        drawings = gate.real_drawings(reference, 8, crop)
+        found[f"{name}, {words}"] = _wall(lambda index, d=drawings: runtime.draw([d[index % len(d)]]))  # type: ignore[misc]
+
+
+def _wall(draw: Callable[[int], object], count: int = 100) -> float:
+    """Milliseconds for one picture."""
+    for index in range(10):
+        draw(index)
+    start = time.perf_counter()
+    for index in range(count):
+        draw(index)
+    return 1e3 * (time.perf_counter() - start) / count
+
+
+def _accuracy(reference: OpenVinoRuntime, runtime: CardRuntime, deadline: Deadline) -> dict[str, Any]:
+    """The gate's figures on as many real frames as there is time for (the reference is the slow one)."""
+    start = time.perf_counter()
+    reports = [gate.check(reference, runtime, gate.real_drawings(reference, 8))]
+    each = (time.perf_counter() - start) / 8
+    count = int(max(8, min(FRAMES, 0.8 * deadline.left / each)))
+    drawings = gate.real_drawings(reference, count)
+    reports += [
+        gate.check(reference, runtime, drawings[first : first + _AT_ONCE])
+        for first in range(0, count, _AT_ONCE)
+    ]
+    failures = [report.failure for report in reports if report.failure is not None]
+    return {
+        "frames": count,
+        "mean picture error /255": round(max(report.mean_picture for report in reports), 4),
+        "largest flow error px": round(max(report.flow_px for report in reports), 4),
+        "all numbers": all(report.finite for report in reports),
+        "gate": failures[0] if failures else "passed",
+    }
