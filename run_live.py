@@ -22,17 +22,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if missing:
         print(f"mien: {missing}", file=sys.stderr)
         return 2
-    from engine.types import MienError
+    from engine.refusal import status_of
 
-    try:
-        _run(arguments)
-    except MienError as error:
-        print(f"mien: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("mien: stopped.", file=sys.stderr)
-        return 130
-    return 0
+    return status_of(lambda: _run(arguments))
 
 
 def _run(arguments: Sequence[str] | None) -> None:

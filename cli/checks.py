@@ -65,9 +65,16 @@ def _check_web(options: Options, kind: Kind) -> None:
         )
     if options.output is not None or options.save_motion is not None:
         raise MienError("--webrtc writes no file. The page has a record button.")
-    for name in ("virtual_camera", "profile"):
-        if getattr(options, name, None) is not None:
-            raise MienError(f"--{name.replace('_', '-')} and --webrtc do not go together. Leave one out.")
+    if options.virtual_camera is not None:
+        raise MienError(
+            "--virtual-camera shows one avatar, and --webrtc has one for every driver. Leave --webrtc out, "
+            "or show the page in OBS and start OBS's virtual camera."
+        )
+    if options.profile is not None:
+        raise MienError(
+            "--profile remembers one person at one camera, and who visits the page of --webrtc may be "
+            'anyone. Leave it out; "Find the best" on the page takes a neutral face as the reference.'
+        )
     _check_live(options)
     make_gains(options)
 

@@ -6,7 +6,6 @@ import csv
 import io
 import os
 import shutil
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -24,6 +23,7 @@ from cli.parts import make_gains
 from cli.report import progress_bar, say
 from cli.report_page import write_report
 from cli.report_page_words import number
+from engine.refusal import status_of
 from engine.types import MienError
 from streams.sink import same_file
 
@@ -47,14 +47,7 @@ COLUMNS = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a batch; its exit status: 0 all made, 1 some failed, 2 nothing begun and why, 130 stopped."""
-    try:
-        return run(parse(arguments), Console())
-    except MienError as error:
-        sys.stderr.write(f"mien: {error}\n")
-        return 2
-    except KeyboardInterrupt:
-        sys.stderr.write("mien: stopped.\n")
-        return 130
+    return status_of(lambda: run(parse(arguments), Console()))
 
 
 def run(options: GenerateOptions, console: Console) -> int:

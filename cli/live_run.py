@@ -29,8 +29,8 @@ from cli.stopping import Stopper
 from engine.landmarks import Landmarker
 from engine.layout import layout
 from engine.live import LivePipeline, Shown
-from engine.pipeline import Stage
 from engine.session import Session
+from engine.stage import Stage
 from engine.types import MienError
 from streams.portrait import list_portraits
 from streams.preview import PreviewSink, check_display
@@ -60,7 +60,7 @@ def run_live(options: Options, console: Console) -> None:
         avatar = load_avatar(first, options, landmarker, runtime)
         say(console, *avatar.notes)
         choose_speed(runtime, avatar, options, console)
-        tracker = stack.enter_context(make_tracker(options, live=True, runtime=runtime))
+        tracker = stack.enter_context(make_tracker(options, live=True, runtime=runtime, like=landmarker))
         renderer = make_renderer(avatar, runtime, options)
         session = Session(tracker, renderer, make_gains(options), skip_still=True)
         gallery = Gallery(paths, options, landmarker, renderer, {first: avatar} if first else None)

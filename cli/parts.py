@@ -9,6 +9,7 @@ from cli.engine_progress import EngineProgress
 from cli.models import BUILT_IN, WARP, AnyRuntime, load_model
 from engine.avatar import Avatar, PortraitEncoder
 from engine.landmarks import Landmarker, make_landmarker
+from engine.landmarks.openvino_landmarker import OpenVinoLandmarker
 from engine.motion import Gains
 from engine.paper.renderer import PaperRenderer
 from engine.paper.runtime import PaperRuntime
@@ -58,8 +59,8 @@ def make_renderer(avatar: Avatar, runtime: AnyRuntime, options: Options) -> Avat
 
 
 def portrait_landmarker() -> Landmarker:
-    """The landmarker for portraits (the driver's keeps its own state)."""
-    return make_landmarker("openvino", threads=2)
+    """The landmarker for portraits; the driver's keeps its own state and can be a twin of it."""
+    return make_landmarker("openvino")
 
 
 def load_avatar(
@@ -78,10 +79,20 @@ def load_avatar(
         raise MienError(f"{error} (It was reduced to {side}; a larger --size may do.)") from error
 
 
-def make_tracker(options: Options, *, live: bool, runtime: AnyRuntime | None = None) -> Tracker:
-    """The driver's tracker for the model that ``runtime`` runs; only live use smooths over time."""
+def make_tracker(
+    options: Options, *, live: bool, runtime: AnyRuntime | None = None, like: Landmarker | None = None
+) -> Tracker:
+    """The driver's tracker for the model that ``runtime`` runs; only live use smooths over time.
+
+    With ``like``, a landmarker that is there already, no network is compiled again.
+    """
     settings = TrackerSettings(landmarks=options.tracker, live=live)
-    return PaperTracker(runtime, settings) if isinstance(runtime, PaperRuntime) else Tracker(settings)
+    landmarker = None
+    if options.tracker == "openvino" and isinstance(like, OpenVinoLandmarker):
+        landmarker = like.twin(live=live)
+    if isinstance(runtime, PaperRuntime):
+        return PaperTracker(runtime, settings, landmarker)
+    return Tracker(settings, landmarker)
 
 
 def wants_credentials(options: Options) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from engine.pipeline import Stage
+from engine.stage import Stage
 from engine.types import Image, MienError
 from streams.fitting import fit_into
 from streams.sink import Sink

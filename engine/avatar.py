@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from engine.landmarks import Landmarker, topology
-from engine.layout import GRID, N_MESH, layout, spline_basis, spline_solver, to_pixels
+from engine.layout import GRID, N_MESH, layout, splined, to_pixels
 from engine.reference import FaceGeometry
 from engine.runtime.base import FIELD_SIZE, IMAGE_SIZE, AvatarCode
 from engine.sampling import sample
@@ -209,9 +209,7 @@ def _layout_positions(geometry: FaceGeometry, positions: Floats) -> Floats:
     """Layout positions of image positions: the spline fitted the other way round."""
     mesh = (geometry.points[:N_MESH] - geometry.centre).astype(np.float64) / geometry.unit
     places = (positions - geometry.centre).astype(np.float64) / geometry.unit
-    solve = spline_solver(mesh)
-    value, _, _ = spline_basis(places, mesh)
-    return np.asarray(value @ (solve @ layout().points.astype(np.float64)), dtype=np.float32)
+    return np.asarray(splined(places, mesh, layout().points.astype(np.float64)), dtype=np.float32)
 
 
 def _window(places: Floats) -> Floats:

@@ -16,6 +16,7 @@ from engine import compose_words as words
 from engine.acts import Act, Timing, source_timing
 from engine.composition import compose
 from engine.motion_file import Recording, load_recording, save_recording
+from engine.refusal import status_of
 from engine.regions import REGIONS, region_indices
 from engine.types import MienError
 
@@ -73,13 +74,12 @@ class _OfAct(argparse.Action):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Compose a motion file; the exit status (0 done, 2 one line said why not)."""
-    try:
+    """Compose a motion file; the exit status (0 done, 2 one line said why not, 130 stopped)."""
+
+    def say_what_was_written() -> None:
         sys.stdout.write(f"{run(arguments)}\n")
-    except MienError as error:
-        sys.stderr.write(f"mien: {error}\n")
-        return 2
-    return 0
+
+    return status_of(say_what_was_written)
 
 
 def run(arguments: Sequence[str] | None = None) -> str:

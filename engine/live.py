@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from engine.avatar import Avatar
 from engine.links import Link, Policy
 from engine.motion import Gains
-from engine.pipeline import Pipeline, Stage
+from engine.pipeline import Pipeline
 from engine.session import Session, Tracked
+from engine.stage import Stage
 from engine.types import Face, Frame, Image, Rendered
 
 

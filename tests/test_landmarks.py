@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import math
 import sys
+import threading
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -375,3 +376,35 @@ def test_mediapipe_landmarker(astronaut: Image, landmarker: Landmarker) -> None:
         package.reset()
         assert package.track(np.zeros_like(astronaut)) is None
     package.close()
+
+
+def test_a_twin_sees_the_same_at_the_same_time_and_keeps_its_own_face(
+    carphone: list[Image], astronaut: Image
+) -> None:
+    clip = carphone[:12]
+    with make_landmarker() as alone:
+        assert isinstance(alone, OpenVinoLandmarker)
+        wanted = [alone.track(image) for image in clip]
+        portrait = alone.detect(astronaut)[0]
+    with make_landmarker() as one:
+        assert isinstance(one, OpenVinoLandmarker)
+        other = one.twin()
+        found: list[Face] = []
+        beside = threading.Thread(target=lambda: found.extend(one.detect(astronaut)[0] for _ in range(6)))
+        beside.start()
+        tracked = [other.track(image) for image in clip]
+        beside.join(60)
+        one.close()
+        assert other.track(clip[-1]) is not None, "one's end is not the other's"
+        other.close()
+    for face, expected in zip([*tracked, *found], [*wanted, *[portrait] * 6], strict=True):
+        assert face is not None and expected is not None
+        np.testing.assert_allclose(face.landmarks, expected.landmarks, atol=1e-3)
+        np.testing.assert_allclose(face.blendshapes, expected.blendshapes, atol=1e-4)
+
+
+def test_a_twin_compiles_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    with make_landmarker() as one:
+        assert isinstance(one, OpenVinoLandmarker)
+        monkeypatch.setattr("engine.landmarks.networks.compile_for_cpu", None)
+        one.twin().close()

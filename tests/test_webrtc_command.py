@@ -39,6 +39,8 @@ ROOT = Path(run_live.__file__).parent
         (["--webrtc", "--driving", "talk.mp4"], "a file cannot drive it"),
         (["--webrtc", "--demo"], "a file cannot drive it"),
         (["--webrtc", "--output", "a.mp4"], "writes no file"),
+        (["--webrtc", "--profile", "anna"], "one person at one camera"),
+        (["--webrtc", "--virtual-camera"], "OBS's virtual camera"),
         (["--webrtc", "--cert", "a.pem"], "--cert and --key belong together"),
         (["--webrtc", "--token", "short"], "at least 8 characters"),
         (["--publish", "ftp://a/whip"], "begins with http"),

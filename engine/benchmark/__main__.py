@@ -8,27 +8,24 @@ from importlib import import_module
 from typing import Any
 
 from engine.benchmark.arguments import parse
+from engine.refusal import status_of
 from engine.types import MienError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the benchmark; the exit status (0 done, 2 one line said why not, 130 stopped)."""
-    try:
-        options = parse(arguments)
-        if options.gpu:
-            # Apart, because only machines with an NVIDIA GPU have what it needs.
-            _gpu().run(options)
-        else:
-            from engine.benchmark.cpu import run
+    return status_of(lambda: _run(arguments), "benchmark")
 
-            run(options)
-    except MienError as error:
-        print(f"benchmark: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("benchmark: stopped.", file=sys.stderr)
-        return 130
-    return 0
+
+def _run(arguments: Sequence[str] | None) -> None:
+    options = parse(arguments)
+    if options.gpu:
+        # Apart, because only machines with an NVIDIA GPU have what it needs.
+        _gpu().run(options)
+    else:
+        from engine.benchmark.cpu import run
+
+        run(options)
 
 
 def _gpu() -> Any:

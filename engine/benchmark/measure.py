@@ -14,9 +14,9 @@ import numpy as np
 from engine.benchmark.driver import Camera
 from engine.links import Policy
 from engine.live import LivePipeline, Shown
-from engine.pipeline import Stage
 from engine.samples import Samples
 from engine.session import Session
+from engine.stage import Stage
 from engine.types import Image
 
 WARM_UP_S = 2.0

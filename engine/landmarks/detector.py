@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from copy import copy
 
 import cv2
 import numpy as np
@@ -35,6 +36,12 @@ class Detector:
     def __init__(self, data: bytes, threads: int) -> None:
         self._network = DetectorNetwork(data, threads)
         self._anchors = _anchors()
+
+    def twin(self) -> Detector:
+        """Another detector with the same compiled network, for another thread."""
+        other = copy(self)
+        other._network = self._network.twin()
+        return other
 
     def search(self, image: Image) -> Iterator[list[FaceCrop]]:
         """Faces in ever finer (and turned) windows: one list per stage, until the caller has enough.

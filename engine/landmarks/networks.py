@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import tempfile
+from copy import copy
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.openvino_core import compile_for_cpu, core, load_openvino
 from engine.types import Floats, Image, MienError
+
+_Self = TypeVar("_Self", bound="_Network")
 
 LANDMARK_SIDE = 256
 DETECTOR_SIDE = 128
@@ -20,9 +23,20 @@ class _Network:
     """One compiled network with one request.  Write ``self._input``, call ``_infer``, read the outputs."""
 
     def __init__(self, model: Any, threads: int, precision: str, dtype: type[np.generic]) -> None:
+        self._compiled, self._dtype = compile_for_cpu(model, threads=threads, precision=precision), dtype
+        self._begin()
+
+    def twin(self: _Self) -> _Self:
+        """The same network, not compiled again, with a request and arrays of its own for another thread."""
+        other = copy(self)
+        other._begin()
+        return other
+
+    def _begin(self) -> None:
+        """Make the request and the arrays; where subclasses name those."""
         openvino = load_openvino()
-        request = compile_for_cpu(model, threads=threads, precision=precision).create_infer_request()
-        self._input: NDArray[Any] = np.zeros(tuple(request.model_inputs[0].shape), dtype)
+        request = self._compiled.create_infer_request()
+        self._input: NDArray[Any] = np.zeros(tuple(request.model_inputs[0].shape), self._dtype)
         request.set_input_tensor(openvino.Tensor(self._input, shared_memory=True))
         self._infer = request.infer
         request.infer()
@@ -38,6 +52,9 @@ class DetectorNetwork(_Network):
     def __init__(self, data: bytes, threads: int) -> None:
         model = _read(data, "face detector", mean=127.5, scale=127.5)
         super().__init__(model, threads, "f32", np.uint8)
+
+    def _begin(self) -> None:
+        super()._begin()
         self.picture: Image = self._input[0]
         self._boxes: Floats = self._outputs["regressors"].reshape(-1, 16)
         self._scores: Floats = self._outputs["classificators"].reshape(-1)
@@ -54,6 +71,9 @@ class LandmarkNetwork(_Network):
     def __init__(self, data: bytes, threads: int, precision: str = "f32") -> None:
         model = _read(data, "face landmark", mean=0.0, scale=255.0)
         super().__init__(model, threads, precision, np.uint8)
+
+    def _begin(self) -> None:
+        super()._begin()
         self.picture: Image = self._input[0]
         self._points: Floats = self._outputs["Identity"].reshape(-1, 3)
         self._presence: Floats = self._outputs["Identity_1"].reshape(-1)
@@ -69,6 +89,9 @@ class BlendshapeNetwork(_Network):
 
     def __init__(self, data: bytes, threads: int) -> None:
         super().__init__(_read(data, "blendshape"), threads, "f32", np.float32)
+
+    def _begin(self) -> None:
+        super()._begin()
         self._result: Floats = next(iter(self._outputs.values())).reshape(-1)
 
     def run(self, points: Floats) -> Floats:

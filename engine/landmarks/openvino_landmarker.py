@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +32,10 @@ class _Networks:
     blendshapes: BlendshapeNetwork
     pose: PoseSolver
 
+    def twin(self) -> _Networks:
+        """The same for another thread."""
+        return _Networks(self.detector.twin(), self.landmarks.twin(), self.blendshapes.twin(), self.pose)
+
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
@@ -58,15 +63,30 @@ class OpenVinoLandmarker(Landmarker):
         self, threads: int = 1, precision: str = "f32", bundle: Path = BUNDLE_PATH, live: bool = False
     ) -> None:
         files = load_bundle(bundle)
-        self._open: _Networks | None = _Networks(
-            Detector(files.detector, threads),
-            LandmarkNetwork(files.landmarks, threads, precision),
-            BlendshapeNetwork(files.blendshapes, threads),
-            PoseSolver(files.geometry),
+        self._begin(
+            _Networks(
+                Detector(files.detector, threads),
+                LandmarkNetwork(files.landmarks, threads, precision),
+                BlendshapeNetwork(files.blendshapes, threads),
+                PoseSolver(files.geometry),
+            ),
+            live,
         )
+
+    def _begin(self, networks: _Networks, live: bool) -> None:
+        self._open: _Networks | None = networks
         self._followed: FaceCrop | None = None
         self._live, self._ever, self._glances = live, False, 0
         self.faces_seen = 0
+
+    def twin(self, *, live: bool = False) -> OpenVinoLandmarker:
+        """Another landmarker for another thread, that has seen nothing; at once: nothing is compiled again.
+
+        The two take turns at each network, a few milliseconds at a time.
+        """
+        other = copy(self)
+        other._begin(self._networks().twin(), live)
+        return other
 
     def track(self, image: Image) -> Face | None:
         check_image(image)

@@ -99,8 +99,9 @@ class OpenVinoRuntime(Runtime):
             raise MienError(f"{renderer_path}: not exported together with {encoder_path.name} ({_REMEDY})")
         self.untrained = card["untrained"] == "true"
         self.weights: str = card["weights_sha256"]
-        # The encoder runs once per avatar: exact rather than fast.
-        self._encoder = compile_for_cpu(encoder, threads=threads, precision="f32").create_infer_request()
+        # The encoder runs once per avatar: exact rather than fast, and on one thread, because live it runs
+        # beside the pictures.
+        self._encoder = compile_for_cpu(encoder, threads=1, precision="f32").create_infer_request()
         self._model = renderer
         self._renderer = PartedRenderer(renderer, threads, precision)
         self._other: PartedRenderer | None = None

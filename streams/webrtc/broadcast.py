@@ -7,8 +7,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from time import monotonic, monotonic_ns, perf_counter
+from time import monotonic, perf_counter
 from typing import Any
 
 import cv2
@@ -17,6 +16,7 @@ from engine.types import Rendered
 from streams.ffmpeg import av
 from streams.mailbox import Closed, Mailbox
 from streams.webrtc.encoder import CLOCK, TIME_BASE, Encoder, Rates, to_frame
+from streams.webrtc.flow import Flow
 from streams.webrtc.logs import log
 from streams.webrtc.mark import Mark
 
@@ -31,30 +31,6 @@ TELL_EVERY_S = 10.0
 
 BEHIND = 3
 """Encoded pictures that may wait for a viewer's sender; beyond that it starts again at a key frame."""
-
-
-@dataclass
-class Flow:
-    """Numbers of one stream, for its statistics; written by one thread, read by others.
-
-    Attributes:
-        pictures: rendered so far.
-        latency_ms: from the capture (arrival) of the driving picture to its avatar's being encoded, smoothed.
-        stage_ms: milliseconds per stage, smoothed.
-        sent_bytes: encoded so far, once per codec.
-    """
-
-    pictures: int = 0
-    latency_ms: float = 0.0
-    stage_ms: dict[str, float] = field(default_factory=dict)
-    sent_bytes: int = 0
-    recent: deque[float] = field(default_factory=lambda: deque(maxlen=60))
-
-    def fps(self) -> float:
-        """Pictures a second over the last two seconds."""
-        now = monotonic()
-        times = [time for time in list(self.recent) if now - time < 2]
-        return len(times) / max(0.5, now - times[0]) if times else 0.0
 
 
 class Subscription:
@@ -244,8 +220,9 @@ class Broadcast:
             frame = to_frame(image, pts)
             for codec in codecs:
                 self._encode(codec, frame, rate, [v for v in viewers if v.codec == codec])
-        spent = 1000 * (perf_counter() - start)
-        self._count(rendered, spent)
+        times = self.flow.count(rendered, 1000 * (perf_counter() - start))
+        if self._on_times is not None:
+            self._on_times(times)
 
     def _encode(self, codec: str, frame: Any, rate: int, viewers: list[Subscription]) -> None:
         if codec not in self._encoders:
@@ -295,18 +272,6 @@ class Broadcast:
         pts = self._origin + round((time - self._base[0]) * CLOCK)
         self._last_pts = pts = max(pts, self._last_pts + CLOCK // 240)
         return pts
-
-    def _count(self, rendered: Rendered, encode_ms: float) -> None:
-        flow = self.flow
-        latency = (monotonic_ns() - rendered.captured_ns) / 1e6
-        times = {**rendered.stage_ms, "encode": encode_ms, "latency": latency}
-        flow.latency_ms = latency if not flow.pictures else 0.9 * flow.latency_ms + 0.1 * latency
-        before = flow.stage_ms or times
-        flow.stage_ms = {name: 0.9 * before.get(name, value) + 0.1 * value for name, value in times.items()}
-        flow.recent.append(monotonic())
-        flow.pictures += 1
-        if self._on_times is not None:
-            self._on_times(times)
 
 
 def _offer(viewers: list[Subscription], packet: Any, key: bool) -> None:

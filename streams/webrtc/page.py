@@ -13,6 +13,7 @@ from aiohttp import web
 from streams.webrtc.control import LABEL, Control
 from streams.webrtc.hub import AvatarStream, Hub, Resource
 from streams.webrtc.peer import Peer
+from streams.webrtc.playout import show_at_once
 from streams.webrtc.portraits import check_type, clean_name
 from streams.webrtc.problems import Problem
 from streams.webrtc.resources import created, read_body, receive_offer
@@ -212,6 +213,7 @@ class _Visit:
             self._video = EncodedTrack()
             transceiver.sender.replaceTrack(self._video)
             self.peer.answers_to(transceiver.sender, self._video)
+            show_at_once(transceiver, self.peer.connection.remoteDescription.sdp)
         else:
             transceiver.sender.replaceTrack(self._stream.sound.listen())
         transceiver.direction = "sendrecv"
