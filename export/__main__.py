@@ -8,6 +8,9 @@ from collections.abc import Sequence
 from engine.types import MienError
 from export.arguments import parse
 
+NEEDED = ("torch", "onnx", "onnxscript", "safetensors")
+"""Packages of the extra ``train`` that exports cannot do without."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status."""
@@ -20,6 +23,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sys.stdout.write(f"{path}  {path.stat().st_size / 2**20:.1f} MiB\n")
     except MienError as error:
         sys.stderr.write(f"mien: {error}\n")
+        return 2
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in NEEDED:
+            raise
+        sys.stderr.write(f"mien: export needs {error.name}: pip install 'mien[train]'\n")
         return 2
     return 0
 

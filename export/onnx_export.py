@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+import logging
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -117,7 +118,9 @@ def to_onnx(
     """A module as a checked ONNX model (``onnx.ModelProto``) with these names of inputs and outputs."""
     import onnx
 
-    # The exporter prints progress and warns about its own future; neither concerns who exports.
+    # The exporter prints progress, warns about its own future and logs that there is no torchvision; none of
+    # it concerns who exports.
+    logging.getLogger("torch.onnx._internal.exporter._registration").setLevel(logging.ERROR)
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
         program = torch.onnx.export(

@@ -6,6 +6,7 @@ import importlib.util
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -92,3 +93,23 @@ def whole_runtime() -> Runtime:
 @pytest.fixture(scope="session")
 def avatar(astronaut: Image, landmarker: Landmarker, runtime: Runtime) -> Avatar:
     return Avatar.of(astronaut, landmarker, runtime)
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Path]:
+    """A ``LiveModel`` whose every part does something, and the folder with its export."""
+    import torch
+
+    from export import onnx_export
+    from train.model import LiveModel
+
+    torch.manual_seed(7)
+    model = LiveModel().eval()
+    for layer in (model.correction.heads, model.painter.leave):
+        torch.nn.init.normal_(layer.weight, std=0.01)
+    deployable = onnx_export.deployable(model)
+    folder = tmp_path_factory.mktemp("trained")
+    encoder, renderer = onnx_export.build(deployable, untrained=False)
+    (folder / onnx_export.ENCODER_FILE).write_bytes(encoder)
+    (folder / onnx_export.RENDERER_FILE).write_bytes(renderer)
+    return deployable, folder

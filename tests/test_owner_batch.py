@@ -71,18 +71,18 @@ def alone(avatar: Avatar, runtime: Runtime, motions: Sequence[Motion]) -> list[I
 
 
 def test_two_drivers_are_one_execution_of_the_network(
-    avatar: Avatar, runtime: Runtime, motions: list[Motion]
+    avatar: Avatar, whole_runtime: Runtime, motions: list[Motion]
 ) -> None:
     cuda = FakeCuda()
     card = card_runtime(cuda)
-    wanted = alone(avatar, runtime, motions)
+    wanted = alone(avatar, whole_runtime, motions)
     assert np.abs(wanted[0].astype(int) - wanted[1]).max() > 10  # two motions that can be told apart
     with ModelOwner(card, make_landmarker, crop=SIDE) as owner:
         room = Room(owner, avatar)
         for index in range(3):  # directly, recorded, replayed
             before = cuda.calls.copy()
             for found, right in zip(room.round(motions, index), wanted, strict=True):
-                assert np.abs(found.astype(int) - right).max() <= 3
+                assert np.abs(found.astype(int) - right).max() <= 8
         calls = cuda.calls - before
         assert owner.rounds == 3
         assert {"track", "render", "carry", "model"} <= set(room.seen[0][0].stage_ms)

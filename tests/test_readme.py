@@ -82,4 +82,8 @@ def test_the_pictures_and_files_that_the_readme_links_are_there() -> None:
     links = [link for link in re.findall(r"\]\(([^)]+)\)", README) if "://" not in link]
     assert links
     for link in links:
-        assert (ROOT / link).exists(), link
+        path, _, place = link.partition("#")
+        assert (ROOT / path).exists(), link
+        if place:
+            titles = re.findall(r"^#+ (.+)$", (ROOT / path).read_text(), re.MULTILINE)
+            assert place in {re.sub(r"[^\w -]", "", t).lower().replace(" ", "-") for t in titles}, link

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from skimage import data, transform
 
 from engine.openvino_core import cpu_has_bf16
@@ -40,21 +39,6 @@ def face() -> tuple[Image, Floats]:
     with make_landmarker() as landmarker:
         found = landmarker.detect(image)
     return image, ((found[0].landmarks[:, :2] - 0.5) * (2 / 255) - 1).astype(np.float32)
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[LiveModel, Path]:
-    """A model whose every part does something, and the folder with its export."""
-    torch.manual_seed(7)
-    model = LiveModel().eval()
-    for layer in (model.correction.heads, model.painter.leave):
-        torch.nn.init.normal_(layer.weight, std=0.01)
-    deployable = onnx_export.deployable(model)
-    folder = tmp_path_factory.mktemp("trained")
-    encoder, renderer = onnx_export.build(deployable, untrained=False)
-    (folder / onnx_export.ENCODER_FILE).write_bytes(encoder)
-    (folder / onnx_export.RENDERER_FILE).write_bytes(renderer)
-    return deployable, folder
 
 
 def moved(points: Floats) -> Floats:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_runtime import dense, face, moved, openvino, trained
+from test_runtime import dense, face, moved, openvino
 
 from engine.avatar import Avatar
 from engine.landmarks import Landmarker
@@ -18,8 +18,9 @@ from engine.runtime import Network, OpenVinoRuntime, default_runtime
 from engine.runtime.base import AvatarCode
 from engine.session import Session
 from engine.types import Floats, Frame, Image
+from export.reference import reference_runtime
 
-__all__ = ["face", "trained"]
+__all__ = ["face"]
 
 
 def settle(runtime: OpenVinoRuntime, code: AvatarCode, points: Floats, driving: Floats) -> None:
@@ -121,16 +122,10 @@ def test_of_two_drivers_of_one_avatar_each_gets_what_the_network_says_of_him(fac
         np.testing.assert_allclose(driver.render(code, points, motion).paint, paint, atol=1e-5)
 
 
-def test_without_its_network_an_untrained_model_gives_the_same(face) -> None:  # type: ignore[no-untyped-def]
+def test_without_its_network_any_model_is_the_landmark_warp(face) -> None:  # type: ignore[no-untyped-def]
     image, points = face
-    runtime = default_runtime(threads=1, precision="f32")
-    if not runtime.untrained:
-        pytest.skip("the shipped model is trained")
-    code = runtime.encode(image)
-    assert runtime.network is Network.OFF
-    quick = runtime.render(code, points, moved(points), dense())
-    flow, paint = quick.flow.copy(), quick.paint.copy()
-    runtime.network = Network.EVERY_FRAME
-    whole = runtime.render(code, points, moved(points), dense())
-    np.testing.assert_array_equal(flow, whole.flow)
-    np.testing.assert_array_equal(paint, whole.paint)
+    runtime, plain = default_runtime(threads=1, precision="f32", network=Network.OFF), reference_runtime()
+    found = runtime.render(runtime.encode(image), points, moved(points), dense())
+    wanted = plain.render(plain.encode(image), points, moved(points), dense())
+    np.testing.assert_allclose(found.flow, wanted.flow, atol=1e-5)
+    assert not found.paint.any()

@@ -46,7 +46,7 @@ def test_live_is_read_with_fp16_convolutions_and_fp32_grids(backend: TensorRt, l
     encoder, renderer, picture = (parsed_types(backend, live[name]) for name in live)
     assert encoder.convolutions == {"HALF": learned(ENCODER.read_bytes()), "FLOAT": 1}  # the fixed blur
     assert renderer.convolutions == {"HALF": learned(RENDERER.read_bytes())}
-    assert renderer.modes == {"LINEAR": 3}
+    assert renderer.modes == {"LINEAR": 4}
     assert picture.modes == {"LINEAR": 1, "CUBIC": 2}
     for found in (encoder, renderer, picture):
         assert set(found.grids) == {"FLOAT"}

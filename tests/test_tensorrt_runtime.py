@@ -66,6 +66,12 @@ def expected(reference: OpenVinoRuntime, drawing: Drawing) -> np.ndarray:
     return compose(drawing.canvas, field)
 
 
+def alike(picture: np.ndarray, wanted: np.ndarray) -> bool:
+    """As near as FP16 convolutions come: another motion's picture is tens of levels away."""
+    apart = np.abs(picture.astype(int) - wanted)
+    return bool(apart.max() <= 8 and apart.mean() <= 0.5)
+
+
 def test_pictures_are_those_of_the_cpu(
     shared: tuple[FakeCuda, TensorRtRuntime], reference: OpenVinoRuntime, drawings: list[Drawing]
 ) -> None:
@@ -73,7 +79,7 @@ def test_pictures_are_those_of_the_cpu(
     for turn in range(5):
         drawing = drawings[turn % 4]
         found = shared[1].draw([drawing])[0]
-        assert np.abs(found.astype(int) - expected(reference, drawing)).max() <= 3
+        assert alike(found, expected(reference, drawing))
     assert all(shared[1].graphs.values())
 
 
@@ -107,7 +113,7 @@ def test_a_batch_of_several_avatars_does_not_mix(
     for _ in range(3):
         pictures = shared[1].draw(mixed)
         for drawing, picture in zip(mixed, pictures, strict=True):
-            assert np.abs(picture.astype(int) - expected(reference, drawing)).max() <= 3
+            assert alike(picture, expected(reference, drawing))
 
 
 def make_like(drawing: Drawing) -> Any:
@@ -188,7 +194,7 @@ def test_a_batch_size_that_fails_is_split(
     for turn in range(3):
         given = both if turn % 2 else both[::-1]
         for picture, drawing in zip(runtime.draw(given), given, strict=True):
-            assert np.abs(picture.astype(int) - expected(reference, drawing)).max() <= 3
+            assert alike(picture, expected(reference, drawing))
     assert refused
     card = runtime.working
     assert isinstance(card, TensorRtRuntime)
@@ -212,7 +218,7 @@ def test_a_single_picture_that_cannot_be_recorded_is_drawn_directly(
     monkeypatch.setattr(cuda, "begin_capture", refuse)
     for turn in range(6):
         picture = runtime.draw([drawings[turn % 2]])[0]
-        assert np.abs(picture.astype(int) - expected(reference, drawings[turn % 2])).max() <= 3
+        assert alike(picture, expected(reference, drawings[turn % 2]))
     assert not any(runtime.graphs.values())
     runtime.close()
     assert cuda.open_handles() == 0

@@ -405,7 +405,7 @@ def test_shipped_configuration_is_valid() -> None:
     config = load_config(path, ["optim.ema=0.9", "run.devices=2"])
     assert config.optim.ema == 0.9
     assert config.run.devices == 2
-    assert [stage.name for stage in config.stages] == ["motion", "warp", "painter", "joint", "critic"]
+    assert [stage.name for stage in config.stages] == ["motion", "warp", "painter", "joint", "paint"]
 
 
 def test_a_damaged_state_is_named(config: FitConfig, tmp_path: Path) -> None:

@@ -10,6 +10,9 @@ from pathlib import Path
 
 from engine.types import MienError
 
+NEEDED = ("torch", "lightning_fabric", "safetensors", "tensorboard", "openpyxl")
+"""Packages of the extra ``train``."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status."""
@@ -25,6 +28,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(options.run(options))
     except MienError as error:
         sys.stderr.write(f"mien: {error}\n")
+        return 2
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in NEEDED:
+            raise
+        sys.stderr.write(f"mien: training needs {error.name}: pip install 'mien[train]'\n")
         return 2
     except KeyboardInterrupt:
         sys.stderr.write("mien: stopped; run the same command again to go on\n")

@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from train.model.config import LiveConfig
 from train.model.grid import Enlarge, warp
@@ -61,7 +60,7 @@ class Observation(NamedTuple):
     def apertures(self) -> Tensor:
         """``(B, 1, 64, 64)``: where mouth and eyes are open, or still look so in the warped portrait."""
         first, last = len(REGIONS), len(REGIONS) + len(APERTURES)
-        shown = self.maps[:, first:last] + F.relu(-self.change[:, first:last])
+        shown = self.maps[:, first:last] + (-self.change[:, first:last]).clamp(min=0.0)
         return shown.amax(dim=1, keepdim=True)
 
 

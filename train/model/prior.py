@@ -162,7 +162,8 @@ class FacialPrior(nn.Module):
         In the aperture's own axes, corner to corner, the borders are functions; as polylines they are sums of
         clamped ramps.  A lid gap of half a node gives one half: that is what a blink looks like at this size.
         """
-        ends = points[:, self.borders[:, 0, :: self.borders.shape[2] - 1].flatten()]
+        # index_select, because it exports as a plain Gather.
+        ends = points.index_select(1, self.borders[:, 0, :: self.borders.shape[2] - 1].flatten())
         corners = ends.reshape(-1, self.borders.shape[0], 2, 2)
         across = corners[:, :, 1] - corners[:, :, 0]
         length = torch.sqrt((across * across).sum(dim=-1, keepdim=True) + 1e-6)
@@ -180,7 +181,7 @@ class FacialPrior(nn.Module):
     def _border(self, points: Tensor, side: int, origin: Tensor, along: Tensor, u: Tensor) -> Tensor:
         """A border's height ``(B, A, 64, 64)`` over ``u``, the place between the corners."""
         count, knots = self.borders.shape[0], self.borders.shape[2]
-        places = points[:, self.borders[:, side].flatten()].reshape(-1, count, knots, 2)
+        places = points.index_select(1, self.borders[:, side].flatten()).reshape(-1, count, knots, 2)
         away = places - origin[:, :, None]
         x, y = away[..., 0], away[..., 1]
         across = (x * along[:, :, :1, 0] + y * along[:, :, 1:, 0])[:, :, None, None]
