@@ -16,7 +16,7 @@ from rich.console import Console
 from cli.generate_arguments import GenerateOptions, parse
 from cli.generate_marker import HIDDEN, finished, request_of, results_of, write_text
 from cli.generate_pool import Outcome, run_pairs
-from cli.models import LIVE, check_model
+from cli.models import BUILT_IN, check_model
 from cli.pair_metrics import METRICS
 from cli.pairs import Failure, Pair, read_pairs
 from cli.parts import make_gains
@@ -59,7 +59,7 @@ def run(options: GenerateOptions, console: Console) -> int:
     make_gains(options.engine)
     found = read_pairs(options.pairs)
     _check_places(options, found.pairs)
-    if options.engine.model != LIVE:
+    if options.engine.model not in BUILT_IN:
         check_model(Path(options.engine.model), options.engine, recorded=False)
     _make_folder(options.output)
     say(console, *found.notes)

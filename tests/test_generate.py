@@ -107,7 +107,20 @@ def batch(place: Path) -> Iterator[tuple[Path, Path, int]]:
         "grey8,nobody/000.png,faceless,,,,,",
         columns="driving,avatar,name,reference,onset,apex,offset,fps",
     )
-    status = main([str(pairs), "--output", str(place / "out"), "--jobs", "1", "--crop", "--size", "128"])
+    status = main(
+        [
+            str(pairs),
+            "--output",
+            str(place / "out"),
+            "--jobs",
+            "1",
+            "--crop",
+            "--size",
+            "128",
+            "--model",
+            "warp",
+        ]
+    )
     return pairs, place / "out", status
 
 
@@ -225,7 +238,7 @@ def test_finished_pairs_are_not_made_again(batch: tuple[Path, Path, int], place:
     )
     columns = "driving,avatar,name,reference,onset,apex,offset,fps"
     pairs = write_list(place / "some.csv", *rows, columns=columns)
-    words = [str(pairs), "--output", str(out), "--jobs", "1", "--crop", "--size", "128"]
+    words = [str(pairs), "--output", str(out), "--jobs", "1", "--crop", "--size", "128", "--model", "warp"]
     before = {path.name: path.stat().st_mtime_ns for path in out.glob("*.mp4")}
     assert main(words) == 0
     assert {path.name: path.stat().st_mtime_ns for path in out.glob("*.mp4")} == before
@@ -271,7 +284,21 @@ def test_a_motion_file_drives_too(place: Path, tmp_path: Path) -> None:
         columns="driving,avatar,name,reference",
     )
     assert (
-        main([str(pairs), "--output", str(tmp_path / "out"), "--jobs", "1", "--crop", "--size", "256"]) == 1
+        main(
+            [
+                str(pairs),
+                "--output",
+                str(tmp_path / "out"),
+                "--jobs",
+                "1",
+                "--crop",
+                "--size",
+                "256",
+                "--model",
+                "warp",
+            ]
+        )
+        == 1
     )
     marker = json.loads((tmp_path / "out" / "made.json").read_text())
     assert marker["phases"]["apex"] == pytest.approx(8, abs=1)
@@ -284,7 +311,7 @@ def test_a_motion_file_drives_too(place: Path, tmp_path: Path) -> None:
 def test_processes_share_the_work(place: Path, tmp_path: Path) -> None:
     pairs = write_list(place / "three.csv", "grey8,face.png,a", "one,face.png,b", "grey16,face.png,c")
     words = "--jobs 2 --size 128 --lossless --only brows --expression 2"
-    assert main([str(pairs), "--output", str(tmp_path / "out"), *words.split()]) == 1
+    assert main([str(pairs), "--output", str(tmp_path / "out"), "--model", "warp", *words.split()]) == 1
     assert read_clip(tmp_path / "out" / "a.mkv")[0].shape == (128, 128, 3)
     assert (tmp_path / "out" / "c.mkv").is_file() and not (tmp_path / "out" / "b.mkv").exists()
 

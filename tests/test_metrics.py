@@ -299,7 +299,9 @@ def test_missing_packages_leave_columns_out(
 ) -> None:
     monkeypatch.setattr(identity, "PLACES", ())
     monkeypatch.setitem(sys.modules, "train.metrics.pictures", None)
-    monkeypatch.setattr(command, "METHODS", {"one": command.TrackerSettings(live=True)})
+    monkeypatch.setattr(
+        command, "METHODS", {"one": command.Method(command.TrackerSettings(live=True), network=False)}
+    )
     assert command.main([f"{carphone}:0-3", "--self"]) == 0
     printed = capsys.readouterr().out
     assert "| mean | gain | jitter |\n" in printed

@@ -200,7 +200,7 @@ def demo(output: Path, *words: str) -> None:
     motion = output.with_suffix(".npz")
     whole = load_recording(DEMO_MOTION)
     save_recording(motion, Recording(whole.motions[:3], whole.times[:3], whole.fps))
-    command = ["--driving", str(motion), "--crop", "--size", "64", "--output", str(output)]
+    command = ["--driving", str(motion), "--crop", "--size", "64", "--model", "warp", "--output", str(output)]
     assert run_live.main([*command, *words]) == 0
 
 

@@ -95,6 +95,7 @@ def config(packed: Path, tmp_path: Path) -> Iterator[FitConfig]:
             "precision": "32-true",
             "accelerator": "cpu",
             "log_every": 1,
+            "validation_pairs": 3,
         },
         "stages": [
             {"steps": 2, "rate": 1e-3},

@@ -19,7 +19,7 @@ from pathlib import Path
 from engine.avatar import Avatar
 from engine.landmarks import Landmarker, make_landmarker
 from engine.renderer import Renderer
-from engine.runtime import ASSETS, Runtime, default_runtime
+from engine.runtime import ASSETS, Network, OpenVinoRuntime, Runtime, default_runtime
 from engine.session import Session
 from engine.tracker import Tracker, TrackerSettings
 from engine.types import Frame, Image, MienError
@@ -27,10 +27,20 @@ from train.metrics.fidelity import compare, motion_of
 from train.metrics.judge import Judge, Truth, Watch
 from train.metrics.table import Row, markdown
 
+
+@dataclass(frozen=True)
+class Method:
+    """How a clip drives: the tracker's settings, and whether the model's network runs."""
+
+    settings: TrackerSettings
+    network: bool = True
+
+
 METHODS = {
-    "landmark differences": TrackerSettings(refine=False),
-    "Mien, live settings": TrackerSettings(live=True),
-    "Mien, file settings": TrackerSettings(),
+    "landmark differences": Method(TrackerSettings(refine=False), network=False),
+    "Mien, no network": Method(TrackerSettings(), network=False),
+    "Mien, live settings": Method(TrackerSettings(live=True)),
+    "Mien, file settings": Method(TrackerSettings()),
 }
 """What is compared; the first is the warp by MediaPipe's landmarks alone."""
 
@@ -123,10 +133,10 @@ def evaluate(
     return rows
 
 
-def _driven(
-    frames: Sequence[Image], settings: TrackerSettings, avatar: Avatar, runtime: Runtime
-) -> Iterator[Image]:
-    with Tracker(settings) as tracker:
+def _driven(frames: Sequence[Image], method: Method, avatar: Avatar, runtime: Runtime) -> Iterator[Image]:
+    if isinstance(runtime, OpenVinoRuntime) and not runtime.untrained:
+        runtime.network = Network.EVERY_FRAME if method.network else Network.OFF
+    with Tracker(method.settings) as tracker:
         session = Session(tracker, Renderer(avatar, runtime))
         for index, frame in enumerate(frames):
             yield session.step(Frame(frame, index, 0, index / 25)).image
