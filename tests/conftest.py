@@ -14,6 +14,8 @@ import pytest
 
 from engine.avatar import Avatar
 from engine.landmarks import Landmarker, make_landmarker
+from engine.landmarks.bundle import BUNDLE_PATH
+from engine.landmarks.openvino_landmarker import OpenVinoLandmarker
 from engine.runtime import Network, Runtime, default_runtime
 from engine.types import Image
 
@@ -47,6 +49,33 @@ def settings_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CONFIG_HOME", str(folder))
         yield folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def networks_are_compiled_once() -> Iterator[None]:
+    """Landmarkers share the face networks, as a live run's do: compiling them takes a second each time."""
+    compiled: dict[tuple[int, str], OpenVinoLandmarker] = {}
+    alone = OpenVinoLandmarker.__init__
+
+    def shared(
+        self: OpenVinoLandmarker,
+        threads: int = 1,
+        precision: str = "f32",
+        bundle: Path = BUNDLE_PATH,
+        live: bool = False,
+    ) -> None:
+        if bundle != BUNDLE_PATH:
+            alone(self, threads, precision, bundle, live)
+            return
+        if (threads, precision) not in compiled:
+            first = OpenVinoLandmarker.__new__(OpenVinoLandmarker)
+            alone(first, threads, precision, bundle, live)
+            compiled[threads, precision] = first
+        self._begin(compiled[threads, precision]._networks().twin(), live)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(OpenVinoLandmarker, "__init__", shared)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -21,9 +21,11 @@ import pytest
 
 import run_live
 from cli.arguments import parse
+from cli.live_speed import share_speed
 from cli.web_engine import changed
 from cli.web_run import settings_of
 from engine.motion import Gains
+from engine.runtime import Network, default_runtime
 from engine.types import MienError
 
 ROOT = Path(run_live.__file__).parent
@@ -83,6 +85,23 @@ def test_the_pages_gains_become_the_engines() -> None:
     assert changed(gains, {"eyes": 1.0}).regions == {"eyes": 1.0}
     with pytest.raises(MienError, match="micro gain"):
         changed(gains, {"micro": 0.0})
+
+
+@pytest.mark.parametrize(
+    ("model", "cores", "network"),
+    [
+        ("live", 2, Network.OFF),
+        ("live", 8, Network.BESIDE),
+        ("live-fast", 2, Network.BESIDE),
+        ("live-exact", 2, Network.EVERY_FRAME),
+    ],
+)
+def test_a_server_on_two_cores_leaves_the_network_out_unless_asked(
+    model: str, cores: int, network: Network
+) -> None:
+    runtime = default_runtime(threads=1)
+    share_speed(runtime, parse(["--webrtc", "--model", model]), cores)
+    assert runtime.network is network
 
 
 def test_a_port_that_is_taken_is_named(capsys: pytest.CaptureFixture[str]) -> None:
