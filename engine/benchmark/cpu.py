@@ -23,7 +23,7 @@ PLOT = Path("mien-benchmark.png")
 NETWORKS = {
     Network.EVERY_FRAME: "network on every frame",
     Network.BESIDE: "network beside, as often as it can",
-    Network.OFF: "no network, as the untrained model runs",
+    Network.OFF: "no network",
 }
 
 
