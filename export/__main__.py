@@ -5,31 +5,24 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from engine.types import MienError
+from engine.refusal import Extra, status_of
 from export.arguments import parse
 
-NEEDED = ("torch", "onnx", "onnxscript", "safetensors")
-"""Packages of the extra ``train`` that exports cannot do without."""
+NEEDED = Extra("export", "train", ("torch", "onnx", "onnxscript", "safetensors"))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status."""
-    try:
-        options = parse(arguments)
-        from export.targets import convert, exported_parts, write
+    return status_of(lambda: _export(arguments), extra=NEEDED)
 
-        files = convert(exported_parts(options.weights), options)
-        for path in write(files, options.output):
-            sys.stdout.write(f"{path}  {path.stat().st_size / 2**20:.1f} MiB\n")
-    except MienError as error:
-        sys.stderr.write(f"mien: {error}\n")
-        return 2
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in NEEDED:
-            raise
-        sys.stderr.write(f"mien: export needs {error.name}: pip install 'mien[train]'\n")
-        return 2
-    return 0
+
+def _export(arguments: Sequence[str] | None) -> None:
+    options = parse(arguments)
+    from export.targets import convert, exported_parts, write
+
+    files = convert(exported_parts(options.weights), options)
+    for path in write(files, options.output):
+        sys.stdout.write(f"{path}  {path.stat().st_size / 2**20:.1f} MiB\n")
 
 
 if __name__ == "__main__":

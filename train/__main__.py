@@ -8,10 +8,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from engine.refusal import Extra, status_of
 from engine.types import MienError
 
-NEEDED = ("torch", "lightning_fabric", "safetensors", "tensorboard", "openpyxl")
-"""Packages of the extra ``train``."""
+NEEDED = Extra("training", "train", ("torch", "lightning_fabric", "safetensors", "tensorboard", "openpyxl"))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -24,19 +24,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _add_card(commands)
     _add_import(commands)
     options = parser.parse_args(arguments)
-    try:
-        return int(options.run(options))
-    except MienError as error:
-        sys.stderr.write(f"mien: {error}\n")
-        return 2
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in NEEDED:
-            raise
-        sys.stderr.write(f"mien: training needs {error.name}: pip install 'mien[train]'\n")
-        return 2
-    except KeyboardInterrupt:
-        sys.stderr.write("mien: stopped; run the same command again to go on\n")
-        return 130
+    return status_of(
+        lambda: int(options.run(options)),
+        stopped="stopped; run the same command again to go on",
+        extra=NEEDED,
+    )
 
 
 def _add_prepare(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
