@@ -128,6 +128,24 @@ def test_the_loss_falls(config: FitConfig) -> None:
     assert np.mean(found[-5:]) < 0.8 * np.mean(found[:3])
 
 
+@pytest.mark.slow
+def test_an_epoch_lowers_the_loss_and_an_interruption_changes_nothing(
+    config: FitConfig, tmp_path: Path
+) -> None:
+    """Sixteen times the four packed pairs, two a step, drawn alike."""
+    stage = replace(config.stages[0], steps=32, focus=0.0)
+    whole = replace(config, stages=(stage,))
+    losses = losses_of(Fit(whole, QUIET), 32)
+    assert np.mean(losses[-6:]) < np.mean(losses[:6])
+    broken = replace(whole, run=replace(whole.run, output=str(tmp_path / "broken")))
+    first = Fit(broken, QUIET)
+    assert losses_of(first, 16) == pytest.approx(losses[:16], rel=1e-4)
+    first.save()
+    again = Fit(broken, QUIET)
+    assert again.step == 16
+    assert losses_of(again, 16) == pytest.approx(losses[16:], rel=1e-4)
+
+
 def test_a_run_leaves_weights_that_load(config: FitConfig) -> None:
     from train.model.paper.weights import load_paper
 
