@@ -233,6 +233,32 @@ def test_a_resumed_run_gives_the_same_losses(config: FitConfig) -> None:
     assert losses_of(resumed, 3) == pytest.approx(wanted, rel=1e-5)
 
 
+@pytest.mark.slow
+def test_an_epoch_lowers_the_loss_and_an_interruption_changes_nothing(
+    config: FitConfig, tmp_path: Path
+) -> None:
+    """As many pairs as are packed (2 clips of 6), one a step; some are harder than others, so the last steps'
+    losses are held against those of the same pairs before any step."""
+    stage = replace(config.stages[1], steps=12, rate=2e-3, focus=0.0)
+    data = replace(config.data, drivings=1)
+    whole = replace(config, data=data, stages=(stage,))
+    fit = Fit(whole, QUIET)
+    fit.task.enter(0, stage)
+    with torch.no_grad():
+        before = [float(fit.updates[0][0](fit._batch(k), k).total) for k in range(12)]
+    losses = losses_of(fit, 12)
+    assert np.isfinite(losses).all()
+    assert losses[0] == pytest.approx(before[0], rel=1e-4)
+    assert np.mean(losses[-4:]) < 0.98 * np.mean(before[-4:])
+    broken = replace(whole, run=replace(whole.run, output=str(tmp_path / "broken")))
+    first = Fit(broken, QUIET)
+    assert losses_of(first, 6) == pytest.approx(losses[:6], rel=1e-5)
+    first.save()
+    again = Fit(broken, QUIET)
+    assert again.step == 6
+    assert losses_of(again, 6) == pytest.approx(losses[6:], rel=1e-5)
+
+
 def with_critic(config: FitConfig) -> FitConfig:
     """The second stage paints crops for a discriminator."""
     loss = replace(config.stages[1].loss, adversarial=0.1, matching=1.0, apertures=4.0, crop=24, crops=2)

@@ -180,5 +180,5 @@ class Objective(nn.Module):
             total = total + self.perceptual(crop[:, :3], crop[:, 3:])
         generator = torch.Generator().manual_seed(step)
         x, y = (int(torch.randint(24, 105, (), generator=generator)) for _ in range(2))
-        crop = both[step % 2 :: 2, :, y : y + RANDOM_CROP, x : x + RANDOM_CROP]
+        crop = both[step % min(2, len(both)) :: 2, :, y : y + RANDOM_CROP, x : x + RANDOM_CROP]
         return torch.add(total, self.perceptual(crop[:, :3], crop[:, 3:]))
