@@ -432,7 +432,8 @@ def test_shipped_configuration_is_valid() -> None:
     config = load_config(path, ["optim.ema=0.9", "run.devices=2"])
     assert config.optim.ema == 0.9
     assert config.run.devices == 2
-    assert [stage.name for stage in config.stages] == ["motion", "warp", "painter", "joint", "paint"]
+    stages = ["motion", "warp", "painter", "joint", "paint", "warp-again", "paint-again"]
+    assert [stage.name for stage in config.stages] == stages
 
 
 def test_a_damaged_state_is_named(config: FitConfig, tmp_path: Path) -> None:

@@ -31,7 +31,8 @@ class LiveConfig:
         correction_limit: longest step of both together.  Without it a head that moves by a quarter of the
             picture leaves its hair behind, drawn out to a flame.
         face_damping: the correction is multiplied by ``1 - face_damping * face mask``: inside the face
-            the landmarks are right, outside it (hair, ears, neck) they know nothing.
+            the landmarks are right (nearer than a teacher's flow), outside it (hair, ears, neck) they know
+            nothing.
         rest_motion: the correction and the paint are multiplied by ``m / (m + rest_motion)``, ``m`` the
             longest landmark displacement: an avatar at rest is exactly its portrait, whatever was learned.
         visible_bias: occlusion logit of the untrained network (3 -> 0.95 visible).
@@ -54,7 +55,7 @@ class LiveConfig:
     gate_limit: float = 1.2
     residual_limit: float = 0.15
     correction_limit: float = 0.15
-    face_damping: float = 0.8
+    face_damping: float = 1.0
     rest_motion: float = 0.02
     visible_bias: float = 3.0
     paint_floor: float = 0.1
