@@ -237,7 +237,7 @@ def test_a_resumed_run_gives_the_same_losses(config: FitConfig) -> None:
 def test_one_pair_a_step_has_finite_losses_and_an_interruption_changes_nothing(
     config: FitConfig, tmp_path: Path
 ) -> None:
-    """An epoch: as many steps as pairs are packed (2 clips of 6)."""
+    """As many steps as pairs are packed (2 clips of 6), drawn at random."""
     stage = replace(config.stages[1], steps=12, rate=2e-3, focus=0.0)
     whole = replace(config, data=replace(config.data, drivings=1), stages=(stage,))
     losses = losses_of(Fit(whole, QUIET), 12)

@@ -129,7 +129,7 @@ def test_the_loss_falls(config: FitConfig) -> None:
 
 
 @pytest.mark.slow
-def test_an_epoch_lowers_the_loss_and_an_interruption_changes_nothing(
+def test_passes_over_tiny_data_lower_the_loss_and_an_interruption_changes_nothing(
     config: FitConfig, tmp_path: Path
 ) -> None:
     """Sixteen times the four packed pairs, two a step, drawn alike."""
