@@ -58,7 +58,7 @@ class LandmarkDistance(nn.Module):
 
     def landmarks(self, crops: Tensor) -> Tensor:
         """``(B, 478, 2)`` pixels of the crops ``(B, 3, 256, 256)``."""
-        points: Tensor = self.net(crops.permute(0, 2, 3, 1))
+        points: Tensor = self.net(crops.contiguous(memory_format=torch.channels_last).permute(0, 2, 3, 1))
         return points.reshape(len(crops), -1, 3)[..., :2]
 
 
@@ -113,7 +113,8 @@ class Graph(nn.Module):
 
     def _keep(self, index: int, value: Tensor) -> None:
         self._constants[index] = f"constant_{index}"
-        self.register_buffer(self._constants[index], value, persistent=False)
+        # Filters that are views in another order would be put in order at every step: a third of its time.
+        self.register_buffer(self._constants[index], value.contiguous(), persistent=False)
 
     def _add(self, step: _Step) -> None:
         if all(place in self._constants for place in step.inputs):
