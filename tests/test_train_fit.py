@@ -19,7 +19,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("lightning_fabric")
 pytest.importorskip("efficientnet_lite_pytorch")
 
-from rich.console import Console  # noqa: E402
+from short_training import QUIET, check_interruption, losses_of  # noqa: E402
 
 from engine.landmarks import topology  # noqa: E402
 from engine.types import Image, MienError  # noqa: E402
@@ -32,8 +32,6 @@ from train.data.dataset import PackedData, split_ids, still_ids  # noqa: E402
 from train.data.stills import carried_flow, folds, warp_picture  # noqa: E402
 from train.data.teacher import teacher_flow  # noqa: E402
 from train.fit import Fit, Place, learning_rate  # noqa: E402
-
-QUIET = Console(quiet=True)
 
 
 def moved(image: Image, k: int) -> Image:
@@ -104,18 +102,6 @@ def config(packed: Path, tmp_path: Path) -> Iterator[FitConfig]:
     }
     yield build(FitConfig, values, "")
     torch.set_num_threads(threads)
-
-
-def losses_of(fit: Fit, steps: int) -> list[float]:
-    found = []
-    for _ in range(steps):
-        place = Place.at(fit.step, fit.config.stages)
-        batch = fit._batch(fit.step)
-        assert place is not None
-        assert batch is not None
-        found.append(float(fit.train_step(place, batch).total.detach()))
-        fit.step += 1
-    return found
 
 
 def test_prepare_leaves_out_what_has_no_face(packed: Path) -> None:
@@ -242,13 +228,7 @@ def test_one_pair_a_step_has_finite_losses_and_an_interruption_changes_nothing(
     whole = replace(config, data=replace(config.data, drivings=1), stages=(stage,))
     losses = losses_of(Fit(whole, QUIET), 12)
     assert np.isfinite(losses).all()
-    broken = replace(whole, run=replace(whole.run, output=str(tmp_path / "broken")))
-    first = Fit(broken, QUIET)
-    assert losses_of(first, 6) == pytest.approx(losses[:6], rel=1e-5)
-    first.save()
-    again = Fit(broken, QUIET)
-    assert again.step == 6
-    assert losses_of(again, 6) == pytest.approx(losses[6:], rel=1e-5)
+    check_interruption(whole, losses, tmp_path / "broken", rel=1e-5)
 
 
 def with_critic(config: FitConfig) -> FitConfig:

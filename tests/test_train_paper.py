@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
@@ -15,61 +14,21 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("lightning_fabric")
 pytest.importorskip("efficientnet_lite_pytorch")
 
-from rich.console import Console  # noqa: E402
+from short_training import NARROW_PAPER, QUIET, check_interruption, losses_of, pack  # noqa: E402
 
 from engine.landmarks import Landmarker  # noqa: E402
 from engine.paper.points import FLIP, given_points  # noqa: E402
-from engine.types import Floats, Image, MienError  # noqa: E402
+from engine.types import Image, MienError  # noqa: E402
 from train.config import FitConfig, build, load_config  # noqa: E402
 from train.data.augment import AugmentConfig, Change  # noqa: E402
 from train.data.dataset import split_ids  # noqa: E402
 from train.data.paper import PaperData  # noqa: E402
 from train.data.tracking import WHOLE  # noqa: E402
-from train.fit import Fit, Place  # noqa: E402
+from train.fit import Fit  # noqa: E402
 from train.losses.equivariance import Distortion, distorted_pixels, equivariance  # noqa: E402
 from train.model.paper import KeyPoints  # noqa: E402
 
-QUIET = Console(quiet=True)
 PARTS = ["kp_detector", "generator"]
-SMALL = {
-    "image_size": 64,
-    "detector_width": 4,
-    "detector_most": 16,
-    "detector_blocks": 3,
-    "motion_width": 4,
-    "motion_most": 16,
-    "motion_blocks": 3,
-    "generator_width": 8,
-    "generator_most": 16,
-    "generator_blocks": 1,
-}
-
-
-def pack(folder: Path, image: Image, landmarks: Floats) -> None:
-    """One clip as ``prepare`` packs it: a face that sways, and its landmarks with it."""
-    frames, points = [], []
-    for k in range(4):
-        matrix = cv2.getRotationMatrix2D((128, 110), 3.0 * np.sin(k), 1 + 0.03 * np.cos(k))
-        matrix[:, 2] += (4 * np.sin(1.3 * k), 3 * np.cos(0.7 * k))
-        frames.append(cv2.warpAffine(image, matrix, (256, 256), borderMode=cv2.BORDER_REPLICATE))
-        moved = landmarks.copy()
-        moved[:, :2] = landmarks[:, :2] @ matrix[:, :2].T + matrix[:, 2]
-        points.append(moved)
-    pairs = np.array([(0, 1), (0, 2), (2, 1), (2, 3)], np.int32)
-    count = len(pairs)
-    arrays = {
-        "frames": np.stack(frames),
-        "landmarks": np.stack(points).astype(np.float32),
-        "pairs": pairs,
-        "source_points": np.zeros((count, 478, 2), np.float32),
-        "driving_points": np.zeros((count, 478, 2), np.float32),
-        "dense": np.zeros((count, 3, 64, 64), np.float16),
-        "teacher": np.ones((count, 3, 64, 64), np.float16),
-    }
-    folder.mkdir(parents=True)
-    for name, values in arrays.items():
-        np.save(folder / f"{name}.npy", values)
-    (folder / "meta.json").write_text(json.dumps({"format": 1, "clip": {"id": folder.name}}))
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +48,7 @@ def config(packed: Path, tmp_path: Path) -> Iterator[FitConfig]:
     values = {
         "preset": "paper",
         "data": {"path": str(packed), "sources": 2, "drivings": 1},
-        "paper": SMALL,
+        "paper": {"image_size": 64, **NARROW_PAPER},
         "discriminator": {"width": 4, "most": 16},
         "paper_loss": {"scales": [1.0, 0.5]},
         "optim": {"betas": [0.5, 0.999], "clip": 1000.0, "warm_up": 1},
@@ -98,16 +57,6 @@ def config(packed: Path, tmp_path: Path) -> Iterator[FitConfig]:
     }
     yield build(FitConfig, values, "")
     torch.set_num_threads(threads)
-
-
-def losses_of(fit: Fit, steps: int) -> list[float]:
-    found = []
-    for _ in range(steps):
-        place = Place.at(fit.step, fit.config.stages)
-        assert place is not None
-        found.append(float(fit.train_step(place, fit._batch(fit.step)).total.detach()))
-        fit.step += 1
-    return found
 
 
 def test_a_resumed_run_gives_the_same_losses(config: FitConfig) -> None:
@@ -137,13 +86,7 @@ def test_passes_over_tiny_data_lower_the_loss_and_an_interruption_changes_nothin
     whole = replace(config, stages=(stage,))
     losses = losses_of(Fit(whole, QUIET), 32)
     assert np.mean(losses[-6:]) < np.mean(losses[:6])
-    broken = replace(whole, run=replace(whole.run, output=str(tmp_path / "broken")))
-    first = Fit(broken, QUIET)
-    assert losses_of(first, 16) == pytest.approx(losses[:16], rel=1e-4)
-    first.save()
-    again = Fit(broken, QUIET)
-    assert again.step == 16
-    assert losses_of(again, 16) == pytest.approx(losses[16:], rel=1e-4)
+    check_interruption(whole, losses, tmp_path / "broken", rel=1e-4)
 
 
 def test_a_run_leaves_weights_that_load(config: FitConfig) -> None:

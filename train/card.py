@@ -10,6 +10,7 @@ from typing import Any
 
 from engine.types import MienError
 from train.data.dataset import split_ids, still_ids
+from train.model.weights import Preset, facts_in, preset_of
 
 PARTS = ("trained on", "stills trained on", "validated on")
 
@@ -19,14 +20,33 @@ Much of the footage of public repositories comes from third parties (VoxCeleb, H
 whose own terms apply and which that licence cannot grant. So the weights are for research and demonstration.
 No footage is distributed with them."""
 
-LIMITS = """\
+FEW = """\
 - The people trained on are few (see the tables) and not balanced in age, skin tone or lighting; how good the
-  results are for others has not been measured.
+  results are for others has not been measured."""
+
+LIMITS: dict[Preset, str] = {
+    "live": """\
 - Teeth, tongue and closed lids are painted from what other people's look like: they are plausible, not the
   portrait's own. Do not read identity, health or emotion from them.
 - Turns of the head beyond about 30 degrees, hands before the face, and reflections on glasses are outside
   of what it has learned.
-- What is painted is computed at 256 pixels and enlarged; only moved pixels keep the portrait's resolution."""
+- What is painted is computed at 256 pixels and enlarged; only moved pixels keep the portrait's
+  resolution.""",
+    "paper": """\
+- All of the face's picture is the network's own, at 256 pixels: teeth, tongue and closed lids are what other
+  people's look like. Do not read identity, health or emotion from them.
+- It needs the driver's pictures; recorded motion does not do. Of the gains it has one, for all motion.
+- A frame costs some 90 GFLOP: too many for live use on most CPUs.""",
+}
+
+METHODS: dict[Preset, str] = {
+    "live": """\
+- method: motion part against teacher flow (DIS), then all parts with pyramid L1 and ImageNet
+  features ({features}), weighted to mouth, eyes and uncovered places""",
+    "paper": """\
+- method: Zhang et al., MM '21: detector and generator with ImageNet features ({features}) at several
+  scales, LSGAN, feature matching and equivariance; {points} key points""",
+}
 
 USE = """\
 - Intended: live avatars of people who agreed to it, stimuli for research on facial expression, and comparison
@@ -39,41 +59,33 @@ def card(weights: Path, data: Path, evaluation: Path | None, hardware: str) -> s
     """A model card in Markdown.
 
     Args:
-        weights: ``.safetensors`` file of ``fit``: its metadata has steps and hours; the run's
+        weights: ``.safetensors`` file of ``fit``: its metadata has preset, steps and hours; the run's
             ``config.json``, where it lies beside it, has stages and batch size.
         data: what ``prepare`` wrote.
         evaluation: Markdown table of ``evaluate``, or None.
         hardware: what it was trained on.
 
     Raises:
-        MienError: a file cannot be read.
+        MienError: a file cannot be read, or the weights are a published checkpoint's.
     """
-    facts, run = _facts(weights), _run(weights.parent / "config.json")
-    stills = float(run.get("data", {}).get("stills", 0.0))
-    lines = ["# Model card: Mien `live`", "", "## Training", ""]
+    facts, preset = facts_in(weights), preset_of(weights)
+    if preset == "paper" and "step" not in facts:
+        raise MienError(
+            f"{weights}: imported and not trained here: what it was trained on is not known. "
+            "Its authors' words belong beside it."
+        )
+    run = _run(weights.parent / "config.json")
+    stills = float(run.get("data", {}).get("stills", 0.0)) if preset == "live" else 0.0
+    lines = [f"# Model card: Mien `{preset}`", "", "## Training", ""]
     lines.append(f"- steps: {facts.get('step', '?')}; hours: {facts.get('hours', '?')}; hardware: {hardware}")
-    lines.append(
-        "- method: motion part against teacher flow (DIS), then all parts with pyramid L1 and ImageNet"
-    )
-    lines.append("  features (EfficientNet-Lite0, Apache-2.0), weighted to mouth, eyes and uncovered places")
+    features = "VGG-19" if run.get("run", {}).get("perceptual") else "EfficientNet-Lite0, Apache-2.0"
+    lines.append(METHODS[preset].format(features=features, points=facts.get("points", "?")))
     lines += [*_recipe(run), "", "## Data", ""]
     lines += _data(data, str(run.get("data", {}).get("leave_out", "")), stills)
     lines += ["", FOOTAGE, "", "## Evaluation on people not trained on", ""]
     lines.append(_evaluation(evaluation))
-    lines += ["", "## Intended use", "", USE, "", "## Limits", "", LIMITS, ""]
+    lines += ["", "## Intended use", "", USE, "", "## Limits", "", FEW, LIMITS[preset], ""]
     return "\n".join(lines)
-
-
-def _facts(weights: Path) -> dict[str, str]:
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(weights, framework="pt") as file:
-            return dict(file.metadata() or {})
-    except (OSError, SafetensorError) as error:
-        raise MienError(
-            f"{weights}: cannot read weights: {error}. Give a .safetensors file of fit."
-        ) from error
 
 
 def _run(path: Path) -> dict[str, Any]:
@@ -93,6 +105,9 @@ def _recipe(run: Mapping[str, Any]) -> Iterator[str]:
     data, settings = run["data"], run["run"]
     stages = ", ".join(f"{stage['name']} {stage['steps']}" for stage in run["stages"])
     processes = int(settings["devices"]) * int(settings["nodes"])
+    if settings.get("start"):
+        start = Path(settings["start"]).name
+        yield f"- began with {start}: what that was trained on is not in the tables below"
     yield f"- planned stages and their steps: {stages}; seed {settings['seed']}, {settings['precision']}"
     yield (
         f"- a step: {data['sources'] * processes} portraits with {data['drivings']} driving frames each; "

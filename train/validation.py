@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from engine.types import Image
 from train.data.augment import Change
-from train.data.dataset import Batch, PackedData
+from train.data.dataset import Batch, PackedClip, PackedData
 from train.losses.landmarks import LandmarkDistance
 from train.losses.motion import flow_error
 from train.losses.picture import CROP, Perceptual, part_squares, square_crop
@@ -40,10 +41,22 @@ class Validation:
         return float(np.mean([self.scores[n][1] / max(self.scores[n][0], 1e-9) for n in names]))
 
 
-def validation_pairs(
-    data: PackedData, count: int, focus: float = 1.0, seed: int = 11
-) -> Iterator[tuple[str, Batch]]:
-    """Clip ids and single-source batches of up to three pairs, spread over the clips; unchanged pictures.
+class Pairs(NamedTuple):
+    """Pairs of one source frame, as they are packed: nothing is augmented.
+
+    Attributes:
+        clip: their clip.
+        rows: their places in ``clip.arrays["pairs"]``.
+        batch: themselves, with a single source.
+    """
+
+    clip: PackedClip
+    rows: np.ndarray
+    batch: Batch
+
+
+def validation_pairs(data: PackedData, count: int, focus: float = 1.0, seed: int = 11) -> Iterator[Pairs]:
+    """Up to three pairs of a source frame at a time, spread over the clips.
 
     Args:
         count: pairs wanted, about.
@@ -56,7 +69,7 @@ def validation_pairs(
         weights = clip.importance[rows].astype(np.float64) ** focus
         chosen = rng.choice(rows, min(3, len(rows)), replace=False, p=weights / weights.sum())
         arrays = data.assemble(clip, chosen, Change(), rng)
-        yield str(clip.meta["clip"]["id"]), Batch(*(torch.from_numpy(part) for part in arrays))
+        yield Pairs(clip, chosen, Batch(*(torch.from_numpy(part) for part in arrays)))
 
 
 @torch.no_grad()
@@ -79,7 +92,7 @@ def validate(
     sums: dict[str, tuple[float, float]] = {}
     pictures: list[list[Image]] = []
     model.eval()
-    for number, (_, batch) in enumerate(validation_pairs(data, count)):
+    for number, (_, _, batch) in enumerate(validation_pairs(data, count)):
         times = len(batch.driving)
         source, points = (x.expand(times, *x.shape[1:]) for x in (batch.source, batch.source_points))
         out = model(source, points, batch.driving_points, batch.dense)

@@ -10,17 +10,14 @@ from rich.console import Console
 from rich.progress import Progress
 
 from engine.landmarks import Landmarker, make_landmarker
-from engine.runtime.base import Runtime
 from engine.types import MienError
 from train.data.dataset import PackedData, split_ids
+from train.evaluation.candidates import Candidate, load_candidate
 from train.evaluation.driving import Drive, Driving
 from train.evaluation.passages import find_passages, portraits_of
 from train.evaluation.reconstruction import reconstruct
 from train.evaluation.report import Result, markdown, write_report
-from train.evaluation.runtime import ModelRuntime, WarpRuntime
 from train.metrics.identity import FaceEmbedding
-from train.model import LiveModel
-from train.model.weights import load_live
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +56,7 @@ def evaluate(
     Raises:
         MienError: unreadable weights or data, or the report cannot be written.
     """
-    model = load_live(weights)
+    candidate = load_candidate(weights)
     packed = PackedData(data, split_ids(data, part, leave_out), None, 0)
     notes: list[str] = []
     embed = _embedding(notes)
@@ -67,17 +64,18 @@ def evaluate(
         task = bar.add_task("same identity", total=-(-extent.pairs // 3))
         with torch.inference_mode():
             cases = reconstruct(
-                model, packed, extent.pairs, focus, landmarker, lambda: bar.advance(task), embed
+                candidate, packed, extent.pairs, focus, landmarker, lambda: bar.advance(task), embed
             )
-        drives = _drive(model, packed, extent, landmarker, embed, notes, bar) if extent.clips else []
-    result = Result(f"{weights.name} on {part} people", cases, drives, notes)
+        drives = _drive(candidate, packed, extent, landmarker, embed, notes, bar) if extent.clips else []
+    title = f"{weights.name} (preset {candidate.preset}) on {part} people"
+    result = Result(title, cases, drives, notes, candidate.preset)
     write_report(result, output, weights.stem)
     console.print(markdown(result), highlight=False, soft_wrap=True, markup=False)
     return result
 
 
 def _drive(
-    model: LiveModel,
+    candidate: Candidate,
     packed: PackedData,
     extent: Extent,
     landmarker: Landmarker,
@@ -102,8 +100,9 @@ def _drive(
         )
         return []
     task = bar.add_task("cross identity", total=len(passages))
-    runtimes: dict[str, Runtime] = {"warp": WarpRuntime(model), "ours": ModelRuntime(model)}
-    return Driving(runtimes, landmarker, embed).run(passages, portraits, lambda: bar.advance(task))
+    return Driving(candidate.runtimes(), landmarker, embed).run(
+        passages, portraits, lambda: bar.advance(task)
+    )
 
 
 def _embedding(notes: list[str]) -> FaceEmbedding | None:

@@ -7,7 +7,7 @@ drawn by every method.  There is no true picture, so motion is held against the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,11 +15,14 @@ import numpy as np
 from engine.avatar import Avatar
 from engine.landmarks import Landmarker
 from engine.motion import Motion
-from engine.renderer import Renderer
-from engine.runtime.base import Runtime
+from engine.paper.renderer import PaperRenderer
+from engine.paper.runtime import PaperRuntime
+from engine.paper.tracker import PaperTracker
+from engine.renderer import AvatarRenderer, Renderer
 from engine.session import Session
 from engine.tracker import Tracker
 from engine.types import Face, Floats, Frame, Image, MienError
+from train.evaluation.candidates import AnyRuntime
 from train.evaluation.passages import Passage
 from train.metrics.fidelity import compare, motion_of
 from train.metrics.identity import FaceEmbedding, cosine
@@ -56,13 +59,17 @@ class Driving:
     """Drives portraits and measures the results.
 
     Args:
-        runtimes: of the untrained warp and of the weights under test.
+        runtimes: of the untrained warp and of the weights under test.  If one is of the ``paper`` preset,
+            its key points are tracked along, as the engine does it.
         landmarker: finds faces in portraits and results.
         embed: the face embedding, or None: identity is NaN then.
     """
 
-    def __init__(self, runtimes: dict[str, Runtime], landmarker: Landmarker, embed: FaceEmbedding | None):
+    def __init__(
+        self, runtimes: Mapping[str, AnyRuntime], landmarker: Landmarker, embed: FaceEmbedding | None
+    ) -> None:
         self._runtimes = runtimes
+        self._detector = next((r for r in runtimes.values() if isinstance(r, PaperRuntime)), None)
         self._landmarker = landmarker
         self._embed = embed
 
@@ -99,7 +106,8 @@ class Driving:
                 avatars[method] = Avatar.of(portrait, self._landmarker, runtime, name)
             except MienError:  # no face, or too small a one
                 return None
-        motions, driver = tracked(passage.frames), motion_of(passage.frames, passage.face)
+        motions = tracked(passage.frames, self._detector)
+        driver = motion_of(passage.frames, passage.face)
         strongest = int(np.argmax(driver.strength()))
         scores, pictures = {"still": dict(UNMOVED)}, [portrait, passage.frames[strongest]]
         for method, runtime in self._runtimes.items():
@@ -131,17 +139,24 @@ class Driving:
         return {"identity": float(np.mean([cosine(one, person) for one in seen])), "lost": lost}
 
 
-def tracked(frames: Sequence[Image]) -> list[Motion | None]:
-    """The motion of every frame relative to the first, at file settings."""
-    with Tracker() as tracker:
+def tracked(frames: Sequence[Image], detector: PaperRuntime | None = None) -> list[Motion | None]:
+    """The motion of every frame relative to the first, at file settings.
+
+    Args:
+        detector: given, motions say as well what its key points did.
+    """
+    with Tracker() if detector is None else PaperTracker(detector) as tracker:
         return [tracker.track(Frame(image, k, 0, k / RATE)) for k, image in enumerate(frames)]
 
 
 def rendered(
-    motions: Sequence[Motion | None], frames: Sequence[Image], avatar: Avatar, runtime: Runtime
+    motions: Sequence[Motion | None], frames: Sequence[Image], avatar: Avatar, runtime: AnyRuntime
 ) -> list[Image]:
     """The portrait with each of these motions."""
-    session = Session(None, Renderer(avatar, runtime))
+    renderer: AvatarRenderer = (
+        PaperRenderer(avatar, runtime) if isinstance(runtime, PaperRuntime) else Renderer(avatar, runtime)
+    )
+    session = Session(None, renderer)
     return [
         session.play(Frame(image, k, 0, k / RATE), motion).image
         for k, (image, motion) in enumerate(zip(frames, motions, strict=True))

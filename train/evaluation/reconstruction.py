@@ -12,12 +12,12 @@ from engine.landmarks import Landmarker
 from engine.types import Floats, Image
 from train.data.choice import openness
 from train.data.dataset import Batch, PackedData
+from train.evaluation.candidates import Candidate, spread
 from train.evaluation.measures import keypoint_distance, landmarks_of, psnr, sharpness, ssim
 from train.losses.picture import CROP, Perceptual, part_squares, square_crop
 from train.metrics.identity import FaceEmbedding, cosine
-from train.model import LiveModel
 from train.sheet import picture
-from train.validation import prior_warp, validation_pairs
+from train.validation import Pairs, validation_pairs
 
 METHODS = ("still", "warp", "ours")
 MEASURES = ("l1", "psnr", "ssim", "perceptual", "akd", "identity", "mouth", "eyes", "sharpness")
@@ -33,7 +33,8 @@ class Case:
         clip: its clip's id.
         tags: ``"mouth opens"``, ``"eyes close"`` where they do.
         scores: method -> measure -> value.
-        pictures: source, driving, untrained warp, ours, and paint as ``(256, 256, 3) uint8``.
+        pictures: source, driving, untrained warp, ours, and what the network made on the way (paint, or
+            occlusion), ``(H, W, 3) uint8``.
     """
 
     clip: str
@@ -44,7 +45,7 @@ class Case:
 
 @torch.no_grad()
 def reconstruct(
-    model: LiveModel,
+    candidate: Candidate,
     data: PackedData,
     count: int,
     focus: float,
@@ -61,25 +62,22 @@ def reconstruct(
     """
     judge = Perceptual()
     cases: list[Case] = []
-    model.eval()
-    for name, batch in validation_pairs(data, count, focus):
-        cases.extend(_cases(name, batch, model, judge, landmarker, embed))
+    for pairs in validation_pairs(data, count, focus):
+        cases.extend(_cases(pairs, candidate, judge, landmarker, embed))
         done()
     return cases
 
 
 def _cases(
-    name: str,
-    batch: Batch,
-    model: LiveModel,
+    pairs: Pairs,
+    candidate: Candidate,
     judge: Perceptual,
     landmarker: Landmarker,
     embed: FaceEmbedding | None,
 ) -> list[Case]:
-    times = len(batch.driving)
-    source, points = (x.expand(times, *x.shape[1:]) for x in (batch.source, batch.source_points))
-    out = model(source, points, batch.driving_points, batch.dense)
-    made = {"still": source, "warp": prior_warp(model, source, out.prior_flow), "ours": out.image}
+    name, batch = str(pairs.clip.meta["clip"]["id"]), pairs.batch
+    (source, _), drawn = spread(batch), candidate.draw(pairs)
+    made = {"still": source, "warp": drawn.warp, "ours": drawn.ours}
     scores = {method: _measure(image, batch, judge) for method, image in made.items()}
     wanted = _faces(batch.driving, landmarker, embed)
     for method, image in made.items():
@@ -88,7 +86,7 @@ def _cases(
         scores[method]["akd"] = [keypoint_distance(a[0], b[0]) for a, b in both]
         scores[method]["identity"] = [_likeness(a[1], b[1]) for a, b in both]
     tags = _tags(batch)
-    shown = (source, batch.driving, made["warp"], made["ours"], out.paint + 0.5)
+    shown = (source, batch.driving, *drawn)
     return [
         Case(
             name,
@@ -96,7 +94,7 @@ def _cases(
             {method: {m: values[m][k] for m in MEASURES} for method, values in scores.items()},
             tuple(picture(x[k]) for x in shown),
         )
-        for k in range(times)
+        for k in range(len(batch.driving))
     ]
 
 

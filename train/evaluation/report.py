@@ -14,11 +14,15 @@ from engine.types import Image, MienError
 from train.evaluation import driving
 from train.evaluation.driving import Drive
 from train.evaluation.reconstruction import MEASURES, METHODS, Case
-from train.evaluation.targets import Target, block, targets
+from train.evaluation.targets import Target, block, compared, comparison, targets
+from train.model.weights import Preset
 from train.sheet import contact_sheet, write_sheet
 
 NAMES = {"still": "still image", "warp": "untrained warp", "ours": "ours"}
-TITLES = ("source", "driving", "untrained warp", "ours", "painted")
+INSIDE: dict[Preset, str] = {"live": "painted", "paper": "occlusion"}
+"""What the network made on the way, the last picture of a case."""
+
+TITLES = ("source", "driving", "untrained warp", "ours")
 DRIVEN_TITLES = ("portrait", "driver", "untrained warp", "ours")
 EVERYWHERE = ("akd", "identity")
 """Measures that need a face: pairs in which one method's was not found count for no method."""
@@ -48,17 +52,20 @@ class Result:
         cases: same-identity pairs.
         drives: cross-identity passages.
         notes: a line for everything that was left out.
+        preset: of the weights.
     """
 
     title: str
     cases: Sequence[Case]
     drives: Sequence[Drive] = ()
     notes: Sequence[str] = ()
+    preset: Preset = "live"
 
     def targets(self) -> list[Target]:
-        """The targets against the untrained warp."""
+        """The targets against the untrained warp; for another preset than ``live`` nothing is wanted."""
         subtle = kinds(self.drives).get("subtle passages")
-        return targets(summary(self.cases), driven_summary(subtle) if subtle else None)
+        measure = targets if self.preset == "live" else compared
+        return measure(summary(self.cases), driven_summary(subtle) if subtle else None)
 
 
 def summary(cases: Sequence[Case]) -> Means:
@@ -102,7 +109,7 @@ def kinds(drives: Sequence[Drive]) -> dict[str, list[Drive]]:
 
 def markdown(result: Result) -> str:
     """The targets, then a table for each group of pairs and each kind of passage."""
-    lines = [f"# {result.title}", "", "## Targets", "", *block(result.targets())]
+    lines = [f"# {result.title}", "", *_first(result)]
     for name, members in groups(result.cases).items():
         clips = len({case.clip for case in members})
         lines += [f"## Same identity, {name}: {len(members)} pairs of {clips} clips", ""]
@@ -115,6 +122,18 @@ def markdown(result: Result) -> str:
     lines += ["", DRIVEN_MEANINGS] if result.drives else []
     lines += ["", *(f"- Note: {note}" for note in result.notes)] if result.notes else []
     return "\n".join([*lines, ""])
+
+
+def _first(result: Result) -> list[str]:
+    if result.preset == "live":
+        return ["## Targets", "", *block(result.targets())]
+    return [
+        "## Against the untrained warp",
+        "",
+        f"Preset `{result.preset}`; the targets are those of `live`.",
+        "",
+        *comparison(result.targets()),
+    ]
 
 
 def _table(means: Means, measures: Sequence[str]) -> list[str]:
@@ -164,7 +183,7 @@ def write_report(result: Result, output: Path, stem: str, rows: int = 8) -> None
     except OSError as error:
         raise MienError(f"{output}: cannot write: {error.strerror or error}") from error
     for name, chosen in _chosen(result.cases, rows).items():
-        sheet = contact_sheet([case.pictures for case in chosen], TITLES)
+        sheet = contact_sheet([case.pictures for case in chosen], (*TITLES, INSIDE[result.preset]))
         write_sheet(str(output / f"{stem}-{name}.png"), sheet)
     for name, pictures in _driven_sheets(ordered_drives(result.drives), rows // 2).items():
         write_sheet(str(output / f"{stem}-driving-{name}.png"), contact_sheet(pictures, DRIVEN_TITLES))
@@ -178,6 +197,7 @@ def _plain(result: Result) -> dict[str, object]:
     found = [{**asdict(t), "change": t.change} for t in result.targets()]
     return {
         "title": result.title,
+        "preset": result.preset,
         "targets": [{k: None if v != v else v for k, v in t.items()} for t in found],
         "pairs": len(result.cases),
         "groups": {name: _finite(summary(members)) for name, members in groups(result.cases).items()},

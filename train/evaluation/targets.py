@@ -1,10 +1,13 @@
-"""Whether weights are worth shipping: the targets against the untrained warp, as one block."""
+"""Whether weights are worth shipping: the targets against the untrained warp, as one block.
+
+The targets are those of the ``live`` preset; weights of another one are compared in the same measures.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 LOWER = {"l1": -20.0, "perceptual": -25.0, "akd": -20.0}
 """Measure of all reconstructed pairs -> by how many percent it is to change, at least."""
@@ -22,7 +25,7 @@ class Target:
     Attributes:
         name: what is measured.
         warp, ours: values of the untrained warp and of the weights.
-        wanted: in words.
+        wanted: in words; empty where nothing is.
         met: whether it is reached; None where it was not measured.
     """
 
@@ -36,6 +39,13 @@ class Target:
     def change(self) -> float:
         """Percent."""
         return 100.0 * (self.ours / self.warp - 1.0) if self.warp else float("nan")
+
+
+def compared(
+    pairs: Mapping[str, Mapping[str, float]], subtle: Mapping[str, Mapping[str, float]] | None
+) -> list[Target]:
+    """The targets' measures with nothing wanted of them; arguments as of :func:`targets`."""
+    return [replace(target, wanted="", met=None) for target in targets(pairs, subtle)]
 
 
 def targets(
@@ -68,3 +78,10 @@ def block(found: list[Target]) -> list[str]:
     ]
     count = sum(t.met is True for t in found)
     return [f"**{count} of {len(found)} targets met.**", "", *lines, ""]
+
+
+def comparison(found: list[Target]) -> list[str]:
+    """Markdown: the same measures where no targets are set."""
+    lines = ["| | untrained warp | ours | change |", "|---" * 4 + "|"]
+    lines += [f"| {t.name} | {t.warp:.4g} | {t.ours:.4g} | {t.change:+.1f} % |" for t in found]
+    return [*lines, ""]

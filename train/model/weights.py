@@ -1,12 +1,43 @@
-"""Weights of the ``live`` preset, from a file."""
+"""Weights of the ``live`` preset, from a file, and of which preset a file's weights are."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from engine.types import MienError
 from train.model.config import MODEL_VERSION, LiveConfig
+from train.model.filling import filled
 from train.model.live import LiveModel
+from train.model.paper.config import PAPER_NAME
+
+Preset = Literal["live", "paper"]
+
+
+def facts_in(path: Path) -> dict[str, str]:
+    """What a ``.safetensors`` file says about itself.
+
+    Raises:
+        MienError: it cannot be read, or is no such file.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            return dict(file.metadata() or {})
+    except (OSError, SafetensorError) as error:
+        raise MienError(
+            f"{path}: cannot read weights: {error}. Give a .safetensors file of fit or import."
+        ) from error
+
+
+def preset_of(path: Path) -> Preset:
+    """The preset whose weights a ``.safetensors`` file says that it holds.
+
+    Raises:
+        MienError: it cannot be read, or is no such file.
+    """
+    return "paper" if facts_in(path).get("model") == PAPER_NAME else "live"
 
 
 def load_live(path: Path) -> LiveModel:
@@ -15,14 +46,12 @@ def load_live(path: Path) -> LiveModel:
     Raises:
         MienError: unreadable, or weights of another model.
     """
-    from safetensors import SafetensorError, safe_open
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
+    text = facts_in(path).get("config")
     try:
-        with safe_open(path, framework="pt") as file:
-            text = (file.metadata() or {}).get("config")
-        model = LiveModel(LiveConfig.from_json(text) if text else None).eval()
-        model.load_state_dict(load_file(path))
+        model, state = LiveModel(LiveConfig.from_json(text) if text else None), load_file(path)
     except (OSError, SafetensorError) as error:
         raise MienError(f"{path}: cannot read weights: {error}. Give a .safetensors file of fit.") from error
     except (RuntimeError, TypeError, ValueError) as error:
@@ -30,4 +59,4 @@ def load_live(path: Path) -> LiveModel:
         raise MienError(
             f"{path}: not weights of the live model (version {MODEL_VERSION}): {reason}"
         ) from error
-    return model
+    return filled(model, state, path)

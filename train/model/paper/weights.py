@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from engine.types import MienError
+from train.model.filling import filled
 from train.model.paper.config import PAPER_NAME, PAPER_VERSION, PaperConfig
 from train.model.paper.model import PaperModel
 
@@ -52,7 +53,7 @@ def import_checkpoint(path: Path) -> PaperModel:
         config = read_off(tensors)
     except (KeyError, IndexError, ValueError) as error:
         raise MienError(f"{path}: of another architecture ({_reason(error)}).") from error
-    return _filled(PaperModel(config), tensors, path)
+    return filled(PaperModel(config), tensors, path)
 
 
 def load_paper(path: Path) -> PaperModel:
@@ -78,7 +79,7 @@ def load_paper(path: Path) -> PaperModel:
         config = PaperConfig.from_json(facts["config"])
     except (KeyError, TypeError, ValueError) as error:
         raise MienError(f"{path}: its configuration is damaged: {_reason(error)}") from error
-    return _filled(PaperModel(config), tensors, path)
+    return filled(PaperModel(config), tensors, path)
 
 
 def facts_of(config: PaperConfig) -> dict[str, str]:
@@ -162,25 +163,3 @@ def _reduction(state: Mapping[str, Tensor]) -> int:
     if blur is None:
         return 1
     return (blur.shape[-1] - 1) // 4 + 1
-
-
-def _filled(model: PaperModel, state: Mapping[str, Tensor], path: Path) -> PaperModel:
-    """The model with these weights.
-
-    Raises:
-        MienError: a key is missing, left over, or has another shape.
-    """
-    wanted = {key: tuple(value.shape) for key, value in model.state_dict().items()}
-    given = {key: tuple(value.shape) for key, value in state.items()}
-    complaints = [f"{key} is missing" for key in wanted if key not in given]
-    complaints += [f"{key} is unknown" for key in given if key not in wanted]
-    complaints += [
-        f"{key} is {given[key]}, not {shape}"
-        for key, shape in wanted.items()
-        if given.get(key, shape) != shape
-    ]
-    if complaints:
-        more = f" and {len(complaints) - 1} more" if len(complaints) > 1 else ""
-        raise MienError(f"{path}: of another architecture ({complaints[0]}{more}).")
-    model.load_state_dict(dict(state))
-    return model.eval()

@@ -1,0 +1,93 @@
+"""Training on next to nothing: a clip as ``prepare`` packs it, and steps whose losses can be looked at."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from rich.console import Console
+
+from engine.types import Floats, Image
+from train.config import FitConfig
+from train.fit import Fit, Place
+
+QUIET = Console(quiet=True)
+
+NARROW_PAPER = {
+    "detector_width": 4,
+    "detector_most": 16,
+    "detector_blocks": 3,
+    "motion_width": 4,
+    "motion_most": 16,
+    "motion_blocks": 3,
+    "generator_width": 8,
+    "generator_most": 16,
+    "generator_blocks": 1,
+}
+"""The ``paper`` preset with all its parts, as small as they can be."""
+
+PAIRS = ((0, 1), (0, 2), (2, 1), (2, 3))
+
+
+def pack(folder: Path, image: Image, landmarks: Floats, pairs: tuple[tuple[int, int], ...] = PAIRS) -> None:
+    """One clip as ``prepare`` packs it: a face that sways, and its landmarks with it.
+
+    Args:
+        landmarks: ``(478, 3)`` of the 256 px picture, pixels.
+        pairs: source and driving frames, of four.
+    """
+    frames, points = [], []
+    for k in range(4):
+        matrix = cv2.getRotationMatrix2D((128, 110), 3.0 * np.sin(k), 1 + 0.03 * np.cos(k))
+        matrix[:, 2] += (4 * np.sin(1.3 * k), 3 * np.cos(0.7 * k))
+        frames.append(cv2.warpAffine(image, matrix, (256, 256), borderMode=cv2.BORDER_REPLICATE))
+        moved = landmarks.copy()
+        moved[:, :2] = landmarks[:, :2] @ matrix[:, :2].T + matrix[:, 2]
+        points.append(moved)
+    count = len(pairs)
+    normalised = np.stack(points)[:, :, :2].astype(np.float32) / 127.5 - 1
+    sources, drivings = (normalised[[pair[side] for pair in pairs]] for side in (0, 1))
+    arrays = {
+        "frames": np.stack(frames),
+        "landmarks": np.stack(points).astype(np.float32),
+        "pairs": np.array(pairs, np.int32),
+        "source_points": sources,
+        "driving_points": drivings,
+        "dense": np.zeros((count, 3, 64, 64), np.float16),
+        "teacher": np.ones((count, 3, 64, 64), np.float16),
+    }
+    folder.mkdir(parents=True)
+    for name, values in arrays.items():
+        np.save(folder / f"{name}.npy", values)
+    clip = {"id": folder.name, "path": f"{folder}.mp4", "subject": folder.name, "group": folder.name}
+    clip |= {"collection": "tests", "licence": "CC0"}
+    (folder / "meta.json").write_text(json.dumps({"format": 1, "clip": clip}))
+
+
+def losses_of(fit: Fit, steps: int) -> list[float]:
+    """The losses of the next steps."""
+    found = []
+    for _ in range(steps):
+        place = Place.at(fit.step, fit.config.stages)
+        batch = fit._batch(fit.step)
+        assert place is not None
+        assert batch is not None
+        found.append(float(fit.train_step(place, batch).total.detach()))
+        fit.step += 1
+    return found
+
+
+def check_interruption(config: FitConfig, losses: list[float], folder: Path, rel: float) -> None:
+    """The run that gave ``losses``, saved half-way and gone on with, gives them again."""
+    middle = len(losses) // 2
+    broken = replace(config, run=replace(config.run, output=str(folder)))
+    first = Fit(broken, QUIET)
+    assert losses_of(first, middle) == pytest.approx(losses[:middle], rel=rel)
+    first.save()
+    again = Fit(broken, QUIET)
+    assert again.step == middle
+    assert losses_of(again, len(losses) - middle) == pytest.approx(losses[middle:], rel=rel)

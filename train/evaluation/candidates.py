@@ -1,0 +1,144 @@
+"""The weights under test, of either preset: what ``evaluate`` needs of them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from engine.paper.runtime import PaperRuntime
+from engine.paper.torch_paper import TorchPaper
+from engine.paper.tracker import crop_points
+from engine.runtime.base import IMAGE_SIZE, Runtime
+from engine.types import MienError
+from train.data.dataset import Batch, PackedClip
+from train.data.tracking import WHOLE
+from train.evaluation.runtime import ModelRuntime, WarpRuntime
+from train.model import LiveModel
+from train.model.paper import KeyPoints, PaperModel
+from train.model.paper.weights import load_paper
+from train.model.weights import Preset, load_live, preset_of
+from train.validation import Pairs, prior_warp
+
+AnyRuntime: TypeAlias = Runtime | PaperRuntime
+
+
+class Drawn(NamedTuple):
+    """The driving pictures of some pairs, as far as each method makes them: ``(B, 3, 256, 256)`` in 0..1.
+
+    Attributes:
+        warp: by the untrained landmark warp.
+        ours: by the weights under test.
+        inside: what the network made on the way, to look at: the paint (``live``), the occlusion (``paper``).
+    """
+
+    warp: Tensor
+    ours: Tensor
+    inside: Tensor
+
+
+class Candidate(ABC):
+    """Weights under test beside the untrained landmark warp.
+
+    Attributes:
+        preset: whose they are.
+    """
+
+    preset: Preset
+
+    @abstractmethod
+    def draw(self, pairs: Pairs) -> Drawn:
+        """Reconstruct the driving frames of pairs from their source frame."""
+
+    @abstractmethod
+    def runtimes(self) -> dict[str, AnyRuntime]:
+        """``warp`` and ``ours`` for the engine."""
+
+
+class LiveCandidate(Candidate):
+    """Weights of the ``live`` preset.
+
+    Args:
+        model: in eval mode.
+    """
+
+    preset = "live"
+
+    def __init__(self, model: LiveModel) -> None:
+        self._model = model
+
+    def draw(self, pairs: Pairs) -> Drawn:
+        batch, (source, points) = pairs.batch, spread(pairs.batch)
+        out = self._model(source, points, batch.driving_points, batch.dense)
+        return Drawn(prior_warp(self._model, source, out.prior_flow), out.image, out.paint + 0.5)
+
+    def runtimes(self) -> dict[str, AnyRuntime]:
+        return {"warp": WarpRuntime(self._model), "ours": ModelRuntime(self._model)}
+
+
+class PaperCandidate(Candidate):
+    """Weights of the ``paper`` preset, with given points or with the detector's own.
+
+    Two frames of one person need no relative motion: the source is moved to the driving frame's own key
+    points (FOMM, section 4, reconstruction).  Another person's portrait is driven as the engine does it.
+
+    Args:
+        model: in eval mode.
+    """
+
+    preset = "paper"
+
+    def __init__(self, model: PaperModel) -> None:
+        self._model = model
+        self._untrained = LiveModel().eval()
+
+    def draw(self, pairs: Pairs) -> Drawn:
+        batch, (source, points) = pairs.batch, spread(pairs.batch)
+        prior = self._untrained.prior(points, batch.driving_points, batch.dense)
+        places = pairs.clip.arrays["pairs"][pairs.rows]
+        before = self._detect(batch.source, pairs.clip, places[:1, 0])
+        after = self._detect(batch.driving, pairs.clip, places[:, 1])
+        once = (self._model.encode(batch.source), *before)
+        code, *keys = (x.expand(len(source), *x.shape[1:]) for x in once)
+        out = self._model.animate(source, code, KeyPoints(*keys), after)
+        seen = out.warp.occlusion
+        seen = torch.ones_like(source[:, :1]) if seen is None else seen
+        warp = prior_warp(self._untrained, source, prior.flow)
+        return Drawn(warp, out.prediction, seen.expand(-1, 3, -1, -1))
+
+    def _detect(self, images: Tensor, clip: PackedClip, frames: np.ndarray) -> KeyPoints:
+        if not self._model.config.given_points:
+            return self._model.detect(images)
+        seen = np.stack([crop_points(WHOLE, clip.arrays["landmarks"][k, :, :2]) for k in frames])
+        return self._model.detect(images, torch.from_numpy(seen))
+
+    def runtimes(self) -> dict[str, AnyRuntime]:
+        return {"warp": WarpRuntime(self._untrained), "ours": TorchPaper(self._model)}
+
+
+def spread(batch: Batch) -> tuple[Tensor, Tensor]:
+    """The source picture and its landmarks, once for each driving frame."""
+    times = len(batch.driving)
+    source, points = (x.expand(times, *x.shape[1:]) for x in (batch.source, batch.source_points))
+    return source, points
+
+
+def load_candidate(path: Path) -> Candidate:
+    """The weights in a ``.safetensors`` file of ``fit`` or ``import``; the file says of which preset.
+
+    Raises:
+        MienError: unreadable, of no preset, or for pictures of another size than the engine's.
+    """
+    if preset_of(path) == "live":
+        return LiveCandidate(load_live(path))
+    model = load_paper(path)
+    if model.config.image_size != IMAGE_SIZE:
+        raise MienError(
+            f"{path}: for pictures of {model.config.image_size} pixels; evaluate and the engine need "
+            f"{IMAGE_SIZE}."
+        )
+    return PaperCandidate(model)

@@ -1,0 +1,38 @@
+"""Weights into a model: every key must fit, none may be missing or left over."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypeVar
+
+from torch import Tensor, nn
+
+from engine.types import MienError
+
+Model = TypeVar("Model", bound=nn.Module)
+
+
+def filled(model: Model, state: Mapping[str, Tensor], path: Path) -> Model:
+    """The model with these weights, in eval mode.
+
+    Args:
+        path: where they are from, for the message.
+
+    Raises:
+        MienError: a key is missing, left over, or has another shape.
+    """
+    wanted = {key: tuple(value.shape) for key, value in model.state_dict().items()}
+    given = {key: tuple(value.shape) for key, value in state.items()}
+    complaints = [f"{key} is missing" for key in wanted if key not in given]
+    complaints += [f"{key} is unknown" for key in given if key not in wanted]
+    complaints += [
+        f"{key} is {given[key]}, not {shape}"
+        for key, shape in wanted.items()
+        if given.get(key, shape) != shape
+    ]
+    if complaints:
+        more = f" and {len(complaints) - 1} more" if len(complaints) > 1 else ""
+        raise MienError(f"{path}: of another architecture ({complaints[0]}{more}).")
+    model.load_state_dict(dict(state))
+    return model.eval()
