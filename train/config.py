@@ -161,6 +161,8 @@ class RunConfig:
     Attributes:
         output: the run's folder: checkpoints, logs, samples.
         start: ``.safetensors`` weights to begin with, of the same preset; none if empty.
+        perceptual: a file with the weights of torchvision's ``vgg19`` for the perceptual losses; if empty they
+            look through EfficientNet-Lite0.
         seed: of weights, order and changes.
         precision: ``32-true``, ``bf16-mixed`` or ``16-mixed``.
         accelerator, devices, nodes: as Lightning Fabric names them.
@@ -172,6 +174,7 @@ class RunConfig:
 
     output: str = "run"
     start: str = ""
+    perceptual: str = ""
     seed: int = 4
     precision: str = "bf16-mixed"
     accelerator: str = "auto"

@@ -15,7 +15,8 @@ from train.data.augment import Change
 from train.data.dataset import Batch, PackedClip, PackedData
 from train.losses.landmarks import LandmarkDistance
 from train.losses.motion import flow_error
-from train.losses.picture import CROP, Perceptual, part_squares, square_crop
+from train.losses.perceptual import Perceptual
+from train.losses.picture import CROP, part_squares, square_crop
 from train.model import LiveModel
 from train.sheet import contact_sheet, picture
 
@@ -92,7 +93,9 @@ def validate(
     sums: dict[str, tuple[float, float]] = {}
     pictures: list[list[Image]] = []
     model.eval()
+    device = next(model.parameters()).device
     for number, (_, _, batch) in enumerate(validation_pairs(data, count)):
+        batch = Batch(*(part.to(device) for part in batch))
         times = len(batch.driving)
         source, points = (x.expand(times, *x.shape[1:]) for x in (batch.source, batch.source_points))
         out = model(source, points, batch.driving_points, batch.dense)

@@ -14,7 +14,8 @@ from train.data.choice import openness
 from train.data.dataset import Batch, PackedData
 from train.evaluation.candidates import Candidate, spread
 from train.evaluation.measures import keypoint_distance, landmarks_of, psnr, sharpness, ssim
-from train.losses.picture import CROP, Perceptual, part_squares, square_crop
+from train.losses.perceptual import LitePerceptual, Perceptual
+from train.losses.picture import CROP, part_squares, square_crop
 from train.metrics.identity import FaceEmbedding, cosine
 from train.sheet import picture
 from train.validation import Pairs, validation_pairs
@@ -60,7 +61,7 @@ def reconstruct(
         done: called after every source.
         embed: the face embedding, or None: identity is NaN then.
     """
-    judge = Perceptual()
+    judge = LitePerceptual()
     cases: list[Case] = []
     for pairs in validation_pairs(data, count, focus):
         cases.extend(_cases(pairs, candidate, judge, landmarker, embed))

@@ -9,7 +9,7 @@ from train.config import PaperLossConfig
 from train.data.paper import PaperBatch
 from train.losses.equivariance import Distortion, distorted_pixels, equivariance
 from train.losses.opinions import apart, far_from
-from train.losses.picture import Perceptual
+from train.losses.perceptual import Perceptual
 from train.model.grid import full_precision
 from train.model.paper import Discriminator, KeyPoints, PaperModel
 from train.model.paper.layers import Reduce

@@ -12,12 +12,12 @@ from train.data.dataset import Batch
 from train.losses.landmarks import LandmarkDistance
 from train.losses.motion import explained, flow_distance, flow_error, occlusion_distance, roughness
 from train.losses.opinions import pleased
+from train.losses.perceptual import Perceptual
 from train.losses.picture import (
     CROP,
     LEFT_EYE,
     LIPS,
     RIGHT_EYE,
-    Perceptual,
     part_squares,
     pyramid_distance,
     square_crop,

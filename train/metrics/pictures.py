@@ -5,7 +5,7 @@ clips of any size, and the published figures on 256 x 256 face videos, can be co
 compared on the *face box* in it, since around a moving head the background says more about the camera.
 Formulas, sources
 and blind spots: docs/metrics.md.  The measures themselves are those of ``python -m train evaluate``
-(:mod:`train.evaluation.measures`, :class:`train.losses.picture.Perceptual`) and need torch.
+(:mod:`train.evaluation.measures`, :class:`train.losses.perceptual.LitePerceptual`) and need torch.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import torch
 
 from engine.types import Floats, Image
 from train.evaluation.measures import keypoint_distance, psnr, ssim
-from train.losses.picture import Perceptual
+from train.losses.perceptual import LitePerceptual
 
 SIDE = 256
 """Side of the measured picture, pixels."""
@@ -88,7 +88,7 @@ class PerceptualDistance:
     """
 
     def __init__(self) -> None:
-        self._net: Any = Perceptual().eval()
+        self._net: Any = LitePerceptual().eval()
 
     @torch.no_grad()
     def __call__(self, image: Image, target: Image) -> float:

@@ -12,7 +12,7 @@ from train.data.dataset import Batch, PackedData, split_ids, still_ids
 from train.losses.landmarks import LandmarkDistance
 from train.losses.objective import Objective
 from train.losses.opinions import CropCritic
-from train.losses.picture import Perceptual
+from train.losses.perceptual import LitePerceptual, VggPerceptual
 from train.model import LiveModel
 from train.model.layers import Conv
 from train.model.paper import Discriminator
@@ -41,11 +41,13 @@ class LiveTask(Task):
         else:
             self.model = self.fresh()
         assert isinstance(self.model, LiveModel)
-        self.judge = Perceptual()
+        self.judge = LitePerceptual()
+        given = config.run.perceptual
+        network = VggPerceptual(Path(given)) if given else self.judge
         critic = Discriminator(config.discriminator) if _adversarial(config) else None
         looked_for = any(stage.loss.landmarks for stage in config.stages)
         self._landmarks = LandmarkDistance() if looked_for else None
-        self._objective = Objective(self.model, self.judge, critic, self._landmarks)
+        self._objective = Objective(self.model, network, critic, self._landmarks)
         filters = {id(m.weight): m.weight for m in self.model.modules() if isinstance(m, Conv)}
         plain = [p for p in self.model.parameters() if id(p) not in filters]
         self.updates: tuple[Update, ...] = (Update(self._objective, plain, filters.values()),)
@@ -71,7 +73,8 @@ class LiveTask(Task):
 
     def validate(self, model: nn.Module, pairs: int) -> Validation:
         assert isinstance(model, LiveModel)
-        return validate(model, self.judge, self.unseen, pairs, 14, self._landmarks)
+        judge = self.judge.to(next(model.parameters()).device)
+        return validate(model, judge, self.unseen, pairs, 14, self._landmarks)
 
 
 def _adversarial(config: FitConfig) -> bool:

@@ -14,7 +14,7 @@ from train.config import FitConfig, StageConfig
 from train.data.dataset import split_ids
 from train.data.paper import PaperBatch, PaperData
 from train.losses.adversarial import CriticObjective, PaperObjective
-from train.losses.picture import Perceptual
+from train.losses.perceptual import LitePerceptual, VggPerceptual
 from train.model.paper import Discriminator, PaperModel
 from train.model.paper.weights import facts_of, load_paper
 from train.sheet import contact_sheet, picture
@@ -56,12 +56,14 @@ class PaperTask(Task):
             self.shape = config.paper
             self.model = self.fresh()
         assert isinstance(self.model, PaperModel)
-        self.judge = Perceptual()
+        self.judge = LitePerceptual()
+        given = config.run.perceptual
+        network = VggPerceptual(Path(given)) if given else self.judge
         critic = Discriminator(config.discriminator)
         self.helpers = {"discriminator": critic}
         weights = config.paper_loss
         self.updates = (
-            Update(PaperObjective(self.model, critic, self.judge, weights), self.model.parameters()),
+            Update(PaperObjective(self.model, critic, network, weights), self.model.parameters()),
             Update(CriticObjective(critic, weights), critic.parameters()),
         )
 
@@ -81,6 +83,7 @@ class PaperTask(Task):
         """L1 and perceptual distance to the true driving picture: of the still source, and of ours."""
         assert isinstance(model, PaperModel)
         device = next(model.parameters()).device
+        judge = self.judge.to(device)
         sums = {"l1": np.zeros(2), "perceptual": np.zeros(2)}
         rows: list[list[Image]] = []
         total = 0
@@ -92,7 +95,7 @@ class PaperTask(Task):
             out = model(batch.source, before, after)
             for k, image in enumerate((batch.source, out.prediction)):
                 sums["l1"][k] += float((image - batch.driving).abs().mean())
-                sums["perceptual"][k] += float(self.judge(image, batch.driving))
+                sums["perceptual"][k] += float(judge(image, batch.driving))
             total += 1
             if len(rows) < 14:
                 hidden = out.warp.occlusion
