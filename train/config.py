@@ -161,7 +161,7 @@ class RunConfig:
     Attributes:
         output: the run's folder: checkpoints, logs, samples.
         start: ``.safetensors`` weights to begin with, of the same preset; none if empty.
-        perceptual: a file with the weights of torchvision's ``vgg19`` for the perceptual losses; if empty they
+        perceptual: a file with the weights of torchvision's ``vgg19`` for the perceptual losses; empty: they
             look through EfficientNet-Lite0.
         seed: of weights, order and changes.
         precision: ``32-true``, ``bf16-mixed`` or ``16-mixed``.
