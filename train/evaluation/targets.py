@@ -72,10 +72,7 @@ def block(found: list[Target]) -> list[str]:
     """Markdown: a line for every target and one for all."""
     words = {True: "met", False: "**not met**", None: "not measured"}
     lines = ["| target | untrained warp | ours | change | wanted | |", "|---" * 6 + "|"]
-    lines += [
-        f"| {t.name} | {t.warp:.4g} | {t.ours:.4g} | {t.change:+.1f} % | {t.wanted} | {words[t.met]} |"
-        for t in found
-    ]
+    lines += [f"{_line(t)} {t.wanted} | {words[t.met]} |" for t in found]
     count = sum(t.met is True for t in found)
     return [f"**{count} of {len(found)} targets met.**", "", *lines, ""]
 
@@ -83,5 +80,10 @@ def block(found: list[Target]) -> list[str]:
 def comparison(found: list[Target]) -> list[str]:
     """Markdown: the same measures where no targets are set."""
     lines = ["| | untrained warp | ours | change |", "|---" * 4 + "|"]
-    lines += [f"| {t.name} | {t.warp:.4g} | {t.ours:.4g} | {t.change:+.1f} % |" for t in found]
-    return [*lines, ""]
+    return [*lines, *(_line(t) for t in found), ""]
+
+
+def _line(target: Target) -> str:
+    values = (format(v, ".4g") if math.isfinite(v) else "–" for v in (target.warp, target.ours))
+    change = f"{target.change:+.1f} %" if math.isfinite(target.change) else "–"
+    return f"| {target.name} | {' | '.join(values)} | {change} |"
