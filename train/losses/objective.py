@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from train.config import LossConfig
 from train.data.dataset import Batch
+from train.losses.landmarks import LandmarkDistance
 from train.losses.motion import explained, flow_distance, flow_error, occlusion_distance, roughness
 from train.losses.opinions import pleased
 from train.losses.picture import (
@@ -26,7 +27,7 @@ from train.model.paper import Discriminator
 from train.tasks.base import Losses
 
 RANDOM_CROP = 128
-PERCEPTUAL_CROP = 80
+PERCEPTUAL_EDGE = 8  # pixels of a crop's border that the feature network is not shown
 
 
 class Strokes(NamedTuple):
@@ -91,16 +92,22 @@ class Objective(nn.Module):
         model: what is trained.
         perceptual: the feature network, or None where no stage needs it.
         critic: a discriminator of crops, which this objective uses and does not train; None without one.
+        landmarks: the landmark network, or None where no stage needs it.
 
     Attributes:
         weights: the losses' weights; the loop sets them for each stage.
     """
 
     def __init__(
-        self, model: LiveModel, perceptual: Perceptual | None, critic: Discriminator | None = None
+        self,
+        model: LiveModel,
+        perceptual: Perceptual | None,
+        critic: Discriminator | None = None,
+        landmarks: LandmarkDistance | None = None,
     ) -> None:
         super().__init__()
         self._critic = (critic,)  # in a tuple: no part of this module
+        self.landmarks = landmarks
         self.weights = LossConfig()
         self.model = model
         self.perceptual = perceptual
@@ -123,8 +130,9 @@ class Objective(nn.Module):
         visible = batch.teacher[:, 2:]
         if weights.pyramid:
             visible = visible * explained(made.warped, batch.driving)
+        trusted = inside * (1.0 - (1.0 - weights.face) * seen.maps[:, -1:])
         parts = {
-            "flow": flow_distance(made.flow, batch.teacher, inside),
+            "flow": flow_distance(made.flow, batch.teacher, trusted),
             "occlusion": occlusion_distance(made.logits, visible, inside),
             "smooth": roughness(made.flow - seen.flow, 0.1 + blind),
         }
@@ -141,6 +149,10 @@ class Objective(nn.Module):
             stress = model.enlarge(inside * stress)
             painted, image, target = self._painted(strokes, made.need, stress, batch, step)
             parts |= painted
+        if weights.landmarks and self.landmarks is not None:
+            # Of crops there is no landmark: then the warp alone is looked at.
+            whole = made.warped if weights.crop else image
+            parts["landmarks"] = self.landmarks(whole, batch.driving, batch.driving_points)
         total = torch.stack([getattr(weights, name) * value for name, value in parts.items()]).sum()
         parts["pixels"] = flow_error(made.flow.detach(), batch.teacher, inside)
         return Losses(total, {name: value.detach() for name, value in parts.items()}, image, target=target)
@@ -164,8 +176,7 @@ class Objective(nn.Module):
         # The painter's convolutions see zeros beyond the crop's border, where there is a picture otherwise.
         parts = {"pyramid": pyramid_distance(image, target, stress * _frame(stress, 8))}
         if self.weights.perceptual and self.perceptual is not None:
-            edge = (image.shape[-1] - PERCEPTUAL_CROP) // 2
-            middle = slice(edge, edge + PERCEPTUAL_CROP)
+            middle = slice(PERCEPTUAL_EDGE, -PERCEPTUAL_EDGE)
             parts["perceptual"] = self.perceptual(image[..., middle, middle], target[..., middle, middle])
         if self.weights.adversarial and self._critic[0] is not None:
             parts |= pleased(self._critic[0], image, target)
