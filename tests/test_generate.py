@@ -24,6 +24,7 @@ from engine.types import Image, MienError
 from tests.conftest import read_clip
 
 FRAMES = 5
+LONG = 300 * "x"
 
 
 def write_folder(folder: Path, frames: list[Image], name: str = "{:03d}.png", sixteen: bool = False) -> Path:
@@ -344,6 +345,13 @@ def test_bad_lists_end_in_a_line_before_anything_is_done(
     ("words", "line"),
     [
         ("nothere.csv --output out", "does not exist"),
+        (". --output out", "is a folder"),
+        (f"{LONG}.csv --output out", "too long"),
+        ("face.png/b.csv --output out", "cannot be read"),
+        ("pairs.csv --output face.png/out", "is a file"),
+        (f"pairs.csv --output {LONG}", "too long"),
+        (f"pairs.csv --output out --model {LONG}", "too long"),
+        ("pairs.csv --output a\0b", "NUL"),
         ("pairs.csv", "--output"),
         ("pairs.csv --output out --jobs 0", "--jobs"),
         ("pairs.csv --output out --only elbow", "elbow"),
@@ -385,7 +393,16 @@ def test_lists_as_people_write_them(place: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "row", ["grey8,face.png,a/b", "grey8,face.png,.hidden", "grey8,,x", "grey8,face.png,a:b"]
+    "row",
+    [
+        "grey8,face.png,a/b",
+        "grey8,face.png,.hidden",
+        "grey8,,x",
+        "grey8,face.png,a:b",
+        f"{LONG},face.png,a",
+        f"grey8,{LONG},a",
+        "grey8,face.png/b.png,a",
+    ],
 )
 def test_rows_that_cannot_be(row: str, place: Path) -> None:
     with pytest.raises(MienError, match="Line 2"):
