@@ -184,7 +184,7 @@ def test_one_line_status_2_and_nothing_written(
     runtime: Runtime,
     landmarker: Landmarker,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     words, cause = CASES[case]
     monkeypatch.chdir(material)
@@ -194,7 +194,7 @@ def test_one_line_status_2_and_nothing_written(
     monkeypatch.setattr("cli.file_run.portrait_landmarker", lambda: nullcontext(landmarker))
     before = listing(material)
     assert run_live.main(words.split()) == 2
-    said = capsys.readouterr()
+    said = capfd.readouterr()  # what libraries say themselves, too
     _check_line(said.err, cause)
     assert "Traceback" not in said.out
     assert listing(material) == before
