@@ -6,6 +6,7 @@ import errno
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from io import TextIOWrapper
 
 from engine.types import MienError
 
@@ -52,25 +53,32 @@ def status_of(
     Raises:
         Exception: what is nobody's mistake but ours.
     """
+    # File names need not be text in the terminal's encoding; to say one must not end the program.
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         return run() or 0
     except MienError as error:
-        sys.stderr.write(f"{program}: {error}\n")
-        return REFUSED
+        return _refused(program, str(error))
     except ModuleNotFoundError as error:
         if extra is None or (error.name or "").partition(".")[0] not in extra.packages:
             raise
-        sys.stderr.write(f"{program}: {extra.what} needs {error.name}: pip install 'mien[{extra.name}]'\n")
-        return REFUSED
+        return _refused(program, f"{extra.what} needs {error.name}: pip install 'mien[{extra.name}]'")
     except (OSError, ValueError) as error:
         reason = _refused_by_the_system(error)
         if reason is None:
             raise
-        sys.stderr.write(f"{program}: {reason}\n")
-        return REFUSED
+        return _refused(program, reason)
     except KeyboardInterrupt:
         sys.stderr.write(f"{program}: {stopped}\n")
         return STOPPED
+
+
+def _refused(program: str, reason: str) -> int:
+    # A file's name may hold line breaks, too.
+    line = reason.replace("\n", "\\n")
+    sys.stderr.write(f"{program}: {line}\n")
+    return REFUSED
 
 
 def _refused_by_the_system(error: OSError | ValueError) -> str | None:

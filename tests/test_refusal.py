@@ -55,6 +55,16 @@ def test_other_errors_are_not_hidden(error: Exception) -> None:
         status_of(lambda: fails_with(error))
 
 
+def test_a_name_with_line_breaks_stays_on_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert status_of(lambda: fails_with(MienError("a\nb.png is empty. Copy it again."))) == 2
+    assert capsys.readouterr().err == "mien: a\\nb.png is empty. Copy it again.\n"
+
+
+def test_a_name_that_is_no_text_can_be_said(capsys: pytest.CaptureFixture[str]) -> None:
+    assert status_of(lambda: print("made \udcff.mp4")) == 0
+    assert capsys.readouterr().out == "made \\udcff.mp4\n"
+
+
 def test_a_refusal_of_ours_stays_what_it_is(capsys: pytest.CaptureFixture[str]) -> None:
     assert status_of(lambda: fails_with(MienError("No face. Give another photo."))) == 2
     assert capsys.readouterr().err == "mien: No face. Give another photo.\n"
