@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
 import os
 import re
@@ -371,6 +372,20 @@ def test_bad_words_end_in_a_line(
     said = capsys.readouterr().err
     assert line in said and said.count("\n") == 1
     assert (place / "clip.mp4").read_bytes() == b"not a video at all"
+
+
+def test_tables_on_a_full_disk_are_a_line(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("cli.generate.run_pairs", lambda *_: None)
+    monkeypatch.setattr("cli.generate.write_text", full)
+    pairs = write_list(place / "full.csv", "grey8,face.png,a")
+    assert main([str(pairs), "--output", str(tmp_path / "out")]) == 2
+    said = capsys.readouterr().err
+    assert "disk is full" in said and said.count("\n") == 1
 
 
 def test_lists_as_people_write_them(place: Path) -> None:
