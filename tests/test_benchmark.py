@@ -14,14 +14,17 @@ from PIL import Image as Pil
 from engine.benchmark import compare as comparing
 from engine.benchmark.__main__ import main
 from engine.benchmark.arguments import parse
-from engine.benchmark.driver import Camera
+from engine.benchmark.driver import Camera, read_portrait
 from engine.benchmark.measure import HandOver, Spread
 from engine.benchmark.plot import draw_latency
 from engine.benchmark.report import write_json
 from engine.benchmark.switching import longest_gaps
 from engine.live import Shown
+from engine.runtime import ASSETS
 from engine.samples import Samples
 from engine.types import Frame, MienError, Rendered
+
+LONG = 300 * "x"
 
 
 def test_a_paced_camera_keeps_its_pace_and_never_gives_the_same_array() -> None:
@@ -186,6 +189,17 @@ def test_sessions_are_added_until_the_machine_lags(capsys: pytest.CaptureFixture
     [
         (["--clip", "nowhere.mp4"], "nowhere.mp4 is not a file"),
         (["--avatar", "nowhere.jpg"], "is not a picture"),
+        (["--avatar", "."], "is not a picture"),
+        (["--avatar", f"{LONG}.jpg"], "is not a picture"),
+        (["--avatar", "a\0b.jpg"], "is not a picture"),
+        (["--avatar", f"{ASSETS}/portrait.jpg/b.jpg"], "is not a picture"),
+        (["--clip", "."], "is not a file"),
+        (["--clip", __file__], "is not a video"),
+        (["--clip", f"{LONG}.mp4"], "too long"),
+        (["--json", "."], "cannot be written"),
+        (["--json", f"{ASSETS}/portrait.jpg/x.json"], "cannot be written"),
+        (["--json", LONG], "too long"),
+        (["--live", "1", "--plot", LONG], "too long"),
         (["--compare", "abacus"], "no runtime 'abacus'"),
         (["--size", "7"], "is no size"),
         (["--seconds", "-1"], "no positive number"),
@@ -194,10 +208,19 @@ def test_sessions_are_added_until_the_machine_lags(capsys: pytest.CaptureFixture
         (["--nonsense"], "nonsense"),
     ],
 )
-def test_bad_input_is_one_line(words: list[str], wanted: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_bad_input_is_one_line(words: list[str], wanted: str, capfd: pytest.CaptureFixture[str]) -> None:
     assert main(words) == 2
-    said = capsys.readouterr()
+    said = capfd.readouterr()  # what libraries say themselves, too
     assert wanted in said.err and said.err.count("\n") == 1
+
+
+def test_half_a_jpeg_is_no_portrait(tmp_path: Path) -> None:
+    whole = (ASSETS / "portrait.jpg").read_bytes()
+    half = tmp_path / "half.jpg"
+    half.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(MienError, match=r"half\.jpg is not a picture"):
+        read_portrait(half)
+    assert np.array_equal(read_portrait(ASSETS / "portrait.jpg"), read_portrait(None))
 
 
 def test_without_torch_a_comparison_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from engine.landmarks.networks import LandmarkNetwork
 from engine.types import Image, MienError
 from train.losses import landmarks as module
 from train.losses.landmarks import LandmarkDistance
+from train.losses.objective import cut_out, pasted
 from train.model.grid import base_grid, warp
 
 
@@ -70,3 +71,16 @@ def test_an_operator_that_is_not_known_is_named(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.delitem(module._OPERATORS, "PRelu")
     with pytest.raises(MienError, match="PRelu"):
         LandmarkDistance()
+
+
+def test_painted_crops_lie_where_they_were_cut_out() -> None:
+    whole = torch.rand(2, 3, 256, 256)
+    corners = [(0, 8), (16, 40), (8, 8), (40, 40)]
+    crops = cut_out(whole, corners, 24)
+    assert torch.equal(pasted(whole, crops, corners), whole)
+    crops.requires_grad_()
+    result = pasted(torch.zeros_like(whole), crops, corners)
+    assert torch.equal(result[1, :, 168:248, 168:248], whole[1, :, 168:248, 168:248])
+    assert float(result.detach()[0, :, 168:248, 168:248].abs().max()) == 0.0, "another picture's crop"
+    result.sum().backward()
+    assert crops.grad is not None and float(crops.grad[:, :, 8:-8, 8:-8].min()) == 1.0

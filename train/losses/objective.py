@@ -27,7 +27,8 @@ from train.model.paper import Discriminator
 from train.tasks.base import Losses
 
 RANDOM_CROP = 128
-PERCEPTUAL_EDGE = 8  # pixels of a crop's border that the feature network is not shown
+EDGE = 8
+"""Pixels of a crop's border that do not count: convolutions see zeros beyond it, and not the picture."""
 
 
 class Strokes(NamedTuple):
@@ -76,6 +77,15 @@ def cut_out(values: Tensor, corners: list[tuple[int, int]], side: int) -> Tensor
             for k, (x, y) in enumerate(corners)
         ]
     )
+
+
+def pasted(whole: Tensor, crops: Tensor, corners: list[tuple[int, int]]) -> Tensor:
+    """Pictures ``(B, 3, 256, 256)`` with their crops, less :data:`EDGE`, put where they were cut out."""
+    result, times, side = whole.clone(), len(corners) // len(whole), crops.shape[-1]
+    for k, (x, y) in enumerate(corners):
+        rows, columns = (slice(4 * at + EDGE, 4 * at + side - EDGE) for at in (y, x))
+        result[k // times, :, rows, columns] = crops[k, :, EDGE:-EDGE, EDGE:-EDGE].to(result.dtype)
+    return result
 
 
 def _frame(like: Tensor, border: int) -> Tensor:
@@ -136,7 +146,7 @@ class Objective(nn.Module):
             "occlusion": occlusion_distance(made.logits, visible, inside),
             "smooth": roughness(made.flow - seen.flow, 0.1 + blind),
         }
-        image, target = made.warped, None
+        image, target, whole = made.warped, None, made.warped
         if weights.warped:
             # Uncovered places count too: stretched background beats a second, old outline of the head.
             shown = model.enlarge(inside)
@@ -147,11 +157,9 @@ class Objective(nn.Module):
             stress = stress + weights.eyes * torch.maximum(seen.maps[:, 0:1], seen.maps[:, 1:2])
             stress = stress + weights.apertures * seen.apertures()
             stress = model.enlarge(inside * stress)
-            painted, image, target = self._painted(strokes, made.need, stress, batch, step)
+            painted, image, target, whole = self._painted(strokes, made.need, stress, batch, step)
             parts |= painted
         if weights.landmarks and self.landmarks is not None:
-            # Of crops there is no landmark: then the warp alone is looked at.
-            whole = made.warped if weights.crop else image
             parts["landmarks"] = self.landmarks(whole, batch.driving, batch.driving_points)
         total = torch.stack([getattr(weights, name) * value for name, value in parts.items()]).sum()
         parts["pixels"] = flow_error(made.flow.detach(), batch.teacher, inside)
@@ -159,28 +167,27 @@ class Objective(nn.Module):
 
     def _painted(
         self, inputs: Strokes, need: Tensor, stress: Tensor, batch: Batch, step: int
-    ) -> tuple[dict[str, Tensor], Tensor, Tensor]:
-        """Losses of the painted picture, or of crops of it; what was made, and what it should be."""
-        side, target = self.weights.crop, batch.driving
+    ) -> tuple[dict[str, Tensor], Tensor, Tensor, Tensor]:
+        """Losses of the picture, or of crops of it; what was made, what it should be; whole pictures."""
+        side, target, warped = self.weights.crop, batch.driving, inputs.warped
         if not side:
             image = inputs.warped + self.model.painter(*inputs).float() * need
             parts = {"pyramid": pyramid_distance(image, target, stress)}
             if self.weights.perceptual and self.perceptual is not None:
                 parts["perceptual"] = self._perceptual(image, batch, step)
-            return parts, image, target
+            return parts, image, target, image
         points = batch.driving_points.repeat_interleave(self.weights.crops, dim=0)
         corners = crop_corners(points, side, step)
         inputs = Strokes(*(cut_out(x, corners, side) for x in inputs))
         need, stress, target = (cut_out(x, corners, side) for x in (need, stress, target))
         image = inputs.warped + self.model.painter(*inputs).float() * need
-        # The painter's convolutions see zeros beyond the crop's border, where there is a picture otherwise.
-        parts = {"pyramid": pyramid_distance(image, target, stress * _frame(stress, 8))}
+        parts = {"pyramid": pyramid_distance(image, target, stress * _frame(stress, EDGE))}
         if self.weights.perceptual and self.perceptual is not None:
-            middle = slice(PERCEPTUAL_EDGE, -PERCEPTUAL_EDGE)
+            middle = slice(EDGE, -EDGE)
             parts["perceptual"] = self.perceptual(image[..., middle, middle], target[..., middle, middle])
         if self.weights.adversarial and self._critic[0] is not None:
             parts |= pleased(self._critic[0], image, target)
-        return parts, image, target
+        return parts, image, target, pasted(warped, image, corners)
 
     def _perceptual(self, image: Tensor, batch: Batch, step: int) -> Tensor:
         assert self.perceptual is not None
