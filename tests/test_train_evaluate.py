@@ -134,6 +134,7 @@ def test_targets(ours: dict[str, float], fidelity: float, met: list[bool | None]
     found = targets(pairs, {"warp": {"correlation": 0.9}, "ours": {"correlation": fidelity}})
     assert [target.met for target in found] == met
     assert block(found)[0] == f"**{met.count(True)} of 4 targets met.**"
+    assert "nan" not in "".join(block(found))
 
 
 def test_coded_clips_are_seen_from_onset_to_offset(tmp_path: Path) -> None:

@@ -118,6 +118,7 @@ def config(packed: Path, tmp_path: Path) -> Iterator[FitConfig]:
             "output": str(tmp_path / "run"),
             "precision": "32-true",
             "accelerator": "cpu",
+            "threads": 1,
             "log_every": 1,
             "validation_pairs": 3,
         },

@@ -44,7 +44,8 @@ def packed(tmp_path_factory: pytest.TempPathFactory, close_up: Image, landmarker
 @pytest.fixture
 def config(packed: Path, tmp_path: Path) -> Iterator[FitConfig]:
     threads = torch.get_num_threads()
-    run = {"output": str(tmp_path / "run"), "precision": "32-true", "accelerator": "cpu", "log_every": 1}
+    run = {"output": str(tmp_path / "run"), "precision": "32-true", "accelerator": "cpu", "threads": 1}
+    run |= {"log_every": 1, "validation_pairs": 2}
     values = {
         "preset": "paper",
         "data": {"path": str(packed), "sources": 2, "drivings": 1},
@@ -52,7 +53,7 @@ def config(packed: Path, tmp_path: Path) -> Iterator[FitConfig]:
         "discriminator": {"width": 4, "most": 16},
         "paper_loss": {"scales": [1.0, 0.5]},
         "optim": {"betas": [0.5, 0.999], "clip": 1000.0, "warm_up": 1},
-        "run": {**run, "validation_pairs": 2},
+        "run": run,
         "stages": [{"steps": 6, "rate": 2e-3, "final": 1.0, "train": PARTS}],
     }
     yield build(FitConfig, values, "")
