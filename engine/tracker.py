@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from engine.alignment import FILE_SIDE, LIVE_SIDE, sample_layout
 from engine.detail import add_detail
 from engine.head import Similarity, calm, fit_similarity, parallax, turn_between
-from engine.key_frames import KeyFrames
+from engine.key_frames import EVERY, KeyFrames
 from engine.landmarks import Landmarker, make_landmarker
 from engine.landmarks import topology as topo
 from engine.layout import GRID, N_MESH, apply2, at_landmarks, layout
@@ -161,7 +161,7 @@ class Tracker:
     ) -> tuple[Floats, Floats]:
         """The displacement field at the nodes by alignment, falling back to the landmarks where it fails."""
         if self._keys is None:
-            self._keys = KeyFrames(reference.aligner)
+            self._keys = KeyFrames(reference.aligner, every=EVERY if self.settings.live else 1)
         keys = self._keys
         geometry = reference.geometry
         unit = geometry.unit * abs(head.a)
