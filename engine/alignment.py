@@ -23,6 +23,9 @@ from engine.types import Floats, Image
 LIVE_SIDE = 192
 """Side of the layout picture in pixels: about the resolution of a 145 px wide face, 3 ms a frame."""
 
+WHOLE_FROM = 1.7
+"""In live use, a face larger than the layout by this is reduced by a whole number: 30 times as fast."""
+
 FILE_SIDE = 240
 """The same where time does not press: 5 ms a frame, and a fifth less of narrow movements is smoothed away."""
 
@@ -46,10 +49,14 @@ def sample_layout(image: Image, positions: Floats, pixels_per_unit: float, side:
     x0, x1 = int(np.clip(low[0], 0, width - 1)), int(np.clip(high[0], 1, width))
     y0, y1 = int(np.clip(low[1], 0, height - 1)), int(np.clip(high[1], 1, height))
     x1, y1 = max(x1, x0 + 1), max(y1, y0 + 1)
-    gray = cv2.cvtColor(np.ascontiguousarray(image[y0:y1, x0:x1]), cv2.COLOR_RGB2GRAY)
     ratio_x = ratio_y = 1.0
     reduction = pixels_per_unit / (side / EXTENT)
+    whole = round(reduction) if side <= LIVE_SIDE and reduction > WHOLE_FROM else 1
+    if 1 < whole <= min(x1 - x0, y1 - y0):
+        x1, y1 = x1 - (x1 - x0) % whole, y1 - (y1 - y0) % whole
+    gray = cv2.cvtColor(np.ascontiguousarray(image[y0:y1, x0:x1]), cv2.COLOR_RGB2GRAY)
     if reduction > 1.4:
+        reduction = whole if whole > 1 else reduction
         size = max(1, round((x1 - x0) / reduction)), max(1, round((y1 - y0) / reduction))
         ratio_x, ratio_y = size[0] / (x1 - x0), size[1] / (y1 - y0)
         gray = cv2.resize(gray, size, interpolation=cv2.INTER_AREA)

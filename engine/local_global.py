@@ -2,8 +2,8 @@
 
 One Gauss-Newton step of the combined local-global method (Bruhn, Weickert and Schnoerr, "Lucas/Kanade Meets
 Horn/Schunck", IJCV 61(3), 2005, section 2): the squared differences in a window, as Lucas and Kanade have
-them, plus the flow's squared slope, as Horn and Schunck have it.  Windows and slopes are box filters, so that a
-step is one look-up and a few sums over the picture; what depends on the reference picture alone is computed once.
+them, plus the flow's squared slope, as Horn and Schunck have it.  Windows and slopes are box filters, so a
+step is one look-up and a few sums over the picture; what depends on the reference alone is computed once.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class LocalGlobal:
         """
         error = self.difference(picture, flow)
         np.clip(error, -MOST, MOST, out=error)
-        u, v = cv2.split(flow)
+        u, v = (np.ascontiguousarray(flow[..., axis]) for axis in range(2))
         right_x = self._xx * u + self._xy * v - _window(error * self._x)
         right_y = self._xy * u + self._yy * v - _window(error * self._y)
         a, b, c = self._inverse
