@@ -145,6 +145,9 @@ class KeyFrames:
             flow, trust = self._directly(gray, landmarks)
         else:
             flow, trust = _measured(lead.key.aligner, gray, landmarks)
+            unknown = 1.0 if self._trust is None else 1.0 - self._trust
+            # Where the reference knows nothing, the landmarks teach, and theirs is noise that wants averaging.
+            lead.key.learn(landmarks - flow, 0.1 * trust * unknown)
             flow = flow + lead.key.offset
         return landmarks + trust[..., None] * (flow - landmarks), trust
 
