@@ -21,7 +21,7 @@ from engine.sampling import sample
 from engine.types import Floats, Image
 
 LIVE_SIDE = 192
-"""Side of the layout picture in pixels: about the resolution of a 145 px wide face, 3 ms a frame."""
+"""Side of the layout picture in pixels: about the resolution of a 145 px wide face, 2 ms a frame."""
 
 WHOLE_FROM = 1.7
 """In live use, a face larger than the layout by this is reduced by a whole number: 30 times as fast."""

@@ -146,7 +146,7 @@ class KeyFrames:
         else:
             flow, trust = _measured(lead.key.aligner, gray, landmarks)
             unknown = 1.0 if self._trust is None else 1.0 - self._trust
-            # Where the reference knows nothing, the landmarks teach, and theirs is noise that wants averaging.
+            # Where the reference knows nothing, the landmarks teach; their noise wants many samples.
             lead.key.learn(landmarks - flow, 0.1 * trust * unknown)
             flow = flow + lead.key.offset
         return landmarks + trust[..., None] * (flow - landmarks), trust

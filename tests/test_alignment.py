@@ -57,11 +57,14 @@ def test_a_shifted_picture_is_measured_and_trusted(pixels: float) -> None:
     assert trust[INSIDE].mean() > 0.95
 
 
-def test_another_picture_is_not_trusted() -> None:
-    one, other = (128 + texture(LIVE_SIDE, softness) for softness in (2.5, 3.0))
-    gray = np.round(other[::-1, ::-1]).clip(0, 255).astype(np.uint8)
-    _, trust = Aligner(np.round(one).clip(0, 255).astype(np.uint8)).align(gray)
-    assert trust[INSIDE].mean() < 0.4
+def test_a_covered_half_is_not_trusted_and_the_other_half_is() -> None:
+    picture = np.round(128 + texture(LIVE_SIDE)).clip(0, 255).astype(np.uint8)
+    covered = picture.copy()
+    covered[:, LIVE_SIDE // 2 :] = (255 - picture[::-1, ::-1])[:, LIVE_SIDE // 2 :]
+    covered[:, LIVE_SIDE // 2 :] = np.where(covered[:, LIVE_SIDE // 2 :] > 128, 220, 30)
+    _, trust = Aligner(picture).align(covered)
+    assert trust[8:-8, 8:16].mean() > 0.95
+    assert trust[8:-8, 32:40].mean() < 0.5
 
 
 @pytest.mark.parametrize("reduction", [1.3, 1.6, 1.84, 2.5, 3.1])
