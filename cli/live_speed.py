@@ -30,13 +30,12 @@ def choose_speed(runtime: AnyRuntime, avatar: Avatar, options: Options, console:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def share_speed(runtime: AnyRuntime, options: Options, cores: int | None = None) -> None:
-    """The same for a server: encoders, other people's frames and often a browser want the processor, too.
+def server_network(options: Options, cores: int | None = None) -> Network:
+    """How often a server's network runs where the processor has all the work.
 
-    Beside the frames of a page on the same two cores the network left 7.5 pictures a second of 18.
+    Encoders, other people's frames and often a browser want it, too: beside the frames of a page on the same
+    two cores the network left 7.5 pictures a second of 18.
     """
-    if not isinstance(runtime, OpenVinoRuntime) or runtime.network is Network.OFF:
-        return
     wanted = {EXACT: Network.EVERY_FRAME, FAST: Network.BESIDE}
     spare = (cores or os.cpu_count() or 1) >= SERVER_CORES
-    runtime.network = wanted.get(options.model, Network.BESIDE if spare else Network.OFF)
+    return wanted.get(options.model, Network.BESIDE if spare else Network.OFF)

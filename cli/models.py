@@ -11,7 +11,16 @@ from cli.arguments import Options
 from engine.paper.openvino_paper import OpenVinoPaper, is_paper_folder
 from engine.paper.runtime import PaperRuntime
 from engine.paper.selection import paper_files, paper_roads
-from engine.runtime import ENCODER, RENDERER, Choice, OpenVinoRuntime, Precision, Runtime
+from engine.runtime import (
+    ENCODER,
+    RENDERER,
+    Choice,
+    Network,
+    OpenVinoRuntime,
+    Precision,
+    Runtime,
+    network_of,
+)
 from engine.runtime.hand_over import Note
 from engine.runtime.selection import Progress, Roads, choose, live_files, live_roads
 from engine.types import MienError
@@ -65,8 +74,12 @@ def load_model(
     *,
     note: Note = lambda line: None,
     progress: Progress = lambda part, share: None,
+    alone: Network = Network.EVERY_FRAME,
 ) -> AnyRuntime:
     """The runtime of the model at ``path``; see :func:`engine.runtime.selection.choose`.
+
+    Args:
+        alone: see :func:`engine.runtime.chosen_runtime`.
 
     Raises:
         MienError: it is no model, damaged, or needs torch, which is not installed.
@@ -78,7 +91,8 @@ def load_model(
         encoder, renderer = path / ENCODER.name, path / RENDERER.name
         if not encoder.is_file() and not renderer.is_file():
             raise MienError(f"--model {path} holds no exported model; python -m export makes one.")
-        live = OpenVinoRuntime(encoder, renderer, threads=threads or 2, precision=precision)
+        network = network_of(choice, alone)
+        live = OpenVinoRuntime(encoder, renderer, threads=threads or 2, precision=precision, network=network)
         return choose(choice, live_files(live, encoder, renderer), note=note, progress=progress)
     if path.suffix.lower() != WEIGHTS:
         raise MienError(f"--model {path} is no model. Give live, a {WEIGHTS} file, or an exported folder.")

@@ -183,13 +183,20 @@ def _pair(name: str, line: int, cells: Mapping[str, str], base: Path) -> Pair:
     if _BAD_NAME.search(name) or len(name) > 150:
         raise MienError(f"{name!r} cannot be the name of a file. Choose another in the column name.")
     driving, avatar = ((base / Path(cells[column]).expanduser()).absolute() for column in REQUIRED)
-    if not driving.exists():
-        raise MienError(f"The driving clip {driving} does not exist.")
-    if not avatar.exists():
-        raise MienError(f"The avatar {avatar} does not exist.")
+    _check_there("driving clip", driving)
+    _check_there("avatar", avatar)
     frames = {column: _frame(column, cells[column]) for column in FRAMES}
     _check_order(frames)
     return Pair(name, line, driving, avatar, **frames, fps=_rate(cells["fps"]))
+
+
+def _check_there(what: str, path: Path) -> None:
+    try:
+        there = path.exists()
+    except OSError as error:  # of one row; the others may be good
+        raise MienError(f"The {what} {path} cannot be used ({error.strerror}).") from error
+    if not there:
+        raise MienError(f"The {what} {path} does not exist.")
 
 
 def _frame(column: str, text: str) -> int | None:

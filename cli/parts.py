@@ -39,16 +39,20 @@ __all__ = [
 ]
 
 
-def make_runtime(options: Options) -> AnyRuntime:
-    """The runtime of the model that ``--model`` names."""
+def make_runtime(options: Options, alone: Network = Network.EVERY_FRAME) -> AnyRuntime:
+    """The runtime of the model that ``--model`` names.
+
+    Args:
+        alone: how often the network runs where the CPU has all the work.
+    """
     told = EngineProgress()
     wanted = (options.threads, options.precision)
     if options.model == WARP:
         return default_runtime(*wanted, Network.OFF)
     if options.model in BUILT_IN:
-        return chosen_runtime(options.runtime, *wanted, note=told.note, progress=told.progress)
+        return chosen_runtime(options.runtime, *wanted, note=told.note, progress=told.progress, alone=alone)
     path = Path(options.model)
-    return load_model(path, *wanted, options.runtime, note=told.note, progress=told.progress)
+    return load_model(path, *wanted, options.runtime, note=told.note, progress=told.progress, alone=alone)
 
 
 def make_renderer(avatar: Avatar, runtime: AnyRuntime, options: Options) -> AvatarRenderer:

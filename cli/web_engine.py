@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from cli.arguments import CROP_SIDE, Options
-from cli.live_speed import share_speed
+from cli.live_speed import server_network
 from cli.parts import make_gains, make_runtime, portrait_landmarker
 from engine.avatar import Avatar
 from engine.landmarks import Landmarker, make_landmarker
@@ -60,10 +60,9 @@ class EngineTheatre:
             MienError: the model's files are missing or damaged.
         """
         self._landmarker = portrait_landmarker()
-        runtime: Any = make_runtime(self._options)
+        runtime: Any = make_runtime(self._options, server_network(self._options))
         if not isinstance(runtime, Runtime):
             raise MienError("--webrtc draws with the live model alone. Leave out --model.")
-        share_speed(runtime, self._options)
         self._runtime = runtime
         self._owner = ModelOwner(runtime, self._make_landmarker, self._side)
 

@@ -35,6 +35,7 @@ from __future__ import annotations
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -104,7 +105,8 @@ def save_recording(path: Path, recording: Recording) -> None:
     except OSError as error:
         raise MienError(f"{path} could not be written ({error.strerror}). Choose another place.") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # a name that cannot be written cannot be removed, for the same reason
+            temporary.unlink()
 
 
 def load_recording(path: Path) -> Recording:

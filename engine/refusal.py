@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from io import TextIOWrapper
 
 from engine.types import MienError
 
 REFUSED, STOPPED = 2, 130
+
+_FULL = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
+_DISK = frozenset({errno.EIO, errno.EROFS, errno.EFBIG})
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +47,51 @@ def status_of(
         extra: what ``run`` needs; a missing package of it is a line with the command that installs it.
 
     Returns:
-        what ``run`` gave; 2 after a :class:`MienError` or for a missing extra, 130 after Ctrl-C.
+        what ``run`` gave; 2 after a :class:`MienError`, for a missing extra, or for a file or disk that the
+        system refused (a name too long, a folder in a file's place, no space left), 130 after Ctrl-C.
+
+    Raises:
+        Exception: what is nobody's mistake but ours.
     """
+    # File names need not be text in the terminal's encoding; to say one must not end the program.
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         return run() or 0
     except MienError as error:
-        sys.stderr.write(f"{program}: {error}\n")
-        return REFUSED
+        return _refused(program, str(error))
     except ModuleNotFoundError as error:
         if extra is None or (error.name or "").partition(".")[0] not in extra.packages:
             raise
-        sys.stderr.write(f"{program}: {extra.what} needs {error.name}: pip install 'mien[{extra.name}]'\n")
-        return REFUSED
+        return _refused(program, f"{extra.what} needs {error.name}: pip install 'mien[{extra.name}]'")
+    except (OSError, ValueError) as error:
+        reason = _refused_by_the_system(error)
+        if reason is None:
+            raise
+        return _refused(program, reason)
     except KeyboardInterrupt:
         sys.stderr.write(f"{program}: {stopped}\n")
         return STOPPED
+
+
+def _refused(program: str, reason: str) -> int:
+    # A file's name may hold line breaks, too.
+    line = reason.replace("\n", "\\n")
+    sys.stderr.write(f"{program}: {line}\n")
+    return REFUSED
+
+
+def _refused_by_the_system(error: OSError | ValueError) -> str | None:
+    """What the user can mend about it, in one line; None where the error is not about his files."""
+    if isinstance(error, ValueError):
+        # Python's own words, of open() and of the system's calls.
+        nul = "embedded null" in str(error)
+        return (
+            "A file's name holds a NUL character, which no system allows. Check the names." if nul else None
+        )
+    of = error.filename if isinstance(error.filename, str) else ""
+    if error.errno in _FULL:
+        return f"The disk is full{of and f': {of} was not written'}. Free some space or write elsewhere."
+    if of:
+        return f"{of} cannot be used ({error.strerror}). Check the name, or choose another place."
+    return f"A disk cannot be used ({error.strerror}). Check it." if error.errno in _DISK else None

@@ -14,13 +14,17 @@ from PIL import Image as Pil
 from engine.benchmark import compare as comparing
 from engine.benchmark.__main__ import main
 from engine.benchmark.arguments import parse
-from engine.benchmark.driver import Camera
+from engine.benchmark.driver import Camera, read_portrait
 from engine.benchmark.measure import HandOver, Spread
 from engine.benchmark.plot import draw_latency
 from engine.benchmark.report import write_json
+from engine.benchmark.switching import longest_gaps
 from engine.live import Shown
+from engine.runtime import ASSETS
 from engine.samples import Samples
 from engine.types import Frame, MienError, Rendered
+
+LONG = 300 * "x"
 
 
 def test_a_paced_camera_keeps_its_pace_and_never_gives_the_same_array() -> None:
@@ -41,8 +45,11 @@ def test_the_built_in_face_is_measured_stage_by_stage(
     out, plot = tmp_path / "out.json", tmp_path / "plot.png"
     words = ["--seconds", "3", "--size", "320x240", "--json", str(out), "--plot", str(plot)]
     assert main(words) == 0
-    runs = json.loads(out.read_text())["runs"]
+    result = json.loads(out.read_text())
+    runs, switches = result["runs"], result["switches"]
     assert len(runs) == 6
+    assert switches["times"] == 6 and switches["prepare_ms"] > 10
+    assert switches["gap_ms"] > 10 and switches["usual_ms"] > 10
     for figures in runs.values():
         assert figures["shown"] > 0
         stages = sum(stage["median"] for stage in figures["stages"].values())
@@ -50,7 +57,15 @@ def test_the_built_in_face_is_measured_stage_by_stage(
         assert figures["latency"]["median"] <= figures["latency"]["p95"] <= figures["latency"]["p99"]
         assert figures["peak_mb"] >= 50 and figures["cpu_ms"] > 1
     said = capsys.readouterr().out
-    for word in ("camera pace", "full speed", "track", "hand over", "dropped", "live-fast"):
+    for word in (
+        "camera pace",
+        "full speed",
+        "track",
+        "hand over",
+        "dropped",
+        "live-fast",
+        "avatar changed 6",
+    ):
         assert word in said
     with Pil.open(plot) as image:
         assert image.size == (1200, 640)
@@ -67,6 +82,14 @@ def test_the_soak_says_how_latency_and_memory_changed(
     live = json.loads(said.out)["live"]
     assert live["first_ms"] > 0 and live["last_ms"] > 0 and abs(live["memory_growth_mb"]) < 200
     assert "of the last" in said.err and (tmp_path / "mien-benchmark.png").stat().st_size > 5000
+
+
+def test_a_gap_counts_for_the_change_that_it_touches() -> None:
+    at = np.array([0.0, 0.1, 0.2, 0.5, 0.6, 1.0, 1.1])
+    assert longest_gaps(at, [(0.3, 0.4)]) == pytest.approx((0.3, 0.4)), "in the middle of a gap"
+    assert longest_gaps(at, [(0.15, 0.55)]) == pytest.approx((0.3, 0.4)), "over several"
+    assert longest_gaps(at, [(0.65, 0.9), (0.05, 0.06)]) == pytest.approx((0.4, 0.3))
+    assert np.isnan(longest_gaps(at, [])[0])
 
 
 def test_a_run_of_hours_keeps_its_first_minute_for_comparison() -> None:
@@ -166,6 +189,17 @@ def test_sessions_are_added_until_the_machine_lags(capsys: pytest.CaptureFixture
     [
         (["--clip", "nowhere.mp4"], "nowhere.mp4 is not a file"),
         (["--avatar", "nowhere.jpg"], "is not a picture"),
+        (["--avatar", "."], "is not a picture"),
+        (["--avatar", f"{LONG}.jpg"], "is not a picture"),
+        (["--avatar", "a\0b.jpg"], "is not a picture"),
+        (["--avatar", f"{ASSETS}/portrait.jpg/b.jpg"], "is not a picture"),
+        (["--clip", "."], "is not a file"),
+        (["--clip", __file__], "is not a video"),
+        (["--clip", f"{LONG}.mp4"], "too long"),
+        (["--json", "."], "cannot be written"),
+        (["--json", f"{ASSETS}/portrait.jpg/x.json"], "cannot be written"),
+        (["--json", LONG], "too long"),
+        (["--live", "1", "--plot", LONG], "too long"),
         (["--compare", "abacus"], "no runtime 'abacus'"),
         (["--size", "7"], "is no size"),
         (["--seconds", "-1"], "no positive number"),
@@ -174,10 +208,19 @@ def test_sessions_are_added_until_the_machine_lags(capsys: pytest.CaptureFixture
         (["--nonsense"], "nonsense"),
     ],
 )
-def test_bad_input_is_one_line(words: list[str], wanted: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_bad_input_is_one_line(words: list[str], wanted: str, capfd: pytest.CaptureFixture[str]) -> None:
     assert main(words) == 2
-    said = capsys.readouterr()
+    said = capfd.readouterr()  # what libraries say themselves, too
     assert wanted in said.err and said.err.count("\n") == 1
+
+
+def test_half_a_jpeg_is_no_portrait(tmp_path: Path) -> None:
+    whole = (ASSETS / "portrait.jpg").read_bytes()
+    half = tmp_path / "half.jpg"
+    half.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(MienError, match=r"half\.jpg is not a picture"):
+        read_portrait(half)
+    assert np.array_equal(read_portrait(ASSETS / "portrait.jpg"), read_portrait(None))
 
 
 def test_without_torch_a_comparison_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:

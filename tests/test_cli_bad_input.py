@@ -38,6 +38,11 @@ def material(tmp_path_factory: pytest.TempPathFactory, carphone: Path, astronaut
     Pil.new("1", (30_000, 30_000)).save(place / "huge.png")
     Pil.fromarray(astronaut).save(place / "face.png")
     Pil.fromarray(cv2.resize(astronaut, (110, 110), interpolation=cv2.INTER_AREA)).save(place / "tiny.png")
+    whole = (place / "face.png").read_bytes()
+    (place / "cut.png").write_bytes(whole[: len(whole) // 2])
+    Pil.fromarray(astronaut).save(place / "face.jpg")
+    whole = (place / "face.jpg").read_bytes()
+    (place / "cut.jpg").write_bytes(whole[: len(whole) // 2])
     Pil.fromarray(BLACK).save(place / "noface.png")
     make_driver(place / "noface.mp4", [BLACK] * 3)
     (place / "nothing").mkdir()
@@ -54,6 +59,9 @@ def _motions(place: Path) -> None:
     np.savez(place / "other.npz", weights=np.zeros(3))
 
 
+LONG = 300 * "x"
+"""Longer than a name may be on any system."""
+
 CASES: dict[str, tuple[str, str]] = {
     "missing clip": ("--driving nowhere.mp4 --output out.mp4", "does not exist.*[Cc]heck"),
     "missing portrait": ("--driving clip.mp4 --avatar nowhere.jpg --output out.mp4", "does not exist.*Check"),
@@ -63,6 +71,42 @@ CASES: dict[str, tuple[str, str]] = {
     "empty portrait": ("--driving clip.mp4 --avatar empty.png --output out.mp4", "is empty.*again"),
     "truncated clip": ("--driving cut.mp4 --output out.mp4", "cut off"),
     "only sound": ("--driving song.mp4 --output out.mp4", "audio only.*Give"),
+    "truncated PNG": ("--driving clip.mp4 --avatar cut.png --output out.mp4", "cut off.*again"),
+    "truncated JPEG": ("--driving clip.mp4 --avatar cut.jpg --output out.mp4", "cut off.*again"),
+    "portrait's name too long": (
+        f"--driving clip.mp4 --avatar {LONG}.png --output out.mp4",
+        "too long.*Check",
+    ),
+    "clip's name too long": (f"--driving {LONG}.mp4 --output out.mp4", "too long.*Check"),
+    "motion's name too long": (f"--driving {LONG}.npz --output out.mp4", "not a readable motion file"),
+    "result's name too long": (f"--driving clip.mp4 --output {LONG}.mp4", "too long.*choose another"),
+    "folder's name too long": (f"--driving clip.mp4 --output {LONG}", "too long.*choose another"),
+    "saved motion's name too long": (
+        f"--driving clip.mp4 --save-motion {LONG}.npz",
+        "too long.*choose another",
+    ),
+    "model's name too long": (f"--driving clip.mp4 --model {LONG} --output out.mp4", "too long.*Check"),
+    "gallery's name too long": (f"--avatars {LONG} --output out.mp4", "too long.*Check"),
+    "portrait within a file": (
+        "--driving clip.mp4 --avatar face.png/b.png --output out.mp4",
+        "cannot be read",
+    ),
+    "clip within a file": ("--driving face.png/b.mp4 --output out.mp4", r"b\.mp4"),
+    "model within a file": ("--driving clip.mp4 --model face.png/b --output out.mp4", "does not exist"),
+    "result within a file": ("--driving clip.mp4 --output face.png/out.mp4", "is a file, not a folder"),
+    "folder within a file": ("--driving clip.mp4 --output face.png/out", "face.png"),
+    "motion within a file": ("--driving clip.mp4 --save-motion face.png/out.npz", "is a file, not a folder"),
+    "folder as clip": ("--driving full --output out.mp4", "no pictures.*Put"),
+    "NUL in a portrait's name": ("--driving clip.mp4 --avatar a\0b.png --output out.mp4", "NUL.*Check"),
+    "NUL in a result's name": ("--driving clip.mp4 --output a\0b.mp4", "NUL.*Check"),
+    "web: portrait's name too long": (f"--webrtc --port 0 --avatar {LONG}.png", "too long.*Check"),
+    "web: portrait cut off": ("--webrtc --port 0 --avatar cut.jpg", "cut off.*again"),
+    "web: portrait within a file": ("--webrtc --port 0 --avatar face.png/b.png", "cannot be read"),
+    "web: gallery is a file": ("--webrtc --port 0 --avatars face.png", "not a folder.*Give"),
+    "web: certificate's name too long": (f"--webrtc --cert {LONG} --key {LONG}", "too long.*Check"),
+    "web: certificate is a folder": ("--webrtc --cert full --key full", "does not exist.*Give"),
+    "web: model's name too long": (f"--webrtc --port 0 --model {LONG}", "too long.*Check"),
+    "web: no host name": (f"--webrtc --port 0 --host {LONG}", "no host name.*--host"),
     "gigantic portrait": ("--driving clip.mp4 --avatar huge.png --output out.mp4", "too large.*Scale"),
     "no face in portrait": (
         "--driving clip.mp4 --avatar noface.png --output out.mp4",
@@ -140,7 +184,7 @@ def test_one_line_status_2_and_nothing_written(
     runtime: Runtime,
     landmarker: Landmarker,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     words, cause = CASES[case]
     monkeypatch.chdir(material)
@@ -150,7 +194,7 @@ def test_one_line_status_2_and_nothing_written(
     monkeypatch.setattr("cli.file_run.portrait_landmarker", lambda: nullcontext(landmarker))
     before = listing(material)
     assert run_live.main(words.split()) == 2
-    said = capsys.readouterr()
+    said = capfd.readouterr()  # what libraries say themselves, too
     _check_line(said.err, cause)
     assert "Traceback" not in said.out
     assert listing(material) == before

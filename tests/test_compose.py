@@ -25,6 +25,7 @@ from engine.time_course import find_phases
 from engine.types import Floats, Image, MienError
 
 TIMING = Timing(0.2, 0.4, 0.7)
+LONG = 300 * "x"
 
 
 def pushed(region: str, move: tuple[float, float]) -> Motion:
@@ -172,6 +173,9 @@ def test_phases_of_a_known_course() -> None:
         ("--neutral --region chin --move 0,0.01 --onset 3 --seconds 1", "longer"),
         ("--neutral --region chin --strength 3", "unit"),
         ("nothere.npz --region chin", "nothere.npz"),
+        (". --region chin", "not a readable motion file"),
+        (f"{LONG}.npz --region chin", "not a readable motion file"),
+        ("a\0b.npz --region chin", "not a readable motion file"),
     ],
 )
 def test_what_makes_no_sense_is_refused_in_a_line(
@@ -182,6 +186,26 @@ def test_what_makes_no_sense_is_refused_in_a_line(
     said = capsys.readouterr().err
     assert line in said and said.count("\n") == 1
     assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("place", "line"),
+    [
+        (f"{LONG}.npz", "too long"),
+        (f"{__file__}/out.npz", "Not a directory"),
+        ("nowhere/out.npz", "No such file"),
+        ("a\0b.npz", "NUL"),
+    ],
+)
+def test_a_place_that_cannot_be_written_is_a_line(
+    place: str, line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = "--neutral --seconds 1 --region chin --move 0,0.01 --output"
+    assert main([*words.split(), place]) == 2
+    said = capsys.readouterr().err
+    assert line in said and said.count("\n") == 1
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_region_at_rest_cannot_be_amplified(recorded: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
 import os
 import re
@@ -24,6 +25,7 @@ from engine.types import Image, MienError
 from tests.conftest import read_clip
 
 FRAMES = 5
+LONG = 300 * "x"
 
 
 def write_folder(folder: Path, frames: list[Image], name: str = "{:03d}.png", sixteen: bool = False) -> Path:
@@ -344,6 +346,13 @@ def test_bad_lists_end_in_a_line_before_anything_is_done(
     ("words", "line"),
     [
         ("nothere.csv --output out", "does not exist"),
+        (". --output out", "is a folder"),
+        (f"{LONG}.csv --output out", "too long"),
+        ("face.png/b.csv --output out", "cannot be read"),
+        ("pairs.csv --output face.png/out", "is a file"),
+        (f"pairs.csv --output {LONG}", "too long"),
+        (f"pairs.csv --output out --model {LONG}", "too long"),
+        ("pairs.csv --output a\0b", "NUL"),
         ("pairs.csv", "--output"),
         ("pairs.csv --output out --jobs 0", "--jobs"),
         ("pairs.csv --output out --only elbow", "elbow"),
@@ -363,6 +372,20 @@ def test_bad_words_end_in_a_line(
     said = capsys.readouterr().err
     assert line in said and said.count("\n") == 1
     assert (place / "clip.mp4").read_bytes() == b"not a video at all"
+
+
+def test_tables_on_a_full_disk_are_a_line(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("cli.generate.run_pairs", lambda *_: None)
+    monkeypatch.setattr("cli.generate.write_text", full)
+    pairs = write_list(place / "full.csv", "grey8,face.png,a")
+    assert main([str(pairs), "--output", str(tmp_path / "out")]) == 2
+    said = capsys.readouterr().err
+    assert "disk is full" in said and said.count("\n") == 1
 
 
 def test_lists_as_people_write_them(place: Path) -> None:
@@ -385,7 +408,16 @@ def test_lists_as_people_write_them(place: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "row", ["grey8,face.png,a/b", "grey8,face.png,.hidden", "grey8,,x", "grey8,face.png,a:b"]
+    "row",
+    [
+        "grey8,face.png,a/b",
+        "grey8,face.png,.hidden",
+        "grey8,,x",
+        "grey8,face.png,a:b",
+        f"{LONG},face.png,a",
+        f"grey8,{LONG},a",
+        "grey8,face.png/b.png,a",
+    ],
 )
 def test_rows_that_cannot_be(row: str, place: Path) -> None:
     with pytest.raises(MienError, match="Line 2"):

@@ -85,7 +85,7 @@ def config(packed: Path, tmp_path: Path) -> Iterator[FitConfig]:
         "painter_detail": 8,
         "features": 16,
     }
-    loss = {"pyramid": 4.0, "warped": 1.0, "perceptual": 0.1}
+    loss = {"pyramid": 4.0, "warped": 1.0, "perceptual": 0.1, "face": 0.5, "landmarks": 0.05}
     parts = ["encoder", "correction", "painter"]
     values = {
         "data": {"path": str(packed), "sources": 1, "drivings": 2},

@@ -21,11 +21,15 @@ import pytest
 
 import run_live
 from cli.arguments import parse
-from cli.live_speed import share_speed
-from cli.web_engine import changed
+from cli.live_speed import server_network
+from cli.models import load_model
+from cli.parts import make_runtime
+from cli.web_engine import EngineTheatre, changed
 from cli.web_run import settings_of
 from engine.motion import Gains
-from engine.runtime import Network, default_runtime
+from engine.runtime import ASSETS, Network, OpenVinoRuntime, selection
+from engine.runtime.hand_over import HandOver
+from engine.runtime.openvino_parts import PartedRenderer
 from engine.types import MienError
 
 ROOT = Path(run_live.__file__).parent
@@ -94,14 +98,62 @@ def test_the_pages_gains_become_the_engines() -> None:
         ("live", 8, Network.BESIDE),
         ("live-fast", 2, Network.BESIDE),
         ("live-exact", 2, Network.EVERY_FRAME),
+        ("folder", 2, Network.OFF),
     ],
 )
 def test_a_server_on_two_cores_leaves_the_network_out_unless_asked(
     model: str, cores: int, network: Network
 ) -> None:
-    runtime = default_runtime(threads=1)
-    share_speed(runtime, parse(["--webrtc", "--model", model]), cores)
-    assert runtime.network is network
+    assert server_network(parse(["--webrtc", "--model", model]), cores) is network
+
+
+@pytest.fixture
+def runs(monkeypatch: pytest.MonkeyPatch) -> list[PartedRenderer]:
+    """The networks that were run, and so compiled."""
+    found: list[PartedRenderer] = []
+    run = PartedRenderer.run
+
+    def counted(self: PartedRenderer) -> None:
+        found.append(self)
+        run(self)
+
+    monkeypatch.setattr(PartedRenderer, "run", counted)
+    return found
+
+
+@pytest.mark.parametrize(("cores", "compiled"), [(2, 0), (8, 1)])
+def test_a_server_compiles_the_network_only_where_it_will_run(
+    cores: int, compiled: int, runs: list[PartedRenderer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    theatre = EngineTheatre(parse(["--webrtc", "--runtime", "openvino", "--threads", "1"]))
+    theatre.load()
+    assert len(runs) == compiled, "beside the frames it is one of its own"
+    theatre.close()
+
+
+def refuse(*_: object) -> None:
+    raise MienError("the card is busy")
+
+
+@pytest.mark.parametrize("folder", [False, True])
+def test_a_server_with_a_card_keeps_the_network_on_the_processor_until_the_card_takes_over(
+    folder: bool, runs: list[PartedRenderer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(selection, "tensorrt_installed", lambda: True)
+    monkeypatch.setattr(selection, "card_problem", lambda: None)
+    monkeypatch.setattr(selection, "on_card", refuse)
+    monkeypatch.setattr(selection, "torch_has_card", lambda: False)
+    if folder:
+        runtime = load_model(ASSETS, 1, "auto", alone=Network.OFF)
+    else:
+        runtime = make_runtime(parse(["--webrtc", "--threads", "1"]), Network.OFF)
+    assert isinstance(runtime, HandOver)
+    working = runtime.wait()
+    assert isinstance(working, OpenVinoRuntime)
+    assert working.network is Network.EVERY_FRAME
+    assert runs
+    runtime.close()
 
 
 def test_a_port_that_is_taken_is_named(capsys: pytest.CaptureFixture[str]) -> None:

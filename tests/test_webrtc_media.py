@@ -191,7 +191,17 @@ def test_viewers_share_one_rendering_and_one_encoding(monkeypatch: pytest.Monkey
             viewer.receive("video")
             await viewer.connect("/whep")
             viewers.append(viewer)
-        await until(lambda: all(len(viewer.pictures) > 10 for viewer in viewers))
+
+        def state() -> Any:
+            seen = [(viewer.connection.connectionState, len(viewer.pictures)) for viewer in viewers]
+            return {
+                "viewers": seen,
+                "sender": sender.connection.connectionState,
+                "rendered": theatre.performers[0].made,
+                "encoded": len(made),
+            }
+
+        await until(lambda: all(len(viewer.pictures) > 10 for viewer in viewers), state=state)
         assert len(set(made)) == 1
         assert len(made) <= theatre.performers[0].made
         assert server.hub.main is not None

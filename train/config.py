@@ -51,6 +51,8 @@ class LossConfig:
 
     Attributes:
         flow: robust distance to the teacher flow where it is visible, in pixels of 256.
+        face: what is kept of ``flow`` inside the face, where landmarks know better than the teacher.
+        landmarks: distance of the landmarks that the tracker's network finds in the made picture, in pixels.
         occlusion: binary cross entropy with the teacher's visibility.
         smooth: total variation of what the correction adds where the teacher is blind.
         warped: L1 of the warped picture.
@@ -65,6 +67,8 @@ class LossConfig:
     """
 
     flow: float = 1.0
+    face: float = 1.0
+    landmarks: float = 0.0
     occlusion: float = 0.3
     smooth: float = 0.05
     warped: float = 0.0

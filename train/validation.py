@@ -12,6 +12,7 @@ from torch import Tensor
 from engine.types import Image
 from train.data.augment import Change
 from train.data.dataset import Batch, PackedData
+from train.losses.landmarks import LandmarkDistance
 from train.losses.motion import flow_error
 from train.losses.picture import CROP, Perceptual, part_squares, square_crop
 from train.model import LiveModel
@@ -59,8 +60,21 @@ def validation_pairs(
 
 
 @torch.no_grad()
-def validate(model: LiveModel, perceptual: Perceptual, data: PackedData, count: int, rows: int) -> Validation:
-    """Measure ``model`` (put into eval mode meanwhile) against its own untrained warp."""
+def validate(
+    model: LiveModel,
+    perceptual: Perceptual,
+    data: PackedData,
+    count: int,
+    rows: int,
+    landmarks: LandmarkDistance | None = None,
+) -> Validation:
+    """Measure ``model`` (put into eval mode meanwhile) against its own untrained warp.
+
+    Args:
+        count: pairs, about.
+        rows: of the contact sheet.
+        landmarks: given, the landmarks' distance is a measure too.
+    """
     was, total = model.training, 0
     sums: dict[str, tuple[float, float]] = {}
     pictures: list[list[Image]] = []
@@ -70,7 +84,11 @@ def validate(model: LiveModel, perceptual: Perceptual, data: PackedData, count: 
         source, points = (x.expand(times, *x.shape[1:]) for x in (batch.source, batch.source_points))
         out = model(source, points, batch.driving_points, batch.dense)
         plain = prior_warp(model, source, out.prior_flow)
-        for name, (a, b) in _scores(batch, plain, out.image, out.prior_flow, out.flow, perceptual).items():
+        scores = _scores(batch, plain, out.image, out.prior_flow, out.flow, perceptual)
+        if landmarks is not None:
+            made = (float(landmarks(x, batch.driving, batch.driving_points)) for x in (plain, out.image))
+            scores["landmarks"] = (next(made), next(made))
+        for name, (a, b) in scores.items():
             old = sums.get(name, (0.0, 0.0))
             sums[name] = (old[0] + a * times, old[1] + b * times)
         total += times

@@ -16,6 +16,7 @@ from engine.benchmark.plot import draw_latency
 from engine.benchmark.report import check_writable, line, machine, print_figures, write_json
 from engine.benchmark.sessions import Count, count_sessions
 from engine.benchmark.setup import Setup, set_up
+from engine.benchmark.switching import Switches, measure_switches
 from engine.runtime import Network
 from engine.speed import ENOUGH_FPS, measure_fps
 
@@ -55,6 +56,7 @@ def run(options: Options) -> None:
         result["sessions"] = [_row(count) for count in counts]
     if not (options.compare or options.live or options.sessions):
         result["runs"] = _stages(console, setup, options, plot)
+        result["switches"] = _switches(console, setup, options)
     if options.json is not None:
         write_json(options.json, result)
 
@@ -93,6 +95,20 @@ def _stages(console: Console, setup: Setup, options: Options, plot: Path | None)
             if plot is not None and fps is not None and network is Network.EVERY_FRAME:
                 draw_latency(plot, figures.track, figures.memory)
     return runs
+
+
+def _switches(console: Console, setup: Setup, options: Options) -> dict[str, Any]:
+    """Avatars changed while live, in the profile that this machine would take."""
+    line(console, "")
+    profile = _choose(console, setup, options)
+    found = measure_switches(setup, options.fps)
+    line(
+        console,
+        f"avatar changed {found.times} times while live: the longest time between two pictures is "
+        f"{found.gap_ms:.0f} ms while one is prepared ({found.prepare_ms:.0f} ms) and swapped in, "
+        f"{found.usual_ms:.0f} ms otherwise",
+    )
+    return {"profile": profile, **_row(found)}
 
 
 def _choose(console: Console, setup: Setup, options: Options) -> str:
@@ -175,5 +191,5 @@ def _print_counts(console: Console, counts: list[Count], fps: float) -> None:
     )
 
 
-def _row(row: Row | Count) -> dict[str, Any]:
+def _row(row: Row | Count | Switches) -> dict[str, Any]:
     return {name: getattr(row, name) for name in row.__dataclass_fields__}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -24,13 +25,19 @@ KEPT = 60
 
 def read_portrait(path: Path | None, side: int = 1024) -> Image:
     """``(H, W, 3) uint8`` RGB, ``side`` pixels at most; raises ``MienError`` when it is no picture."""
-    picture = cv2.imread(str(path or PORTRAIT), cv2.IMREAD_COLOR)
-    if picture is None:
-        raise MienError(f"{path} is not a picture that OpenCV reads. Give a JPEG or PNG file.")
+    from PIL import Image as Pil
+    from PIL import ImageOps
+
+    # Not by OpenCV: it takes half a JPEG for a whole one, and has lines of its own to say about the rest.
+    try:
+        with Pil.open(path or PORTRAIT) as found:
+            picture = np.asarray(ImageOps.exif_transpose(found).convert("RGB"))
+    except (OSError, SyntaxError, ValueError, Pil.DecompressionBombError) as error:
+        raise MienError(f"{path} is not a picture that can be read. Give a JPEG or PNG file.") from error
     scale = side / max(picture.shape[:2])
     if scale < 1:
         picture = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
+    return np.asarray(picture, np.uint8)
 
 
 def driver_pictures(
@@ -56,6 +63,7 @@ def driver_pictures(
 def _read(clip: Path) -> list[Image]:
     if not clip.is_file():
         raise MienError(f"{clip} is not a file. Give a video of a face, or leave --clip out.")
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # what is wrong with the clip is said below
     video = cv2.VideoCapture(str(clip))
     pictures: list[Image] = []
     while len(pictures) < KEPT:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from engine.types import MienError
@@ -30,4 +31,5 @@ def _replace(path: Path, data: bytes) -> None:
         part.write_bytes(data)
         part.replace(path)
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):  # a name that cannot be written cannot be removed, for the same reason
+            part.unlink()

@@ -101,7 +101,7 @@ class BlendshapeNetwork(_Network):
         return np.array(self._result, np.float32)
 
 
-def _read_tflite(data: bytes) -> Any:
+def read_tflite(data: bytes) -> Any:
     """OpenVINO reads TFLite from files only (its reader for bytes knows IR and ONNX)."""
     with tempfile.TemporaryDirectory(prefix="mien-", ignore_cleanup_errors=True) as folder:
         path = Path(folder) / "network.tflite"
@@ -112,7 +112,7 @@ def _read_tflite(data: bytes) -> Any:
 def _read(data: bytes, what: str, mean: float = 0.0, scale: float | None = None) -> Any:
     """The network in ``data``; with ``scale``, its input becomes ``uint8`` and is normalised inside."""
     try:
-        model = _read_tflite(data)
+        model = read_tflite(data)
         shape = [1, *list(model.input(0).partial_shape)[1:]]
         model.reshape(shape)
         if scale is None:

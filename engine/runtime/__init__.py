@@ -9,7 +9,7 @@ from engine.openvino_core import cpu_has_bf16, load_openvino
 from engine.runtime.base import AvatarCode, Field, Runtime
 from engine.runtime.hand_over import Note
 from engine.runtime.openvino import Network, OpenVinoRuntime, Precision
-from engine.runtime.selection import CHOICES, Choice, Progress, choose, live_files
+from engine.runtime.selection import CHOICES, Choice, Progress, choose, live_files, stays_on_cpu
 
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
 ENCODER = ASSETS / "live-encoder.onnx"
@@ -27,6 +27,7 @@ __all__ = [
     "chosen_runtime",
     "default_runtime",
     "describe_runtime",
+    "network_of",
 ]
 
 
@@ -60,13 +61,25 @@ def chosen_runtime(
     *,
     note: Note,
     progress: Progress = lambda part, share: None,
+    alone: Network = Network.EVERY_FRAME,
 ) -> Runtime:
     """The shipped model on this machine's best runtime, or on the one asked for.
 
     See :func:`engine.runtime.selection.choose`, which says what happens where that one cannot be used.
+
+    Args:
+        alone: how often the network runs where the CPU has all the work.  Known here and not later, one that
+            never runs is not compiled.
     """
-    cpu = default_runtime(threads, precision)
+    cpu = default_runtime(threads, precision, network_of(choice, alone))
     return choose(choice, live_files(cpu, ENCODER, RENDERER), note=note, progress=progress)
+
+
+def network_of(choice: Choice, alone: Network) -> Network:
+    """How often the network runs on the CPU: ``alone`` if that is all there is, else with every frame."""
+    if alone is Network.EVERY_FRAME or stays_on_cpu(choice):
+        return alone
+    return Network.EVERY_FRAME
 
 
 def describe_runtime() -> str:

@@ -116,9 +116,10 @@ class OpenVinoRuntime(Runtime):
         self._flow = np.zeros((FIELD_SIZE, FIELD_SIZE, 2), np.float32)
         self._paint = np.zeros((IMAGE_SIZE, IMAGE_SIZE, 3), np.float32)
         started = time.perf_counter()
-        if self.network is not Network.OFF:
-            self._renderer.run()  # the first call allocates and compiles kernels
-            self._renderer.forget_network()
+        busy = self._renderer if self.network is Network.EVERY_FRAME else self._other
+        if busy is not None:
+            busy.run()  # the first call allocates and compiles kernels
+            busy.forget_network()
         self._renderer.run_light()
         self.warm_up_ms = 1e3 * (time.perf_counter() - started)
 

@@ -68,9 +68,7 @@ def choose(choice: Choice, roads: Roads[R], *, note: Note, progress: Progress = 
     ``"tensorrt"`` and ``"torch"`` wait for the card's runtime.  What cannot be used is named in one line
     through ``note``, and the next runtime is used: TensorRT, torch on CUDA, OpenVINO.
     """
-    if choice == "openvino" or (
-        choice == "auto" and (not tensorrt_installed() or card_problem() is not None)
-    ):
+    if stays_on_cpu(choice):
         return roads.here
 
     def on_tensorrt() -> R:
@@ -86,6 +84,13 @@ def choose(choice: Choice, roads: Roads[R], *, note: Note, progress: Progress = 
     if choice != "auto":
         better.wait()
     return cast(R, better)
+
+
+def stays_on_cpu(choice: Choice) -> bool:
+    """Whether :func:`choose` takes what works at once, and makes nothing ready on a card."""
+    if choice == "openvino":
+        return True
+    return choice == "auto" and (not tensorrt_installed() or card_problem() is not None)
 
 
 def live_roads(here: Runtime, model: Callable[[], Model], reference: Callable[[], Runtime]) -> Roads[Runtime]:

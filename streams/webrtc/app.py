@@ -129,6 +129,9 @@ class Server:
                 f"Cannot listen on {settings.host} port {settings.port} ({error.strerror}). "
                 "Choose another with --port."
             ) from error
+        except ValueError as error:  # a name that no resolver is asked for: a label too long, a NUL
+            await self._runner.cleanup()
+            raise MienError(f"{settings.host!r} is no host name. Choose another with --host.") from error
         # "localhost" has two addresses, and with port 0 two ports: that of the address that we name.
         addresses = sorted(self._runner.addresses, key=lambda address: ":" in address[0])
         self.port = addresses[0][1]

@@ -55,12 +55,14 @@ class Subscription:
         Raises:
             EOFError: there will be no more.
         """
-        if self._stalled:
-            self._stalled = False
-            self.want_key_frame()
         while not self._packets:
             if self._closed:
                 raise EOFError
+            # Not once at the start: pictures may also be dropped while the sender waits, when the loop was
+            # held up and then has more of them at once than may wait.
+            if self._stalled:
+                self._stalled = False
+                self.want_key_frame()
             self._there.clear()
             await self._there.wait()
         return self._packets.popleft()
@@ -77,6 +79,7 @@ class Subscription:
             self.dropped += len(self._packets)
             self._packets.clear()
             self._started, self._stalled = False, True
+            self._there.set()
             return
         if not self._started and not key:
             return
@@ -219,12 +222,12 @@ class Broadcast:
             rate = self._rate(image.shape[1], image.shape[0], viewers)
             frame = to_frame(image, pts)
             for codec in codecs:
-                self._encode(codec, frame, rate, [v for v in viewers if v.codec == codec])
+                self._encode(codec, frame, rate)
         times = self.flow.count(rendered, 1000 * (perf_counter() - start))
         if self._on_times is not None:
             self._on_times(times)
 
-    def _encode(self, codec: str, frame: Any, rate: int, viewers: list[Subscription]) -> None:
+    def _encode(self, codec: str, frame: Any, rate: int) -> None:
         if codec not in self._encoders:
             self._encoders[codec] = Encoder(codec, hardware=self._hardware)
         encoder = self._encoders[codec]
@@ -235,9 +238,16 @@ class Broadcast:
         packet.pts, packet.time_base = frame.pts, TIME_BASE
         self.flow.sent_bytes += len(data)
         try:
-            self._loop.call_soon_threadsafe(_offer, viewers, packet, key)
+            self._loop.call_soon_threadsafe(self._offer, codec, packet, key)
         except RuntimeError:
             self._mailbox.close()  # the loop has ended
+
+    def _offer(self, codec: str, packet: Any, key: bool) -> None:
+        # Those who watch now, not those who did when the encoding began: a key frame answers the wish of
+        # everybody who came before it was made, so it must reach them too.
+        for viewer in self._viewers:
+            if viewer.codec == codec:
+                viewer.offer(packet, key)
 
     def _key_due(self, codec: str) -> bool:
         now = monotonic()
@@ -272,8 +282,3 @@ class Broadcast:
         pts = self._origin + round((time - self._base[0]) * CLOCK)
         self._last_pts = pts = max(pts, self._last_pts + CLOCK // 240)
         return pts
-
-
-def _offer(viewers: list[Subscription], packet: Any, key: bool) -> None:
-    for viewer in viewers:
-        viewer.offer(packet, key)

@@ -17,10 +17,10 @@ from aiortc import (
     RTCPeerConnection,
     RTCSessionDescription,
 )
-from aiortc.jitterbuffer import JitterBuffer, JitterFrame
-from aiortc.rtp import RTCP_PSFB_APP, RtcpPsfbPacket, RtpPacket, unpack_remb_fci
+from aiortc.rtp import RTCP_PSFB_APP, RtcpPsfbPacket, unpack_remb_fci
 from aiortc.sdp import SessionDescription
 
+from streams.webrtc.prompt import make_prompt
 from streams.webrtc.settings import IceServer
 from streams.webrtc.tracks import EncodedTrack
 
@@ -142,7 +142,7 @@ class Peer:
 
     def _prepare(self) -> None:
         for transceiver in self.connection.getTransceivers():
-            _make_prompt(transceiver.receiver)
+            make_prompt(transceiver.receiver)
         if self.connection.sctp is not None:
             _let_go_quietly(self.connection.sctp.transport)
         if self._loopback:
@@ -216,35 +216,3 @@ def _gather_on_loopback(connection: Any) -> None:
         return await gather(component, ["127.0.0.1", *(addresses if others_too else [])], timeout)
 
     connection.get_component_candidates = on_loopback
-
-
-class _Prompt(JitterBuffer):
-    """Gives a picture out with its last packet (the RTP marker), not with the next one's first.
-
-    aiortc waits for the next picture: 33 ms at 30 fps.
-    """
-
-    def add(self, packet: RtpPacket) -> tuple[bool, JitterFrame | None]:
-        lost, frame = super().add(packet)
-        return lost, frame or self._marked()
-
-    def _marked(self) -> JitterFrame | None:
-        if self._origin is None:
-            return None
-        packets: list[Any] = []
-        for count in range(self._capacity):
-            packet = self._packets[(self._origin + count) % self._capacity]
-            if packet is None or (packets and packet.timestamp != packets[0].timestamp):
-                return None
-            packets.append(packet)
-            if packet.marker:
-                self.remove(len(packets))
-                return JitterFrame(b"".join(p._data for p in packets), packets[0].timestamp)
-        return None
-
-
-def _make_prompt(receiver: Any) -> None:
-    # Private, so looked at before it is touched: with another aiortc the delay is back, and nothing breaks.
-    name = "_RTCRtpReceiver__jitter_buffer"
-    if receiver._RTCRtpReceiver__kind == "video" and type(getattr(receiver, name, None)) is JitterBuffer:
-        setattr(receiver, name, _Prompt(capacity=512, is_video=True))

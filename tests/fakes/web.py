@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextvars import ContextVar
 from fractions import Fraction
 from time import monotonic
 from typing import Any
@@ -33,17 +34,24 @@ from streams.webrtc.settings import ServerSettings
 
 SDP = {"Content-Type": "application/sdp"}
 
+_AT_THE_END: ContextVar[contextlib.AsyncExitStack] = ContextVar("at_the_end")
+"""Of the innermost server: what closes its clients, in a test that fails too."""
+
 
 @contextlib.asynccontextmanager
 async def served(
     theatre: Theatre, portraits: Sequence[tuple[Image, str]], **settings: Any
 ) -> AsyncIterator[Server]:
-    """A server on a free port with these portraits."""
+    """A server on a free port with these portraits; clients made meanwhile are closed before it."""
     hub = Hub(ServerSettings(port=0, **settings).checked(), theatre)
     for image, name in portraits:
         hub.portraits.add(image, name)
-    async with Server(hub) as server:
-        yield server
+    async with Server(hub) as server, contextlib.AsyncExitStack() as stack:
+        token = _AT_THE_END.set(stack)
+        try:
+            yield server
+        finally:
+            _AT_THE_END.reset(token)
 
 
 class Camera(VideoStreamTrack):
@@ -109,6 +117,8 @@ class Client:
         self.location: str | None = None
         self.headers: Any = None
         self._tasks: list[asyncio.Task[None]] = []
+        if stack := _AT_THE_END.get(None):
+            stack.push_async_callback(self.close)
 
     def send(self, track: MediaStreamTrack, direction: str = "sendrecv") -> None:
         self.connection.addTransceiver(track, direction=direction)
@@ -183,13 +193,18 @@ class Client:
                 del self.sounds[:-1000]
 
 
-async def until(condition: Callable[[], Any], seconds: float = 60.0) -> None:
+async def until(
+    condition: Callable[[], Any], seconds: float = 60.0, state: Callable[[], Any] | None = None
+) -> None:
     """Wait for something to be true.
+
+    Args:
+        state: tells how things stand when it does not become so.
 
     Raises:
         AssertionError: it does not become so in time.
     """
     end = monotonic() + seconds
     while not condition():
-        assert monotonic() < end, "waited in vain"
+        assert monotonic() < end, f"waited in vain: {state()}" if state else "waited in vain"
         await asyncio.sleep(0.02)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from train.config import LossConfig
 from train.data.dataset import Batch
+from train.losses.landmarks import LandmarkDistance
 from train.losses.motion import explained, flow_distance, flow_error, occlusion_distance, roughness
 from train.losses.opinions import pleased
 from train.losses.picture import (
@@ -26,7 +27,8 @@ from train.model.paper import Discriminator
 from train.tasks.base import Losses
 
 RANDOM_CROP = 128
-PERCEPTUAL_CROP = 80
+EDGE = 8
+"""Pixels of a crop's border that do not count: convolutions see zeros beyond it, and not the picture."""
 
 
 class Strokes(NamedTuple):
@@ -77,6 +79,15 @@ def cut_out(values: Tensor, corners: list[tuple[int, int]], side: int) -> Tensor
     )
 
 
+def pasted(whole: Tensor, crops: Tensor, corners: list[tuple[int, int]]) -> Tensor:
+    """Pictures ``(B, 3, 256, 256)`` with their crops, less :data:`EDGE`, put where they were cut out."""
+    result, times, side = whole.clone(), len(corners) // len(whole), crops.shape[-1]
+    for k, (x, y) in enumerate(corners):
+        rows, columns = (slice(4 * at + EDGE, 4 * at + side - EDGE) for at in (y, x))
+        result[k // times, :, rows, columns] = crops[k, :, EDGE:-EDGE, EDGE:-EDGE].to(result.dtype)
+    return result
+
+
 def _frame(like: Tensor, border: int) -> Tensor:
     """1 but 0 along the border."""
     inner = torch.zeros_like(like)
@@ -91,16 +102,22 @@ class Objective(nn.Module):
         model: what is trained.
         perceptual: the feature network, or None where no stage needs it.
         critic: a discriminator of crops, which this objective uses and does not train; None without one.
+        landmarks: the landmark network, or None where no stage needs it.
 
     Attributes:
         weights: the losses' weights; the loop sets them for each stage.
     """
 
     def __init__(
-        self, model: LiveModel, perceptual: Perceptual | None, critic: Discriminator | None = None
+        self,
+        model: LiveModel,
+        perceptual: Perceptual | None,
+        critic: Discriminator | None = None,
+        landmarks: LandmarkDistance | None = None,
     ) -> None:
         super().__init__()
         self._critic = (critic,)  # in a tuple: no part of this module
+        self.landmarks = landmarks
         self.weights = LossConfig()
         self.model = model
         self.perceptual = perceptual
@@ -123,12 +140,13 @@ class Objective(nn.Module):
         visible = batch.teacher[:, 2:]
         if weights.pyramid:
             visible = visible * explained(made.warped, batch.driving)
+        trusted = inside * (1.0 - (1.0 - weights.face) * seen.maps[:, -1:])
         parts = {
-            "flow": flow_distance(made.flow, batch.teacher, inside),
+            "flow": flow_distance(made.flow, batch.teacher, trusted),
             "occlusion": occlusion_distance(made.logits, visible, inside),
             "smooth": roughness(made.flow - seen.flow, 0.1 + blind),
         }
-        image, target = made.warped, None
+        image, target, whole = made.warped, None, made.warped
         if weights.warped:
             # Uncovered places count too: stretched background beats a second, old outline of the head.
             shown = model.enlarge(inside)
@@ -139,37 +157,37 @@ class Objective(nn.Module):
             stress = stress + weights.eyes * torch.maximum(seen.maps[:, 0:1], seen.maps[:, 1:2])
             stress = stress + weights.apertures * seen.apertures()
             stress = model.enlarge(inside * stress)
-            painted, image, target = self._painted(strokes, made.need, stress, batch, step)
+            painted, image, target, whole = self._painted(strokes, made.need, stress, batch, step)
             parts |= painted
+        if weights.landmarks and self.landmarks is not None:
+            parts["landmarks"] = self.landmarks(whole, batch.driving, batch.driving_points)
         total = torch.stack([getattr(weights, name) * value for name, value in parts.items()]).sum()
         parts["pixels"] = flow_error(made.flow.detach(), batch.teacher, inside)
         return Losses(total, {name: value.detach() for name, value in parts.items()}, image, target=target)
 
     def _painted(
         self, inputs: Strokes, need: Tensor, stress: Tensor, batch: Batch, step: int
-    ) -> tuple[dict[str, Tensor], Tensor, Tensor]:
-        """Losses of the painted picture, or of crops of it; what was made, and what it should be."""
-        side, target = self.weights.crop, batch.driving
+    ) -> tuple[dict[str, Tensor], Tensor, Tensor, Tensor]:
+        """Losses of the picture, or of crops of it; what was made, what it should be; whole pictures."""
+        side, target, warped = self.weights.crop, batch.driving, inputs.warped
         if not side:
             image = inputs.warped + self.model.painter(*inputs).float() * need
             parts = {"pyramid": pyramid_distance(image, target, stress)}
             if self.weights.perceptual and self.perceptual is not None:
                 parts["perceptual"] = self._perceptual(image, batch, step)
-            return parts, image, target
+            return parts, image, target, image
         points = batch.driving_points.repeat_interleave(self.weights.crops, dim=0)
         corners = crop_corners(points, side, step)
         inputs = Strokes(*(cut_out(x, corners, side) for x in inputs))
         need, stress, target = (cut_out(x, corners, side) for x in (need, stress, target))
         image = inputs.warped + self.model.painter(*inputs).float() * need
-        # The painter's convolutions see zeros beyond the crop's border, where there is a picture otherwise.
-        parts = {"pyramid": pyramid_distance(image, target, stress * _frame(stress, 8))}
+        parts = {"pyramid": pyramid_distance(image, target, stress * _frame(stress, EDGE))}
         if self.weights.perceptual and self.perceptual is not None:
-            edge = (image.shape[-1] - PERCEPTUAL_CROP) // 2
-            middle = slice(edge, edge + PERCEPTUAL_CROP)
+            middle = slice(EDGE, -EDGE)
             parts["perceptual"] = self.perceptual(image[..., middle, middle], target[..., middle, middle])
         if self.weights.adversarial and self._critic[0] is not None:
             parts |= pleased(self._critic[0], image, target)
-        return parts, image, target
+        return parts, image, target, pasted(warped, image, corners)
 
     def _perceptual(self, image: Tensor, batch: Batch, step: int) -> Tensor:
         assert self.perceptual is not None

@@ -9,6 +9,7 @@ from torch import nn
 from engine.types import MienError
 from train.config import FitConfig, StageConfig
 from train.data.dataset import Batch, PackedData, split_ids, still_ids
+from train.losses.landmarks import LandmarkDistance
 from train.losses.objective import Objective
 from train.losses.opinions import CropCritic
 from train.losses.picture import Perceptual
@@ -42,7 +43,9 @@ class LiveTask(Task):
         assert isinstance(self.model, LiveModel)
         self.judge = Perceptual()
         critic = Discriminator(config.discriminator) if _adversarial(config) else None
-        self._objective = Objective(self.model, self.judge, critic)
+        looked_for = any(stage.loss.landmarks for stage in config.stages)
+        self._landmarks = LandmarkDistance() if looked_for else None
+        self._objective = Objective(self.model, self.judge, critic, self._landmarks)
         filters = {id(m.weight): m.weight for m in self.model.modules() if isinstance(m, Conv)}
         plain = [p for p in self.model.parameters() if id(p) not in filters]
         self.updates: tuple[Update, ...] = (Update(self._objective, plain, filters.values()),)
@@ -68,7 +71,7 @@ class LiveTask(Task):
 
     def validate(self, model: nn.Module, pairs: int) -> Validation:
         assert isinstance(model, LiveModel)
-        return validate(model, self.judge, self.unseen, pairs, rows=14)
+        return validate(model, self.judge, self.unseen, pairs, 14, self._landmarks)
 
 
 def _adversarial(config: FitConfig) -> bool:

@@ -1,0 +1,98 @@
+"""What a change of avatar costs the pictures that are shown meanwhile."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from engine.avatar import Avatar
+from engine.benchmark.driver import Camera
+from engine.benchmark.measure import WARM_UP_S, HandOver
+from engine.benchmark.setup import Setup
+from engine.landmarks import make_landmarker
+from engine.live import LivePipeline
+from engine.types import Floats, Image
+
+TIMES = 6
+AFTER_S = 0.5
+"""For how long after the swap a late picture is held against it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Switches:
+    """Avatars changed while live, each read, found and encoded beside the running pictures.
+
+    Attributes:
+        times: how many.
+        prepare_ms: median time until a new avatar was ready.
+        gap_ms: longest time between two pictures from the wish to :data:`AFTER_S` after the swap.
+        usual_ms: the same of all other times.
+    """
+
+    times: int
+    prepare_ms: float
+    gap_ms: float
+    usual_ms: float
+
+
+def measure_switches(setup: Setup, fps: float, times: int = TIMES) -> Switches:
+    """Run the pipeline at camera pace and change the avatar ``times`` times.
+
+    As in a live run, the landmarker is the tracker's kind and the encoder works beside the renderer.
+    """
+    camera = Camera(setup.pictures, fps, seconds=3600.0)
+    hand_over = HandOver()
+    spans: list[tuple[float, float, float]] = []
+    with setup.session() as session, make_landmarker() as landmarker, ThreadPoolExecutor(1) as worker:
+        live = LivePipeline(camera, session, stop=camera.stop)
+        live.send("send", hand_over)
+
+        def prepare(image: Image) -> Avatar:
+            return Avatar.of(image, landmarker, setup.runtime)
+
+        with live:
+            live.wait(WARM_UP_S)
+            hand_over.begin()
+            for number in range(times):
+                live.wait(2 * AFTER_S)
+                wished = _now(hand_over)
+                # A portrait is new each time: nothing of an earlier one can be used again.
+                avatar = worker.submit(prepare, _other(setup.portrait, number)).result()
+                ready = _now(hand_over)
+                live.set_avatar(avatar)
+                live.wait(AFTER_S)
+                spans.append((wished, ready, _now(hand_over)))
+            camera.stop()
+            live.wait(5.0)
+    at = np.asarray(hand_over.at.values, np.float64)
+    gap, usual = longest_gaps(at, [(start, end) for start, _, end in spans])
+    prepared = float(np.median([ready - start for start, ready, _ in spans]))
+    return Switches(times, 1000 * prepared, 1000 * gap, 1000 * usual)
+
+
+def longest_gaps(at: Floats | np.ndarray, spans: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """Longest time between pictures shown ``at`` these seconds: touching a span, and touching none."""
+    before, after = at[:-1], at[1:]
+    touched = np.zeros(len(before), bool)
+    for start, end in spans:
+        touched |= (before < end) & (after > start)
+    gaps = after - before
+    return _longest(gaps[touched]), _longest(gaps[~touched])
+
+
+def _longest(gaps: np.ndarray) -> float:
+    return float(gaps.max()) if len(gaps) else float("nan")
+
+
+def _other(portrait: Image, number: int) -> Image:
+    """The portrait in a mirror, or not, and a little darker each time."""
+    image = portrait[:, ::-1] if number % 2 == 0 else portrait
+    return np.ascontiguousarray(image - image // (16 + number))
+
+
+def _now(hand_over: HandOver) -> float:
+    return (time.monotonic_ns() - hand_over.started_ns) / 1e9
