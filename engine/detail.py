@@ -21,6 +21,8 @@ OPENINGS: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...] = (
 )
 """Outline and landmarks of each eye and of the mouth."""
 
+_MEMBERS = tuple(np.array(members) for _, members in OPENINGS)
+
 NOISE = 0.022
 """Root mean square of a region's difference (face units) up to which the smooth field is right."""
 
@@ -33,10 +35,10 @@ def add_detail(smooth: Floats, seen: Floats) -> Floats:
         seen: ``(468, 2)`` displacements of the landmarks themselves.
     """
     points = np.array(smooth, np.float32)
-    for _, members in OPENINGS:
-        apart = (seen - smooth)[list(members)]
-        share = np.clip((_size(apart) - NOISE) / NOISE, 0.0, 1.0)
-        points[list(members)] += np.float32(share) * apart
+    for members in _MEMBERS:
+        apart = seen[members] - smooth[members]
+        share = min(max((_size(apart) - NOISE) / NOISE, 0.0), 1.0)
+        points[members] += np.float32(share) * apart
     return points
 
 

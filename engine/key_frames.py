@@ -40,6 +40,12 @@ ENOUGH = 0.95
 LEARN = 0.3
 """Seconds over which a new key frame's own displacement is averaged while it takes over."""
 
+EVERY = 4
+"""In live use, all pictures are asked in every so many frames; in between the best one of them alone."""
+
+LASTS = 0.85
+"""Share of its mean trust that the best one must keep, else all are asked at once."""
+
 MAX_CORRECTION = 0.06
 """An alignment that contradicts the landmarks by more than this (face units) is not believed."""
 
@@ -72,19 +78,41 @@ class _KeyFrame:
         self.offset += (weight / self.weight)[..., None] * (error - self.offset)
 
 
+@dataclass(frozen=True, slots=True)
+class _Lead:
+    """What the frames in between need: the picture that knew most, and what the others added to it.
+
+    Attributes:
+        key: the key frame, or None for the reference.
+        believed: ``(GRID, GRID)`` trust in it.
+        apart: ``(GRID, GRID, 2)`` the displacement found by all less that by it alone, face units.
+        more: ``(GRID, GRID)`` the same for trust.
+    """
+
+    key: _KeyFrame | None
+    believed: Floats
+    apart: Floats
+    more: Floats
+
+
 class KeyFrames:
     """The reference picture and the key frames; one per reference frame.
 
     Args:
         reference: the reference picture.
         most: how many key frames may be kept.
+        every: all pictures are asked in every so many frames.  In between only the one that knew most is, and
+            what the others added to it is held, so that nothing jumps.
     """
 
-    def __init__(self, reference: Aligner, most: int = MOST) -> None:
+    def __init__(self, reference: Aligner, most: int = MOST, every: int = 1) -> None:
         self._reference = reference
         self._keys: list[_KeyFrame] = []
         self._most = most
         self._trust: Floats | None = None
+        self._every = every
+        self._lead: _Lead | None = None
+        self._since = 0
 
     def __len__(self) -> int:
         return len(self._keys)
@@ -103,21 +131,54 @@ class KeyFrames:
         Returns:
             ``(GRID, GRID, 2)`` displacements in face units, and ``(GRID, GRID)`` trust, 0..1.
         """
+        lead = self._lead
+        self._since += 1
+        if lead is not None and self._since < self._every:
+            own, believed = self._alone(lead, gray, landmarks)
+            if face_mean(believed) >= LASTS * face_mean(lead.believed):
+                return own + lead.apart, np.clip(believed + lead.more, 0.0, 1.0)
+        return self._by_all(gray, turn, time, landmarks)
+
+    def _alone(self, lead: _Lead, gray: NDArray[np.uint8], landmarks: Floats) -> tuple[Floats, Floats]:
+        """The displacement by one picture, the landmarks' where it is not trusted; and the trust."""
+        if lead.key is None:
+            flow, trust = self._directly(gray, landmarks)
+        else:
+            flow, trust = _measured(lead.key.aligner, gray, landmarks)
+            unknown = 1.0 if self._trust is None else 1.0 - self._trust
+            # Where the reference knows nothing, the landmarks teach; their noise wants many samples.
+            lead.key.learn(landmarks - flow, 0.1 * trust * unknown)
+            flow = flow + lead.key.offset
+        return landmarks + trust[..., None] * (flow - landmarks), trust
+
+    def _directly(self, gray: NDArray[np.uint8], landmarks: Floats) -> tuple[Floats, Floats]:
         direct, trust = _measured(self._reference, gray, landmarks)
         if self._trust is not None:
             trust = 0.5 * (trust + self._trust)
         self._trust = trust
+        return direct, trust
+
+    def _by_all(
+        self, gray: NDArray[np.uint8], turn: _Turn, time: float, landmarks: Floats
+    ) -> tuple[Floats, Floats]:
+        self._lead, self._since = None, 0
+        direct, trust = self._directly(gray, landmarks)
         plain = landmarks + trust[..., None] * (direct - landmarks)
         result, doubt = plain, 1.0 - trust
         if face_mean(trust) > ENOUGH or not self._keys:
             return plain, trust
+        best: tuple[_KeyFrame | None, Floats, Floats] = None, trust, plain
         for key, share in self._shares(turn, time):
             flow, believed = _measured(key.aligner, gray, landmarks)
             key.learn(plain - flow, believed * (0.1 + trust))
             gain = np.float32(share) * believed * (1.0 - trust * trust)
             result = result + gain[..., None] * (flow + key.offset - plain)
             doubt = doubt - np.float32(share) * believed * (1.0 - trust)
-        return result.astype(np.float32), (1.0 - doubt).astype(np.float32)
+            if share > 0.5 and face_mean(believed) > face_mean(best[1]):
+                best = key, believed, landmarks + believed[..., None] * (flow + key.offset - landmarks)
+        known = 1.0 - doubt
+        self._lead = _Lead(best[0], best[1], result - best[2], known - best[1])
+        return result.astype(np.float32), known.astype(np.float32)
 
     def _shares(self, turn: _Turn, time: float) -> list[tuple[_KeyFrame, float]]:
         """The key frames near a turn and their weights, adding up to at most 1 and changing smoothly."""

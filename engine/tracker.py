@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from engine.alignment import FILE_SIDE, LIVE_SIDE, sample_layout
 from engine.detail import add_detail
 from engine.head import Similarity, calm, fit_similarity, parallax, turn_between
-from engine.key_frames import KeyFrames
+from engine.key_frames import EVERY, KeyFrames
 from engine.landmarks import Landmarker, make_landmarker
 from engine.landmarks import topology as topo
 from engine.layout import GRID, N_MESH, apply2, at_landmarks, layout
@@ -138,7 +138,7 @@ class Tracker:
         head, by_landmarks = _landmark_motion(reference, face, turned)
         if self.settings.refine:
             field, trust = self._aligned(frame, reference, head, turn, turned, by_landmarks)
-            head, field = _split_head(reference, head, turned, field)
+            head, field = _split_head(reference, head, turned, field, 2 if self.settings.live else 1)
         else:
             field, trust = by_landmarks, np.zeros((GRID, GRID), np.float32)
         if self.settings.live:
@@ -161,7 +161,7 @@ class Tracker:
     ) -> tuple[Floats, Floats]:
         """The displacement field at the nodes by alignment, falling back to the landmarks where it fails."""
         if self._keys is None:
-            self._keys = KeyFrames(reference.aligner)
+            self._keys = KeyFrames(reference.aligner, every=EVERY if self.settings.live else 1)
         keys = self._keys
         geometry = reference.geometry
         unit = geometry.unit * abs(head.a)
@@ -205,15 +205,24 @@ def _node_pieces() -> list[Floats]:
 
 
 def _split_head(
-    reference: Reference, head: Similarity, turned: Floats, field: Floats
+    reference: Reference, head: Similarity, turned: Floats, field: Floats, every: int
 ) -> tuple[Similarity, Floats]:
-    """Give the skull's share of the field to the head: a sub-pixel steady head and a clean expression."""
+    """Give the skull's share of the field to the head: a sub-pixel steady head and a clean expression.
+
+    ``every`` so many of the skull's nodes are fitted; the field is smooth, neighbours say the same.
+    """
     geometry = reference.geometry
     now = head.apply(turned + apply2(geometry.axes, field))
     rigid = region_maps().rigid_grid
-    solid = np.flatnonzero(rigid > 0.05)
+    solid = _skull()[::every]
     refined = fit_similarity(turned[N_MESH:][solid], now[N_MESH:][solid], rigid[solid], rounds=3)
     return refined, apply2(reference.to_layout, refined.inverse().apply(now) - turned)
+
+
+@lru_cache(maxsize=1)
+def _skull() -> NDArray[np.intp]:
+    """The grid's nodes that move with the skull."""
+    return np.flatnonzero(region_maps().rigid_grid > 0.05)
 
 
 def _without_noise(field: Floats) -> Floats:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from engine.alignment import LIVE_SIDE, Aligner
-from engine.key_frames import APART, LEARN, MOST, KeyFrames, face_mean
+from engine.key_frames import APART, EVERY, LEARN, MOST, KeyFrames, face_mean
 from engine.layout import EXTENT, GRID
 from engine.types import Floats
 
@@ -44,9 +44,9 @@ def expression(time: float) -> float:
     return 0.012 * float(np.sin(2 * np.pi * 1.2 * time))
 
 
-def errors(most: int, fps: float = 25.0, seconds: float = 4.0) -> tuple[Floats, KeyFrames]:
+def errors(most: int, every: int = 1, fps: float = 25.0, seconds: float = 4.0) -> tuple[Floats, KeyFrames]:
     """Mean error on the face over time, face units, of a head that turns by 25 degrees and stays there."""
-    keys = KeyFrames(Aligner(seen(0.0, 0.0)), most)
+    keys = KeyFrames(Aligner(seen(0.0, 0.0)), most, every)
     random = np.random.default_rng(5)
     found = []
     for index in range(round(seconds * fps)):
@@ -84,6 +84,27 @@ def test_a_turned_face_is_steadier_and_no_further_off(compared: tuple[Floats, Fl
 def test_nothing_drifts(compared: tuple[Floats, Floats]) -> None:
     error = compared[1]
     assert abs(error[-20:].mean()) <= abs(error[:20].mean()) + 0.002
+
+
+def test_one_picture_at_a_time_is_as_steady_and_asks_for_half(
+    compared: tuple[Floats, Floats], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    align = Aligner.align
+
+    def counted(self: Aligner, gray: Picture) -> tuple[Floats, Floats]:
+        asked.append(self)
+        return align(self, gray)
+
+    monkeypatch.setattr(Aligner, "align", counted)
+    found, _ = errors(most=MOST, every=EVERY)
+    one_by_one, (without, together) = found[40:], compared
+    trembling = [np.abs(np.diff(values, 2)).mean() for values in (without, together, one_by_one)]
+    print(f"trembling {trembling}, {len(asked) / len(found):.2f} alignments a frame")
+    assert trembling[2] < 0.6 * trembling[0]
+    assert abs(one_by_one.mean()) < abs(without.mean()) + 0.0025
+    assert abs(one_by_one[-20:].mean()) <= abs(one_by_one[:20].mean()) + 0.002
+    assert len(asked) < 1.6 * len(found)
 
 
 def test_key_frames_are_few_and_apart() -> None:

@@ -207,6 +207,17 @@ def test_lost_and_found(carphone: list[Image], detector_runs: list[int]) -> None
     assert len(detector_runs) == 4
 
 
+def test_live_blendshapes_are_new_in_every_second_frame_of_a_followed_face(carphone: list[Image]) -> None:
+    with make_landmarker(live=True) as live, make_landmarker() as always:
+        ours, theirs = ([m.track(image) for image in carphone[:6]] for m in (live, always))
+    for index, (our, their) in enumerate(zip(ours, theirs, strict=True)):
+        assert our is not None and their is not None
+        np.testing.assert_array_equal(our.landmarks, their.landmarks)
+        last = theirs[index - index % 2]
+        assert last is not None
+        np.testing.assert_array_equal(our.blendshapes, last.blendshapes)
+
+
 def test_a_cut_to_another_place_is_followed_at_once(carphone: list[Image]) -> None:
     shifted = np.pad(carphone[1], ((0, 0), (250, 0), (0, 0)))
     with make_landmarker() as landmarker:

@@ -53,7 +53,8 @@ class OpenVinoLandmarker(Landmarker):
         threads: CPU threads for the networks.
         precision: ``"f32"`` or ``"bf16"``, for the landmark network.
         bundle: path of ``face_landmarker.task``.
-        live: once a face was there, look for a lost one a little on every frame, not everywhere at once.
+        live: once a face was there, look for a lost one a little on every frame, not everywhere at once; and
+            give every second frame of a followed face the blendshapes of the frame before.
 
     Raises:
         MienError: when the bundle is missing or damaged.
@@ -77,6 +78,7 @@ class OpenVinoLandmarker(Landmarker):
         self._open: _Networks | None = networks
         self._followed: FaceCrop | None = None
         self._live, self._ever, self._glances = live, False, 0
+        self._held: Floats | None = None
         self.faces_seen = 0
 
     def twin(self, *, live: bool = False) -> OpenVinoLandmarker:
@@ -98,9 +100,16 @@ class OpenVinoLandmarker(Landmarker):
             )
             largest = max(found, key=_size, default=None)
             seen = self._settle(image, largest) if largest else None
-        self._followed = crop_of_landmarks(seen.landmarks) if seen else None
+        followed, self._followed = self._followed, crop_of_landmarks(seen.landmarks) if seen else None
         self._ever = self._ever or seen is not None
-        return self._face(networks, seen, image) if seen else None
+        if seen is None:
+            self._held = None
+            return None
+        # What is drawn follows the landmarks; blendshapes are for records and for the choice of a reference.
+        held = self._held if self._live and followed is not None else None
+        face = self._face(networks, seen, image, held)
+        self._held = face.blendshapes if held is None else None
+        return face
 
     def detect(self, image: Image) -> list[Face]:
         check_image(image)
@@ -109,7 +118,7 @@ class OpenVinoLandmarker(Landmarker):
         return [self._face(networks, seen, image) for seen in found[:MAX_FACES]]
 
     def reset(self) -> None:
-        self._followed, self._ever = None, False
+        self._followed, self._ever, self._held = None, False, None
 
     def close(self) -> None:
         self._open = None
@@ -165,12 +174,15 @@ class OpenVinoLandmarker(Landmarker):
             return None
         return _Seen(project(points, crop, LANDMARK_SIDE), presence, crop)
 
-    def _face(self, networks: _Networks, seen: _Seen, image: Image) -> Face:
+    def _face(self, networks: _Networks, seen: _Seen, image: Image, held: Floats | None = None) -> Face:
+        """The face; with the blendshapes ``held`` from the last frame, if any are given."""
         height, width = image.shape[:2]
+        if held is None:
+            held = networks.blendshapes.run(seen.landmarks[BLENDSHAPE_POINTS, :2])
         return Face(
             landmarks=seen.landmarks,
             pose=networks.pose.solve(seen.landmarks, width, height),
-            blendshapes=networks.blendshapes.run(seen.landmarks[BLENDSHAPE_POINTS, :2]),
+            blendshapes=held,
             confidence=seen.presence,
             crop=seen.crop,
         )
