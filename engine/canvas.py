@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
+import cv2
 import numpy as np
 
 from engine.avatar import Avatar, Square, cut
 from engine.runtime.base import FIELD_SIZE, IMAGE_SIZE, Field
-from engine.sampling import sample, stretch
+from engine.sampling import cubic_weights, sample, stretch
 from engine.types import Floats, Image
 
 FADE = 0.2
@@ -28,6 +30,8 @@ class Canvas:
         to_grid: ``(2, 3)`` from pixel indices of the moving part to model grid indices.
         to_image: ``(2, 3)`` the same to model picture indices (256 x 256).
         pixels: pixels per model unit.
+        rows, columns: ``(h, FIELD_SIZE)`` and ``(FIELD_SIZE, w)`` cubic weights of the model grid's nodes: a
+            plane of the grid between them is on the pixels.
         place: ``(h, w, 2)`` pixel indices of the moving part in ``still``.
         fade: ``(FIELD_SIZE, FIELD_SIZE, 1)`` 1 inside, 0 at the crop's border.
         pasted: whether the result is the whole of ``still``, or the moving part alone.
@@ -41,6 +45,8 @@ class Canvas:
     to_grid: Floats
     to_image: Floats
     pixels: float
+    rows: Floats
+    columns: Floats
     place: Floats
     fade: Floats
     pasted: bool
@@ -77,15 +83,18 @@ def _on_still(still: Image, crop: Square, pasted: bool) -> Canvas:
     right = min(width, int(np.ceil(crop.x + crop.side)))
     bottom = min(height, int(np.ceil(crop.y + crop.side)))
     x, y = np.meshgrid(np.arange(left, right, dtype=np.float32), np.arange(top, bottom, dtype=np.float32))
+    to_grid = _to_model(crop, left, top, FIELD_SIZE)
     return Canvas(
         still=still,
         left=left,
         top=top,
         right=right,
         bottom=bottom,
-        to_grid=_to_model(crop, left, top, FIELD_SIZE),
+        to_grid=to_grid,
         to_image=_to_model(crop, left, top, IMAGE_SIZE),
         pixels=crop.pixels_per_norm,
+        rows=cubic_weights(bottom - top, FIELD_SIZE, to_grid[1, 1], to_grid[1, 2]),
+        columns=np.ascontiguousarray(cubic_weights(right - left, FIELD_SIZE, to_grid[0, 0], to_grid[0, 2]).T),
         place=np.stack([x, y], axis=2),
         fade=_fade() if pasted else np.ones((FIELD_SIZE, FIELD_SIZE, 1), np.float32),
         pasted=pasted,
@@ -122,12 +131,9 @@ def compose(canvas: Canvas, field: Field) -> Image:
     Returns:
         ``(H, W, 3) uint8`` RGB, a new array.
     """
-    size = canvas.part
-    lookup = stretch(field.flow * (canvas.fade * canvas.pixels), size, canvas.to_grid, cubic=True)
-    lookup += canvas.place
-    moved: Image = sample(canvas.still, lookup, cubic=True)
+    moved: Image = sample(canvas.still, _lookup(canvas, field.flow), cubic=True)
     if np.abs(field.paint).max() > 0.5 / 255:
-        moved = _painted(canvas, moved, field.paint, size)
+        moved = _painted(canvas, moved, field.paint)
     if not canvas.pasted:
         return moved
     image: Image = canvas.still.copy()
@@ -135,9 +141,22 @@ def compose(canvas: Canvas, field: Field) -> Image:
     return image
 
 
-def _painted(canvas: Canvas, moved: Image, paint: Floats, size: tuple[int, int]) -> Image:
-    grown = stretch(paint, size, canvas.to_image)
-    return np.asarray(np.clip(moved + 255.0 * grown + 0.5, 0, 255), dtype=np.uint8)
+def _lookup(canvas: Canvas, flow: Floats) -> Floats:
+    """``(h, w, 2)`` pixel indices in ``still`` that the moving part's pixels show."""
+    # Two products of matrices take a sixth of the time of cv2's cubic warp, which works pixel by pixel.
+    flow = flow * (canvas.fade * canvas.pixels)
+    lookup = np.empty_like(canvas.place)
+    for axis in range(2):
+        np.matmul(canvas.rows @ flow[..., axis], canvas.columns, out=lookup[..., axis])
+    lookup += canvas.place
+    return lookup
+
+
+def _painted(canvas: Canvas, moved: Image, paint: Floats) -> Image:
+    grown: Any = stretch(paint, canvas.part, canvas.to_image)
+    grown *= 255.0
+    # In one pass: what lies outside of 0..255 is cut off, the rest rounded.
+    return np.asarray(cv2.add(moved, grown, dtype=cv2.CV_8U), dtype=np.uint8)
 
 
 def card_constants(canvas: Canvas) -> dict[str, Floats]:

@@ -46,3 +46,21 @@ def stretch(values: Floats, size: tuple[int, int], to_source: Floats, *, cubic: 
         values, to_source, size, flags=kernel | cv2.WARP_INVERSE_MAP, borderMode=border
     )
     return found  # type: ignore[no-any-return]
+
+
+def cubic_weights(count: int, nodes: int, scale: float, shift: float) -> Floats:
+    """What ``count`` pixels take from ``nodes`` values in a row: ``(count, nodes)``.
+
+    Pixel k lies at node index ``scale * k + shift``.  Keys' cubic kernel with ``cv2.INTER_CUBIC``'s slope
+    (-0.75); what lies outside repeats the border.
+    """
+    at = scale * np.arange(count) + shift
+    first = np.floor(at).astype(np.int64)
+    weights = np.zeros((count, nodes))
+    for step in (-1, 0, 1, 2):
+        away = np.abs(at - first - step)
+        near = (1.25 * away - 2.25) * away * away + 1.0
+        far = ((-0.75 * away + 3.75) * away - 6.0) * away + 3.0
+        places = np.clip(first + step, 0, nodes - 1)
+        np.add.at(weights, (np.arange(count), places), np.where(away <= 1.0, near, far))
+    return weights.astype(np.float32)

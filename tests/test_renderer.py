@@ -11,12 +11,15 @@ import pytest
 from known_motion import compressed
 
 from engine.avatar import Avatar
+from engine.canvas import compose, make_canvas
 from engine.landmarks import Landmarker
 from engine.layout import GRID
 from engine.motion import Gains, Head, Motion
 from engine.regions import region_indices, region_maps
 from engine.renderer import Renderer
 from engine.runtime import Runtime
+from engine.runtime.base import FIELD_SIZE, IMAGE_SIZE, Field
+from engine.sampling import cubic_weights, stretch
 from engine.session import Session
 from engine.tracker import Tracker
 from engine.transfer import carry_over
@@ -158,3 +161,27 @@ def test_several_faces_and_cut_faces_are_told(
     assert any(
         "cut by the picture's border" in n for n in Avatar.of(cut, landmarker, runtime, "cut.png").notes
     )
+
+
+@pytest.mark.parametrize(("scale", "shift"), [(63 / 511, 0.0), (0.11, -0.3), (1.7, 0.4)])
+def test_a_grid_is_enlarged_as_by_opencv(scale: float, shift: float) -> None:
+    plane = cv2.GaussianBlur(np.random.default_rng(0).normal(size=(64, 64)).astype(np.float32), (0, 0), 2.0)
+    to_grid = np.array([[scale, 0, shift], [0, 0.9 * scale, 2 * shift]], np.float32)
+    wanted = stretch(plane, (300, 200), to_grid, cubic=True)
+    rows = cubic_weights(200, 64, 0.9 * scale, 2 * shift)
+    columns = cubic_weights(300, 64, scale, shift)
+    np.testing.assert_allclose(rows @ plane @ columns.T, wanted, atol=2e-5)
+    np.testing.assert_allclose(rows.sum(axis=1), 1.0, atol=1e-6)
+
+
+def test_paint_is_added_rounded_and_cut_off(avatar: Avatar) -> None:
+    canvas = make_canvas(avatar, 256)
+    still = np.zeros((FIELD_SIZE, FIELD_SIZE, 2), np.float32)
+    visible = np.ones((FIELD_SIZE, FIELD_SIZE), np.float32)
+    paint = np.zeros((IMAGE_SIZE, IMAGE_SIZE, 3), np.float32)
+    plain = compose(canvas, Field(still, visible, paint)).astype(float)
+    for amount in (0.1, -0.1, 2.0):
+        paint[:] = amount
+        found = compose(canvas, Field(still, visible, paint)).astype(float)
+        wanted = np.clip(plain + 255 * amount, 0, 255)
+        assert np.abs(found - wanted)[4:-4, 4:-4].max() <= 0.51
