@@ -13,12 +13,15 @@ from engine.types import Floats
 _T = TypeVar("_T", bound=np.generic)
 
 
-def sample(values: NDArray[_T], lookup: Floats, *, cubic: bool = False) -> NDArray[_T]:
+def sample(
+    values: NDArray[_T], lookup: Floats, rows: Floats | None = None, *, cubic: bool = False
+) -> NDArray[_T]:
     """``values`` at fractional indices; what lies outside repeats the border.
 
     Args:
         values: ``(H, W)`` or ``(H, W, C)``, C up to 4; uint8 or float32.
         lookup: ``(h, w, 2) float32`` indices (x, y); 0 is the centre of the first column or row.
+        rows: given, ``lookup`` is ``(h, w)``, x alone, and y is here.
         cubic: Keys' cubic kernel instead of bilinear.
 
     Returns:
@@ -28,8 +31,8 @@ def sample(values: NDArray[_T], lookup: Floats, *, cubic: bool = False) -> NDArr
     source: Any = values
     # One map of pairs: cv2's type stubs know two separate ones only.
     pairs: Any = lookup
-    nothing: Any = None
-    found: Any = cv2.remap(source, pairs, nothing, kernel, borderMode=cv2.BORDER_REPLICATE)
+    second: Any = rows
+    found: Any = cv2.remap(source, pairs, second, kernel, borderMode=cv2.BORDER_REPLICATE)
     return found  # type: ignore[no-any-return]
 
 
