@@ -10,7 +10,7 @@ import numpy as np
 
 from engine.avatar import Avatar, Square, cut
 from engine.runtime.base import FIELD_SIZE, IMAGE_SIZE, Field
-from engine.sampling import cubic_weights, sample, stretch
+from engine.sampling import sample, stretch, stretch_planes
 from engine.types import Floats, Image
 
 FADE = 0.2
@@ -30,8 +30,6 @@ class Canvas:
         to_grid: ``(2, 3)`` from pixel indices of the moving part to model grid indices.
         to_image: ``(2, 3)`` the same to model picture indices (256 x 256).
         pixels: pixels per model unit.
-        rows, columns: ``(h, FIELD_SIZE)`` and ``(FIELD_SIZE, w)`` cubic weights of the model grid's nodes: a
-            plane of the grid between them is on the pixels.
         place: ``(2, h, w)`` pixel indices (x, y) of the moving part in ``still``.
         lookup: ``(2, h, w)`` of what it shows, overwritten with every picture: new arrays of this size would
             take longer than what they are filled with.
@@ -47,8 +45,6 @@ class Canvas:
     to_grid: Floats
     to_image: Floats
     pixels: float
-    rows: Floats
-    columns: Floats
     place: Floats
     lookup: Floats
     fade: Floats
@@ -86,18 +82,15 @@ def _on_still(still: Image, crop: Square, pasted: bool) -> Canvas:
     right = min(width, int(np.ceil(crop.x + crop.side)))
     bottom = min(height, int(np.ceil(crop.y + crop.side)))
     x, y = np.meshgrid(np.arange(left, right, dtype=np.float32), np.arange(top, bottom, dtype=np.float32))
-    to_grid = _to_model(crop, left, top, FIELD_SIZE)
     return Canvas(
         still=still,
         left=left,
         top=top,
         right=right,
         bottom=bottom,
-        to_grid=to_grid,
+        to_grid=_to_model(crop, left, top, FIELD_SIZE),
         to_image=_to_model(crop, left, top, IMAGE_SIZE),
         pixels=crop.pixels_per_norm,
-        rows=cubic_weights(bottom - top, FIELD_SIZE, to_grid[1, 1], to_grid[1, 2]),
-        columns=np.ascontiguousarray(cubic_weights(right - left, FIELD_SIZE, to_grid[0, 0], to_grid[0, 2]).T),
         place=np.stack([x, y]),
         lookup=np.stack([x, y]),
         fade=_fade() if pasted else np.ones((FIELD_SIZE, FIELD_SIZE, 1), np.float32),
@@ -146,13 +139,9 @@ def compose(canvas: Canvas, field: Field) -> Image:
 
 
 def _moved(canvas: Canvas, flow: Floats) -> Image:
-    # Two products of matrices take a tenth of the time of cv2's cubic warp, which works pixel by pixel.  By
-    # OpenCV and not by numpy: OpenBLAS would take every core for them, and go on spinning there.
-    flow = flow * (canvas.fade * canvas.pixels)
-    nothing: Any = None
-    for plane, place, lookup in zip(cv2.split(flow), canvas.place, canvas.lookup, strict=True):
-        wide = cv2.gemm(canvas.rows, plane, 1.0, nothing, 0.0)
-        cv2.gemm(wide, canvas.columns, 1.0, place, 1.0, lookup)
+    stretch_planes(flow * (canvas.fade * canvas.pixels), canvas.to_grid, canvas.lookup)
+    lookup: Any = canvas.lookup
+    lookup += canvas.place
     return sample(canvas.still, canvas.lookup[0], canvas.lookup[1], cubic=True)
 
 

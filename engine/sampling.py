@@ -12,6 +12,9 @@ from engine.types import Floats
 
 _T = TypeVar("_T", bound=np.generic)
 
+FINER = 4
+"""How much finer the grid is that lies between a field and a picture's pixels."""
+
 
 def sample(
     values: NDArray[_T], lookup: Floats, rows: Floats | None = None, *, cubic: bool = False
@@ -51,19 +54,21 @@ def stretch(values: Floats, size: tuple[int, int], to_source: Floats, *, cubic: 
     return found  # type: ignore[no-any-return]
 
 
-def cubic_weights(count: int, nodes: int, scale: float, shift: float) -> Floats:
-    """What ``count`` pixels take from ``nodes`` values in a row: ``(count, nodes)``.
+def stretch_planes(values: Floats, to_source: Floats, out: Floats) -> None:
+    """``values`` ``(H, W, C)`` on another grid, into ``out`` ``(C, h, w)``; outside it is their border.
 
-    Pixel k lies at node index ``scale * k + shift``.  Keys' cubic kernel with ``cv2.INTER_CUBIC``'s slope
-    (-0.75); what lies outside repeats the border.
+    Cubic onto a grid :data:`FINER` times as fine, linear from there: of smooth values within 0.5 % of what
+    the cubic kernel gives everywhere, in a fifth of its time.  (As products of matrices it would be exact and
+    as fast, but those take every core, and OpenBLAS goes on spinning there.)
+
+    Args:
+        to_source: ``(2, 3)`` from result indices to indices of ``values``.
     """
-    at = scale * np.arange(count) + shift
-    first = np.floor(at).astype(np.int64)
-    weights = np.zeros((count, nodes))
-    for step in (-1, 0, 1, 2):
-        away = np.abs(at - first - step)
-        near = (1.25 * away - 2.25) * away * away + 1.0
-        far = ((-0.75 * away + 3.75) * away - 6.0) * away + 3.0
-        places = np.clip(first + step, 0, nodes - 1)
-        np.add.at(weights, (np.arange(count), places), np.where(away <= 1.0, near, far))
-    return weights.astype(np.float32)
+    height, width = values.shape[:2]
+    fine = cv2.resize(values, (FINER * width, FINER * height), interpolation=cv2.INTER_CUBIC)
+    to_fine = to_source * np.float32(FINER)
+    to_fine[:, 2] += (FINER - 1) / 2  # resizing keeps pixels' corners and not their centres
+    size = out.shape[2], out.shape[1]
+    for plane, target in zip(cv2.split(fine), out, strict=True):
+        how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        cv2.warpAffine(plane, to_fine, size, target, how, cv2.BORDER_REPLICATE)
