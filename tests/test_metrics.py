@@ -313,5 +313,7 @@ def test_missing_packages_leave_columns_out(
 def test_bad_input_is_one_line(carphone: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert command.main([f"{carphone}:0-2"]) == 2
     assert "at least three" in capsys.readouterr().err
+    assert command.main([300 * "x" + ".mp4"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
     with pytest.raises(SystemExit, match="2"):
         command.main([str(carphone), "--self", "--avatar", "x.jpg"])

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from engine.avatar import Avatar
 from engine.landmarks import Landmarker, make_landmarker
+from engine.refusal import status_of
 from engine.renderer import Renderer
 from engine.runtime import ASSETS, Network, OpenVinoRuntime, Runtime, default_runtime
 from engine.session import Session
@@ -157,17 +158,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.own and options.avatar:
         parser.error("--self and --avatar exclude each other")
-    try:
+
+    def measure() -> None:
         rows, notes = _run(options.clips, options.avatar, options.own)
         print(markdown(rows))
         for note in notes:
             print(f"\nNote: {note}")
         if options.json is not None:
             _write(options.json, rows)
-    except MienError as error:
-        print(f"mien: {error}", file=sys.stderr)
-        return 2
-    return 0
+
+    return status_of(measure)
 
 
 def _write(path: Path, rows: Sequence[Row]) -> None:
