@@ -57,7 +57,7 @@ def stretch(values: Floats, size: tuple[int, int], to_source: Floats, *, cubic: 
 def stretch_planes(values: Floats, to_source: Floats, out: Floats) -> None:
     """``values`` ``(H, W, C)`` on another grid, into ``out`` ``(C, h, w)``; outside it is their border.
 
-    Cubic onto a grid :data:`FINER` times as fine, linear from there: of smooth values within 0.5 % of what
+    Cubic onto a grid :data:`FINER` times as fine, linear from there: of smooth values within 1 % of what
     the cubic kernel gives everywhere, in a fifth of its time.  (As products of matrices it would be exact and
     as fast, but those take every core, and OpenBLAS goes on spinning there.)
 
