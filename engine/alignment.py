@@ -85,7 +85,6 @@ class Aligner:
             self._flow.setVariationalRefinementIterations(0)
         detail = self._detail(reference)
         self._fine = LocalGlobal(detail)
-        self._improves = live
         # A difference below camera noise says nothing; so flat skin is not distrusted for its noise.
         self._contrast = _blocks(np.abs(detail)) + np.float32(5.0 if self._working == self.side else 4.0)
 
@@ -102,7 +101,7 @@ class Aligner:
         start: Any = None
         flow = np.asarray(self._flow.calc(self._reference, gray, start), dtype=np.float32)
         detail = self._detail(gray)
-        if self._improves:
+        if self._working < self.side:
             size = self._working, self._working
             halved = cv2.resize(flow, size, interpolation=cv2.INTER_AREA) * np.float32(0.5)
             flow = self._fine.improved(detail, np.asarray(halved, np.float32))

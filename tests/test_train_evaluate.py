@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -24,13 +23,7 @@ from train.evaluation.targets import block, targets  # noqa: E402
 from train.metrics.identity import FaceEmbedding  # noqa: E402
 from train.model import LiveModel  # noqa: E402
 
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def smiling(image: Image, k: int) -> Image:

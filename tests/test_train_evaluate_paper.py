@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +14,8 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("lightning_fabric")
 pytest.importorskip("efficientnet_lite_pytorch")
 
-from short_training import NARROW_PAPER, pack  # noqa: E402
+from narrow_paper import NARROW_PAPER  # noqa: E402
+from short_training import pack  # noqa: E402
 
 from engine.avatar import Avatar  # noqa: E402
 from engine.landmarks import Landmarker  # noqa: E402
@@ -36,12 +36,7 @@ GIVEN = PaperConfig(**NARROW_PAPER)  # type: ignore[arg-type]
 LEARNED = replace(GIVEN, points=10, given_points=False)
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def random_paper(config: PaperConfig) -> PaperModel:

@@ -14,7 +14,8 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("lightning_fabric")
 pytest.importorskip("efficientnet_lite_pytorch")
 
-from short_training import NARROW_PAPER, QUIET, check_interruption, losses_of, pack  # noqa: E402
+from narrow_paper import NARROW_PAPER  # noqa: E402
+from short_training import QUIET, check_interruption, losses_of, pack  # noqa: E402
 
 from engine.landmarks import Landmarker  # noqa: E402
 from engine.paper.points import FLIP, given_points  # noqa: E402

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +12,8 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("lightning_fabric")
 pytest.importorskip("efficientnet_lite_pytorch")
 
-from short_training import NARROW_PAPER, QUIET, losses_of, pack  # noqa: E402
+from narrow_paper import NARROW_PAPER  # noqa: E402
+from short_training import QUIET, losses_of, pack  # noqa: E402
 from torch import Tensor, nn  # noqa: E402
 
 from engine.landmarks import Landmarker  # noqa: E402
@@ -40,12 +41,7 @@ def vgg19() -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

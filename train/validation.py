@@ -73,6 +73,13 @@ def validation_pairs(data: PackedData, count: int, focus: float = 1.0, seed: int
         yield Pairs(clip, chosen, Batch(*(torch.from_numpy(part) for part in arrays)))
 
 
+def spread(batch: Batch) -> tuple[Tensor, Tensor]:
+    """The source picture and its landmarks, once for each driving frame."""
+    times = len(batch.driving)
+    source, points = (x.expand(times, *x.shape[1:]) for x in (batch.source, batch.source_points))
+    return source, points
+
+
 @torch.no_grad()
 def validate(
     model: LiveModel,
@@ -97,13 +104,13 @@ def validate(
     for number, (_, _, batch) in enumerate(validation_pairs(data, count)):
         batch = Batch(*(part.to(device) for part in batch))
         times = len(batch.driving)
-        source, points = (x.expand(times, *x.shape[1:]) for x in (batch.source, batch.source_points))
+        source, points = spread(batch)
         out = model(source, points, batch.driving_points, batch.dense)
         plain = prior_warp(model, source, out.prior_flow)
         scores = _scores(batch, plain, out.image, out.prior_flow, out.flow, perceptual)
         if landmarks is not None:
-            made = (float(landmarks(x, batch.driving, batch.driving_points)) for x in (plain, out.image))
-            scores["landmarks"] = (next(made), next(made))
+            before, after = (landmarks(x, batch.driving, batch.driving_points) for x in (plain, out.image))
+            scores["landmarks"] = float(before), float(after)
         for name, (a, b) in scores.items():
             old = sums.get(name, (0.0, 0.0))
             sums[name] = (old[0] + a * times, old[1] + b * times)

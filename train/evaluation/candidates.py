@@ -15,14 +15,14 @@ from engine.paper.torch_paper import TorchPaper
 from engine.paper.tracker import crop_points
 from engine.runtime.base import IMAGE_SIZE, Runtime
 from engine.types import MienError
-from train.data.dataset import Batch, PackedClip
+from train.data.dataset import PackedClip
 from train.data.tracking import WHOLE
 from train.evaluation.runtime import ModelRuntime, WarpRuntime
 from train.model import LiveModel
 from train.model.paper import KeyPoints, PaperModel
 from train.model.paper.weights import load_paper
 from train.model.weights import Preset, load_live, preset_of
-from train.validation import Pairs, prior_warp
+from train.validation import Pairs, prior_warp, spread
 
 AnyRuntime: TypeAlias = Runtime | PaperRuntime
 
@@ -118,13 +118,6 @@ class PaperCandidate(Candidate):
 
     def runtimes(self) -> dict[str, AnyRuntime]:
         return {"warp": WarpRuntime(self._untrained), "ours": TorchPaper(self._model)}
-
-
-def spread(batch: Batch) -> tuple[Tensor, Tensor]:
-    """The source picture and its landmarks, once for each driving frame."""
-    times = len(batch.driving)
-    source, points = (x.expand(times, *x.shape[1:]) for x in (batch.source, batch.source_points))
-    return source, points
 
 
 def load_candidate(path: Path) -> Candidate:

@@ -12,13 +12,13 @@ from engine.landmarks import Landmarker
 from engine.types import Floats, Image
 from train.data.choice import openness
 from train.data.dataset import Batch, PackedData
-from train.evaluation.candidates import Candidate, spread
+from train.evaluation.candidates import Candidate
 from train.evaluation.measures import keypoint_distance, landmarks_of, psnr, sharpness, ssim
 from train.losses.perceptual import LitePerceptual, Perceptual
 from train.losses.picture import CROP, part_squares, square_crop
 from train.metrics.identity import FaceEmbedding, cosine
 from train.sheet import picture
-from train.validation import Pairs, validation_pairs
+from train.validation import Pairs, spread, validation_pairs
 
 METHODS = ("still", "warp", "ours")
 MEASURES = ("l1", "psnr", "ssim", "perceptual", "akd", "identity", "mouth", "eyes", "sharpness")

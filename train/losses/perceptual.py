@@ -189,3 +189,12 @@ def _folded(net: Any) -> Any:
                 setattr(block, conv, fuse_conv_bn_eval(getattr(block, conv), getattr(block, norm)))
                 setattr(block, norm, nn.Identity())
     return net
+
+
+def loss_network(path: str, otherwise: Perceptual) -> Perceptual:
+    """What a run's perceptual losses look through: VGG-19 from the file at ``path``, if one is named.
+
+    Raises:
+        MienError: see :class:`VggPerceptual`.
+    """
+    return VggPerceptual(Path(path)) if path else otherwise

@@ -12,7 +12,7 @@ from train.data.dataset import Batch, PackedData, split_ids, still_ids
 from train.losses.landmarks import LandmarkDistance
 from train.losses.objective import Objective
 from train.losses.opinions import CropCritic
-from train.losses.perceptual import LitePerceptual, VggPerceptual
+from train.losses.perceptual import LitePerceptual, loss_network
 from train.model import LiveModel
 from train.model.layers import Conv
 from train.model.paper import Discriminator
@@ -42,8 +42,7 @@ class LiveTask(Task):
             self.model = self.fresh()
         assert isinstance(self.model, LiveModel)
         self.judge = LitePerceptual()
-        given = config.run.perceptual
-        network = VggPerceptual(Path(given)) if given else self.judge
+        network = loss_network(config.run.perceptual, self.judge)
         critic = Discriminator(config.discriminator) if _adversarial(config) else None
         looked_for = any(stage.loss.landmarks for stage in config.stages)
         self._landmarks = LandmarkDistance() if looked_for else None

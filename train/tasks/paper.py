@@ -14,7 +14,7 @@ from train.config import FitConfig, StageConfig
 from train.data.dataset import split_ids
 from train.data.paper import PaperBatch, PaperData
 from train.losses.adversarial import CriticObjective, PaperObjective
-from train.losses.perceptual import LitePerceptual, VggPerceptual
+from train.losses.perceptual import LitePerceptual, loss_network
 from train.model.paper import Discriminator, PaperModel
 from train.model.paper.weights import facts_of, load_paper
 from train.sheet import contact_sheet, picture
@@ -57,8 +57,7 @@ class PaperTask(Task):
             self.model = self.fresh()
         assert isinstance(self.model, PaperModel)
         self.judge = LitePerceptual()
-        given = config.run.perceptual
-        network = VggPerceptual(Path(given)) if given else self.judge
+        network = loss_network(config.run.perceptual, self.judge)
         critic = Discriminator(config.discriminator)
         self.helpers = {"discriminator": critic}
         weights = config.paper_loss
