@@ -18,6 +18,9 @@ from torch.nn import functional as F
 #: Keeps the variance of zero-mean Gaussian input through ReLU (Brock et al., section 4.2).
 RELU_GAIN = math.sqrt(2.0 / (1.0 - 1.0 / math.pi))
 
+#: Added to a filter's variance, so that one of zeros does not become infinite.
+STEADY = 1e-6
+
 
 class Conv(nn.Module):
     """A ``kernel`` x ``kernel`` convolution with standardised weights, stride 1, same size."""
@@ -32,7 +35,7 @@ class Conv(nn.Module):
     def standardised(self) -> Tensor:
         """The weights that are convolved with: zero mean, unit norm times ``gain`` per filter."""
         variance, mean = torch.var_mean(self.weight, dim=(1, 2, 3), keepdim=True, correction=0)
-        return (self.weight - mean) * (torch.rsqrt(variance + 1e-6) * self.scale * self.gain)
+        return (self.weight - mean) * (torch.rsqrt(variance + STEADY) * self.scale * self.gain)
 
     def forward(self, x: Tensor) -> Tensor:
         return F.conv2d(x, self.standardised(), self.bias, padding=self.weight.shape[-1] // 2)

@@ -7,6 +7,7 @@ from typing import Literal
 
 from engine.types import MienError
 from train.model.config import MODEL_VERSION, LiveConfig
+from train.model.exported import facts_of_folder, load_exported
 from train.model.filling import filled
 from train.model.live import LiveModel
 from train.model.paper.config import PAPER_NAME
@@ -15,11 +16,13 @@ Preset = Literal["live", "paper"]
 
 
 def facts_in(path: Path) -> dict[str, str]:
-    """What a ``.safetensors`` file says about itself.
+    """What a ``.safetensors`` file, or a folder of exported files, says about itself.
 
     Raises:
         MienError: it cannot be read, or is no such file.
     """
+    if path.is_dir():
+        return facts_of_folder(path)
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -32,7 +35,7 @@ def facts_in(path: Path) -> dict[str, str]:
 
 
 def preset_of(path: Path) -> Preset:
-    """The preset whose weights a ``.safetensors`` file says that it holds.
+    """The preset whose weights a ``.safetensors`` file, or a folder of exported files, says that it holds.
 
     Raises:
         MienError: it cannot be read, or is no such file.
@@ -41,11 +44,15 @@ def preset_of(path: Path) -> Preset:
 
 
 def load_live(path: Path) -> LiveModel:
-    """A model in eval mode from a ``.safetensors`` file of ``fit``; its shape is in the metadata, if any.
+    """A model in eval mode from a ``.safetensors`` file of ``fit``, or a folder that ``export`` wrote.
+
+    A file's metadata has the model's shape, if it has any.
 
     Raises:
         MienError: unreadable, or weights of another model.
     """
+    if path.is_dir():
+        return load_exported(path)
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 

@@ -1,0 +1,101 @@
+"""The ``live`` preset's weights, taken back from exported files: what ships is what can be trained further."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from engine.types import MienError
+from train.model.config import MODEL_NAME, LiveConfig
+from train.model.layers import STEADY, Conv
+from train.model.live import LiveModel
+
+PARTS = {"encoder": "encoder.", "renderer": "model."}
+"""Of ``live-PART.onnx``: what its values' names begin with; the encoder is exported without its own name."""
+
+
+def facts_of_folder(folder: Path) -> dict[str, str]:
+    """What the exported files in ``folder`` say about themselves.
+
+    Raises:
+        MienError: there are none, or they cannot be read.
+    """
+    return {entry.key: entry.value for entry in _read(folder, "renderer").metadata_props}
+
+
+def load_exported(folder: Path) -> LiveModel:
+    """A model in eval mode from ``live-encoder.onnx`` and ``live-renderer.onnx``.
+
+    It computes what the files compute: convolutions are as they were rounded to FP16 for export.  A filter was
+    exported standardised; it comes back with entries of unit variance and its norm in ``gain``, and is trained
+    on like the filter that it was.
+
+    Raises:
+        MienError: a file is missing or damaged, of another model, or the two are of different exports.
+    """
+    files = {part: _read(folder, part) for part in PARTS}
+    facts = [{entry.key: entry.value for entry in file.metadata_props} for file in files.values()]
+    if any(fact.get("name") != MODEL_NAME for fact in facts):
+        raise MienError(f"{folder}: not the live model's files; python -m export writes them.")
+    if len({fact.get("weights_sha256") for fact in facts}) > 1:
+        raise MienError(f"{folder}: the two files are of different exports; export the weights again.")
+    try:
+        model = LiveModel(LiveConfig.from_json(facts[0]["config"]))
+        values = {key: value for part, file in files.items() for key, value in _values(part, file)}
+        with torch.no_grad():
+            for name, module in model.named_modules():
+                if isinstance(module, (Conv, nn.Conv2d)):
+                    _fill(module, values[f"{name}.weight"], values[f"{name}.bias"])
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise MienError(f"{folder}: files of another architecture ({reason}).") from error
+    return model.eval()
+
+
+def _read(folder: Path, part: str) -> Any:
+    """``onnx.ModelProto`` of one file."""
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    path = folder / f"live-{part}.onnx"
+    try:
+        return onnx.load(path)
+    except FileNotFoundError as error:
+        raise MienError(
+            f"{path} does not exist. Give a .safetensors file of fit or import, or a folder that export wrote."
+        ) from error
+    except (OSError, DecodeError) as error:
+        raise MienError(f"{path}: cannot read: {error}") from error
+
+
+def _values(part: str, file: Any) -> list[tuple[str, Tensor]]:
+    """The constants of a file by the names that they have in :class:`LiveModel`."""
+    from onnx import numpy_helper
+
+    start = PARTS[part]
+    found = []
+    for constant in file.graph.initializer:
+        name = constant.name.removesuffix(".half")
+        name = start + name if part == "encoder" else name.removeprefix(start)
+        found.append((name, torch.from_numpy(numpy_helper.to_array(constant).astype(np.float32))))
+    return found
+
+
+def _fill(module: Conv | nn.Conv2d, weight: Tensor, bias: Tensor) -> None:
+    if weight.shape != module.weight.shape:
+        raise ValueError(f"a convolution is {tuple(weight.shape)}, not {tuple(module.weight.shape)}")
+    assert module.bias is not None
+    module.bias.copy_(bias)
+    if isinstance(module, nn.Conv2d):
+        module.weight.copy_(weight)
+        return
+    spread, mean = torch.std_mean(weight, dim=(1, 2, 3), keepdim=True, correction=0)
+    alive = spread > 0
+    # A filter of zeros has no direction to go on from: it keeps its fresh one, at gain 0.
+    unit = (weight - mean) / spread.where(alive, torch.ones_like(spread))
+    module.weight.copy_(torch.where(alive, unit, module.weight))
+    module.gain.copy_(spread * (1.0 + STEADY) ** 0.5 / module.scale)
