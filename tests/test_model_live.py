@@ -9,7 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from train.model import LiveConfig, LiveModel
 from train.model.grid import Enlarge, base_grid
 from train.model.layers import Conv, fold
-from train.model.regions import LIPS_INNER
+from train.model.regions import LIPS_INNER, REGIONS, aperture_borders
 
 
 @pytest.fixture(scope="module")
@@ -68,13 +68,32 @@ def test_paint_passes_where_mouth_and_eyes_open_or_shut(inputs: tuple[torch.Tens
         source, points, driving = inputs
         seen = model.observe(model.encode(source), points, driving, None)
         paint = model(*inputs).paint
-    wide = model.enlarge(seen.apertures()) > 0.9
+    wide = model.enlarge(seen.unknown()) > 0.9
     floor = float(seen.life * (1 - (1 - model.config.paint_floor) * torch.sigmoid(torch.tensor(3.0))))
     middle = paint[..., 32:-32, 32:-32]
     assert float(middle.min()) == pytest.approx(floor, rel=0.1), "little where the warp shows all there is"
     wide = wide[..., 32:-32, 32:-32].expand_as(middle)
     assert float(middle[wide].min()) > 3 * floor
     assert float(paint[..., 0, :].abs().max()) == 0.0, "nothing at the border, where pictures are pasted"
+
+
+def test_a_mouth_that_is_open_in_the_portrait_too_keeps_its_own_teeth(model: LiveModel) -> None:
+    points = torch.rand(1, 478, 2, generator=torch.Generator().manual_seed(0)) - 0.5
+    upper, lower = aperture_borders()[0]
+    points[0, upper] = torch.stack((torch.linspace(-0.2, 0.2, len(upper)), torch.full(upper.shape, 0.3)), 1)
+    points[0, lower] = points[0, upper] + torch.tensor((0.0, 0.1))
+    points[0, lower[[0, -1]]] = points[0, upper[[0, -1]]]
+    shut = points.clone()
+    shut[0, lower] = points[0, upper]
+    features = torch.zeros(1, 64, 64, 64)
+    inside = (0, 0, 43, 32)  # a node between the open lips
+    with torch.no_grad():
+        moved = model.observe(features, points, points + 0.03, None)
+        opening = model.observe(features, shut, points, None)
+    assert float(moved.maps[:, len(REGIONS) :][inside]) > 0.9
+    assert float(moved.apertures()[inside]) > 0.9
+    assert float(moved.unknown()[inside]) < 0.1
+    assert float(opening.unknown()[inside]) > 0.9
 
 
 def test_moving_points_move_the_picture_with_them(model: LiveModel) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +18,10 @@ from train.data.choice import openness
 from train.data.detail import with_detail
 from train.data.packing import ARRAYS, FORMAT
 from train.data.tracking import WHOLE
+
+SHUT_MOUTH = 0.04
+MOVED = 0.03
+"""Mouth and lid gaps in eye distances: below the first a mouth is shut; by the second it, or a lid, moved."""
 
 
 class Batch(NamedTuple):
@@ -81,6 +85,20 @@ def _importance(arrays: dict[str, np.ndarray], pairs: np.ndarray) -> Floats:
     change = np.abs(np.diff(openness(np.asarray(arrays["landmarks"]))[pairs], axis=1))[:, 0]
     hidden = 1.0 - np.asarray(arrays["teacher"][:, 2, ::2, ::2], np.float32).mean(axis=(1, 2))
     return np.asarray(0.1 + 5.0 * change[:, 0] + 8.0 * change[:, 1] + 0.7 * hidden, dtype=np.float32)
+
+
+def untorn(still: PackedClip) -> PackedClip | None:
+    """A packed still without its pairs whose lips or lids a warp cannot have moved; None if none is left.
+
+    A still's driving picture is the still itself, warped: where a shut mouth opens it has drawn lips and no
+    teeth, where eyes close squeezed eyes and no lids.  A painter must not learn that.
+    """
+    pairs = np.asarray(still.arrays["pairs"])
+    before, after = openness(np.asarray(still.arrays["landmarks"]))[pairs.T]
+    torn = (before[:, 0] < SHUT_MOUTH) & (after[:, 0] > before[:, 0] + MOVED)
+    torn |= after[:, 1] < before[:, 1] - MOVED
+    sources = tuple(rows for all_rows in still.sources if len(rows := all_rows[~torn[all_rows]]))
+    return replace(still, sources=sources) if sources else None
 
 
 def split_ids(root: Path, part: str, leave_out: str = "") -> list[str]:
@@ -174,7 +192,8 @@ class PackedData:
         share: float = 0.0,
     ) -> None:
         self.clips = [PackedClip.open(root / "clips" / name) for name in ids]
-        self.stills = [PackedClip.open(root / "stills" / name) for name in stills]
+        opened = (PackedClip.open(root / "stills" / name) for name in stills)
+        self.stills = [still for clip in opened if (still := untorn(clip)) is not None]
         self._share = share if self.stills else 0.0
         self._augment = augment
         self._seed = seed

@@ -1,4 +1,4 @@
-"""The ``live`` preset's weights, taken back from exported files: what ships is what can be trained further."""
+"""The ``live`` preset's weights, taken back from exported files: what ships can be trained further."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ def facts_of_folder(folder: Path) -> dict[str, str]:
 def load_exported(folder: Path) -> LiveModel:
     """A model in eval mode from ``live-encoder.onnx`` and ``live-renderer.onnx``.
 
-    It computes what the files compute: convolutions are as they were rounded to FP16 for export.  A filter was
-    exported standardised; it comes back with entries of unit variance and its norm in ``gain``, and is trained
-    on like the filter that it was.
+    It computes what the files compute, to half a rounding step of FP16.  A filter was exported standardised;
+    it comes back with entries of unit variance and its norm in ``gain``, and is trained on like the filter
+    that it was.
 
     Raises:
         MienError: a file is missing or damaged, of another model, or the two are of different exports.
@@ -66,7 +66,7 @@ def _read(folder: Path, part: str) -> Any:
         return onnx.load(path)
     except FileNotFoundError as error:
         raise MienError(
-            f"{path} does not exist. Give a .safetensors file of fit or import, or a folder that export wrote."
+            f"{path} does not exist. Give a .safetensors file of fit, or a folder that export wrote."
         ) from error
     except (OSError, DecodeError) as error:
         raise MienError(f"{path}: cannot read: {error}") from error

@@ -59,9 +59,19 @@ class Observation(NamedTuple):
 
     def apertures(self) -> Tensor:
         """``(B, 1, 64, 64)``: where mouth and eyes are open, or still look so in the warped portrait."""
+        return self._shown().amax(dim=1, keepdim=True)
+
+    def unknown(self) -> Tensor:
+        """``(B, 1, 64, 64)``: where the portrait has nothing to show: a mouth that it has not, or eyes.
+
+        A mouth that is open in the portrait, too, keeps its own teeth.
+        """
+        mouth = self.change[:, len(REGIONS) : len(REGIONS) + 1].abs()
+        return torch.cat((mouth, self._shown()[:, 1:]), dim=1).amax(dim=1, keepdim=True)
+
+    def _shown(self) -> Tensor:
         first, last = len(REGIONS), len(REGIONS) + len(APERTURES)
-        shown = self.maps[:, first:last] + (-self.change[:, first:last]).clamp(min=0.0)
-        return shown.amax(dim=1, keepdim=True)
+        return self.maps[:, first:last] + (-self.change[:, first:last]).clamp(min=0.0)
 
 
 class Composition(NamedTuple):
@@ -175,8 +185,8 @@ class LiveModel(nn.Module):
         # Bilinear enlargement keeps linear functions: enlarging base + flow saves a 512 KB constant.
         warped = warp(source, self.enlarge(self.prior.base + flow))
         again = warp(features, self.prior.base + flow)
-        # In mouths and eyes, where they are open or still look so, paint passes whatever the occlusion says.
-        kept = occlusion * (1.0 - seen.apertures())
+        # Where a mouth opens or shuts, and in eyes, paint passes whatever the occlusion says.
+        kept = occlusion * (1.0 - seen.unknown())
         need = seen.life * self.inner * (1.0 - (1.0 - config.paint_floor) * kept)
         return Composition(flow, occlusion, logits, warped, again, self.enlarge(need))
 
