@@ -41,7 +41,7 @@ def lip_axes(axes: Floats, mesh: Floats, unit: float) -> Floats:
     if share == 0.0:
         return axes
     nearer = jacobians(brought_together(mesh, unit))
-    found = axes.copy()
+    found: Floats = axes.copy()
     for nodes, edge, weights in _lips():
         wanted = np.tensordot(weights, nearer[edge], axes=1)
         found[nodes] += np.float32(share) * (wanted - axes[nodes])

@@ -19,6 +19,8 @@ examples:
       the shipped files again
   python -m export weights.safetensors --output model
       ONNX, FP32, batch 1: what mien --model model runs
+  python -m export engine/assets --to openvino --output shipped
+      the shipped weights for another target
   python -m export weights.safetensors --to tensorrt-rtx --batch 8 --output engines
       FP16 engines for NVIDIA GPUs, batch 1 to 8; no GPU is needed to build them
 """
@@ -53,7 +55,12 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     which = parser.add_mutually_exclusive_group(required=True)
-    which.add_argument("weights", nargs="?", type=Path, help="trained weights (.safetensors), live or paper")
+    which.add_argument(
+        "weights",
+        nargs="?",
+        type=Path,
+        help="trained weights, live or paper (.safetensors); or an exported folder",
+    )
     which.add_argument("--untrained", action="store_true", help="the live model as the plain landmark warp")
     add = parser.add_argument
     add("--to", dest="target", choices=TARGETS, default="onnx", help="what the files are for (onnx)")

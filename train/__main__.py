@@ -101,7 +101,7 @@ def _fit(options: argparse.Namespace) -> int:
 
 def _add_evaluate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser("evaluate", help="measure weights on people not trained on")
-    parser.add_argument("weights", type=Path, help=".safetensors file")
+    parser.add_argument("weights", type=Path, help=".safetensors file, or a folder that export wrote")
     parser.add_argument("--data", type=Path, required=True, help="what prepare wrote")
     parser.add_argument("--output", type=Path, help="folder for the report (default: beside the weights)")
     parser.add_argument("--quick", action="store_true", help="a first look: few pairs and passages")

@@ -66,13 +66,17 @@ def card(weights: Path, data: Path, evaluation: Path | None, hardware: str) -> s
         hardware: what it was trained on.
 
     Raises:
-        MienError: a file cannot be read, or the weights are a published checkpoint's.
+        MienError: a file cannot be read, or the weights are exported or a published checkpoint's.
     """
     facts, preset = facts_in(weights), preset_of(weights)
     if preset == "paper" and "step" not in facts:
         raise MienError(
             f"{weights}: imported and not trained here: what it was trained on is not known. "
             "Its authors' words belong beside it."
+        )
+    if weights.is_dir():
+        raise MienError(
+            f"{weights}: exported files do not say how they were trained: give fit's .safetensors."
         )
     run = _run(weights.parent / "config.json")
     stills = float(run.get("data", {}).get("stills", 0.0)) if preset == "live" else 0.0

@@ -160,7 +160,8 @@ class RunConfig:
 
     Attributes:
         output: the run's folder: checkpoints, logs, samples.
-        start: ``.safetensors`` weights to begin with, of the same preset; none if empty.
+        start: ``.safetensors`` weights to begin with, of the same preset, or for ``live`` a folder that
+            ``export`` wrote (``engine/assets``: the shipped weights); none if empty.
         perceptual: a file with the weights of torchvision's ``vgg19`` for the perceptual losses; empty: they
             look through EfficientNet-Lite0.
         seed: of weights, order and changes.

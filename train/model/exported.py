@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -45,11 +47,11 @@ def load_exported(folder: Path) -> LiveModel:
         raise MienError(f"{folder}: the two files are of different exports; export the weights again.")
     try:
         model = LiveModel(LiveConfig.from_json(facts[0]["config"]))
-        values = {key: value for part, file in files.items() for key, value in _values(part, file)}
+        found = dict(chain.from_iterable(_convolutions(part, file) for part, file in files.items()))
         with torch.no_grad():
             for name, module in model.named_modules():
                 if isinstance(module, (Conv, nn.Conv2d)):
-                    _fill(module, values[f"{name}.weight"], values[f"{name}.bias"])
+                    _fill(module, *found[name])
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise MienError(f"{folder}: files of another architecture ({reason}).") from error
@@ -72,24 +74,31 @@ def _read(folder: Path, part: str) -> Any:
         raise MienError(f"{path}: cannot read: {error}") from error
 
 
-def _values(part: str, file: Any) -> list[tuple[str, Tensor]]:
-    """The constants of a file by the names that they have in :class:`LiveModel`."""
+def _convolutions(part: str, file: Any) -> Iterator[tuple[str, tuple[Tensor, Tensor | None]]]:
+    """Weight and bias of each convolution, by the name that it has in :class:`LiveModel`."""
     from onnx import numpy_helper
 
+    constants = {constant.name: constant for constant in file.graph.initializer}
+
+    def value(name: str) -> Tensor:
+        constant = constants.get(f"{name}.half") or constants[name]
+        return torch.from_numpy(numpy_helper.to_array(constant).astype(np.float32))
+
     start = PARTS[part]
-    found = []
-    for constant in file.graph.initializer:
-        name = constant.name.removesuffix(".half")
-        name = start + name if part == "encoder" else name.removeprefix(start)
-        found.append((name, torch.from_numpy(numpy_helper.to_array(constant).astype(np.float32))))
-    return found
+    for node in file.graph.node:
+        if node.op_type == "Conv" and node.input[1].endswith(".weight"):
+            name = node.input[1].removesuffix(".weight")
+            name = start + name if part == "encoder" else name.removeprefix(start)
+            # The exporter leaves out a bias of zeros, and lets equal ones share a name: the node knows.
+            bias = value(node.input[2]) if len(node.input) > 2 and node.input[2] else None
+            yield name, (value(node.input[1]), bias)
 
 
-def _fill(module: Conv | nn.Conv2d, weight: Tensor, bias: Tensor) -> None:
+def _fill(module: Conv | nn.Conv2d, weight: Tensor, bias: Tensor | None) -> None:
     if weight.shape != module.weight.shape:
         raise ValueError(f"a convolution is {tuple(weight.shape)}, not {tuple(module.weight.shape)}")
     assert module.bias is not None
-    module.bias.copy_(bias)
+    module.bias.copy_(torch.zeros_like(module.bias) if bias is None else bias)
     if isinstance(module, nn.Conv2d):
         module.weight.copy_(weight)
         return
