@@ -110,17 +110,16 @@ class OpenVinoRuntime(Runtime):
         self._beside_for: Driver | None = None
         self._own = Driver(self)
         self._holds: Driver | None = None
+        started = time.perf_counter()
         self.network = Network.OFF if skip_untrained and self.untrained else network
         self._worker = ThreadPoolExecutor(1, "network", initializer=make_way)
         self._code: AvatarCode | None = None
         self._flow = np.zeros((FIELD_SIZE, FIELD_SIZE, 2), np.float32)
         self._paint = np.zeros((IMAGE_SIZE, IMAGE_SIZE, 3), np.float32)
-        started = time.perf_counter()
         busy = self._renderer if self.network is Network.EVERY_FRAME else self._other
         if busy is not None:
             busy.run()  # the first call allocates and compiles kernels
             busy.forget_network()
-        self._renderer.run_light()
         self.warm_up_ms = 1e3 * (time.perf_counter() - started)
 
     @property
@@ -137,6 +136,9 @@ class OpenVinoRuntime(Runtime):
             # What it gave last would stay in every picture.
             self._finish()
             self._renderer.forget_network()
+            self._renderer.run_warp()
+        elif network is Network.BESIDE:
+            self._renderer.run_light()
         self._holds = None
         self._network = network
 
@@ -180,7 +182,9 @@ class OpenVinoRuntime(Runtime):
         else:
             if self._network is Network.BESIDE:
                 self._run_beside(driver, code)
-            self._renderer.run_light()
+                self._renderer.run_light()
+            else:
+                self._renderer.run_warp()
         np.copyto(self._flow, outputs["flow"][0].transpose(1, 2, 0))
         np.copyto(self._paint, outputs["paint"][0].transpose(1, 2, 0))
         return Field(self._flow, outputs["occlusion"][0, 0], self._paint)

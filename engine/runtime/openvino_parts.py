@@ -43,8 +43,11 @@ _PARTS: tuple[tuple[tuple[str, ...], tuple[str, ...], bool], ...] = (
 )
 
 
+_POINTS = ("source_points", "driving_points", "dense")
 #: The flow of a frame whose network output is that of an earlier one: landmark arithmetic alone, FP32.
-_LIGHT = (("source_points", "driving_points", "dense", "correction.heads"), ("flow",))
+_LIGHT = ((*_POINTS, "correction.heads"), "flow")
+#: The same without a network: what it may change need not be known (a quarter of the time).
+_WARP = (_POINTS, "prior.flow")
 
 
 def _output(model: Any, name: str) -> Any:
@@ -128,9 +131,15 @@ class PartedRenderer:
         self._requests: list[Any] = []
         self._heads: Floats = results["correction.heads"]
         self.outputs: dict[str, Floats] = {name: results[name] for name in _OUTPUTS}
-        self._light = compiled(*_LIGHT, False)
-        # Both write the flow to one place.
-        self._light.set_output_tensor(0, values["flow"])
+
+        def compile_small(inputs: Sequence[str], output: str) -> Any:
+            request = compiled(inputs, (output,), False)
+            # All write the flow to one place.
+            request.set_output_tensor(0, values["flow"])
+            return request
+
+        self._compile_small = compile_small
+        self._small: dict[str, Any] = {}
 
     def run(self) -> None:
         """Everything; compiled at the first call, which takes half a second."""
@@ -141,7 +150,17 @@ class PartedRenderer:
 
     def run_light(self) -> None:
         """The flow alone, with the network's part of it and the paint as the last :meth:`run` left them."""
-        self._light.infer()
+        self._run_small(*_LIGHT)
+
+    def run_warp(self) -> None:
+        """The flow alone, without a network's part."""
+        self._run_small(*_WARP)
+
+    def _run_small(self, inputs: Sequence[str], output: str) -> None:
+        """Compiled at the first call, like everything here: 0.1 s."""
+        if output not in self._small:
+            self._small[output] = self._compile_small(inputs, output)
+        self._small[output].infer()
 
     def results(self) -> NetworkResults:
         """A copy of what the network gave last."""
