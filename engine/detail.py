@@ -3,7 +3,8 @@
 On talking clips the smooth field carries half of a mouth's opening and less of a blink.  So the landmarks of
 eyes and mouth are put where the landmark network saw them, wherever that differs from the field by more than
 a small movement could (those stay the alignment's: at a threshold of 0.009 the fidelity on subtle clips fell
-from 0.917 to 0.879), and the dense measurement gives way there.
+from 0.917 to 0.879), and the dense measurement gives way there.  A blink is short of that difference, since
+only the upper lid moves: lids are looked at for themselves.
 """
 
 from __future__ import annotations
@@ -27,26 +28,56 @@ NOISE = 0.022
 """Root mean square of a region's difference (face units) up to which the smooth field is right."""
 
 
-def add_detail(smooth: Floats, seen: Floats) -> Floats:
+LID_NOISE = 0.3
+"""Change of a lid gap, as a share of what it was, up to which the smooth field is right."""
+
+LID_FULL = 0.5
+"""Change from which on the lids are wholly where they were seen."""
+
+LIDS = (((159, 145), (158, 153), (160, 144)), ((386, 374), (385, 380), (387, 373)))
+"""Pairs of landmarks on upper and lower lid: right eye, left eye."""
+
+
+def lid_change(before: Floats, now: Floats) -> tuple[float, float]:
+    """By what share of itself the gap between the lids changed: right eye, left eye.
+
+    Args:
+        before, now: ``(468+, 2)`` landmarks at one scale.
+    """
+    pairs = np.array(LIDS)
+    gaps = [
+        np.linalg.norm(points[pairs[..., 0]] - points[pairs[..., 1]], axis=-1).mean(axis=1)
+        for points in (before, now)
+    ]
+    right, left = np.abs(gaps[1] / np.maximum(gaps[0], 1e-6) - 1.0)
+    return float(right), float(left)
+
+
+def add_detail(smooth: Floats, seen: Floats, lids: tuple[float, float] = (0.0, 0.0)) -> Floats:
     """The field at the landmarks with eyes and mouth as seen.
 
     Args:
         smooth: ``(468, 2)`` displacements of the smooth field, face units.
         seen: ``(468, 2)`` displacements of the landmarks themselves.
+        lids: what :func:`lid_change` says of the two eyes.
     """
     points = np.array(smooth, np.float32)
-    for members in _MEMBERS:
+    for members, change in zip(_MEMBERS, (*lids, 0.0), strict=True):
         apart = seen[members] - smooth[members]
-        share = min(max((_size(apart) - NOISE) / NOISE, 0.0), 1.0)
+        blink = (change - LID_NOISE) / (LID_FULL - LID_NOISE)
+        share = min(max((_size(apart) - NOISE) / NOISE, blink, 0.0), 1.0)
         points[members] += np.float32(share) * apart
     return points
 
 
 def detail_shares(smooth: Floats, points: Floats) -> tuple[float, ...]:
-    """How much of each region's difference was taken over, read off from the result of :func:`add_detail`."""
-    sizes = (_size((points - smooth)[list(members)]) / NOISE for _, members in OPENINGS)
+    """How far the smooth field is to give way in each region, read off from the result of :func:`add_detail`.
+
+    Of the mouth it is the share that was taken over.  Of the eyes it is more: a blink differs by little.
+    """
+    right, left, mouth = (_size((points - smooth)[members]) / NOISE for members in _MEMBERS)
     # The size that is left is size * share, with share = size / NOISE - 1.
-    return tuple(min(1.0, (float(np.sqrt(1 + 4 * size)) - 1) / 2) for size in sizes)
+    return min(1.0, 2 * right), min(1.0, 2 * left), min(1.0, (float(np.sqrt(1 + 4 * mouth)) - 1) / 2)
 
 
 def around(outline: Floats, side: int) -> Floats:

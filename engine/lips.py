@@ -89,7 +89,7 @@ def _lips() -> tuple[tuple[np.ndarray, list[int], Floats], ...]:
         within = inside & (away >= 0) & (away <= reach)
         # Between the inner edges the layout has a gap: which lip they are of is known by name.
         within[list(topo.LIPS_UPPER_INNER + topo.LIPS_LOWER_INNER)] = False
-        within[list(inner[1:-1])] = True
+        within[list(inner if side < 0 else inner[1:-1])] = True
         nodes = np.flatnonzero(within)
         weights = np.stack([np.interp(x[nodes], ends[:, 0], row) for row in np.eye(len(edge))], axis=1)
         parts.append((nodes, list(edge), weights.astype(np.float32)))

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.alignment import FILE_SIDE, LIVE_SIDE, sample_layout
-from engine.detail import add_detail
+from engine.detail import add_detail, lid_change
 from engine.head import Similarity, calm, fit_similarity, parallax, turn_between
 from engine.key_frames import EVERY, KeyFrames
 from engine.landmarks import Landmarker, make_landmarker
@@ -245,7 +245,8 @@ def _as_motion(
     grid = field[N_MESH:].reshape(GRID, GRID, 2)
     back = head.inverse().apply(face.landmarks[:N_MESH, :2])
     then = reference.geometry.points[:N_MESH] + (turned - reference.geometry.nodes)[:N_MESH]
-    points = add_detail(field[:N_MESH], apply2(reference.to_layout[:N_MESH], back - then))
+    seen = apply2(reference.to_layout[:N_MESH], back - then)
+    points = add_detail(field[:N_MESH], seen, lid_change(then, back))
     regions, affines = fit_regions(grid, trust)
     eyes, gaze = reference.irises.motion(face.landmarks[:, :2], head, turn, grid, LANDMARK_NOISE)
     return Motion(

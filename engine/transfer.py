@@ -14,6 +14,7 @@ from engine.detail import OPENINGS, around, detail_shares
 from engine.head import Similarity, parallax
 from engine.iris import iris_axes
 from engine.layout import N_MESH, apply2, at_landmarks
+from engine.lids import shut_eyes
 from engine.motion import Head, Motion
 from engine.reference import FaceGeometry
 from engine.runtime.base import FIELD_SIZE
@@ -65,6 +66,7 @@ def carry_over(motion: Motion, avatar: Avatar) -> Driving:
     for share, (outline, _) in zip(shares, OPENINGS, strict=True):
         if share > 0.01:
             dense[2] *= 1.0 - share * around(points[list(outline)], FIELD_SIZE)
+    shut_eyes(dense, avatar.source_points, points)
     return Driving(points, dense)
 
 

@@ -233,7 +233,10 @@ class PackedData:
         for row in rows:
             seen = WHOLE.normalised(np.asarray(arrays["landmarks"][arrays["pairs"][row, 1], :, :2]))
             points, measured = with_detail(
-                np.asarray(arrays["driving_points"][row]), np.asarray(arrays["dense"][row], np.float32), seen
+                np.asarray(arrays["driving_points"][row]),
+                np.asarray(arrays["dense"][row], np.float32),
+                seen,
+                np.asarray(arrays["source_points"][row]),
             )
             points, measured = change.points(points), change.field(measured)
             if self._augment:

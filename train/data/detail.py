@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from engine.detail import OPENINGS, around
+from engine.lids import shut_eyes
 from engine.runtime.base import FIELD_SIZE
 from engine.types import Floats
 
@@ -18,13 +19,14 @@ NOISE = 0.009
 """Root mean square of a region's difference (face units) up to which the smooth field is right."""
 
 
-def with_detail(points: Floats, dense: Floats, seen: Floats) -> tuple[Floats, Floats]:
+def with_detail(points: Floats, dense: Floats, seen: Floats, source: Floats) -> tuple[Floats, Floats]:
     """Driving points and dense flow with eyes and mouth as seen.
 
     Args:
         points: ``(478, 2)`` as the tracker's field carries them, model coordinates.
         dense: ``(3, 64, 64)`` measured flow and its weight.
         seen: ``(478, 2)`` the landmark network's own points, model coordinates.
+        source: ``(478, 2)`` the source picture's landmarks, model coordinates.
 
     Returns:
         Both, changed where eyes or mouth differ by more than noise.
@@ -38,4 +40,5 @@ def with_detail(points: Floats, dense: Floats, seen: Floats) -> tuple[Floats, Fl
         if share > 0:
             points[list(members)] += share * apart
             dense[2] *= 1.0 - share * around(points[list(outline)], FIELD_SIZE)
+    shut_eyes(dense, source, points)
     return points, dense
