@@ -17,13 +17,18 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.detail import LID_FULL, LID_NOISE, lid_change
+from engine.detail import LID_FULL, LID_NOISE, LIDS, lid_change
 from engine.landmarks import topology as topo
+from engine.layout import apply2, inverse2
+from engine.motion import Motion
 from engine.runtime.base import FIELD_SIZE
 from engine.types import Floats
 
 OVER, UNDER = 0.5, 0.4
 """How much of the skin at its edges a shut eye's line shows, in heights of the open eye."""
+
+SHUT = 0.12
+"""Share of a gap that the landmark network still sees of a shut eye."""
 
 ABOVE, BELOW, BESIDE = (0.35, 0.70), 0.40, 0.15
 """How far around an eye the skin moves along with its lids, in eye widths; above as far as the brow, within
@@ -42,8 +47,8 @@ _EYES = (
     (topo.RIGHT_EYE_UPPER, topo.RIGHT_EYE_LOWER, topo.RIGHT_IRIS, topo.RIGHT_EYEBROW_LOWER[1:-1]),
     (topo.LEFT_EYE_UPPER[::-1], topo.LEFT_EYE_LOWER[::-1], topo.LEFT_IRIS, topo.LEFT_EYEBROW_LOWER[1:-1]),
 )
-"""Right and left eye: landmarks of the lids' edges from the image's left to its right, of the iris, and of the
-middle of the brow's lower edge."""
+"""Right and left eye: landmarks of the lids' edges from the image's left to its right, of the iris, and of
+the middle of the brow's lower edge."""
 
 Complex = NDArray[np.complex128]
 Reals = NDArray[np.float64]
@@ -75,6 +80,50 @@ class _Eye(NamedTuple):
         return top, np.maximum(top, bottom)
 
 
+def set_lids(points: Floats, source: Floats, motion: Motion) -> None:
+    """Shut the avatar's eyes by the share of *their* opening by which the driver's shut of his.
+
+    Eyes differ in how wide they are open: carried over as a movement, a blink left wide eyes half open.
+
+    Args:
+        points: ``(478, 2)`` where the avatar's landmarks go, model coordinates; changed in place.
+        source: ``(478, 2)`` where they are in the portrait.
+        motion: the driver's; without his shape nothing is changed.
+    """
+    if motion.shape is None:
+        return
+    lids = np.array(LIDS).ravel()
+    before = motion.shape.nodes[lids]
+    now = before + apply2(inverse2(motion.shape.to_layout[lids]), motion.points[lids])
+    for eye, (was, left) in enumerate(zip(_gaps(before), _gaps(now), strict=True)):
+        ratio = left / max(was, 1e-6)
+        share = _share(abs(ratio - 1.0))
+        if share > 0.0 and ratio < 1.0:
+            wanted = max(ratio - SHUT, 0.0) / (1.0 - SHUT)
+            _lower_lid(points, source, eye, wanted, share)
+
+
+def _lower_lid(points: Floats, source: Floats, eye: int, wanted: float, share: float) -> None:
+    """Move the upper lid to ``wanted`` of its height over the lower one in the portrait, by ``share``."""
+    before, now = _Eye.of(source, eye), _Eye.of(points, eye)
+    edge = now.lower + wanted * (before.upper - before.lower)
+    there = now.corner + edge * now.width
+    upper = list(_EYES[eye][0])
+    points[upper, 0] += share * (there.real - points[upper, 0])
+    points[upper, 1] += share * (there.imag - points[upper, 1])
+
+
+def _gaps(lids: Floats) -> tuple[float, float]:
+    """Mean gap of the right and the left eye, from the places of :data:`LIDS` one after the other."""
+    pairs = lids.reshape(2, -1, 2, 2)
+    right, left = np.linalg.norm(pairs[:, :, 0] - pairs[:, :, 1], axis=-1).mean(axis=1)
+    return float(right), float(left)
+
+
+def _share(change: float) -> float:
+    return min(max((change - LID_NOISE) / (LID_FULL - LID_NOISE), 0.0), 1.0)
+
+
 def shut_eyes(dense: Floats, source: Floats, driving: Floats) -> None:
     """Let the lids' own flow take over where an eye opens or shuts by much.
 
@@ -83,7 +132,7 @@ def shut_eyes(dense: Floats, source: Floats, driving: Floats) -> None:
         source, driving: ``(478, 2)`` the avatar's landmarks and where they go, model coordinates.
     """
     for eye, change in enumerate(lid_change(source, driving)):
-        share = min(max((change - LID_NOISE) / (LID_FULL - LID_NOISE), 0.0), 1.0)
+        share = _share(change)
         if share > 0.0:
             before, now = _Eye.of(source, eye), _Eye.of(driving, eye)
             window = _window(now)

@@ -14,7 +14,7 @@ from engine.detail import OPENINGS, around, detail_shares
 from engine.head import Similarity, parallax
 from engine.iris import iris_axes
 from engine.layout import N_MESH, apply2, at_landmarks
-from engine.lids import shut_eyes
+from engine.lids import set_lids, shut_eyes
 from engine.motion import Head, Motion
 from engine.reference import FaceGeometry
 from engine.runtime.base import FIELD_SIZE
@@ -61,6 +61,7 @@ def carry_over(motion: Motion, avatar: Avatar) -> Driving:
     head = head_similarity(rest, avatar)
     turn = _within(motion.head.turn, FREE_TURN, MOST_TURN)
     points = _points(motion, avatar, head, turn)
+    set_lids(points, avatar.source_points, motion)
     dense = _dense(motion, avatar, head, turn)
     shares = detail_shares(at_landmarks(motion.dense), motion.points[:N_MESH])
     for share, (outline, _) in zip(shares, OPENINGS, strict=True):

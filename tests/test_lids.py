@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import cv2
@@ -12,8 +13,8 @@ from engine.avatar import Avatar
 from engine.detail import LID_FULL, LID_NOISE, add_detail, detail_shares, lid_change
 from engine.landmarks import Landmarker
 from engine.landmarks import topology as topo
-from engine.lids import shut_eyes
-from engine.motion import Motion
+from engine.lids import SHUT, set_lids, shut_eyes
+from engine.motion import Motion, Shape
 from engine.renderer import Renderer
 from engine.runtime import Runtime
 from engine.tracker import Tracker
@@ -124,6 +125,37 @@ def test_what_was_measured_stays_behind_the_lids(avatar: Avatar) -> None:
     np.testing.assert_array_equal(dense[far], before[far])
     assert float(dense[2].min()) >= 0.5
     assert float(dense[2].max()) <= 1.0
+
+
+def narrow_eyed(avatar: Avatar, openness: float) -> Shape:
+    """A driver with the avatar's face, his eyes open by this share of the avatar's."""
+    geometry = avatar.geometry
+    nodes = (geometry.nodes - geometry.centre) / np.float32(geometry.unit)
+    nodes[:468] = closing(nodes[:468], 1.0 - openness)
+    return Shape(nodes, np.tile(np.eye(2, dtype=np.float32), (len(nodes), 1, 1)))
+
+
+@pytest.mark.parametrize("share", [0.6, 0.8, 1.0])
+def test_a_driver_with_narrow_eyes_shuts_wide_ones(avatar: Avatar, share: float) -> None:
+    shape = narrow_eyed(avatar, 0.4)
+    motion = Motion.neutral()
+    points = motion.points.copy()
+    points[:468] += closing(shape.nodes[:468], share) - shape.nodes[:468]
+    moved = avatar.source_points.copy()  # the blink as a movement is not in them: it is too small
+    set_lids(moved, avatar.source_points, replace(motion, points=points, shape=shape))
+    left = [1.0 - change for change in lid_change(avatar.source_points, moved)]
+    assert left == pytest.approx([max(0.0, (1 - share - SHUT) / (1 - SHUT))] * 2, abs=0.03)
+
+
+def test_half_a_blink_and_a_motion_without_a_face_are_left_alone(avatar: Avatar) -> None:
+    shape = narrow_eyed(avatar, 1.0)
+    motion = Motion.neutral()
+    points = motion.points.copy()
+    points[:468] += closing(shape.nodes[:468], LID_NOISE - 0.02) - shape.nodes[:468]
+    moved = avatar.source_points.copy()
+    set_lids(moved, avatar.source_points, replace(motion, points=points, shape=shape))
+    set_lids(moved, avatar.source_points, replace(motion, points=5 * points))
+    np.testing.assert_array_equal(moved, avatar.source_points)
 
 
 def blinking(image: Image, points: Floats, share: float) -> Image:
