@@ -28,10 +28,18 @@ from train.checkpoint import STATE, load_state, save_state  # noqa: E402
 from train.config import FitConfig, build, load_config  # noqa: E402
 from train.data.augment import AugmentConfig, Change, worse_tracking  # noqa: E402
 from train.data.choice import choose_pairs, openness  # noqa: E402
-from train.data.dataset import Batch, PackedData, split_ids, still_ids  # noqa: E402
+from train.data.dataset import (  # noqa: E402
+    Batch,
+    PackedClip,
+    PackedData,
+    split_ids,
+    still_ids,
+    untorn,
+)
 from train.data.stills import carried_flow, folds, warp_picture  # noqa: E402
 from train.data.teacher import teacher_flow  # noqa: E402
 from train.fit import Fit, Place, learning_rate  # noqa: E402
+from train.model.weights import load_live  # noqa: E402
 
 
 def moved(image: Image, k: int) -> Image:
@@ -168,6 +176,31 @@ def test_a_still_moves_by_its_teacher_flow(packed: Path) -> None:
         made = warp_picture(np.asarray(arrays["frames"][source]), flow)
         apart = np.abs(made.astype(np.float32) - arrays["frames"][driving])
         assert apart.mean() < 0.5  # the flow is kept as float16
+
+
+def with_gaps(still: PackedClip, mouths: list[float], lids: float = 0.1) -> PackedClip:
+    """The still with these mouth gaps of its frames, and this lid gap of the moved ones, in eye distances."""
+    landmarks = np.array(still.arrays["landmarks"])
+    for k, (frame, mouth) in enumerate(zip(landmarks, mouths, strict=True)):
+        unit = np.linalg.norm(frame[33, :2] - frame[263, :2])
+        frame[14, :2] = frame[13, :2] + (0.0, mouth * unit)
+        for upper, lower in ((159, 145), (386, 374)):
+            frame[lower, :2] = frame[upper, :2] + (0.0, (lids if k else 0.1) * unit)
+    return replace(still, arrays={**still.arrays, "landmarks": landmarks})
+
+
+def test_stills_whose_lips_or_lids_were_torn_are_left_out(packed: Path) -> None:
+    still = PackedClip.open(packed / "stills" / "e-face")
+    count = len(still.arrays["landmarks"])
+    rest = [0.01] * count
+    kept = untorn(with_gaps(still, rest))
+    assert kept is not None
+    np.testing.assert_array_equal(kept.sources[0], still.sources[0])
+    opened = untorn(with_gaps(still, [0.01, 0.2, *rest[2:]]))
+    assert opened is not None
+    assert set(opened.sources[0]) == set(still.sources[0]) - {0}
+    assert untorn(with_gaps(still, [0.1, *[0.2] * (count - 1)])) is not None, "an open mouth may open wider"
+    assert untorn(with_gaps(still, rest, lids=0.02)) is None
 
 
 def test_stills_take_their_share_and_change_nothing_without(packed: Path) -> None:
@@ -465,6 +498,8 @@ def test_shipped_configuration_is_valid() -> None:
     assert config.run.devices == 2
     stages = ["motion", "warp", "painter", "joint", "paint", "warp-again", "paint-again"]
     assert [stage.name for stage in config.stages] == stages
+    more = load_config(path.with_name("live-refine.toml"))
+    assert load_live(Path(train.__file__).parent.parent / more.run.start).config == more.model
 
 
 def test_a_damaged_state_is_named(config: FitConfig, tmp_path: Path) -> None:
