@@ -144,8 +144,9 @@ class OpenVinoRuntime(Runtime):
 
     def encode(self, source: Image) -> AvatarCode:
         tensor = source_tensor(source)
-        features = self._encoder.infer({0: tensor})[0]
-        return AvatarCode(tensor, np.array(features))
+        # In the thread that makes way: live it runs beside the pictures, and so the network beside waits for it.
+        features = self._worker.submit(lambda: np.array(self._encoder.infer({0: tensor})[0])).result()
+        return AvatarCode(tensor, features)
 
     def render(
         self,
