@@ -144,7 +144,7 @@ class OpenVinoRuntime(Runtime):
 
     def encode(self, source: Image) -> AvatarCode:
         tensor = source_tensor(source)
-        # In the thread that makes way: live it runs beside the pictures, and so the network beside waits for it.
+        # In the thread that makes way: live it runs beside the pictures; the network beside waits for it.
         features = self._worker.submit(lambda: np.array(self._encoder.infer({0: tensor})[0])).result()
         return AvatarCode(tensor, features)
 
