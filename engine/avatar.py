@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import cv2
@@ -10,6 +10,7 @@ import numpy as np
 
 from engine.landmarks import Landmarker, topology
 from engine.layout import GRID, N_MESH, layout, splined, to_pixels
+from engine.lips import lip_axes
 from engine.reference import FaceGeometry
 from engine.runtime.base import FIELD_SIZE, IMAGE_SIZE, AvatarCode
 from engine.sampling import sample
@@ -89,6 +90,8 @@ class Avatar:
         source_points: ``(478, 2)`` landmarks in the model's coordinates.
         code: what the model's encoder made of the crop.
         notes: what the user should know (several faces, a face cut by the border).
+        talking: the same avatar for drivers whose mouth is shut in their reference, where the portrait's is
+            open (:mod:`engine.lips`); None where it is shut, too.
     """
 
     image: Image
@@ -99,6 +102,7 @@ class Avatar:
     source_points: Floats
     code: AvatarCode
     notes: tuple[str, ...] = ()
+    talking: Avatar | None = None
 
     @staticmethod
     def of(
@@ -127,7 +131,7 @@ class Avatar:
             )
         geometry = FaceGeometry.of(face)
         crop = crop_around(face)
-        return Avatar(
+        avatar = Avatar(
             image=image,
             face=face,
             crop=crop,
@@ -137,6 +141,16 @@ class Avatar:
             code=runtime.encode(cut(image, crop, IMAGE_SIZE)),
             notes=_notes(faces, image, name),
         )
+        return replace(avatar, talking=_talking(avatar))
+
+
+def _talking(avatar: Avatar) -> Avatar | None:
+    geometry = avatar.geometry
+    axes = lip_axes(geometry.axes, geometry.points[:N_MESH], geometry.unit)
+    if axes is geometry.axes:
+        return None
+    grid = replace(avatar.grid, axes=_axes_at(axes, avatar.grid.lookup))
+    return replace(avatar, geometry=replace(geometry, axes=axes), grid=grid)
 
 
 def crop_around(face: Face) -> Square:
@@ -197,12 +211,17 @@ def avatar_grid(geometry: FaceGeometry, crop: Square) -> AvatarGrid:
     positions = crop.grid()
     places = _layout_positions(geometry, positions)
     lookup = to_pixels(places, GRID).reshape(FIELD_SIZE, FIELD_SIZE, 2)
-    on_grid = np.concatenate([geometry.axes[N_MESH:].reshape(-1, 4), geometry.solid[N_MESH:, 2:]], axis=1)
-    maps, depth = on_grid[:, :4].reshape(GRID, GRID, 4), on_grid[:, 4].reshape(GRID, GRID)
-    axes = sample(np.ascontiguousarray(maps), lookup).reshape(-1, 2, 2)
+    depth = geometry.solid[N_MESH:, 2].reshape(GRID, GRID)
+    axes = _axes_at(geometry.axes, lookup)
     depth_here = sample(np.ascontiguousarray(depth), lookup).reshape(-1, 1)
     solid = np.concatenate([positions - geometry.centre, depth_here], axis=1).astype(np.float32)
     return AvatarGrid(positions, lookup, axes, solid, _window(places).reshape(FIELD_SIZE, FIELD_SIZE))
+
+
+def _axes_at(axes: Floats, lookup: Floats) -> Floats:
+    """Local maps ``(N, 2, 2)`` of the layout's nodes at other places on its grid."""
+    maps = np.ascontiguousarray(axes[N_MESH:].reshape(GRID, GRID, 4))
+    return sample(maps, lookup).reshape(-1, 2, 2)
 
 
 def _layout_positions(geometry: FaceGeometry, positions: Floats) -> Floats:

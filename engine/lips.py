@@ -4,6 +4,9 @@ Local maps say how long a face unit is on this skin, and in the common layout th
 map fitted across an open mouth takes the gap for stretched skin: on a smiling portrait the upper lip's lower
 edge then moved twice as far as its upper edge (vertical maps of 1.33 and 0.67 of the face's own on the
 built-in portrait), and where the driver opened the mouth the lip was crushed and painted over with dark.
+
+That holds for drivers whose mouth is shut in their reference.  One whose mouth is open there is measured with
+such maps of his own, and carried over with the portrait's: the two gaps cancel.
 """
 
 from __future__ import annotations
@@ -34,10 +37,7 @@ def lip_axes(axes: Floats, mesh: Floats, unit: float) -> Floats:
         The same, or a copy in which a lip's nodes have the map of its outer edge, measured as if the lips
         were as far apart as in the layout.
     """
-    upper, lower = topo.LIPS_UPPER_INNER, topo.LIPS_LOWER_INNER
-    middle = len(upper) // 2
-    gap = float(np.linalg.norm(mesh[lower[middle]] - mesh[upper[middle]])) / unit
-    share = min(max((gap - SHUT) / (OPEN - SHUT), 0.0), 1.0)
+    share = min(max((mouth_gap(mesh) / unit - SHUT) / (OPEN - SHUT), 0.0), 1.0)
     if share == 0.0:
         return axes
     nearer = jacobians(brought_together(mesh, unit))
@@ -46,6 +46,13 @@ def lip_axes(axes: Floats, mesh: Floats, unit: float) -> Floats:
         wanted = np.tensordot(weights, nearer[edge], axes=1)
         found[nodes] += np.float32(share) * (wanted - axes[nodes])
     return found
+
+
+def mouth_gap(mesh: Floats) -> float:
+    """Distance of the lips' edges at the middle; the unit is that of the landmarks ``(468+, 2)``."""
+    middle = len(topo.LIPS_UPPER_INNER) // 2
+    upper, lower = mesh[topo.LIPS_UPPER_INNER[middle]], mesh[topo.LIPS_LOWER_INNER[middle]]
+    return float(np.linalg.norm(lower - upper))
 
 
 def brought_together(mesh: Floats, unit: float) -> Floats:

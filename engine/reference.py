@@ -9,7 +9,6 @@ import numpy as np
 from engine.alignment import LIVE_SIDE, Aligner, sample_layout
 from engine.iris import Irises
 from engine.layout import N_MESH, inverse2, jacobians, layout, unfolded
-from engine.lips import lip_axes
 from engine.motion import Shape
 from engine.types import Face, Floats, Image
 
@@ -45,15 +44,13 @@ class FaceGeometry:
         centre = mesh.mean(axis=0)
         flat = maps.points - maps.points.mean(axis=0)
         spread = mesh[:, :2] - centre[:2]
-        flat_mesh = np.ascontiguousarray(mesh[:, :2])
-        unit = float(np.sqrt((spread**2).sum() / (flat**2).sum()))
         return FaceGeometry(
             points=np.ascontiguousarray(face.landmarks[:, :2]),
             nodes=np.ascontiguousarray(nodes[:, :2]),
             solid=nodes - centre,
-            axes=lip_axes(jacobians(flat_mesh), flat_mesh, unit),
+            axes=jacobians(np.ascontiguousarray(mesh[:, :2])),
             centre=centre[:2].copy(),
-            unit=unit,
+            unit=float(np.sqrt((spread**2).sum() / (flat**2).sum())),
         )
 
 

@@ -15,6 +15,7 @@ from engine.head import Similarity, parallax
 from engine.iris import iris_axes
 from engine.layout import N_MESH, apply2, at_landmarks
 from engine.lids import set_lids, shut_eyes
+from engine.lips import OPEN, SHUT, mouth_gap
 from engine.motion import Head, Motion
 from engine.reference import FaceGeometry
 from engine.runtime.base import FIELD_SIZE
@@ -57,6 +58,7 @@ class Driving:
 
 def carry_over(motion: Motion, avatar: Avatar) -> Driving:
     """The avatar's own motion for a driver's motion."""
+    avatar = _as_driven(avatar, motion)
     motion, rest = split_sway(motion)
     head = head_similarity(rest, avatar)
     turn = _within(motion.head.turn, FREE_TURN, MOST_TURN)
@@ -69,6 +71,14 @@ def carry_over(motion: Motion, avatar: Avatar) -> Driving:
             dense[2] *= 1.0 - share * around(points[list(outline)], FIELD_SIZE)
     shut_eyes(dense, avatar.source_points, points)
     return Driving(points, dense)
+
+
+def _as_driven(avatar: Avatar, motion: Motion) -> Avatar:
+    """The avatar with the maps of its lips that suit the driver's mouth in the reference."""
+    shape, talking = motion.shape, avatar.talking
+    if talking is None or shape is None or mouth_gap(shape.nodes) > (SHUT + OPEN) / 2:
+        return avatar
+    return talking
 
 
 def split_sway(motion: Motion) -> tuple[Motion, Head]:
