@@ -22,7 +22,7 @@ from engine.tracker import Tracker, TrackerSettings
 from engine.types import Image
 
 ENOUGH_FPS = 40.0
-"""Full speed from which every frame of a 30 fps camera gets the network.  A machine that was measured at 35 fps
+"""Full speed from which every frame of a 30 fps camera gets the network.  A machine that was measured at 35
 kept 30 with nothing to spare: 1 % of the pictures dropped, and 31 fps over ten seconds at full speed."""
 
 SECONDS, WARM_UP = 1.2, 0.3
