@@ -130,13 +130,15 @@ def test_a_slow_output_never_slows_the_others() -> None:
 
 def test_commands_are_never_dropped_and_run_in_the_stages_own_thread_in_order() -> None:
     link: Link[int] = Link(Policy.NEWEST)
-    pipeline = Pipeline()
-    pipeline.feed("count", slowly(30, 0.005), [link])
+    pipeline, told = Pipeline(), threading.Event()
+    pictures = itertools.takewhile(lambda _: not told.is_set(), slowly(10_000, 0.005))
+    pipeline.feed("count", pictures, [link])
     stage = pipeline.stage("work", lambda _: time.sleep(0.02), link)
     ran: list[tuple[int, str]] = []
     with pipeline:
         for number in range(200):
             assert stage.tell(lambda number=number: ran.append((number, threading.current_thread().name)))
+        told.set()
         pipeline.wait(10)
     assert ran == [(number, "work") for number in range(200)]
     assert not stage.tell(lambda: None), "an ended stage says that it does nothing any more"
