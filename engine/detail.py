@@ -34,8 +34,15 @@ LID_NOISE = 0.3
 LID_FULL = 0.5
 """Change from which on the lids are wholly where they were seen."""
 
-LIDS = (((159, 145), (158, 153), (160, 144)), ((386, 374), (385, 380), (387, 373)))
-"""Pairs of landmarks on upper and lower lid: right eye, left eye."""
+LIDS = np.array([159, 145, 158, 153, 160, 144, 386, 374, 385, 380, 387, 373])
+"""Landmarks on upper and lower lid in turn: three pairs of the right eye, three of the left."""
+
+
+def lid_gaps(lids: Floats) -> tuple[float, float]:
+    """Mean gap of the right and the left eye's lids, from the places ``(12, 2)`` of :data:`LIDS`."""
+    pairs = lids.reshape(2, -1, 2, 2)
+    right, left = np.linalg.norm(pairs[:, :, 0] - pairs[:, :, 1], axis=-1).mean(axis=1)
+    return float(right), float(left)
 
 
 def lid_change(before: Floats, now: Floats) -> tuple[float, float]:
@@ -44,13 +51,16 @@ def lid_change(before: Floats, now: Floats) -> tuple[float, float]:
     Args:
         before, now: ``(468+, 2)`` landmarks at one scale.
     """
-    pairs = np.array(LIDS)
-    gaps = [
-        np.linalg.norm(points[pairs[..., 0]] - points[pairs[..., 1]], axis=-1).mean(axis=1)
-        for points in (before, now)
-    ]
-    right, left = np.abs(gaps[1] / np.maximum(gaps[0], 1e-6) - 1.0)
-    return float(right), float(left)
+    right, left = (
+        abs(left / max(was, 1e-6) - 1.0)
+        for was, left in zip(lid_gaps(before[LIDS]), lid_gaps(now[LIDS]), strict=True)
+    )
+    return right, left
+
+
+def lid_share(change: float) -> float:
+    """How far lids that changed by this share of their gap are taken for themselves, 0..1."""
+    return min(max((change - LID_NOISE) / (LID_FULL - LID_NOISE), 0.0), 1.0)
 
 
 def add_detail(smooth: Floats, seen: Floats, lids: tuple[float, float] = (0.0, 0.0)) -> Floats:
@@ -64,8 +74,7 @@ def add_detail(smooth: Floats, seen: Floats, lids: tuple[float, float] = (0.0, 0
     points = np.array(smooth, np.float32)
     for members, change in zip(_MEMBERS, (*lids, 0.0), strict=True):
         apart = seen[members] - smooth[members]
-        blink = (change - LID_NOISE) / (LID_FULL - LID_NOISE)
-        share = min(max((_size(apart) - NOISE) / NOISE, blink, 0.0), 1.0)
+        share = min(max((_size(apart) - NOISE) / NOISE, lid_share(change)), 1.0)
         points[members] += np.float32(share) * apart
     return points
 

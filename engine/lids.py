@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.detail import LID_FULL, LID_NOISE, LIDS, lid_change
+from engine.detail import LIDS, lid_change, lid_gaps, lid_share
 from engine.landmarks import topology as topo
 from engine.layout import apply2, inverse2
 from engine.motion import Motion
@@ -92,12 +92,11 @@ def set_lids(points: Floats, source: Floats, motion: Motion) -> None:
     """
     if motion.shape is None:
         return
-    lids = np.array(LIDS).ravel()
-    before = motion.shape.nodes[lids]
-    now = before + apply2(inverse2(motion.shape.to_layout[lids]), motion.points[lids])
-    for eye, (was, left) in enumerate(zip(_gaps(before), _gaps(now), strict=True)):
+    before = motion.shape.nodes[LIDS]
+    now = before + apply2(inverse2(motion.shape.to_layout[LIDS]), motion.points[LIDS])
+    for eye, (was, left) in enumerate(zip(lid_gaps(before), lid_gaps(now), strict=True)):
         ratio = left / max(was, 1e-6)
-        share = _share(abs(ratio - 1.0))
+        share = lid_share(abs(ratio - 1.0))
         if share > 0.0 and ratio < 1.0:
             wanted = max(ratio - SHUT, 0.0) / (1.0 - SHUT)
             _lower_lid(points, source, eye, wanted, share)
@@ -113,17 +112,6 @@ def _lower_lid(points: Floats, source: Floats, eye: int, wanted: float, share: f
     points[upper, 1] += share * (there.imag - points[upper, 1])
 
 
-def _gaps(lids: Floats) -> tuple[float, float]:
-    """Mean gap of the right and the left eye, from the places of :data:`LIDS` one after the other."""
-    pairs = lids.reshape(2, -1, 2, 2)
-    right, left = np.linalg.norm(pairs[:, :, 0] - pairs[:, :, 1], axis=-1).mean(axis=1)
-    return float(right), float(left)
-
-
-def _share(change: float) -> float:
-    return min(max((change - LID_NOISE) / (LID_FULL - LID_NOISE), 0.0), 1.0)
-
-
 def shut_eyes(dense: Floats, source: Floats, driving: Floats) -> None:
     """Let the lids' own flow take over where an eye opens or shuts by much.
 
@@ -132,7 +120,7 @@ def shut_eyes(dense: Floats, source: Floats, driving: Floats) -> None:
         source, driving: ``(478, 2)`` the avatar's landmarks and where they go, model coordinates.
     """
     for eye, change in enumerate(lid_change(source, driving)):
-        share = _share(change)
+        share = lid_share(change)
         if share > 0.0:
             before, now = _Eye.of(source, eye), _Eye.of(driving, eye)
             window = _window(now)

@@ -26,7 +26,7 @@ def facts_of_folder(folder: Path) -> dict[str, str]:
     Raises:
         MienError: there are none, or they cannot be read.
     """
-    return {entry.key: entry.value for entry in _read(folder, "renderer").metadata_props}
+    return _facts(_read(folder, "renderer"))
 
 
 def load_exported(folder: Path) -> LiveModel:
@@ -40,7 +40,7 @@ def load_exported(folder: Path) -> LiveModel:
         MienError: a file is missing or damaged, of another model, or the two are of different exports.
     """
     files = {part: _read(folder, part) for part in PARTS}
-    facts = [{entry.key: entry.value for entry in file.metadata_props} for file in files.values()]
+    facts = [_facts(file) for file in files.values()]
     if any(fact.get("name") != MODEL_NAME for fact in facts):
         raise MienError(f"{folder}: not the live model's files; python -m export writes them.")
     if len({fact.get("weights_sha256") for fact in facts}) > 1:
@@ -72,6 +72,10 @@ def _read(folder: Path, part: str) -> Any:
         ) from error
     except (OSError, DecodeError) as error:
         raise MienError(f"{path}: cannot read: {error}") from error
+
+
+def _facts(file: Any) -> dict[str, str]:
+    return {entry.key: entry.value for entry in file.metadata_props}
 
 
 def _convolutions(part: str, file: Any) -> Iterator[tuple[str, tuple[Tensor, Tensor | None]]]:
