@@ -99,7 +99,7 @@ def run_live(options: Options, console: Console) -> None:
 def _tracking() -> AbstractContextManager[Landmarker]:
     """The portrait's landmarker, and the tracker's constants computed."""
     layout()
-    return portrait_landmarker()
+    return portrait_landmarker(live=True)
 
 
 class _Times:

@@ -62,9 +62,12 @@ def make_renderer(avatar: Avatar, runtime: AnyRuntime, options: Options) -> Avat
     return Renderer(avatar, runtime, options.crop_side)
 
 
-def portrait_landmarker() -> Landmarker:
-    """The landmarker for portraits; the driver's keeps its own state and can be a twin of it."""
-    return make_landmarker("openvino")
+def portrait_landmarker(*, live: bool = False) -> Landmarker:
+    """The landmarker for portraits; the driver's keeps its own state and can be a twin of it.
+
+    With ``live`` its networks are as quick as a live run's are.
+    """
+    return make_landmarker("openvino", live=live)
 
 
 def load_avatar(

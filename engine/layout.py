@@ -28,6 +28,9 @@ N_MESH = 468
 GRID = 48
 """Nodes per side of the coarse grid on which smooth fields live."""
 
+COARSE = 24
+"""The same where half will do: what landmarks say, which are further apart."""
+
 EXTENT = 2.36
 """Side of the layout square in face units: the face with a margin for the flow's windows."""
 
@@ -57,6 +60,7 @@ class Layout:
         nodes: ``(N, 2)`` node positions, face units.
         to_nodes: ``(N, 468)``; times values at the landmarks gives the smooth field at the nodes.
         slope_x, slope_y: ``(N, 468)``; derivatives of that field at the nodes, per face unit.
+        to_coarse: ``(COARSE * COARSE, 468)``, as ``to_nodes``, for the pixels of a coarser grid.
     """
 
     points: Floats
@@ -64,6 +68,7 @@ class Layout:
     to_nodes: Floats
     slope_x: Floats
     slope_y: Floats
+    to_coarse: Floats
 
 
 @lru_cache(maxsize=1)
@@ -76,7 +81,8 @@ def layout() -> Layout:
     nodes = np.concatenate([points, grid_positions(GRID)])
     solve = spline_solver(points)
     parts = [points, nodes, *(basis @ solve for basis in spline_basis(nodes, points))]
-    return Layout(*(_constant(part) for part in parts))
+    coarse = spline_basis(grid_positions(COARSE), points)[0] @ solve
+    return Layout(*(_constant(part) for part in (*parts, coarse)))
 
 
 def _constant(values: np.ndarray) -> Floats:

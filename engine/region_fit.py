@@ -55,12 +55,13 @@ def region_centres() -> Floats:
     return _basis().centres
 
 
-def fit_regions(grid: Floats, trust: Floats) -> tuple[Floats, Floats]:
+def fit_regions(grid: Floats, trust: Floats, rounds: int = ROUNDS) -> tuple[Floats, Floats]:
     """Displacement and local affine of every region.
 
     Args:
         grid: ``(GRID, GRID, 2)`` displacement field, face units.
         trust: ``(GRID, GRID)`` 0..1.
+        rounds: how often outliers lose weight.
 
     Returns:
         ``(K, 2) float32`` displacements at the regions' centres, and ``(K, 2, 2) float32`` affines
@@ -69,7 +70,7 @@ def fit_regions(grid: Floats, trust: Floats) -> tuple[Floats, Floats]:
     basis = _basis()
     values = grid.reshape(-1, 2)[basis.nodes]
     weights = basis.weights * (0.05 + trust.reshape(-1)[basis.nodes])
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         origin, slope = _solve(basis, weights, values)
         error_x = values[:, 0] - (origin[:, :1] + slope[:, :, 0] @ basis.place.T)
         error_y = values[:, 1] - (origin[:, 1:] + slope[:, :, 1] @ basis.place.T)

@@ -10,13 +10,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from engine import landmark_field
 from engine.alignment import FILE_SIDE, LIVE_SIDE, sample_layout
 from engine.detail import add_detail, lid_change
 from engine.head import Similarity, calm, fit_similarity, parallax, turn_between
 from engine.key_frames import EVERY, KeyFrames
 from engine.landmarks import Landmarker, make_landmarker
 from engine.landmarks import topology as topo
-from engine.layout import GRID, N_MESH, apply2, at_landmarks, layout
+from engine.layout import GRID, N_MESH, apply2, at_landmarks
 from engine.motion import Head, Motion
 from engine.reference import Reference
 from engine.region_fit import fit_regions
@@ -135,15 +136,19 @@ class Tracker:
             raise ValueError("a tracker measures against a reference: call set_reference first")
         turn = self._turned(reference, face, frame.time)
         turned = reference.geometry.nodes + parallax(reference.geometry.solid, turn)
-        head, by_landmarks = _landmark_motion(reference, face, turned)
+        head, moved = _landmark_motion(reference, face, turned)
+        live, points = self.settings.live, None
+        grid = landmark_field.on_grid(moved, quick=live)
+        trust = np.zeros((GRID, GRID), np.float32)
         if self.settings.refine:
-            field, trust = self._aligned(frame, reference, head, turn, turned, by_landmarks)
-            head, field = _split_head(reference, head, turned, field, 2 if self.settings.live else 1)
+            grid, trust = self._aligned(frame, reference, head, turn, turned, grid)
+            head, grid = _split_head(reference, head, turned, grid, 4 if live else 1)
         else:
-            field, trust = by_landmarks, np.zeros((GRID, GRID), np.float32)
-        if self.settings.live:
-            field = self._smooth(field, frame.time)
-        return _as_motion(frame, face, reference, head, turn, turned, field, trust)
+            points = landmark_field.at_points(moved)
+        if live:
+            grid = self._smooth(grid, frame.time)
+        field = _Field(grid.reshape(GRID, GRID, 2), trust, points, 1 if live else 2)
+        return _as_motion(frame, face, reference, head, turn, turned, field)
 
     def _turned(self, reference: Reference, face: Face, time: float) -> tuple[float, float]:
         turn = np.array(turn_between(reference.face.pose, face.pose), np.float32)
@@ -157,9 +162,16 @@ class Tracker:
         head: Similarity,
         turn: tuple[float, float],
         turned: Floats,
-        by_landmarks: Floats,
+        landmarks: Floats,
     ) -> tuple[Floats, Floats]:
-        """The displacement field at the nodes by alignment, falling back to the landmarks where it fails."""
+        """The displacement on the grid by alignment, falling back to the landmarks where it fails.
+
+        Args:
+            landmarks: ``(GRID * GRID, 2)`` what they say on the grid.
+
+        Returns:
+            ``(GRID * GRID, 2)`` and the trust ``(GRID, GRID)``.
+        """
         if self._keys is None:
             self._keys = KeyFrames(reference.aligner, every=EVERY if self.settings.live else 1)
         keys = self._keys
@@ -171,52 +183,36 @@ class Tracker:
             positions = head.apply(turned[N_MESH:] + apply2(geometry.axes[N_MESH:], field))
             return sample_layout(frame.image, positions, unit, reference.aligner.side)
 
-        landmarks = by_landmarks[N_MESH:]
         start = _without_noise(landmarks)
         beyond = (landmarks - start).reshape(GRID, GRID, 2)
         correction, trust = keys.align(picture(start), turn, frame.time, beyond)
         grid = start + correction.reshape(-1, 2)
         if keys.wanted(turn, trust):
             keys.add(picture(grid), turn, frame.time)
-        return np.concatenate([at_landmarks(grid.reshape(GRID, GRID, 2)), grid]), trust
+        return grid, trust
 
 
 def _landmark_motion(reference: Reference, face: Face, turned: Floats) -> tuple[Similarity, Floats]:
-    """Head similarity and displacement field ``(N, 2)`` (face units) by the landmarks alone."""
+    """Head similarity and the landmarks' displacements besides, ``(468, 2)`` face units."""
     now = face.landmarks[:N_MESH, :2]
     then = reference.geometry.points[:N_MESH] + (turned - reference.geometry.nodes)[:N_MESH]
     head = fit_similarity(then, now, region_maps().rigid_points)
-    moved = apply2(reference.to_layout[:N_MESH], head.inverse().apply(now) - then)
-    return head, _at_nodes(moved)
-
-
-def _at_nodes(values: Floats) -> Floats:
-    """The smooth field ``(N, 2)`` of displacements ``(468, 2)`` at the landmarks.
-
-    In pieces small enough for one BLAS thread each: as one product, BLAS wakes all cores for 0.2 ms of
-    work, and on a busy machine waits 20 ms for them.
-    """
-    return np.concatenate([piece @ values for piece in _node_pieces()])
-
-
-@lru_cache(maxsize=1)
-def _node_pieces() -> list[Floats]:
-    return np.array_split(layout().to_nodes, 12)
+    return head, apply2(reference.to_layout[:N_MESH], head.inverse().apply(now) - then)
 
 
 def _split_head(
-    reference: Reference, head: Similarity, turned: Floats, field: Floats, every: int
+    reference: Reference, head: Similarity, turned: Floats, grid: Floats, every: int
 ) -> tuple[Similarity, Floats]:
     """Give the skull's share of the field to the head: a sub-pixel steady head and a clean expression.
 
     ``every`` so many of the skull's nodes are fitted; the field is smooth, neighbours say the same.
     """
-    geometry = reference.geometry
-    now = head.apply(turned + apply2(geometry.axes, field))
+    at_rest = turned[N_MESH:]
+    now = head.apply(at_rest + apply2(reference.geometry.axes[N_MESH:], grid))
     rigid = region_maps().rigid_grid
     solid = _skull()[::every]
-    refined = fit_similarity(turned[N_MESH:][solid], now[N_MESH:][solid], rigid[solid], rounds=3)
-    return refined, apply2(reference.to_layout, refined.inverse().apply(now) - turned)
+    refined = fit_similarity(at_rest[solid], now[solid], rigid[solid], rounds=3)
+    return refined, apply2(reference.to_layout[N_MESH:], refined.inverse().apply(now) - at_rest)
 
 
 @lru_cache(maxsize=1)
@@ -232,6 +228,23 @@ def _without_noise(field: Floats) -> Floats:
     return np.asarray(field * keep[:, None], dtype=np.float32)
 
 
+@dataclass(frozen=True, slots=True)
+class _Field:
+    """A frame's measured displacements, face units.
+
+    Attributes:
+        grid: ``(GRID, GRID, 2)``.
+        trust: ``(GRID, GRID)``.
+        points: ``(468, 2)`` at the landmarks; None: as the grid has them.
+        rounds: how often the regions' fits are re-weighted.
+    """
+
+    grid: Floats
+    trust: Floats
+    points: Floats | None
+    rounds: int
+
+
 def _as_motion(
     frame: Frame,
     face: Face,
@@ -239,15 +252,15 @@ def _as_motion(
     head: Similarity,
     turn: tuple[float, float],
     turned: Floats,
-    field: Floats,
-    trust: Floats,
+    field: _Field,
 ) -> Motion:
-    grid = field[N_MESH:].reshape(GRID, GRID, 2)
+    grid = field.grid
+    smooth = at_landmarks(grid) if field.points is None else field.points
     back = head.inverse().apply(face.landmarks[:N_MESH, :2])
     then = reference.geometry.points[:N_MESH] + (turned - reference.geometry.nodes)[:N_MESH]
     seen = apply2(reference.to_layout[:N_MESH], back - then)
-    points = add_detail(field[:N_MESH], seen, lid_change(then, back))
-    regions, affines = fit_regions(grid, trust)
+    points = add_detail(smooth, seen, lid_change(then, back))
+    regions, affines = fit_regions(grid, field.trust, field.rounds)
     eyes, gaze = reference.irises.motion(face.landmarks[:, :2], head, turn, grid, LANDMARK_NOISE)
     return Motion(
         index=frame.index,
@@ -256,7 +269,7 @@ def _as_motion(
         head=_head_motion(reference, head, turn),
         points=np.concatenate([points, eyes]),
         dense=grid,
-        trust=trust,
+        trust=field.trust,
         regions=regions,
         affines=affines,
         gaze=gaze,

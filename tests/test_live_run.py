@@ -86,7 +86,7 @@ def camera(frames: list[np.ndarray], monkeypatch: pytest.MonkeyPatch) -> FaceCam
 @pytest.fixture(autouse=True)
 def stage(runtime: Runtime, landmarker: Landmarker, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr("cli.parts.chosen_runtime", lambda *_, **__: runtime)
-    monkeypatch.setattr("cli.live_run.portrait_landmarker", lambda: nullcontext(landmarker))
+    monkeypatch.setattr("cli.live_run.portrait_landmarker", lambda live: nullcontext(landmarker))
     monkeypatch.setattr("cli.live_run.PreviewSink", Window)
     monkeypatch.setattr("cli.live_run.check_display", lambda: None)
     windows.clear()

@@ -32,15 +32,17 @@ def make_landmarker(name: str = "openvino", threads: int = 1, *, live: bool = Fa
         name: ``"openvino"`` (the default; local, sends nothing) or ``"mediapipe"`` (the package of that
             name, which sends usage metrics to Google).
         threads: CPU threads for the networks (``"openvino"`` only).
-        live: look for a lost face a little on every frame (``"openvino"`` only).
+        live: look for a lost face a little on every frame, and compute in bfloat16 what may be, where the CPU
+            does that (``"openvino"`` only).
 
     Raises:
         MienError: for an unknown name, a missing package, or a missing or damaged model bundle.
     """
     if name == "openvino":
         from engine.landmarks.openvino_landmarker import OpenVinoLandmarker
+        from engine.openvino_core import cpu_has_bf16
 
-        return OpenVinoLandmarker(threads, live=live)
+        return OpenVinoLandmarker(threads, "bf16" if live and cpu_has_bf16() else "f32", live=live)
     if name == "mediapipe":
         from engine.landmarks.mediapipe_landmarker import MediaPipeLandmarker
 

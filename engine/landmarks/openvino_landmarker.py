@@ -12,7 +12,7 @@ import numpy as np
 from engine.landmarks.base import MAX_FACES, Landmarker, check_image
 from engine.landmarks.bundle import BUNDLE_PATH, load_bundle
 from engine.landmarks.detector import Detector
-from engine.landmarks.geometry import crop_of_landmarks, cut, project
+from engine.landmarks.geometry import crop_of_landmarks, cut, near, project
 from engine.landmarks.networks import LANDMARK_SIDE, BlendshapeNetwork, LandmarkNetwork
 from engine.landmarks.pose import PoseSolver
 from engine.landmarks.topology import BLENDSHAPE_POINTS
@@ -23,6 +23,10 @@ MIN_PRESENCE = 0.5
 MAX_SETTLING_LOOKS = 6
 SETTLED = 0.03
 """A newly found face has settled when its points move less than this, in pixels of the 256 px crop."""
+
+
+HELD_FRAMES = 2
+"""Frames of a live run for which blendshapes are held: they cost 1 ms, and no picture shows them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +55,10 @@ class OpenVinoLandmarker(Landmarker):
 
     Args:
         threads: CPU threads for the networks.
-        precision: ``"f32"`` or ``"bf16"``, for the landmark network.
+        precision: ``"f32"`` or ``"bf16"``, for the landmark network's large layers.
         bundle: path of ``face_landmarker.task``.
         live: once a face was there, look for a lost one a little on every frame, not everywhere at once; and
-            give every second frame of a followed face the blendshapes of the frame before.
+            measure the blendshapes of a followed face in every third frame, and hold them in between.
 
     Raises:
         MienError: when the bundle is missing or damaged.
@@ -79,6 +83,7 @@ class OpenVinoLandmarker(Landmarker):
         self._followed: FaceCrop | None = None
         self._live, self._ever, self._glances = live, False, 0
         self._held: Floats | None = None
+        self._held_for = 0
         self.faces_seen = 0
 
     def twin(self, *, live: bool = False) -> OpenVinoLandmarker:
@@ -100,15 +105,16 @@ class OpenVinoLandmarker(Landmarker):
             )
             largest = max(found, key=_size, default=None)
             seen = self._settle(image, largest) if largest else None
-        followed, self._followed = self._followed, crop_of_landmarks(seen.landmarks) if seen else None
+        followed, self._followed = self._followed, self._next_crop(seen) if seen else None
         self._ever = self._ever or seen is not None
         if seen is None:
             self._held = None
             return None
         # What is drawn follows the landmarks; blendshapes are for records and for the choice of a reference.
-        held = self._held if self._live and followed is not None else None
+        follows = self._live and followed is not None and self._held_for < HELD_FRAMES
+        held = self._held if follows else None
         face = self._face(networks, seen, image, held)
-        self._held = face.blendshapes if held is None else None
+        self._held, self._held_for = face.blendshapes, 0 if held is None else self._held_for + 1
         return face
 
     def detect(self, image: Image) -> list[Face]:
@@ -128,6 +134,11 @@ class OpenVinoLandmarker(Landmarker):
         if self._open is None:
             raise MienError("The landmarker is closed; make a new one.")
         return self._open
+
+    def _next_crop(self, seen: _Seen) -> FaceCrop:
+        """Where to look next; in live use that stays where it is while the face does."""
+        crop = crop_of_landmarks(seen.landmarks)
+        return seen.crop if self._live and near(crop, seen.crop) else crop
 
     def _find(self, networks: _Networks, image: Image) -> list[_Seen]:
         """The faces of the first search stage in which there are any."""

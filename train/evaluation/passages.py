@@ -23,17 +23,11 @@ from train.data.clips import Clip, iterate_pictures, read_pictures
 from train.data.dataset import PackedClip
 from train.data.tracking import track_clip
 from train.metrics.fidelity import motion_of
+from train.metrics.find import LOOK, Span, head_shift, is_subtle
 
 KINDS = ("subtle", "lively")
 READ = 200
 """Most frames of a clip that are looked through."""
-
-LOOK = 5
-"""Every which frame is looked at when a passage is chosen."""
-
-SUBTLE = (0.4, 1.2)
-WANTED = 0.7
-"""Mean facial motion at a passage's peak, pixels of a 128 px face: the range called subtle, its middle."""
 
 FRONTAL = 0.4
 """Most turn of the head (see :func:`turn_of`) at which a portrait or passage begins, given a choice."""
@@ -169,9 +163,9 @@ def _chosen(windows: list[Passage], landmarker: Landmarker) -> list[Passage]:
     """A subtle passage of a head at rest, and the liveliest one, as far as there are such."""
     windows = [w for w in windows if turn_of(w.face.landmarks) <= FRONTAL] or windows
     found = []
-    subtle = [w for w in windows if SUBTLE[0] <= w.strength <= SUBTLE[1]]
+    subtle = [w for w in windows if is_subtle(w.strength)]
     if subtle:
-        best = min(subtle, key=lambda w: abs(np.log(w.strength / WANTED)) + 10 * _head_shift(w, landmarker))
+        best = min(subtle, key=lambda w: _span(w, landmarker).liking())
         found.append(replace(best, kind="subtle"))
     lively = [w for w in windows if LEAST <= w.strength <= MOST_LIVELY]
     if lively:
@@ -179,13 +173,10 @@ def _chosen(windows: list[Passage], landmarker: Landmarker) -> list[Passage]:
     return found
 
 
-def _head_shift(passage: Passage, landmarker: Landmarker) -> float:
-    """How far the face has moved at the peak, in face widths; 1 where it is not found."""
+def _span(passage: Passage, landmarker: Landmarker) -> Span:
     faces = landmarker.detect(passage.frames[passage.peak])
-    if not faces:
-        return 1.0
-    before, after = passage.face.landmarks[:, :2], faces[0].landmarks[:, :2]
-    return float(np.linalg.norm((after - before).mean(axis=0)) / np.ptp(before[:, 0]))
+    shift = head_shift(passage.face, faces[0] if faces else None)
+    return Span(0, len(passage.frames), passage.strength, shift)
 
 
 def coded_frames(clip: Clip, count: int) -> range | None:

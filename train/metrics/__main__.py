@@ -25,6 +25,7 @@ from engine.session import Session
 from engine.tracker import Tracker, TrackerSettings
 from engine.types import Frame, Image, MienError
 from train.metrics.fidelity import compare, motion_of
+from train.metrics.find import subtle_spans
 from train.metrics.judge import Judge, Truth, Watch
 from train.metrics.table import Row, markdown
 
@@ -71,21 +72,28 @@ class Passage:
             return Passage(Path(text))
         return Passage(Path(found[1]), int(found[2]), int(found[3]))
 
+    def pictures(self) -> Iterator[Image]:
+        """The pictures one after the other, RGB.
+
+        Raises:
+            MienError: unreadable.
+        """
+        from streams.source import open_source
+
+        with open_source(str(self.path)) as source:
+            for frame in source:
+                if self.last is not None and frame.index >= self.last:
+                    break
+                if frame.index >= self.first:
+                    yield frame.image
+
     def frames(self) -> list[Image]:
         """The pictures, RGB.
 
         Raises:
             MienError: unreadable, or fewer than three frames.
         """
-        from streams.source import open_source
-
-        images: list[Image] = []
-        with open_source(str(self.path)) as source:
-            for frame in source:
-                if self.last is not None and frame.index >= self.last:
-                    break
-                if frame.index >= self.first:
-                    images.append(frame.image)
+        images = list(self.pictures())
         if len(images) < 3:
             raise MienError(f"{self.name} has {len(images)} frames; at least three are needed.")
         return images
@@ -154,10 +162,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         action="store_true",
         help="each clip's own first frame is the portrait: compares pictures and landmarks, too",
     )
+    parser.add_argument(
+        "--find", action="store_true", help="measure nothing: name the clips' subtle passages, the best first"
+    )
+    parser.add_argument("--frames", type=int, default=40, metavar="N", help="of a passage found (40)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
     options = parser.parse_args(arguments)
     if options.own and options.avatar:
         parser.error("--self and --avatar exclude each other")
+    if options.frames < 3:
+        parser.error("--frames: a passage needs at least three")
+    if options.find:
+        return status_of(lambda: _find(options.clips, options.frames))
 
     def measure() -> None:
         rows, notes = _run(options.clips, options.avatar, options.own)
@@ -168,6 +184,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _write(options.json, rows)
 
     return status_of(measure)
+
+
+def _find(clips: Sequence[str], length: int) -> None:
+    """Print passages in the form in which they can be measured, with what speaks for them."""
+    passages = [Passage.parse(clip) for clip in clips]
+    with make_landmarker() as landmarker:
+        for passage in passages:
+            spans = subtle_spans(passage.pictures(), length, landmarker)
+            for span in spans:
+                first, last = passage.first + span.first, passage.first + span.last
+                print(f"{passage.path}:{first}-{last}  {span.strength:.2f} px, head {span.shift:.3f}")
+            if not spans:
+                print(f"{passage.path}: no subtle passage of {length} frames")
 
 
 def _write(path: Path, rows: Sequence[Row]) -> None:

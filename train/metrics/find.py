@@ -1,0 +1,102 @@
+"""Where a clip's face moves as little as in a micro-expression, and its head hardly at all."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from math import log
+
+import numpy as np
+
+from engine.landmarks import Landmarker
+from engine.types import Face, Image
+from train.metrics.fidelity import motion_of
+
+SUBTLE = (0.4, 1.2)
+WANTED = 0.7
+"""Mean facial motion at a passage's peak, pixels of a 128 px face: the range called subtle, its middle."""
+
+LOOK = 5
+"""Every which frame is looked at when a passage is chosen."""
+
+STILL = 0.04
+"""Most shift of the head in a passage that is found here, face widths."""
+
+
+@dataclass(frozen=True)
+class Span:
+    """Frames ``first`` to before ``last``.
+
+    Attributes:
+        strength: mean facial motion at its peak, pixels of a 128 px face.
+        shift: how far the face has moved by then, face widths.
+    """
+
+    first: int
+    last: int
+    strength: float
+    shift: float
+
+    def liking(self) -> float:
+        """0 for a passage of the middle strength and a head at rest; larger is worse."""
+        return abs(log(self.strength / WANTED)) + 10 * self.shift
+
+
+def is_subtle(strength: float) -> bool:
+    """Whether a passage of this strength counts as subtle."""
+    return SUBTLE[0] <= strength <= SUBTLE[1]
+
+
+def head_shift(before: Face, after: Face | None) -> float:
+    """How far a face has moved, in face widths; 1 where it is not found any more."""
+    if after is None:
+        return 1.0
+    then, now = before.landmarks[:, :2], after.landmarks[:, :2]
+    return float(np.linalg.norm((now - then).mean(axis=0)) / np.ptp(then[:, 0]))
+
+
+def subtle_spans(frames: Iterable[Image], length: int, landmarker: Landmarker) -> list[Span]:
+    """Passages of ``length`` frames that do not overlap, the best first.
+
+    Args:
+        frames: ``(H, W, 3) uint8`` RGB, as many as there are: only ``length`` are held at a time.
+        length: at least 3.
+    """
+    found = sorted(_windows(frames, length, landmarker), key=Span.liking)
+    chosen: list[Span] = []
+    for span in found:
+        if all(span.last <= other.first or other.last <= span.first for other in chosen):
+            chosen.append(span)
+    return chosen
+
+
+def _windows(frames: Iterable[Image], length: int, landmarker: Landmarker) -> Iterator[Span]:
+    window: deque[Image] = deque(maxlen=length)
+    for index, image in enumerate(frames):
+        window.append(image)
+        first = index + 1 - length
+        if first >= 0 and first % max(1, length // 4) == 0:
+            images = list(window)
+            # A look at few frames tells most windows; a blink between those shows in all of them only.
+            span = _span(images, first, LOOK, landmarker)
+            if span is not None and _fits(span):
+                span = _span(images, first, 1, landmarker)
+                if span is not None and _fits(span):
+                    yield span
+
+
+def _fits(span: Span) -> bool:
+    return is_subtle(span.strength) and span.shift <= STILL
+
+
+def _span(images: list[Image], first: int, step: int, landmarker: Landmarker) -> Span | None:
+    faces = landmarker.detect(images[0])
+    if not faces:
+        return None
+    looked = images[::step]
+    strength = motion_of(looked, faces[0]).strength()
+    peak = int(strength.argmax())
+    there = landmarker.detect(looked[peak])
+    shift = head_shift(faces[0], there[0] if there else None)
+    return Span(first, first + len(images), float(strength[peak]), shift)
