@@ -2,33 +2,42 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
 
+from engine.landmarks import canonical_mesh
+from engine.landmarks.topology import FACE_OVAL
 from train.model import LiveConfig
 from train.model.grid import warp
-from train.model.prior import FacialPrior
-from train.model.regions import APERTURES, REGIONS, RIGID, rigid_weights
+from train.model.prior import FADE, NEAR_FACE, TURNED, FacialPrior
+from train.model.regions import APERTURES, REGIONS, RIGID, landmark_spacing, rigid_weights
 
 Array = NDArray[np.float64]
 CONFIG = LiveConfig()
 PIXELS = 127.5  # of the 256-pixel crop in one normalised unit
 
 
-def face(seed: int = 0) -> Array:
-    """``(478, 2)``: points spread over a face-sized ellipse, denser where the eyes and the mouth are."""
-    rng = np.random.default_rng(seed)
-    radius, angle = np.sqrt(rng.random(478)), rng.random(478) * 2 * np.pi
-    points = np.stack((0.5 * radius * np.cos(angle), 0.62 * radius * np.sin(angle)), axis=1)
-    centres = ((-0.22, -0.15), (0.22, -0.15), (0.0, -0.3), (0.0, 0.3))
-    mouth = (np.abs(points[:, 0]) < 0.14) & (np.abs(points[:, 1] - 0.3) < 0.06)
-    points[mouth, 1] += 0.12  # no point lies within the lips
-    for region, (x, y) in zip(REGIONS, centres, strict=True):
-        turn = np.linspace(0, 2 * np.pi, len(region), endpoint=False)
-        points[list(region)] = np.stack((x + 0.12 * np.cos(turn), y + 0.05 * np.sin(turn)), axis=1)
-    return points
+def face(seed: int = 0, yaw: float = 0.0) -> Array:
+    """``(478, 2)``: MediaPipe's canonical face as it lies in a crop, of a slightly different person for each
+    ``seed``, turned aside by ``yaw`` (radians), with lips 6 px apart."""
+    mesh = canonical_mesh().astype(np.float64)
+    eyes = 0.5 * (mesh[33] + mesh[263])
+    mesh = (mesh - eyes) * (0.58 / (mesh[263, 0] - mesh[33, 0])) * (1, -1, 1)
+    turned = np.stack((np.cos(yaw) * mesh[:, 0] + np.sin(yaw) * mesh[:, 2], mesh[:, 1] - 0.2), axis=1)
+    turned[lower_lip(turned)] += (0.0, 6 / PIXELS)
+    irises = np.repeat(turned[[33, 263]] * 0.5 + turned[[133, 362]] * 0.5, 5, axis=0)
+    points = np.concatenate((turned, irises))
+    return np.asarray(points + 0.003 * np.random.default_rng(seed).standard_normal(points.shape))
+
+
+def lower_lip(points: Array) -> NDArray[np.intp]:
+    """The mouth's landmarks below its inner corners."""
+    mouth = np.array(REGIONS[3])
+    return np.asarray(mouth[points[mouth, 1] > points[[78, 308], 1].mean()])
 
 
 def similarity(source: Array, driving: Array, at: Array) -> Array:
@@ -47,21 +56,40 @@ def reference(source: Array, driving: Array, dense: Array | None = None) -> Arra
     grid = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
     left = source - driving - similarity(source, driving, driving)
     flow = similarity(source, driving, grid)
-    levels = zip(CONFIG.kernel_widths, CONFIG.kernel_eps, CONFIG.kernel_passes, strict=True)
-    for width, eps, passes in levels:
+    apart = landmark_spacing(478).double().numpy()
+    sparse = np.clip((apart - CONFIG.finest_spacing) / FADE + 0.5, 0, 1)
+    reach = surroundings(left, driving, grid)
+    for level, eps in enumerate(CONFIG.kernel_eps):
+        widths = np.maximum(CONFIG.kernel_widths[level], CONFIG.kernel_spacing[level] * apart)
+        passes = CONFIG.kernel_passes[level]
+        if level == 3:
+            left = left * (1 - sparse[:, None])
 
-        def smooth(at: Array, values: Array, width: float = width, eps: float = eps) -> Array:
+        def smooth(at: Array, values: Array, widths: Array = widths, eps: float = eps) -> Array:
             squared = ((at[:, None] - driving[None]) ** 2).sum(axis=2)
-            weights = np.exp(-squared / (2 * width**2))
+            weights = np.exp(-squared / (2 * widths**2))
             return np.asarray(weights @ values / (weights.sum(axis=1, keepdims=True) + eps))
 
         fitted = np.zeros_like(left)
         for _ in range(passes):
             fitted = fitted + (left - smooth(driving, fitted))
-        flow = flow + smooth(grid, fitted)
+        flow = flow + smooth(grid, fitted) * (reach[:, None] if CONFIG.kernel_spacing[level] else 1.0)
         left = left - smooth(driving, fitted)
     field = flow.T.reshape(2, 64, 64)
     return field if dense is None else field + dense[2] * (dense[:2] - field)
+
+
+def surroundings(left: Array, driving: Array, grid: Array) -> Array:
+    """How far each place of the grid follows the level whose Gaussians reach beyond the face."""
+    depth = np.zeros(478)
+    depth[:468] = canonical_mesh()[:, 2] - canonical_mesh()[:, 2].mean()
+    depth /= np.linalg.norm(depth)
+    share = ((depth @ left) ** 2).sum() / ((left**2).sum() + 1e-6)
+    turned = np.clip((share - TURNED[0]) / (TURNED[1] - TURNED[0]), 0, 1)
+    squared = ((grid[:, None] - driving[None]) ** 2).sum(axis=2)
+    face = np.exp(-squared / (2 * CONFIG.region_width**2)).sum(axis=1)
+    near = np.minimum(face / (face + 1) / NEAR_FACE, 1)
+    return np.asarray(near + (1 - near) * turned)
 
 
 def tensor(points: Array) -> torch.Tensor:
@@ -120,13 +148,49 @@ def test_smooth_displacement_is_reproduced_at_the_points() -> None:
 
 def test_opened_mouth_is_reproduced_at_the_lips() -> None:
     source = face()
-    lips = list(REGIONS[3])
+    lips, lower = list(REGIONS[3]), lower_lip(source)
     driving = source.copy()
-    low = source[:, 1] > 0.3 + 1e-6
-    driving[low, 1] += 0.12 * np.exp(-((source[low, 0] / 0.07) ** 2))  # 15 px in the middle, 1 at the corners
+    driving[lower, 1] += 0.12 * np.exp(-((source[lower, 0] / 0.1) ** 2))  # 15 px in the middle
     error = at_points(prior_flow(source, driving), driving) - (source - driving)
-    assert np.linalg.norm(error[lips]) < 0.1 * np.linalg.norm((source - driving)[lips])
+    # Nodes 4 px apart blur lips as near to each other; the engine moves them in pieces (engine/lips.py).
+    assert np.linalg.norm(error[lips]) < 0.3 * np.linalg.norm((source - driving)[lips])
     assert np.abs(error[list(RIGID)]).max() * PIXELS < 0.5
+
+
+def holes(config: LiveConfig) -> float:
+    """How far the flow is off a straight line half way between neighbours on the outline of a face that turns
+    out of its hiding: the worst place, pixels."""
+    source, driving = face(yaw=0.6), face()
+    flow = np.asarray(FacialPrior(config)(tensor(source), tensor(driving)).flow[0].double().numpy())
+    ring = driving[list(FACE_OVAL)]
+    after = np.roll(ring, -1, axis=0)
+    straight = 0.5 * (at_points(flow, ring) + at_points(flow, after))
+    return float(np.linalg.norm(at_points(flow, 0.5 * (ring + after)) - straight, axis=1).max() * PIXELS)
+
+
+def test_a_face_that_turns_out_of_its_hiding_has_no_holes() -> None:
+    everywhere = replace(CONFIG, kernel_spacing=(0.0, 0.0, 0.0, 0.0), finest_spacing=1.0)
+    assert holes(CONFIG) < 1.5
+    assert holes(everywhere) > 2 * holes(CONFIG)
+
+
+def test_hair_follows_a_turn_of_the_head_and_not_a_raised_brow() -> None:
+    rest = face()
+    brow, top = rest[[107, 336, 55, 285]].mean(axis=0), rest[10]
+    above = np.stack([top - (0.0, up) for up in (0.15, 0.25, 0.35)])
+
+    raised = rest.copy()
+    raised[:, 1] -= 0.03 * np.exp(-((rest - brow) ** 2).sum(axis=1) / (2 * 0.1**2))
+    flow = prior_flow(rest, raised)
+    head = similarity(rest, raised, above)
+    assert at_points(flow, brow[None])[0, 1] > 0.02
+    assert np.abs(at_points(flow, above) - head).max() < 0.005
+
+    for yaw in (0.1, 0.3, 0.5):
+        turned = face(yaw=yaw)
+        left = rest - turned - similarity(rest, turned, turned)
+        assert float(FacialPrior(CONFIG)._turned(tensor(left))) == 1.0
+    assert float(FacialPrior(CONFIG)._turned(tensor(rest - raised))) == 0.0
 
 
 def test_expression_fades_to_the_heads_motion() -> None:
@@ -176,10 +240,9 @@ def test_region_maps_are_where_the_regions_are() -> None:
     assert float(maps.min()) >= 0.0
     assert float(maps.max()) <= 1.0
     for region, found in zip(REGIONS, maps, strict=False):
-        centre = face()[list(region)].mean(axis=0)
         row, column = np.unravel_index(int(found.argmax()), (64, 64))
         peak = np.array((column, row)) / 31.5 - 1
-        assert np.linalg.norm(peak - centre) < 0.15
+        assert np.linalg.norm(face()[list(region)] - peak, axis=1).min() < 0.06
 
 
 def opened(heights: tuple[float, float, float], roll: float = 0.0) -> torch.Tensor:

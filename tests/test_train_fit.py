@@ -24,7 +24,7 @@ from short_training import QUIET, check_interruption, losses_of  # noqa: E402
 from engine.landmarks import topology  # noqa: E402
 from engine.types import Image, MienError  # noqa: E402
 from train.__main__ import main  # noqa: E402
-from train.checkpoint import STATE, load_state, save_state  # noqa: E402
+from train.checkpoint import STATE, load_state, save_state, save_weights  # noqa: E402
 from train.config import FitConfig, build, load_config  # noqa: E402
 from train.data.augment import AugmentConfig, Change, worse_tracking  # noqa: E402
 from train.data.choice import choose_pairs, openness  # noqa: E402
@@ -39,6 +39,7 @@ from train.data.dataset import (  # noqa: E402
 from train.data.stills import carried_flow, folds, warp_picture  # noqa: E402
 from train.data.teacher import teacher_flow  # noqa: E402
 from train.fit import Fit, Place, learning_rate  # noqa: E402
+from train.model.live import LiveModel  # noqa: E402
 from train.model.weights import load_live  # noqa: E402
 
 
@@ -154,6 +155,22 @@ def test_batches_depend_on_their_number_alone(packed: Path) -> None:
     assert not torch.equal(one.driving, other.driving)
     assert one.source.shape == (2, 3, 256, 256)
     assert one.teacher.shape == (4, 3, 64, 64)
+
+
+def test_sight_is_given_to_a_new_model_and_to_weights_without_it(config: FitConfig) -> None:
+    seeing = replace(config, model=replace(config.model, sight=8))
+    fit = Fit(seeing, QUIET)
+    assert isinstance(fit.model, LiveModel) and fit.model.encoder.sight is not None
+    trunk = {name: value.clone() for name, value in fit.model.encoder.sight.trunk.state_dict().items()}
+    losses_of(fit, 3)
+    assert float(fit.model.encoder.sight.leave.weight.detach().abs().max()) > 0.0, "it learns"
+    assert all(torch.equal(fit.model.encoder.sight.trunk.state_dict()[n], v) for n, v in trunk.items())
+
+    blind = Path(config.run.output) / "blind.safetensors"
+    save_weights(blind, dict(LiveModel(config.model).state_dict()), config.model, {})
+    onward = Fit(replace(seeing, run=replace(config.run, start=str(blind), output=f"{blind}-run")), QUIET)
+    assert isinstance(onward.model, LiveModel) and onward.model.encoder.sight is not None
+    assert onward.task.shape == seeing.model
 
 
 def test_leaving_one_subject_out(packed: Path, tmp_path: Path) -> None:

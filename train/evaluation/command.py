@@ -14,7 +14,7 @@ from engine.types import MienError
 from train.data.dataset import PackedData, split_ids
 from train.evaluation.candidates import Candidate, load_candidate
 from train.evaluation.driving import Drive, Driving
-from train.evaluation.passages import find_passages, portraits_of
+from train.evaluation.passages import SEARCHED, find_passages, portraits_of
 from train.evaluation.reconstruction import reconstruct
 from train.evaluation.report import Result, markdown, write_report
 from train.metrics.identity import FaceEmbedding
@@ -88,7 +88,7 @@ def _drive(
     if len({group for _, group, _ in portraits}) < 2:
         notes.append("cross-identity driving is left out: it needs at least two people. Prepare more clips.")
         return []
-    task = bar.add_task("passages", total=extent.clips)
+    task = bar.add_task("passages", total=min(len(packed.clips), SEARCHED * extent.clips))
     passages, missing = find_passages(
         packed.clips, extent.clips, extent.length, landmarker, lambda: bar.advance(task)
     )

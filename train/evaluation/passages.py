@@ -29,6 +29,9 @@ KINDS = ("subtle", "lively")
 READ = 200
 """Most frames of a clip that are looked through."""
 
+SEARCHED = 6
+"""Most clips that are looked through, times the passages wanted."""
+
 FRONTAL = 0.4
 """Most turn of the head (see :func:`turn_of`) at which a portrait or passage begins, given a choice."""
 
@@ -64,7 +67,10 @@ def find_passages(
     landmarker: Landmarker,
     done: Callable[[], None] = lambda: None,
 ) -> tuple[list[Passage], list[str]]:
-    """Passages of up to ``wanted`` clips, evenly spread over ``clips``.
+    """Up to ``wanted`` passages of each kind, of clips evenly spread over ``clips``.
+
+    Most clips have a lively passage and few a subtle one: for these up to :data:`SEARCHED` times as many
+    clips are looked through.
 
     Args:
         length: frames of a passage.
@@ -77,9 +83,9 @@ def find_passages(
     order = sorted(range(len(clips)), key=lambda k: (k * wanted % len(clips) >= wanted, k))
     passages: list[Passage] = []
     missing: list[str] = []
-    used = 0
-    for place in order:
-        if used == wanted:
+    left = dict.fromkeys(KINDS, wanted)
+    for place in order[: SEARCHED * wanted]:
+        if not any(left.values()):
             break
         clip = _clip(clips[place].meta)
         try:
@@ -87,10 +93,11 @@ def find_passages(
         except MienError as error:
             missing.append(f"{clip.id}: {error}")
             continue
-        if found:
-            passages.extend(found)
-            used += 1
-            done()
+        taken = [passage for passage in found if left[passage.kind]]
+        passages.extend(taken)
+        for passage in taken:
+            left[passage.kind] -= 1
+        done()
     return passages, missing
 
 

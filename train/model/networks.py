@@ -12,6 +12,7 @@ from train.model.config import LiveConfig
 from train.model.grid import Reduce
 from train.model.layers import Conv, ConvReLU, Residual, double, halve, zero_conv
 from train.model.regions import APERTURES, REGIONS
+from train.model.sight import Sight
 
 N_MAPS = len(REGIONS) + len(APERTURES) + 1
 
@@ -36,6 +37,7 @@ class Encoder(nn.Module):
         self.from_coarse = Conv(coarse, middle, 1, gain=0.7)
         self.from_middle = Conv(middle, fine, 1, gain=0.7)
         self.leave = Conv(fine, config.features - 3)
+        self.sight = Sight(config) if config.sight else None
 
     def forward(self, source: Tensor) -> Tensor:
         x = self.stem(F.pixel_unshuffle(source * 2.0 - 1.0, 2))
@@ -44,7 +46,10 @@ class Encoder(nn.Module):
         coarse = self.coarse(self.to_coarse(halve(middle)))
         middle = F.relu(middle + double(self.from_coarse(coarse)))
         fine = F.relu(fine + double(self.from_middle(middle)))
-        return torch.cat((self.reduce(source).to(fine.dtype), self.leave(fine)), dim=1)
+        code = self.leave(fine)
+        if self.sight is not None:
+            code = code + self.sight(source)
+        return torch.cat((self.reduce(source).to(fine.dtype), code), dim=1)
 
 
 class Correction(nn.Module):

@@ -17,11 +17,27 @@ from torch import Tensor, nn
 
 from train.model.config import LiveConfig
 from train.model.grid import base_grid, full_precision
-from train.model.regions import aperture_borders, region_members, rigid_weights
+from train.model.regions import (
+    aperture_borders,
+    landmark_depth,
+    landmark_spacing,
+    region_members,
+    rigid_weights,
+)
 
 # exp(-40) = 4e-18 counts as nothing beside every eps, and a product of two such factors still is a normal
 # FP32 number: denormals would cost more than all the rest.
 _FARTHEST = 40.0
+
+FADE = 0.02
+"""Range of spacing, normalised units, over which landmarks lose their part in the finest level."""
+
+NEAR_FACE = 0.3
+"""Value of the whole face's map at which a place still is at the face."""
+
+TURNED = (0.2, 0.5)
+"""Shares of the landmarks' own motion that a turn explains: up to the first the face's surroundings stay,
+from the second on they follow wholly."""
 
 
 class PriorOutput(NamedTuple):
@@ -51,6 +67,9 @@ class FacialPrior(nn.Module):
     members: Tensor
     rigid: Tensor
     borders: Tensor
+    widths: Tensor
+    dense: Tensor
+    depth: Tensor
 
     def __init__(self, config: LiveConfig) -> None:
         super().__init__()
@@ -60,6 +79,13 @@ class FacialPrior(nn.Module):
         self.register_buffer("members", region_members(config.landmarks), persistent=False)
         self.register_buffer("rigid", rigid_weights(config.landmarks)[:, None], persistent=False)
         self.register_buffer("borders", aperture_borders(), persistent=False)
+        spacing = landmark_spacing(config.landmarks)
+        widths, times = torch.tensor(config.kernel_widths), torch.tensor(config.kernel_spacing)
+        wide = times[:, None] * spacing
+        self.register_buffer("widths", torch.maximum(widths[:, None], wide), persistent=False)
+        dense = ((config.finest_spacing - spacing) / FADE + 0.5).clamp(0.0, 1.0)
+        self.register_buffer("dense", dense[:, None], persistent=False)
+        self.register_buffer("depth", landmark_depth(config.landmarks)[:, None], persistent=False)
 
     def forward(
         self, source_points: Tensor, driving_points: Tensor, dense: Tensor | None = None
@@ -71,13 +97,16 @@ class FacialPrior(nn.Module):
     def _compute(self, source: Tensor, driving: Tensor, dense: Tensor | None) -> PriorOutput:
         rigid_at_points, rigid_on_grid = self._similarity(source, driving)
         left = source - driving - rigid_at_points
-        flow = rigid_on_grid + self._regression(driving, left)
+        regions, face = self._maps(driving)
+        near = (face / NEAR_FACE).clamp(max=1.0)
+        reach = near + (1.0 - near) * self._turned(left)
+        flow = rigid_on_grid + self._regression(driving, left, reach)
         if dense is not None:
             # Where the driver's motion was measured densely, that is better than what landmarks can say.
             measured = dense.float()
             flow = flow + measured[:, 2:] * (measured[:, :2] - flow)
         motion = torch.linalg.vector_norm(source - driving, dim=2).amax(dim=1).reshape(-1, 1, 1, 1)
-        maps = self._maps(driving), self._maps(source)
+        maps = torch.cat((regions, face), dim=1), torch.cat(self._maps(source), dim=1)
         return PriorOutput(flow, *maps, self._apertures(driving), self._apertures(source), motion)
 
     def _similarity(self, source: Tensor, driving: Tensor) -> tuple[Tensor, Tensor]:
@@ -109,18 +138,31 @@ class FacialPrior(nn.Module):
         )
         return at_points, on_grid
 
-    def _factors(self, points: Tensor, width: float) -> tuple[Tensor, Tensor]:
-        """Gaussian factors ``(B, 64, N)`` of the grid's columns and rows for each point."""
+    def _turned(self, left: Tensor) -> Tensor:
+        """How far the face's surroundings follow its landmarks' own motion ``(B, N, 2)``: ``(B, 1, 1, 1)``.
+
+        A turned head moves its landmarks by their depth, and its hair goes on as the face begins.  A raised
+        brow does not: its hair would fall as far as the brow rises.
+        """
+        by_depth = (self.depth * left).sum(dim=1).square().sum(dim=1)
+        share = by_depth / (left.square().sum(dim=(1, 2)) + 1e-6)
+        low, high = TURNED
+        return ((share - low) / (high - low)).clamp(0.0, 1.0).reshape(-1, 1, 1, 1)
+
+    def _factors(self, points: Tensor, width: Tensor | float) -> tuple[Tensor, Tensor]:
+        """Gaussian factors ``(B, 64, N)`` of the grid's columns and rows for each point; width ``(N,)``."""
         k = 0.5 / width**2
         x = self.axis - points[:, None, :, 0]
         y = self.axis - points[:, None, :, 1]
         return torch.exp(-(k * x * x).clamp(max=_FARTHEST)), torch.exp(-(k * y * y).clamp(max=_FARTHEST))
 
-    def _regression(self, points: Tensor, values: Tensor) -> Tensor:
+    def _regression(self, points: Tensor, values: Tensor, reach: Tensor) -> Tensor:
         """Kernel regression of ``values`` ``(B, N, 2)`` at ``points``, wide to narrow, on the grid.
 
         Nadaraya-Watson at each level; every level is fitted to what is left *at the points*, and refitted
-        a few times (Tukey's twicing: the smoother's eigenvalues lie in 0..1, so it converges).
+        a few times (Tukey's twicing: the smoother's eigenvalues lie in 0..1, so it converges).  On cheeks and
+        outline landmarks are further apart than the finest Gaussians reach: fitted there, a face that turned
+        out of its hiding had holes between them.  There a wider level has the last word.
         """
         config = self.config
         size = config.field_size
@@ -128,9 +170,11 @@ class FacialPrior(nn.Module):
         y = points[:, :, None, 1] - points[:, None, :, 1]
         squared = x * x + y * y
         total: Tensor | None = None
-        for width, eps, passes in zip(
-            config.kernel_widths, config.kernel_eps, config.kernel_passes, strict=True
-        ):
+        finest = len(config.kernel_widths) - 1
+        levels = zip(self.widths.unbind(0), config.kernel_eps, config.kernel_passes, strict=True)
+        for level, (width, eps, passes) in enumerate(levels):
+            if level == finest:
+                values = values * self.dense
             weights = torch.exp(-(squared * (0.5 / width**2)).clamp(max=_FARTHEST))
             norm = 1.0 / (weights.sum(dim=2, keepdim=True) + eps)
             coefficients = values
@@ -144,17 +188,24 @@ class FacialPrior(nn.Module):
             loaded = load.transpose(1, 2)[:, :, None, :] * rows[:, None]
             sums = (loaded.flatten(1, 2) @ columns.transpose(1, 2)).reshape(-1, 3, size, size)
             field = sums[:, :2] / (sums[:, 2:] + eps)
+            if config.kernel_spacing[level] > 0.0:
+                field = field * reach
             total = field if total is None else total + field
         assert total is not None
         return total
 
-    def _maps(self, points: Tensor) -> Tensor:
-        """Soft region maps ``(B, R, 64, 64)``: how much of a region's points lie near each pixel."""
+    def _maps(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        """Soft maps: how much of a region's points, and of all points, lie near each pixel.
+
+        Returns:
+            ``(B, R - 1, 64, 64)`` and ``(B, 1, 64, 64)``; apart, since the flow alone needs the second only.
+        """
         columns, rows = self._factors(points, self.config.region_width)
-        loaded = (self.members[:, None, :] * rows[:, None]).flatten(1, 2)
-        size = self.config.field_size
-        sums = (loaded @ columns.transpose(1, 2)).reshape(-1, self.members.shape[0], size, size)
-        return sums / (sums + 1.0)
+        size, across = self.config.field_size, columns.transpose(1, 2)
+        loaded = (self.members[:-1, None, :] * rows[:, None]).flatten(1, 2)
+        regions = (loaded @ across).reshape(-1, self.members.shape[0] - 1, size, size)
+        face = (rows @ across)[:, None]
+        return regions / (regions + 1.0), face / (face + 1.0)
 
     def _apertures(self, points: Tensor) -> Tensor:
         """How much of each node's height lies between an aperture's borders: ``(B, A, 64, 64)``.

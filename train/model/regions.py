@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import torch
 
+from engine.landmarks import canonical_mesh
+
 RIGHT_EYE = (33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246)
 LEFT_EYE = (263, 249, 390, 373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 387, 388, 466)
 RIGHT_BROW = (70, 63, 105, 66, 107, 55, 65, 52, 53, 46)
@@ -37,6 +39,9 @@ _NOSE = (6, 168, 197, 195, 5, 4, 1)
 _EYE_CORNERS = (33, 133, 362, 263)
 RIGID = _FOREHEAD + _TEMPLES + _NOSE + _EYE_CORNERS
 
+#: Distance of the outer eye corners in a crop, normalised units: the mean over the shared clips.
+EYES_APART = 0.58
+
 #: What every other point weighs in the head's similarity.
 SOFT_WEIGHT = 0.02
 
@@ -55,6 +60,29 @@ def aperture_borders() -> torch.Tensor:
     longest = max(len(border) for pair in APERTURES for border in pair)
     padded = [[border + border[-1:] * (longest - len(border)) for border in pair] for pair in APERTURES]
     return torch.tensor(padded)
+
+
+def landmark_spacing(landmarks: int) -> torch.Tensor:
+    """``(landmarks,)`` mean distance to the four nearest neighbours on a frontal face in a crop.
+
+    Of MediaPipe's canonical face, at the mean size that faces have in crops.  The irises, which have no place
+    on it, are as dense as anything: 0.
+    """
+    mesh = torch.from_numpy(canonical_mesh()[:, :2]).double()
+    mesh = mesh * (EYES_APART / (mesh[263, 0] - mesh[33, 0]))
+    nearest = torch.cdist(mesh, mesh).topk(5, dim=1, largest=False).values
+    spacing = torch.zeros(landmarks)
+    spacing[: len(mesh)] = nearest[:, 1:].mean(dim=1).float()
+    return spacing
+
+
+def landmark_depth(landmarks: int) -> torch.Tensor:
+    """``(landmarks,)`` depth on MediaPipe's canonical face, its mean taken away, of unit norm; irises: 0."""
+    depth = torch.from_numpy(canonical_mesh()[:, 2]).double()
+    depth = depth - depth.mean()
+    padded = torch.zeros(landmarks)
+    padded[: len(depth)] = (depth / depth.norm()).float()
+    return padded
 
 
 def rigid_weights(landmarks: int) -> torch.Tensor:

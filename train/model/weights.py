@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 from engine.types import MienError
+from train.imagenet import efficientnet_lite0
 from train.model.config import MODEL_VERSION, LiveConfig
 from train.model.exported import facts_of_folder, load_exported
 from train.model.filling import filled
@@ -67,3 +69,16 @@ def load_live(path: Path) -> LiveModel:
             f"{path}: not weights of the live model (version {MODEL_VERSION}): {reason}"
         ) from error
     return filled(model, state, path)
+
+
+def with_sight(model: LiveModel, channels: int) -> LiveModel:
+    """The same model with ImageNet features beside its encoder: it computes the same until it is trained.
+
+    Raises:
+        MienError: the features' packages are not installed.
+    """
+    seeing = LiveModel(replace(model.config, sight=channels))
+    seeing.load_state_dict(model.state_dict(), strict=False)
+    assert seeing.encoder.sight is not None
+    seeing.encoder.sight.trunk.take(efficientnet_lite0())
+    return seeing

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from torch import nn
@@ -16,7 +17,7 @@ from train.losses.perceptual import LitePerceptual, loss_network
 from train.model import LiveModel
 from train.model.layers import Conv
 from train.model.paper import Discriminator
-from train.model.weights import load_live
+from train.model.weights import load_live, with_sight
 from train.tasks.base import Task, Update, channels_last
 from train.validation import Validation, validate
 
@@ -33,14 +34,9 @@ class LiveTask(Task):
         stills = still_ids(root, out) if share > 0 else []
         self.data = PackedData(root, split_ids(root, "train", out), config.augment, seed, stills, share)
         self.unseen = PackedData(root, split_ids(root, "validation", out), None, seed)
-        self.shape = config.model
-        if config.run.start:
-            started = load_live(Path(config.run.start))
-            self.shape = started.config
-            self.model = channels_last(started.train())
-        else:
-            self.model = self.fresh()
-        assert isinstance(self.model, LiveModel)
+        model = _begun(config)
+        self.shape = model.config
+        self.model = model
         self.judge = LitePerceptual()
         network = loss_network(config.run.perceptual, self.judge)
         critic = Discriminator(config.discriminator) if _adversarial(config) else None
@@ -74,6 +70,17 @@ class LiveTask(Task):
         assert isinstance(model, LiveModel)
         judge = self.judge.to(next(model.parameters()).device)
         return validate(model, judge, self.unseen, pairs, 14, self._landmarks)
+
+
+def _begun(config: FitConfig) -> LiveModel:
+    """What a run begins with; weights that it starts from keep their shape, but may be given sight."""
+    sight, start = config.model.sight, config.run.start
+    model = load_live(Path(start)) if start else LiveModel(replace(config.model, sight=0))
+    if sight and not model.config.sight:
+        model = with_sight(model, sight)
+    began = channels_last(model.train())
+    assert isinstance(began, LiveModel)
+    return began
 
 
 def _adversarial(config: FitConfig) -> bool:
