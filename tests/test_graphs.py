@@ -77,18 +77,22 @@ def test_half_graph_computes_the_same(exported: Any) -> None:
     # OpenVINO computes FP16 graphs in FP32: what is checked is that nothing was wired wrongly.
     inputs = example(exported, 0)
     expected, found = computed(exported, inputs), computed(half_convolutions(exported), inputs)
+    # ImageNet's features are many layers deep, and biases are rounded, too.
+    atol = 1e-4 if "driving_points" in inputs else 0.01 * float(np.abs(expected["features"]).max())
     for name, values in expected.items():
-        np.testing.assert_allclose(found[name], values, atol=1e-4)
+        np.testing.assert_allclose(found[name], values, atol=atol)
+        assert float(np.abs(found[name] - values).mean()) < 1e-3
 
 
 def test_a_batch_equals_its_items(exported: Any) -> None:
-    free = dynamic_batch(half_convolutions(exported))
+    half = half_convolutions(exported)
+    free = dynamic_batch(half)
     onnx.checker.check_model(free, full_check=True)
     items = [example(exported, seed) for seed in range(3)]
     batch = {name: np.concatenate([item[name] for item in items]) for name in items[0]}
     found = computed(free, batch)
     for index, item in enumerate(items):
-        for name, values in computed(exported, item).items():
+        for name, values in computed(half, item).items():
             np.testing.assert_allclose(found[name][index : index + 1], values, atol=1e-4)
 
 

@@ -38,13 +38,21 @@ def parsed_types(backend: TensorRt, part: Part) -> Any:
 
 
 def learned(content: bytes) -> int:
+    """Convolutions over channels."""
     nodes = load_proto(content).graph.node
     return sum(n.op_type == "Conv" and all(a.i == 1 for a in n.attribute if a.name == "group") for n in nodes)
 
 
+def by_channel(content: bytes) -> int:
+    """Grouped convolutions: the fixed blur, and those of ImageNet's features."""
+    return sum(n.op_type == "Conv" for n in load_proto(content).graph.node) - learned(content)
+
+
 def test_live_is_read_with_fp16_convolutions_and_fp32_grids(backend: TensorRt, live: dict[str, Part]) -> None:
     encoder, renderer, picture = (parsed_types(backend, live[name]) for name in live)
-    assert encoder.convolutions == {"HALF": learned(ENCODER.read_bytes()), "FLOAT": 1}  # the fixed blur
+    shipped = ENCODER.read_bytes()
+    assert encoder.convolutions == {"HALF": learned(shipped), "FLOAT": by_channel(shipped)}
+    assert by_channel(shipped) == 12
     assert renderer.convolutions == {"HALF": learned(RENDERER.read_bytes())}
     assert renderer.modes == {"LINEAR": 4}
     assert picture.modes == {"LINEAR": 1, "CUBIC": 2}

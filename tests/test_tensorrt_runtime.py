@@ -234,7 +234,7 @@ def test_fields_and_codes_are_those_of_the_cpu(
     np.testing.assert_allclose(found.occlusion, wanted.occlusion, atol=1e-4)
     pixels = (255 * d.code.source[0].transpose(1, 2, 0)).round().astype(np.uint8)
     code = shared[1].encode(pixels)
-    np.testing.assert_allclose(code.features, d.code.features, atol=1e-3)
+    np.testing.assert_allclose(code.features, d.code.features, atol=3e-3)
     np.testing.assert_allclose(code.source, d.code.source, atol=1e-6)
 
 

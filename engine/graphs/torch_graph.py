@@ -26,10 +26,11 @@ def _ints(value: Any) -> list[int]:
 
 def _conv(x: Sequence[Any], a: Mapping[str, Any]) -> Tensor:
     begin, end = _pads(a.get("pads", (0, 0, 0, 0)))
-    if begin != end:
-        raise MienError("a convolution of the model has unequal padding")
-    settings = (a.get("strides", (1, 1)), begin, a.get("dilations", (1, 1)), a.get("group", 1))
     data, weight, bias = x[0], x[1], x[2] if len(x) > 2 else None
+    if begin != end:  # as TensorFlow pads: ImageNet features of a portrait
+        data = F.pad(data, (begin[1], end[1], begin[0], end[0]))
+        begin = (0, 0)
+    settings = (a.get("strides", (1, 1)), begin, a.get("dilations", (1, 1)), a.get("group", 1))
     if data.dtype == torch.float16 and data.device.type == "cpu":
         # What a GPU does: FP16 in and out, FP32 sums. A CPU's own FP16 convolution takes far longer.
         wide = F.conv2d(data.float(), weight.float(), None if bias is None else bias.float(), *settings)
