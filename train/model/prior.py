@@ -68,7 +68,7 @@ class FacialPrior(nn.Module):
     rigid: Tensor
     borders: Tensor
     widths: Tensor
-    dense: Tensor
+    packed: Tensor
     depth: Tensor
 
     def __init__(self, config: LiveConfig) -> None:
@@ -83,8 +83,8 @@ class FacialPrior(nn.Module):
         widths, times = torch.tensor(config.kernel_widths), torch.tensor(config.kernel_spacing)
         wide = times[:, None] * spacing
         self.register_buffer("widths", torch.maximum(widths[:, None], wide), persistent=False)
-        dense = ((config.finest_spacing - spacing) / FADE + 0.5).clamp(0.0, 1.0)
-        self.register_buffer("dense", dense[:, None], persistent=False)
+        packed = ((config.finest_spacing - spacing) / FADE + 0.5).clamp(0.0, 1.0)
+        self.register_buffer("packed", packed[:, None], persistent=False)
         self.register_buffer("depth", landmark_depth(config.landmarks)[:, None], persistent=False)
 
     def forward(
@@ -163,6 +163,9 @@ class FacialPrior(nn.Module):
         a few times (Tukey's twicing: the smoother's eigenvalues lie in 0..1, so it converges).  On cheeks and
         outline landmarks are further apart than the finest Gaussians reach: fitted there, a face that turned
         out of its hiding had holes between them.  There a wider level has the last word.
+
+        Args:
+            reach: ``(B, 1, 64, 64)``, what is kept of a level that is widened by the landmarks' spacing.
         """
         config = self.config
         size = config.field_size
@@ -174,7 +177,7 @@ class FacialPrior(nn.Module):
         levels = zip(self.widths.unbind(0), config.kernel_eps, config.kernel_passes, strict=True)
         for level, (width, eps, passes) in enumerate(levels):
             if level == finest:
-                values = values * self.dense
+                values = values * self.packed
             weights = torch.exp(-(squared * (0.5 / width**2)).clamp(max=_FARTHEST))
             norm = 1.0 / (weights.sum(dim=2, keepdim=True) + eps)
             coefficients = values
