@@ -81,7 +81,7 @@ def layout() -> Layout:
     nodes = np.concatenate([points, grid_positions(GRID)])
     solve = spline_solver(points)
     parts = [points, nodes, *(basis @ solve for basis in spline_basis(nodes, points))]
-    coarse = spline_basis(grid_positions(COARSE), points)[0] @ solve
+    coarse = spline_values(grid_positions(COARSE), points) @ solve
     return Layout(*(_constant(part) for part in (*parts, coarse)))
 
 
@@ -202,6 +202,11 @@ def _system(points: np.ndarray, stiffness: float = STIFFNESS) -> np.ndarray:
     return system
 
 
+def spline_values(at: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Basis functions of the spline at ``at``: ``(len(at), len(points) + 3)``."""
+    return np.hstack([_kernel(at, points), np.ones((len(at), 1)), at])
+
+
 def spline_basis(at: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Basis functions (value, d/dx, d/dy) of the spline at ``at``; each ``(len(at), len(points) + 3)``."""
     one, zero = np.ones((len(at), 1)), np.zeros((len(at), 1))
@@ -209,10 +214,9 @@ def spline_basis(at: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.nda
     square = np.einsum("ijk,ijk->ij", apart, apart)
     # d/dx of r^2 log r^2 / 2 is x (log r^2 + 1); at r = 0 both are 0.
     common = np.where(square > 0, np.log(np.maximum(square, 1e-12)) + 1.0, 0.0)
-    value = np.hstack([_kernel(at, points), one, at])
     slope_x = np.hstack([apart[:, :, 0] * common, zero, one, zero])
     slope_y = np.hstack([apart[:, :, 1] * common, zero, zero, one])
-    return value, slope_x, slope_y
+    return spline_values(at, points), slope_x, slope_y
 
 
 def _kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -12,6 +12,10 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from engine.types import MienError
 
+MEAN = (0.485, 0.456, 0.406)
+STD = (0.229, 0.224, 0.225)
+"""Of ImageNet's pictures, red, green and blue in 0..1: what its networks expect to see taken out."""
+
 
 def efficientnet_lite0() -> Any:
     """The published network, in eval mode, its batch norms folded into the convolutions before them.

@@ -87,8 +87,9 @@ class LandmarkNetwork(_Network):
     """
 
     def __init__(self, data: bytes, threads: int, precision: str = "f32") -> None:
-        parts = [(self._model(data), precision)]
-        if precision != "f32":
+        if precision == "f32":
+            parts = [(self._model(data), precision)]
+        else:
             # Two readings: a graph that is cut is of no use any more.
             large, small = _cut(self._model(data), self._model(data))
             parts = [(large, precision), (small, "f32")]

@@ -22,8 +22,7 @@ from train.data.choice import openness
 from train.data.clips import Clip, iterate_pictures, read_pictures
 from train.data.dataset import PackedClip
 from train.data.tracking import track_clip
-from train.metrics.fidelity import motion_of
-from train.metrics.find import LOOK, Span, head_shift, is_subtle
+from train.metrics.find import LOOK, Peak, Span, is_subtle, peak_of, shift_at
 
 KINDS = ("subtle", "lively")
 READ = 200
@@ -158,12 +157,8 @@ def _first(clip: Clip) -> list[Image]:
 
 
 def _measured(name: str, kind: str, frames: list[Image], landmarker: Landmarker, step: int) -> Passage | None:
-    faces = landmarker.detect(frames[0])
-    if not faces or len(frames) < 3:
-        return None
-    strength = motion_of(frames[::step], faces[0]).strength()
-    peak = int(strength.argmax())
-    return Passage(name, kind, frames, faces[0], float(strength[peak]), peak * step)
+    peak = peak_of(frames, step, landmarker) if len(frames) >= 3 else None
+    return None if peak is None else Passage(name, kind, frames, peak.face, peak.strength, peak.index)
 
 
 def _chosen(windows: list[Passage], landmarker: Landmarker) -> list[Passage]:
@@ -181,9 +176,8 @@ def _chosen(windows: list[Passage], landmarker: Landmarker) -> list[Passage]:
 
 
 def _span(passage: Passage, landmarker: Landmarker) -> Span:
-    faces = landmarker.detect(passage.frames[passage.peak])
-    shift = head_shift(passage.face, faces[0] if faces else None)
-    return Span(0, len(passage.frames), passage.strength, shift)
+    peak = Peak(passage.face, passage.strength, passage.peak)
+    return Span(0, len(passage.frames), passage.strength, shift_at(passage.frames, peak, landmarker))
 
 
 def coded_frames(clip: Clip, count: int) -> range | None:

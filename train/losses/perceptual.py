@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from engine.types import MienError
-from train.imagenet import efficientnet_lite0
+from train.imagenet import MEAN, STD, efficientnet_lite0
 
 
 class Perceptual(nn.Module, ABC):
@@ -23,8 +23,8 @@ class Perceptual(nn.Module, ABC):
 
     def __init__(self) -> None:
         super().__init__()
-        self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406]).reshape(1, 3, 1, 1))
-        self.register_buffer("std", torch.tensor([0.229, 0.224, 0.225]).reshape(1, 3, 1, 1))
+        self.register_buffer("mean", torch.tensor(MEAN).reshape(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor(STD).reshape(1, 3, 1, 1))
 
     @abstractmethod
     def features(self, image: Tensor) -> list[Tensor]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import log
 
@@ -46,6 +46,37 @@ class Span:
 def is_subtle(strength: float) -> bool:
     """Whether a passage of this strength counts as subtle."""
     return SUBTLE[0] <= strength <= SUBTLE[1]
+
+
+@dataclass(frozen=True)
+class Peak:
+    """Where a passage's face moves most.
+
+    Attributes:
+        face: in the first frame.
+        strength: see :class:`Span`.
+        index: of the frame.
+    """
+
+    face: Face
+    strength: float
+    index: int
+
+
+def peak_of(images: Sequence[Image], step: int, landmarker: Landmarker) -> Peak | None:
+    """The peak among every ``step``-th picture; None where the first shows no face."""
+    faces = landmarker.detect(images[0])
+    if not faces:
+        return None
+    strength = motion_of(images[::step], faces[0]).strength()
+    peak = int(strength.argmax())
+    return Peak(faces[0], float(strength[peak]), peak * step)
+
+
+def shift_at(images: Sequence[Image], peak: Peak, landmarker: Landmarker) -> float:
+    """How far the face has moved at the peak, in face widths; 1 where it is not found."""
+    faces = landmarker.detect(images[peak.index])
+    return head_shift(peak.face, faces[0] if faces else None)
 
 
 def head_shift(before: Face, after: Face | None) -> float:
@@ -91,12 +122,7 @@ def _fits(span: Span) -> bool:
 
 
 def _span(images: list[Image], first: int, step: int, landmarker: Landmarker) -> Span | None:
-    faces = landmarker.detect(images[0])
-    if not faces:
+    peak = peak_of(images, step, landmarker)
+    if peak is None:
         return None
-    looked = images[::step]
-    strength = motion_of(looked, faces[0]).strength()
-    peak = int(strength.argmax())
-    there = landmarker.detect(looked[peak])
-    shift = head_shift(faces[0], there[0] if there else None)
-    return Span(first, first + len(images), float(strength[peak]), shift)
+    return Span(first, first + len(images), peak.strength, shift_at(images, peak, landmarker))

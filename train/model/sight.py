@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from train.imagenet import MEAN, STD
 from train.model.config import LiveConfig
 from train.model.layers import Conv, ConvReLU, Residual, double, zero_conv
 
@@ -38,16 +39,12 @@ BLOCKS = (
 TAPS = (2, 4, 10)
 """Blocks whose results are handed on: 64, 32 and 16 pixels of 256."""
 
-MEAN = (0.485, 0.456, 0.406)
-STD = (0.229, 0.224, 0.225)
-
 
 class SameConv(nn.Conv2d):
     """A convolution padded as TensorFlow pads: to ``ceil(size / stride)``, the odd pixel at the end."""
 
     def forward(self, x: Tensor) -> Tensor:
-        kernel, stride = self.kernel_size[0], self.stride[0]
-        spare = kernel - stride if stride > 1 else kernel - 1  # sizes here are multiples of the stride
+        spare = self.kernel_size[0] - self.stride[0]  # sizes here are multiples of the stride
         first = spare // 2
         return super().forward(F.pad(x, (first, spare - first, first, spare - first)))
 
