@@ -1,95 +1,23 @@
-"""Mien's front door: ``python run_live.py`` or, installed, ``mien``.
-
-Arguments in, a session of source, engine and sinks out.  Everything that can be the user's to mend
-ends in one line on the error stream and exit status 2.
-"""
+"""Front door of a checkout: ``python run_live.py`` is the command ``mien``."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from cli.arguments import Options
+NOT_INSTALLED = "mien: Mien is not installed for this Python. Run: {python} -m pip install -e ."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run Mien; the exit status (0 done, 2 one line said why not, 130 stopped before there was anything)."""
-    missing = _missing_library()
-    if missing:
-        print(f"mien: {missing}", file=sys.stderr)
+    """Run Mien; see :func:`mien.cli.main.main`."""
+    try:
+        from mien.cli.main import main as run
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] != "mien":
+            raise
+        print(NOT_INSTALLED.format(python=sys.executable), file=sys.stderr)
         return 2
-    from engine.refusal import status_of
-
-    return status_of(lambda: _run(arguments))
-
-
-def _run(arguments: Sequence[str] | None) -> None:
-    from rich.console import Console
-
-    from cli.arguments import parse
-
-    options = parse(arguments)
-    console = Console()
-    if options.doctor:
-        from cli.doctor import run_doctor
-
-        run_doctor(options, console)
-    elif options.list_cameras:
-        from cli.doctor import list_cameras
-
-        list_cameras(console)
-    else:
-        _animate(options, console)
-
-
-def _animate(options: Options, console: Console) -> None:
-    from cli.checks import Kind, check
-
-    kind = check(options)
-    if options.web.wanted:
-        _serve(options, console)
-        return
-    if kind is Kind.LIVE:
-        from cli.live_run import run_live
-
-        run_live(options, console)
-        return
-    from cli.file_run import run_clip, run_demo, run_motion
-
-    run = run_demo if options.demo else run_motion if kind is Kind.MOTION else run_clip
-    run(options, console)
-
-
-def _serve(options: Options, console: Console) -> None:
-    from engine.types import MienError
-
-    try:
-        import aiohttp  # noqa: F401
-        import aiortc  # noqa: F401
-    except ImportError as error:
-        raise MienError('--webrtc needs: python -m pip install "mien[webrtc]"') from error
-    from cli.web_run import run_web
-
-    run_web(options, console)
-
-
-def _missing_library() -> str | None:
-    """Why OpenCV cannot be imported, if so: its wheel needs system libraries that bare containers lack."""
-    try:
-        import cv2  # noqa: F401
-    except ImportError as error:
-        library = str(error).partition(":")[0]
-        if "libGL" in library or "libgthread" in library or "libglib" in library:
-            return (
-                f"OpenCV needs the system library {library}. On Debian or Ubuntu: "
-                "apt-get install -y libgl1 libglib2.0-0"
-            )
-        return f"OpenCV cannot be imported ({error}). Install Mien again: python -m pip install -e ."
-    return None
+    return run(arguments)
 
 
 if __name__ == "__main__":

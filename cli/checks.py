@@ -5,12 +5,12 @@ from __future__ import annotations
 from enum import Enum
 from pathlib import Path
 
-from cli.arguments import Options
-from cli.models import BUILT_IN, WARP, check_model
-from cli.parts import MOTION_SUFFIX, make_gains
-from engine.types import MienError
-from streams.sink import check_writable_parent, same_file
-from streams.source import is_camera, is_network_address
+from mien.cli.build import MOTION_SUFFIX, make_gains
+from mien.cli.model_choice import BUILT_IN, WARP, check_model
+from mien.cli.options.arguments import Options
+from mien.engine.types import MienError
+from mien.streams.factory import is_camera, is_network_address
+from mien.streams.sink import check_writable_parent, same_file
 
 
 class Kind(Enum):

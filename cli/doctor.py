@@ -13,15 +13,16 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cli.arguments import Options
-from cli.parts import DEMO_MOTION, load_avatar, make_renderer, make_runtime, portrait_landmarker
-from engine.motion_file import load_recording
-from engine.openvino_core import core
-from engine.runtime import describe_runtime
-from engine.runtime.selection import describe_card, describe_engines
-from engine.types import MienError
-from streams.camera_list import CameraInfo
-from streams.provenance import describe
+from mien.cli.build import load_avatar, make_renderer, make_runtime, portrait_landmarker
+from mien.cli.options.arguments import Options
+from mien.engine.motion.recording import load_recording
+from mien.engine.runtime import describe_runtime
+from mien.engine.runtime.selection import describe_card, describe_engines
+from mien.engine.types import MienError
+from mien.engine.utils.assets import DEMO_MOTION
+from mien.engine.utils.openvino_core import core
+from mien.streams.camera.listing import CameraInfo
+from mien.streams.provenance.credentials import describe
 
 PACKAGES = ("mien", "numpy", "openvino", "av", "pillow")
 OPENCVS = tuple(
@@ -51,7 +52,7 @@ def run_doctor(options: Options, console: Console) -> None:
 
 def list_cameras(console: Console) -> None:
     """Print the cameras, one line each."""
-    from streams.camera_list import list_cameras as found
+    from mien.streams.camera.listing import list_cameras as found
 
     cameras = found()
     if not cameras:
@@ -92,7 +93,7 @@ def _processor() -> str:
 
 
 def _display() -> str:
-    from streams.preview import check_display
+    from mien.streams.preview import check_display
 
     try:
         check_display()
@@ -102,7 +103,7 @@ def _display() -> str:
 
 
 def _cameras() -> Iterator[tuple[str, str]]:
-    from streams.camera_list import list_cameras as found
+    from mien.streams.camera.listing import list_cameras as found
 
     cameras = found()
     if not cameras:
@@ -112,7 +113,7 @@ def _cameras() -> Iterator[tuple[str, str]]:
 
 
 def _measured(camera: CameraInfo) -> str:
-    from streams.camera import measure_camera
+    from mien.streams.camera.source import measure_camera
 
     try:
         rate = measure_camera(camera.index)
@@ -127,7 +128,7 @@ def _camera_line(camera: CameraInfo) -> str:
 
 
 def _virtual_camera() -> str:
-    from streams.virtual_camera import virtual_camera_status
+    from mien.streams.virtual_camera import virtual_camera_status
 
     return virtual_camera_status()[1]
 

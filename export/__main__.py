@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from engine.refusal import Extra, status_of
-from export.arguments import parse
+from mien.engine.utils.exit_status import Extra, status_of
+from mien.export.arguments import parse
 
 NEEDED = Extra("export", "train", ("torch", "onnx", "onnxscript", "safetensors"))
 
@@ -18,7 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _export(arguments: Sequence[str] | None) -> None:
     options = parse(arguments)
-    from export.targets import convert, exported_parts, write
+    from mien.export.targets import convert, exported_parts, write
 
     files = convert(exported_parts(options.weights), options)
     for path in write(files, options.output):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from engine.types import MienError
+from mien.engine.types import MienError
 
 Target = Literal["onnx", "openvino", "tensorrt", "tensorrt-rtx"]
 TARGETS: tuple[Target, ...] = ("onnx", "openvino", "tensorrt", "tensorrt-rtx")
@@ -34,7 +34,7 @@ class Options:
         weights: trained weights; None for the untrained ``live`` model.
         target: what the files are for.
         precision: of the convolutions; None for the target's usual one (FP16 for TensorRT, else FP32).
-        size: side of the finished picture; see :mod:`export.targets`.
+        size: side of the finished picture; see :mod:`mien.export.targets`.
         batch: the largest batch that the network takes.
     """
 

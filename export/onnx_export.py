@@ -18,8 +18,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from train.model import MODEL_NAME, MODEL_VERSION, LiveConfig, LiveModel
-from train.model.layers import fold
+from mien.train.model import MODEL_NAME, MODEL_VERSION, LiveConfig, LiveModel
+from mien.train.model.layers import fold
 
 OPSET = 18
 SEED = 20211020  # the paper's day at MM '21; any number: the untrained asset must be reproducible

@@ -27,11 +27,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from engine.openvino_core import compile_for_cpu, core
-from engine.paper.openvino_paper import PARTS, part_file
-from engine.types import MienError
-from export.onnx_export import strip, to_onnx, weights_sha256
-from train.model.paper import PAPER_NAME, PAPER_VERSION, PaperModel
+from mien.engine.paper.openvino_paper import PARTS, part_file
+from mien.engine.types import MienError
+from mien.engine.utils.openvino_core import compile_for_cpu, core
+from mien.export.onnx_export import strip, to_onnx, weights_sha256
+from mien.train.model.paper import PAPER_NAME, PAPER_VERSION, PaperModel
 
 TOLERANCE = {"key_points": 1e-4, "jacobians": 1e-3, "features": 1e-3, "warped": 1e-3, "picture": 1e-3}
 """Largest absolute difference from torch that passes, FP32 against FP32, per output."""
@@ -139,7 +139,7 @@ def parts(model: PaperModel) -> dict[str, Part]:
 
 
 def build(model: PaperModel) -> dict[str, bytes]:
-    """The contents of the ONNX files by part name (:data:`engine.paper.openvino_paper.PARTS`)."""
+    """The contents of the ONNX files by part name (:data:`mien.engine.paper.openvino_paper.PARTS`)."""
     model = model.cpu().float().eval()
     metadata = {
         "name": PAPER_NAME,

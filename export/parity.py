@@ -4,14 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 
-from engine.openvino_core import compile_for_cpu, core
-from engine.types import Floats, MienError
-from export.onnx_export import RENDERER_INPUTS, RENDERER_OUTPUTS, RendererGraph, example_inputs
-from train.model import LiveModel
+from mien.engine.runtime.torch_runtime import TorchRuntime
+from mien.engine.types import Floats, MienError
+from mien.engine.utils.openvino_core import compile_for_cpu, core
+from mien.export.onnx_export import (
+    RENDERER_INPUTS,
+    RENDERER_OUTPUTS,
+    RendererGraph,
+    deployable,
+    example_inputs,
+    untrained_model,
+)
+from mien.train.model import LiveModel
+from mien.train.model.weights import load_live
 
 #: Largest absolute difference that passes, FP32 against FP32, per output.
 TOLERANCE = {"features": 1e-3, "flow": 2e-5, "occlusion": 1e-4, "paint": 1e-3}
@@ -39,7 +49,7 @@ def _infer(content: bytes, inputs: Mapping[str, Floats]) -> dict[str, Floats]:
 
 
 def measure(model: LiveModel, encoder: bytes, renderer: bytes) -> Parity:
-    """Compare the two files with the :func:`~export.onnx_export.deployable` model they were made from."""
+    """Compare the two files with the :func:`~mien.export.onnx_export.deployable` model they were made from."""
     args = example_inputs(model.config)
     with torch.no_grad():
         features = model.encode(args[0])
@@ -48,3 +58,8 @@ def measure(model: LiveModel, encoder: bytes, renderer: bytes) -> Parity:
     found |= _infer(renderer, {k: v.numpy() for k, v in zip(RENDERER_INPUTS, args, strict=True)})
     expected = {"features": features, **dict(zip(RENDERER_OUTPUTS, outputs, strict=True))}
     return Parity({k: float(np.abs(found[k] - v.numpy()).max()) for k, v in expected.items()})
+
+
+def reference_runtime(weights: Path | None = None) -> TorchRuntime:
+    """A :class:`TorchRuntime` that computes what the export of ``weights`` (None: untrained) computes."""
+    return TorchRuntime(deployable(untrained_model() if weights is None else load_live(weights)))

@@ -1,6 +1,6 @@
 """Exported ONNX parts become files for a runtime.
 
-``onnx`` at FP32 and batch 1 is the export itself; everything else is made from it by :mod:`engine.graphs`, so
+``onnx`` at FP32 and batch 1 is the export itself; everything else is made from it by :mod:`mien.engine.runtime.graphs`, so
 all targets hold the same weights.
 
 ``--size``: the ``live`` network works at 256 x 256 whatever the picture's size, and detail comes from the
@@ -17,8 +17,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from engine.types import MienError
-from export.arguments import Options
+from mien.engine.types import MienError
+from mien.export.arguments import Options
 
 #: Parts that run once per portrait: at batch 1, whatever ``--batch`` says.
 ONCE = ("live-encoder", "paper-encoder")
@@ -30,18 +30,18 @@ def exported_parts(weights: Path | None) -> dict[str, bytes]:
     Raises:
         MienError: the weights cannot be read, or a part does not compute what torch computes.
     """
-    from train.model.paper import PAPER_NAME
+    from mien.train.model.paper import PAPER_NAME
 
     if weights is not None and _model_name(weights) == PAPER_NAME:
-        from export import paper_onnx
-        from train.model.paper.weights import load_paper
+        from mien.export import paper_onnx
+        from mien.train.model.paper.weights import load_paper
 
         paper = load_paper(weights)
         built = paper_onnx.build(paper)
         paper_onnx.check(paper_onnx.measure(paper, built))
         return {f"paper-{name}": content for name, content in built.items()}
-    from export import onnx_export, parity
-    from train.model.weights import load_live
+    from mien.export import onnx_export, parity
+    from mien.train.model.weights import load_live
 
     source = onnx_export.untrained_model() if weights is None else load_live(weights)
     model = onnx_export.deployable(source)
@@ -84,7 +84,7 @@ def convert(parts: Mapping[str, bytes], options: Options) -> dict[str, bytes]:
 
 
 def _part(name: str, content: bytes, options: Options) -> Any:
-    from engine.runtime.tensorrt.parts import network_part
+    from mien.engine.runtime.tensorrt.parts import network_part
 
     batch = 1 if name in ONCE else options.batch
     pixels = name == "live-encoder" and options.target.startswith("tensorrt")
@@ -93,7 +93,7 @@ def _part(name: str, content: bytes, options: Options) -> Any:
 
 def _openvino(name: str, content: bytes) -> dict[str, bytes]:
     """OpenVINO's own two files; it casts FP16 up where the CPU has none, so this halves the file only."""
-    from engine.openvino_core import core, load_openvino
+    from mien.engine.utils.openvino_core import core, load_openvino
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"{name}.xml"
@@ -102,8 +102,8 @@ def _openvino(name: str, content: bytes) -> dict[str, bytes]:
 
 
 def _engines(parts: Mapping[str, bytes], options: Options, paper: bool) -> dict[str, bytes]:
-    from engine.runtime.tensorrt.backend import EngineError, find_backend
-    from engine.runtime.tensorrt.parts import USUAL_SIDE, picture_part
+    from mien.engine.runtime.tensorrt.backend import EngineError, find_backend
+    from mien.engine.runtime.tensorrt.parts import USUAL_SIDE, picture_part
 
     wanted = [_part(name, content, options) for name, content in parts.items()]
     if not paper:
@@ -114,7 +114,7 @@ def _engines(parts: Mapping[str, bytes], options: Options, paper: bool) -> dict[
     except EngineError:
         if options.target == "tensorrt-rtx":
             raise
-        from export.torch_tensorrt_road import build
+        from mien.export.torch_tensorrt_target import build
 
         return {f"{part.name}.{ending}": build(part) for part in wanted}
     return {f"{part.name}.{ending}": backend.build(part.onnx, part.profile) for part in wanted}

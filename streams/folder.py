@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
-from engine.types import Frame, Image, MienError
-from streams.portrait import list_images, load_image
-from streams.sink import Sink, check_writable_parent, write_failure
-from streams.source import Source, SourceInfo
+from mien.engine.types import Frame, Image, MienError
+from mien.streams.images import list_images, load_image
+from mien.streams.sink import Sink, check_writable_parent, write_failure
+from mien.streams.source import Source, SourceInfo
 
 
 class FrameFolderSource(Source):

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
-from engine.types import MienError
+from mien.engine.types import MienError
 
 
 def load_cv2() -> Any:

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from engine.types import Image, MienError
-from streams.opencv import load_cv2, windows_would_hang
-from streams.sink import Sink
+from mien.engine.types import Image, MienError
+from mien.streams.opencv import load_cv2, windows_would_hang
+from mien.streams.sink import Sink
 
 HELP_KEY = ord("?")
 HEADLESS_REMEDY = (

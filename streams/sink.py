@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 
-from engine.types import Image, MienError
-from streams.encodings import QUALITY
+from mien.engine.types import Image, MienError
 
 
 class Sink(ABC):
@@ -57,49 +55,6 @@ def same_file(first: str | Path, second: str | Path) -> bool:
         return Path(first).samefile(second)
     except OSError:
         return Path(first).resolve() == Path(second).resolve()
-
-
-def names_folder(path: str | Path) -> bool:
-    """Whether an output path means a folder of pictures: it ends in a slash or has no extension."""
-    text = str(path)
-    separators = tuple(s for s in (os.sep, os.altsep) if s)
-    return text.endswith(separators) or Path(text).is_dir() or Path(text).suffix == ""
-
-
-def open_sink(
-    path: str | Path,
-    *,
-    width: int,
-    height: int,
-    fps: Fraction | float,
-    audio_from: Path | None = None,
-    lossless: bool = False,
-    quality: int = QUALITY,
-    credentials: bool = False,
-) -> Sink:
-    """A :class:`~streams.video_file.VideoFileSink`, or a folder sink where ``path`` names a folder.
-
-    ``credentials`` are for video files; the pictures of a folder are not signed one by one.
-
-    Raises:
-        MienError: when nothing can be written there, or it would overwrite ``audio_from``.
-    """
-    if names_folder(path):
-        from streams.folder import FrameFolderSink
-
-        return FrameFolderSink(Path(path))
-    from streams.video_file import VideoFileSink
-
-    return VideoFileSink(
-        Path(path),
-        width=width,
-        height=height,
-        fps=fps,
-        audio_from=audio_from,
-        lossless=lossless,
-        quality=quality,
-        credentials=credentials,
-    )
 
 
 def check_writable_parent(path: Path) -> None:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
 from types import TracebackType
 
-from engine.types import Frame, MienError
-
-NETWORK_SCHEMES = ("rtsp", "rtsps", "rtmp", "rtmps", "http", "https", "udp", "tcp", "srt", "rtp")
+from mien.engine.types import Frame
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +50,7 @@ class Source(ABC):
 
     @abstractmethod
     def __iter__(self) -> Iterator[Frame]:
-        """Yield every :class:`~engine.types.Frame`: ``(H, W, 3) uint8`` RGB, times in seconds, increasing.
+        """Yield every :class:`~mien.engine.types.Frame`: ``(H, W, 3) uint8`` RGB, times in seconds, increasing.
 
         Raises:
             MienError: when the source fails in a way that ends it.
@@ -71,51 +67,3 @@ class Source(ABC):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def is_network_address(spec: str) -> bool:
-    """Whether ``spec`` names a network stream (``rtsp://...``) rather than a file or camera."""
-    scheme, separator, _ = spec.partition("://")
-    return bool(separator) and scheme.lower() in NETWORK_SCHEMES
-
-
-def is_camera(spec: str) -> bool:
-    """Whether ``spec`` is a camera number (``"0"``) or a Linux video device (``"/dev/video2"``)."""
-    return re.fullmatch(r"\d{1,3}|/dev/(video\d+|v4l/.+)", spec) is not None
-
-
-def open_source(
-    spec: str, *, width: int | None = None, height: int | None = None, fps: float | None = None
-) -> Source:
-    """Open what ``spec`` names.
-
-    ``"0"`` or ``"/dev/video2"`` is a camera, ``"rtsp://..."`` and its like a network stream, a folder a
-    sequence of pictures, anything else a video file.
-
-    Args:
-        spec: the user's words.
-        width, height: wished size in pixels; cameras only.
-        fps: wished rate of a camera; the rate at which a folder's pictures were taken.
-
-    Raises:
-        MienError: one line saying why it cannot be opened and what to do.
-    """
-    if not spec:
-        raise MienError("The source is empty. Name a camera number, a video file, a folder or an address.")
-    if is_camera(spec):
-        from streams.camera import CameraSource
-
-        return CameraSource(int(spec) if spec.isdigit() else spec, width=width, height=height, fps=fps)
-    if is_network_address(spec):
-        from streams.network import NetworkSource
-
-        return NetworkSource(spec)
-    if Path(spec).is_dir():
-        from streams.folder import FrameFolderSource
-
-        return FrameFolderSource(Path(spec), fps=fps or 25)
-    from streams.animation import AnimationSource, is_animated_webp
-    from streams.video_file import VideoFileSource
-
-    path = Path(spec)
-    return AnimationSource(path) if is_animated_webp(path) else VideoFileSource(path)

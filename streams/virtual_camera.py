@@ -12,9 +12,9 @@ from typing import Any
 import cv2
 import numpy as np
 
-from engine.types import Image, MienError
-from streams.fitting import fit_into
-from streams.sink import Sink
+from mien.engine.types import Image, MienError
+from mien.streams.images import fit_into
+from mien.streams.sink import Sink
 
 RETRY_S = 2.0
 """Seconds between attempts to open a virtual camera that was taken away."""

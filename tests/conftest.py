@@ -12,12 +12,12 @@ import cv2
 import numpy as np
 import pytest
 
-from engine.avatar import Avatar
-from engine.landmarks import Landmarker, make_landmarker
-from engine.landmarks.bundle import BUNDLE_PATH
-from engine.landmarks.openvino_landmarker import OpenVinoLandmarker
-from engine.runtime import Network, Runtime, default_runtime
-from engine.types import Image
+from mien.engine.avatar import Avatar
+from mien.engine.landmarks import Landmarker, make_landmarker
+from mien.engine.landmarks.bundle import BUNDLE_PATH
+from mien.engine.landmarks.openvino_landmarker import OpenVinoLandmarker
+from mien.engine.runtime import Network, Runtime, default_runtime
+from mien.engine.types import Image
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 """Real clips and stills beside the checkout; tests that want more faces use them where they are."""
@@ -31,7 +31,7 @@ def pytest_configure() -> None:
 
 def read_clip(path: Path, limit: int = 10_000) -> list[Image]:
     """The clip's frames, RGB."""
-    from streams.source import open_source
+    from mien.streams.factory import open_source
 
     frames: list[Image] = []
     with open_source(str(path)) as source:
@@ -140,8 +140,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Path]:
     """A ``LiveModel`` whose every part does something, and the folder with its export."""
     import torch
 
-    from export import onnx_export
-    from train.model import LiveModel
+    from mien.export import onnx_export
+    from mien.train.model import LiveModel
 
     torch.manual_seed(7)
     model = LiveModel().eval()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from engine.types import Face, Floats, Image
+from mien.engine.types import Face, Floats, Image
 
 Field = Callable[[Floats], Floats]
 """Positions ``(N, 2)`` to displacements ``(N, 2)``."""
@@ -95,7 +95,7 @@ def turned(face: Face, pitch: float, yaw: float) -> Field:
     """
     from scipy.interpolate import RBFInterpolator
 
-    from engine.head import turn_matrix
+    from mien.engine.face.head_pose import turn_matrix
 
     mesh = face.landmarks[:468].astype(np.float64)
     centre = mesh.mean(axis=0)

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from engine.types import Floats, Image
-from train.config import FitConfig
-from train.fit import Fit, Place
+from mien.engine.types import Floats, Image
+from mien.train.config import FitConfig
+from mien.train.fit import Fit, Place
 
 QUIET = Console(quiet=True)
 

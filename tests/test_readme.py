@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from engine.types import Image
+from mien.engine.types import Image
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
@@ -49,7 +49,7 @@ def test_the_python_of_the_readme_runs(
 
 
 def test_every_mien_command_of_the_readme_is_understood() -> None:
-    from cli.arguments import parse
+    from mien.cli.options.arguments import parse
 
     found = [words for words in commands() if words[0] == "mien" or "run_live.py" in words]
     assert len(found) >= 5
@@ -59,7 +59,13 @@ def test_every_mien_command_of_the_readme_is_understood() -> None:
 
 def test_every_module_that_the_readme_runs_explains_itself() -> None:
     modules = {words[2] for words in commands() if words[:2] == ["python", "-m"]} - {"pip", "pytest"}
-    assert modules >= {"engine.generate", "engine.compose", "train.metrics", "train", "export"}
+    assert modules >= {
+        "mien.engine.generate",
+        "mien.engine.compose.__main__",
+        "mien.train.metrics",
+        "train",
+        "export",
+    }
     for module in sorted(modules):
         found = subprocess.run(
             [sys.executable, "-m", module, "--help"], capture_output=True, text=True, cwd=ROOT, check=False
@@ -69,10 +75,12 @@ def test_every_module_that_the_readme_runs_explains_itself() -> None:
 
 
 def test_the_composed_stimulus_of_the_readme_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from engine.compose import main
-    from engine.motion_file import load_recording
+    from mien.engine.compose.__main__ import main
+    from mien.engine.motion.recording import load_recording
 
-    (words,) = [words for words in commands() if "engine.compose" in words and "--neutral" in words]
+    (words,) = [
+        words for words in commands() if "mien.engine.compose.__main__" in words and "--neutral" in words
+    ]
     monkeypatch.chdir(tmp_path)
     assert main(words[3:]) == 0
     assert len(load_recording(tmp_path / "smirk.npz")) == 200

@@ -8,8 +8,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from engine.refusal import Extra, status_of
-from engine.types import MienError
+from mien.engine.types import MienError
+from mien.engine.utils.exit_status import Extra, status_of
 
 NEEDED = Extra("training", "train", ("torch", "lightning_fabric", "safetensors", "tensorboard", "openpyxl"))
 
@@ -53,8 +53,8 @@ def _add_prepare(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def _prepare(options: argparse.Namespace) -> int:
     from rich.console import Console
 
-    from train.data.packing import PackConfig
-    from train.data.prepare import prepare
+    from mien.train.data.packing import PackConfig
+    from mien.train.data.prepare import prepare
 
     config = PackConfig(sources=options.sources, drivings=options.drivings)
     console = Console(stderr=True)
@@ -88,8 +88,8 @@ def _add_fit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 def _fit(options: argparse.Namespace) -> int:
     from rich.console import Console
 
-    from train.config import load_config
-    from train.fit import Fit
+    from mien.train.config import load_config
+    from mien.train.fit import Fit
 
     changes = options.changes
     if options.leave_out is not None:
@@ -119,7 +119,7 @@ def _add_evaluate(commands: argparse._SubParsersAction[argparse.ArgumentParser])
 def _evaluate(options: argparse.Namespace) -> int:
     from rich.console import Console
 
-    from train.evaluation.command import QUICK, Extent, evaluate
+    from mien.train.evaluation.command import QUICK, Extent, evaluate
 
     output = options.output or options.weights.parent / "evaluation"
     usual = QUICK if options.quick else Extent()
@@ -153,7 +153,7 @@ def _add_card(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 
 
 def _card(options: argparse.Namespace) -> int:
-    from train.card import card
+    from mien.train.model_card import card
 
     sys.stdout.write(card(options.weights, options.data, options.evaluation, options.hardware))
     return 0
@@ -172,7 +172,7 @@ def _add_import(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 
 def _import(options: argparse.Namespace) -> int:
-    from train.importing import import_weights
+    from mien.train.importing import import_weights
 
     model = import_weights(options.checkpoint, options.output, options.align_corners)
     count = sum(weight.numel() for weight in model.parameters()) / 1e6

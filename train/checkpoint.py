@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from engine.types import MienError
+from mien.engine.types import MienError
 
 STATE = "state.pt"
 

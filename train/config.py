@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from engine.types import MienError
-from train.data.augment import AugmentConfig
-from train.model.config import LiveConfig
-from train.model.paper.config import PaperConfig
-from train.model.paper.discriminator import DiscriminatorConfig
+from mien.engine.types import MienError
+from mien.train.data.augment import AugmentConfig
+from mien.train.model.config import LiveConfig
+from mien.train.model.paper.config import PaperConfig
+from mien.train.model.paper.discriminator import DiscriminatorConfig
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -14,14 +14,14 @@ from lightning_fabric import Fabric
 from rich.console import Console
 from torch import nn
 
-from engine.types import MienError
-from train.checkpoint import load_state, save_state, save_weights
-from train.config import FitConfig, StageConfig
-from train.ema import Average
-from train.monitor import Monitor
-from train.stopping import asked_to_stop
-from train.tasks import make_task
-from train.tasks.base import Losses, Update
+from mien.engine.types import MienError
+from mien.train.checkpoint import load_state, save_state, save_weights
+from mien.train.config import FitConfig, StageConfig
+from mien.train.ema import Average
+from mien.train.monitor import Monitor
+from mien.train.stopping import asked_to_stop
+from mien.train.tasks import make_task
+from mien.train.tasks.base import Losses, Update
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from engine.types import MienError
-from train.checkpoint import save_weights
-from train.model.paper.model import PaperModel
-from train.model.paper.weights import facts_of, import_checkpoint
+from mien.engine.types import MienError
+from mien.train.checkpoint import save_weights
+from mien.train.model.paper.model import PaperModel
+from mien.train.model.paper.weights import facts_of, import_checkpoint
 
 
 def import_weights(checkpoint: Path, output: Path, align_corners: bool = False) -> PaperModel:

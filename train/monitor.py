@@ -13,9 +13,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
-from train.config import FitConfig
-from train.sheet import write_sheet
-from train.validation import Validation
+from mien.train.config import FitConfig
+from mien.train.sheet import write_sheet
+from mien.train.validation import Validation
 
 Report = Callable[[int, str, dict[str, Tensor]], None]
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from torch import Tensor
 
-from engine.types import Image
+from mien.engine.types import Image
 
 HEADER = 18
 

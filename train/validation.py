@@ -10,15 +10,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.types import Image
-from train.data.augment import Change
-from train.data.dataset import Batch, PackedClip, PackedData
-from train.losses.landmarks import LandmarkDistance
-from train.losses.motion import flow_error
-from train.losses.perceptual import Perceptual
-from train.losses.picture import CROP, part_squares, square_crop
-from train.model import LiveModel
-from train.sheet import contact_sheet, picture
+from mien.engine.types import Image
+from mien.train.data.augment import Change
+from mien.train.data.dataset import Batch, PackedClip, PackedData
+from mien.train.losses.image import CROP, part_squares, square_crop
+from mien.train.losses.landmarks import LandmarkDistance
+from mien.train.losses.motion import flow_error
+from mien.train.losses.perceptual import Perceptual
+from mien.train.model import LiveModel
+from mien.train.sheet import contact_sheet, picture
 
 TITLES = ("source", "driving", "untrained warp", "ours", "painted")
 
@@ -126,7 +126,7 @@ def validate(
 
 def prior_warp(model: LiveModel, source: Tensor, prior_flow: Tensor) -> Tensor:
     """The picture that the untrained model gives."""
-    from train.model.grid import warp
+    from mien.train.model.grid import warp
 
     return warp(source, model.enlarge(model.prior.base + prior_flow))
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
-from engine.benchmark.arguments import parse
-from engine.refusal import status_of
-from engine.types import MienError
+from mien.engine.benchmark.arguments import parse
+from mien.engine.types import MienError
+from mien.engine.utils.exit_status import status_of
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -23,14 +23,14 @@ def _run(arguments: Sequence[str] | None) -> None:
         # Apart, because only machines with an NVIDIA GPU have what it needs.
         _gpu().run(options)
     else:
-        from engine.benchmark.cpu import run
+        from mien.engine.benchmark.cpu import run
 
         run(options)
 
 
 def _gpu() -> Any:
     try:
-        return import_module("engine.benchmark.gpu")
+        return import_module("mien.engine.benchmark.gpu")
     except ModuleNotFoundError as error:
         raise MienError(
             f"The GPU benchmark needs {error.name}, which is not installed. Leave out --gpu."

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NoReturn
 
-from engine.types import MienError
+from mien.engine.types import MienError
 
 EXAMPLES = """\
 examples:

@@ -10,13 +10,13 @@ from time import perf_counter, process_time
 
 import numpy as np
 
-from engine.benchmark.measure import Spread
-from engine.benchmark.setup import Setup
-from engine.motion import Motion
-from engine.renderer import Renderer
-from engine.runtime import Runtime
-from engine.samples import Samples
-from engine.types import Frame, MienError
+from mien.engine.benchmark.setup import Setup
+from mien.engine.motion import Motion
+from mien.engine.runtime import Runtime
+from mien.engine.session.renderer import Renderer
+from mien.engine.session.throughput import Spread
+from mien.engine.types import Frame, MienError
+from mien.engine.utils.samples import Samples
 
 ROUNDS = 40
 LEAST_ROUNDS = 6
@@ -149,9 +149,9 @@ def _render(setup: Setup, step: Step) -> Arm:
 
 def _torch(setup: Setup, step: Step) -> Arm:
     torch = _import_torch("torch")
-    from engine.avatar import cut
-    from engine.runtime.base import IMAGE_SIZE
-    from engine.runtime.torch_runtime import TorchRuntime
+    from mien.engine.avatar.avatar import cut
+    from mien.engine.avatar.model_io import IMAGE_SIZE
+    from mien.engine.runtime.torch_runtime import TorchRuntime
 
     live = _import_train("torch").LiveModel
     torch.manual_seed(0)
@@ -168,7 +168,7 @@ def _paper(setup: Setup, step: Step) -> Arm:
     """The published network as its authors' animation runs it: detector and generator for every frame."""
     torch = _import_torch("paper")
     try:
-        from train.model.paper import PaperModel, relative
+        from mien.train.model.paper import PaperModel, relative
     except ImportError as error:
         raise MienError(
             "The published network is not in this installation of Mien. Leave paper out of --compare."
@@ -206,7 +206,7 @@ def _import_torch(name: str):  # type: ignore[no-untyped-def]
 
 def _import_train(name: str):  # type: ignore[no-untyped-def]
     try:
-        import train.model as model
+        import mien.train.model as model
     except ImportError as error:
         raise MienError(
             f"--compare {name} needs the extra train: python -m pip install -e '.[train]', or leave it out."

@@ -10,17 +10,17 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from engine.benchmark.arguments import Options
-from engine.benchmark.compare import Row, check_names, compare
-from engine.benchmark.measure import Figures, run_pipeline
-from engine.benchmark.plot import draw_latency
-from engine.benchmark.report import check_writable, line, machine, print_figures, write_json
-from engine.benchmark.sessions import Count, count_sessions
-from engine.benchmark.setup import Setup, set_up
-from engine.benchmark.switching import Switches, measure_switches
-from engine.runtime import Network
-from engine.speed import ENOUGH_FPS, measure_fps
-from engine.types import Floats
+from mien.engine.benchmark.arguments import Options
+from mien.engine.benchmark.compare import Row, check_names, compare
+from mien.engine.benchmark.plot import draw_latency
+from mien.engine.benchmark.report import check_writable, line, machine, print_figures, write_json
+from mien.engine.benchmark.sessions import Count, count_sessions
+from mien.engine.benchmark.setup import Setup, set_up
+from mien.engine.benchmark.switching import Switches, measure_switches
+from mien.engine.runtime import Network
+from mien.engine.session.speed import ENOUGH_FPS, measure_fps
+from mien.engine.session.throughput import Figures, run_pipeline
+from mien.engine.types import Floats
 
 PLOT = Path("mien-benchmark.png")
 NETWORKS = {

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from engine.avatar import Avatar
-from engine.landmarks import Landmarker
-from engine.motion_file import load_recording
-from engine.renderer import Renderer
-from engine.runtime import ASSETS, Runtime
-from engine.types import Frame, Image, MienError
+from mien.engine.avatar import Avatar
+from mien.engine.landmarks import Landmarker
+from mien.engine.motion.recording import load_recording
+from mien.engine.runtime import Runtime
+from mien.engine.session.renderer import Renderer
+from mien.engine.types import Image, MienError
+from mien.engine.utils.assets import DEMO_MOTION, PORTRAIT
 
-PORTRAIT = ASSETS / "portrait.jpg"
-MOTION = ASSETS / "demo-motion.npz"
 KEPT = 60
 """Pictures held in memory; played to and fro, so that nothing jumps."""
 
@@ -51,7 +48,7 @@ def driver_pictures(
     if clip is None:
         avatar = Avatar.of(read_portrait(None), landmarker, runtime)
         renderer = Renderer(avatar, runtime)
-        motions = [motion for motion in load_recording(MOTION) if motion is not None]
+        motions = [motion for motion in load_recording(DEMO_MOTION) if motion is not None]
         pictures = [renderer.render(motion).image for motion in motions[:KEPT]]
     else:
         pictures = _read(clip)
@@ -88,41 +85,3 @@ def _fit(picture: Image, size: tuple[int, int]) -> Image:
     right, bottom = width - inner[0] - left, height - inner[1] - top
     out = cv2.copyMakeBorder(small, top, bottom, left, right, cv2.BORDER_REPLICATE)
     return np.asarray(out, np.uint8)
-
-
-class Camera:
-    """Plays pictures to and fro, as a camera would: each is a new array, taken at its own moment.
-
-    Args:
-        pictures: ``(H, W, 3) uint8`` RGB.
-        fps: pace; None is as fast as they are taken.
-        seconds: for how long.
-
-    Attributes:
-        delivered: how many pictures it has given.
-    """
-
-    def __init__(self, pictures: Sequence[Image], fps: float | None, seconds: float) -> None:
-        self._pictures = [*pictures, *pictures[-2:0:-1]]
-        self._fps, self._seconds = fps, seconds
-        self._stopped = False
-        self.delivered = 0
-
-    def stop(self) -> None:
-        """End the iteration."""
-        self._stopped = True
-
-    def __iter__(self) -> Iterator[Frame]:
-        start = time.monotonic_ns()
-        while not self._stopped:
-            number = self.delivered
-            if self._fps is not None:
-                due = start + round(number * 1e9 / self._fps)
-                time.sleep(max(0.0, (due - time.monotonic_ns()) / 1e9))
-            now = time.monotonic_ns()
-            if now - start > self._seconds * 1e9:
-                return
-            picture = self._pictures[number % len(self._pictures)].copy()
-            # Media time runs at the pace asked for, so that the tracker sees the same clip at any speed.
-            yield Frame(picture, number, now, number / (self._fps or 30.0))
-            self.delivered += 1

@@ -8,8 +8,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from engine.benchmark.place import write_whole
-from engine.types import Floats, Image
+from mien.engine.types import Floats, Image
+from mien.engine.utils.files import write_whole
 
 WIDTH, HEIGHT = 1200, 640
 LEFT, RIGHT, TOP, GAP = 90, 30, 50, 70

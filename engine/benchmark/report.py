@@ -15,10 +15,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from engine.benchmark.measure import STAGES, Figures, Spread
-from engine.benchmark.place import write_whole
-from engine.openvino_core import core, load_openvino
-from engine.types import MienError
+from mien.engine.session.throughput import STAGES, Figures, Spread
+from mien.engine.types import MienError
+from mien.engine.utils.files import write_whole
+from mien.engine.utils.openvino_core import core, load_openvino
 
 NAMES = {
     "track": "track",

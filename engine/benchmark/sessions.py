@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from engine.benchmark.measure import Figures, run_pipeline
-from engine.benchmark.setup import Setup
-from engine.runtime import default_runtime
+from mien.engine.benchmark.setup import Setup
+from mien.engine.runtime import default_runtime
+from mien.engine.session.throughput import Figures, run_pipeline
 
 HOLDS = 0.97
 """Share of the camera's pace that every session must reach."""

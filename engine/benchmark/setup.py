@@ -9,16 +9,16 @@ from time import perf_counter
 
 import cv2
 
-from engine.avatar import Avatar
-from engine.benchmark.arguments import Options
-from engine.benchmark.driver import driver_pictures, read_portrait
-from engine.landmarks import make_landmarker
-from engine.renderer import Renderer
-from engine.runtime import Runtime, default_runtime
-from engine.runtime.openvino import Network, OpenVinoRuntime
-from engine.session import Session
-from engine.tracker import Tracker, TrackerSettings
-from engine.types import Image
+from mien.engine.avatar import Avatar
+from mien.engine.benchmark.arguments import Options
+from mien.engine.benchmark.driver import driver_pictures, read_portrait
+from mien.engine.landmarks import make_landmarker
+from mien.engine.runtime import Runtime, default_runtime
+from mien.engine.runtime.openvino import Network, OpenVinoRuntime
+from mien.engine.session.renderer import Renderer
+from mien.engine.session.session import Session
+from mien.engine.tracking import Tracker, TrackerSettings
+from mien.engine.types import Image
 
 
 @dataclass(frozen=True, slots=True)

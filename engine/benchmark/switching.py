@@ -9,13 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine.avatar import Avatar
-from engine.benchmark.driver import Camera
-from engine.benchmark.measure import WARM_UP_S, HandOver
-from engine.benchmark.setup import Setup
-from engine.landmarks import make_landmarker
-from engine.live import LivePipeline
-from engine.types import Floats, Image
+from mien.engine.avatar import Avatar
+from mien.engine.benchmark.setup import Setup
+from mien.engine.landmarks import make_landmarker
+from mien.engine.session.live_pipeline import LivePipeline
+from mien.engine.session.throughput import WARM_UP_S, Camera, HandOver
+from mien.engine.types import Floats, Image
 
 TIMES = 6
 AFTER_S = 0.5

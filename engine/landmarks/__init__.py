@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from engine.landmarks.base import Landmarker
-from engine.landmarks.bundle import canonical_mesh
-from engine.types import MienError
+from mien.engine.landmarks.base import Landmarker
+from mien.engine.landmarks.bundle import canonical_mesh
+from mien.engine.types import MienError
 
 if TYPE_CHECKING:
-    from engine.landmarks.mediapipe_landmarker import MediaPipeLandmarker
-    from engine.landmarks.openvino_landmarker import OpenVinoLandmarker
+    from mien.engine.landmarks.mediapipe_landmarker import MediaPipeLandmarker
+    from mien.engine.landmarks.openvino_landmarker import OpenVinoLandmarker
 
 __all__ = [
     "LANDMARKERS",
@@ -39,12 +39,12 @@ def make_landmarker(name: str = "openvino", threads: int = 1, *, live: bool = Fa
         MienError: for an unknown name, a missing package, or a missing or damaged model bundle.
     """
     if name == "openvino":
-        from engine.landmarks.openvino_landmarker import OpenVinoLandmarker
-        from engine.openvino_core import cpu_has_bf16
+        from mien.engine.landmarks.openvino_landmarker import OpenVinoLandmarker
+        from mien.engine.utils.openvino_core import cpu_has_bf16
 
         return OpenVinoLandmarker(threads, "bf16" if live and cpu_has_bf16() else "f32", live=live)
     if name == "mediapipe":
-        from engine.landmarks.mediapipe_landmarker import MediaPipeLandmarker
+        from mien.engine.landmarks.mediapipe_landmarker import MediaPipeLandmarker
 
         return MediaPipeLandmarker()
     raise MienError(f"There is no landmarker {name!r}; choose one of {', '.join(LANDMARKERS)}.")
@@ -52,11 +52,11 @@ def make_landmarker(name: str = "openvino", threads: int = 1, *, live: bool = Fa
 
 def __getattr__(name: str) -> Any:
     if name == "OpenVinoLandmarker":
-        from engine.landmarks.openvino_landmarker import OpenVinoLandmarker
+        from mien.engine.landmarks.openvino_landmarker import OpenVinoLandmarker
 
         return OpenVinoLandmarker
     if name == "MediaPipeLandmarker":
-        from engine.landmarks.mediapipe_landmarker import MediaPipeLandmarker
+        from mien.engine.landmarks.mediapipe_landmarker import MediaPipeLandmarker
 
         return MediaPipeLandmarker
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

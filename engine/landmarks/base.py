@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from engine.types import Face, Image
+from mien.engine.types import Face, Image
 
 _Self = TypeVar("_Self", bound="Landmarker")
 

@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.types import Floats, MienError
+from mien.engine.types import Floats, MienError
+from mien.engine.utils.assets import ASSETS
 
-BUNDLE_PATH = Path(__file__).resolve().parent.parent / "assets" / "face_landmarker.task"
+BUNDLE_PATH = ASSETS / "face_landmarker.task"
 
 N_MESH = 468
 """Points of the canonical mesh: the 478 landmarks without the ten iris points."""

@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.landmarks.geometry import CROP_SCALE, crop_to_image, cut
-from engine.landmarks.networks import DETECTOR_SIDE, DetectorNetwork
-from engine.types import FaceCrop, Floats, Image
+from mien.engine.landmarks.geometry import CROP_SCALE, crop_to_image, cut
+from mien.engine.landmarks.networks import DETECTOR_SIDE, DetectorNetwork
+from mien.engine.types import FaceCrop, Floats, Image
 
 MIN_SCORE = 0.5
 """Least score of a face in the whole picture (MediaPipe's)."""

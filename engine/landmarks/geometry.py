@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.types import FaceCrop, Floats, Image
+from mien.engine.types import FaceCrop, Floats, Image
 
 CROP_SCALE = 1.5
 """Side of the crop that a landmark network sees, in units of the face's bounding box."""

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from engine.landmarks.base import MAX_FACES, Landmarker, check_image
-from engine.landmarks.bundle import BUNDLE_PATH, load_bundle
-from engine.landmarks.geometry import crop_of_landmarks
-from engine.types import Face, Image, MienError
+from mien.engine.landmarks.base import MAX_FACES, Landmarker, check_image
+from mien.engine.landmarks.bundle import BUNDLE_PATH, load_bundle
+from mien.engine.landmarks.geometry import crop_of_landmarks
+from mien.engine.types import Face, Image, MienError
 
 _FRAME_MS = 33
 _log = logging.getLogger(__name__)

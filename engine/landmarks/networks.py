@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.openvino_core import compile_for_cpu, core, load_openvino
-from engine.types import Floats, Image, MienError
+from mien.engine.types import Floats, Image, MienError
+from mien.engine.utils.openvino_core import compile_for_cpu, core, load_openvino
 
 _Self = TypeVar("_Self", bound="_Network")
 

@@ -9,14 +9,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from engine.landmarks.base import MAX_FACES, Landmarker, check_image
-from engine.landmarks.bundle import BUNDLE_PATH, load_bundle
-from engine.landmarks.detector import Detector
-from engine.landmarks.geometry import crop_of_landmarks, cut, near, project
-from engine.landmarks.networks import LANDMARK_SIDE, BlendshapeNetwork, LandmarkNetwork
-from engine.landmarks.pose import PoseSolver
-from engine.landmarks.topology import BLENDSHAPE_POINTS
-from engine.types import Face, FaceCrop, Floats, Image, MienError
+from mien.engine.landmarks.base import MAX_FACES, Landmarker, check_image
+from mien.engine.landmarks.bundle import BUNDLE_PATH, load_bundle
+from mien.engine.landmarks.detector import Detector
+from mien.engine.landmarks.geometry import crop_of_landmarks, cut, near, project
+from mien.engine.landmarks.networks import LANDMARK_SIDE, BlendshapeNetwork, LandmarkNetwork
+from mien.engine.landmarks.pose import PoseSolver
+from mien.engine.landmarks.topology import BLENDSHAPE_POINTS
+from mien.engine.types import Face, FaceCrop, Floats, Image, MienError
 
 MIN_PRESENCE = 0.5
 

@@ -7,8 +7,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.landmarks.bundle import N_MESH, FaceGeometry
-from engine.types import Floats
+from mien.engine.landmarks.bundle import N_MESH, FaceGeometry
+from mien.engine.types import Floats
 
 NEAR_CM = 1.0
 VERTICAL_FOV_DEGREES = 63.0

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.landmarks.bundle import N_MESH, face_geometry
-from engine.types import N_LANDMARKS
+from mien.engine.landmarks.bundle import N_MESH, face_geometry
+from mien.engine.types import N_LANDMARKS
 
 FACE_OVAL = (
     *(10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377),
@@ -118,7 +118,7 @@ BLENDSHAPE_NAMES = (
     *("mouthSmileLeft", "mouthSmileRight", "mouthStretchLeft", "mouthStretchRight"),
     *("mouthUpperUpLeft", "mouthUpperUpRight", "noseSneerLeft", "noseSneerRight"),
 )
-"""The 52 blendshapes, in the order of :attr:`engine.types.Face.blendshapes`."""
+"""The 52 blendshapes, in the order of :attr:`mien.engine.types.Face.blendshapes`."""
 
 FLIP: NDArray[np.intp]
 """``(478,)``: the landmark on the other side of the face; ``mirrored_landmarks[FLIP]`` are in order again."""

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from engine.openvino_core import compile_for_cpu, core, cpu_has_bf16
-from engine.paper.key_motion import Keys
-from engine.paper.runtime import PaperRuntime
-from engine.runtime.base import IMAGE_SIZE, AvatarCode, source_tensor
-from engine.types import Floats, Image, MienError
+from mien.engine.avatar.model_io import IMAGE_SIZE, AvatarCode, source_tensor
+from mien.engine.motion.key_motion import Keys
+from mien.engine.paper.runtime import PaperRuntime
+from mien.engine.types import Floats, Image, MienError
+from mien.engine.utils.openvino_core import compile_for_cpu, core, cpu_has_bf16
 
 PARTS = ("detector", "encoder", "motion", "decoder")
 _MODEL, _VERSION = "mien-paper", "1"

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from engine.graphs.editing import load_proto
-from engine.paper.openvino_paper import PARTS, part_file
-from engine.runtime.tensorrt.parts import Part, Precision, network_part, read_onnx
+from mien.engine.paper.openvino_paper import PARTS, part_file
+from mien.engine.runtime.graphs.editing import load_proto
+from mien.engine.runtime.tensorrt.parts import Part, Precision, network_part, read_onnx
 
 Contents = Mapping[str, bytes]
-"""The exported files' contents by part (:data:`engine.paper.openvino_paper.PARTS`)."""
+"""The exported files' contents by part (:data:`mien.engine.paper.openvino_paper.PARTS`)."""
 
 
 def read_parts(folder: Path) -> dict[str, bytes]:

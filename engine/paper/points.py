@@ -16,7 +16,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.types import Floats
+from mien.engine.types import Floats
 
 DLIB: dict[int, tuple[int, ...]] = {
     19: (105, 66),  # right brow, its middle

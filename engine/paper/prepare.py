@@ -7,14 +7,14 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from engine.paper import gate
-from engine.paper.parts import Contents, paper_parts, renderer
-from engine.paper.runtime import PaperRuntime
-from engine.paper.tensorrt_paper import TensorRtPaper
-from engine.runtime.base import Runtime
-from engine.runtime.tensorrt.parts import Precision
-from engine.runtime.tensorrt.prepare import Workshop, closed
-from engine.types import MienError
+from mien.engine.paper import parity
+from mien.engine.paper.parts import Contents, paper_parts, renderer
+from mien.engine.paper.runtime import PaperRuntime
+from mien.engine.paper.tensorrt_paper import TensorRtPaper
+from mien.engine.runtime.base import Runtime
+from mien.engine.runtime.tensorrt.parts import Precision
+from mien.engine.runtime.tensorrt.prepare import Workshop, closed
+from mien.engine.types import MienError
 
 
 def prepare_paper(
@@ -24,7 +24,7 @@ def prepare_paper(
     workshop: Workshop,
     *,
     precision: Precision = "fp16",
-    limits: gate.PaperLimits | None = None,
+    limits: parity.PaperLimits | None = None,
 ) -> TensorRtPaper:
     """A runtime that has passed the gate.
 
@@ -40,8 +40,8 @@ def prepare_paper(
     runtime = TensorRtPaper(parts, engines, workshop.cuda, reference.points, reference.given_points)
     with ExitStack() as stack:
         stack.callback(closed, runtime)
-        portrait, moments = gate.real_moments(live)
-        report = gate.check(reference, runtime, portrait, moments, limits)
+        portrait, moments = parity.real_moments(live)
+        report = parity.check(reference, runtime, portrait, moments, limits)
         if report.failure is not None:
             onnx = renderer(contents) if report.part == "renderer" else contents[report.part]
             inputs = _inputs(report.part, reference, portrait, moments[-1])
@@ -51,7 +51,7 @@ def prepare_paper(
 
 
 def _inputs(
-    part: str, reference: PaperRuntime, portrait: gate.Moment, moment: gate.Moment
+    part: str, reference: PaperRuntime, portrait: parity.Moment, moment: parity.Moment
 ) -> dict[str, NDArray[Any]]:
     """One item's inputs of a part."""
     if part == "encoder":
@@ -73,10 +73,10 @@ def _inputs(
 
 def make_torch_paper(contents: Contents, reference: PaperRuntime, live: Runtime) -> PaperRuntime:
     """Torch on CUDA, checked; raises :class:`MienError` where that is not possible."""
-    from engine.paper.torch_cuda_paper import TorchCudaPaper
+    from mien.engine.paper.torch_cuda_paper import TorchCudaPaper
 
     runtime = TorchCudaPaper(contents, reference.points, reference.given_points)
-    report = gate.check(reference, runtime, *gate.real_moments(live))
+    report = parity.check(reference, runtime, *parity.real_moments(live))
     if report.failure is not None:
         raise MienError(f"torch on CUDA: {report.failure}")
     return runtime

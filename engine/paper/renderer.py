@@ -6,14 +6,14 @@ from time import perf_counter
 
 import numpy as np
 
-from engine.avatar import Avatar
-from engine.canvas import Canvas, make_canvas
-from engine.motion import Motion
-from engine.paper.key_motion import Keys
-from engine.paper.runtime import PaperRuntime
-from engine.paper.tracker import crop_points
-from engine.sampling import stretch
-from engine.types import Floats, Image, Rendered
+from mien.engine.avatar import Avatar
+from mien.engine.avatar.canvas import Canvas, make_canvas
+from mien.engine.motion import Motion
+from mien.engine.motion.key_motion import Keys
+from mien.engine.paper.runtime import PaperRuntime
+from mien.engine.paper.tracker import crop_points
+from mien.engine.types import Floats, Image, Rendered
+from mien.engine.utils.sampling import stretch
 
 
 class PaperRenderer:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
-from engine.paper.key_motion import Keys
-from engine.runtime.base import AvatarCode
-from engine.types import Floats, Image
+from mien.engine.avatar.model_io import AvatarCode
+from mien.engine.motion.key_motion import Keys
+from mien.engine.types import Floats, Image
 
 
 class PaperRuntime(ABC):

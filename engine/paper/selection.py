@@ -1,22 +1,22 @@
-"""Which runtime draws the ``paper`` preset: as for ``live``, see :mod:`engine.runtime.selection`."""
+"""Which runtime draws the ``paper`` preset: as for ``live``, see :mod:`mien.engine.runtime.selection`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
 
-from engine.paper.key_motion import Keys
-from engine.paper.openvino_paper import OpenVinoPaper
-from engine.paper.runtime import PaperRuntime
-from engine.runtime import default_runtime
-from engine.runtime.base import AvatarCode
-from engine.runtime.hand_over import Note, Succession
-from engine.runtime.selection import Progress, Roads, on_card
-from engine.types import Floats, Image
+from mien.engine.avatar.model_io import AvatarCode
+from mien.engine.motion.key_motion import Keys
+from mien.engine.paper.openvino_paper import OpenVinoPaper
+from mien.engine.paper.runtime import PaperRuntime
+from mien.engine.runtime import default_runtime
+from mien.engine.runtime.failover import Note, Succession
+from mien.engine.runtime.selection import Progress, Roads, on_card
+from mien.engine.types import Floats, Image
 
 
 class PaperHandOver(PaperRuntime):
-    """A :class:`~engine.runtime.hand_over.Succession` of runtimes of the ``paper`` preset."""
+    """A :class:`~mien.engine.runtime.failover.Succession` of runtimes of the ``paper`` preset."""
 
     def __init__(self, fallback: PaperRuntime, make: Callable[[], PaperRuntime], note: Note) -> None:
         self._both: Succession[PaperRuntime] = Succession(fallback, make, note)
@@ -61,7 +61,7 @@ def paper_roads(
     """
 
     def tensorrt(note: Note, progress: Progress) -> PaperRuntime:
-        from engine.paper.prepare import prepare_paper
+        from mien.engine.paper.prepare import prepare_paper
 
         return on_card(
             lambda workshop: prepare_paper(contents(), reference(), default_runtime(1, "f32"), workshop),
@@ -70,8 +70,8 @@ def paper_roads(
         )
 
     def torch() -> PaperRuntime:
-        from engine.paper.prepare import make_torch_paper
-        from engine.runtime.torch_cuda import import_torch
+        from mien.engine.paper.prepare import make_torch_paper
+        from mien.engine.runtime.torch_cuda import import_torch
 
         import_torch()  # before anything that takes time
         return make_torch_paper(contents(), reference(), default_runtime(1, "f32"))
@@ -81,7 +81,7 @@ def paper_roads(
 
 def paper_files(here: OpenVinoPaper, folder: Path) -> Roads[PaperRuntime]:
     """The roads of an exported folder that ``here`` runs."""
-    from engine.paper.parts import read_parts
+    from mien.engine.paper.parts import read_parts
 
     return paper_roads(
         here, lambda: read_parts(folder), lambda: OpenVinoPaper(folder, threads=1, precision="f32")

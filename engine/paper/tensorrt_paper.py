@@ -14,17 +14,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.graphs.pixels import PIXELS
-from engine.paper.key_motion import Keys
-from engine.paper.runtime import PaperRuntime
-from engine.runtime.base import IMAGE_SIZE, AvatarCode, check_source
-from engine.runtime.cuda import Cuda, CudaError
-from engine.runtime.residents import Residents
-from engine.runtime.tensorrt.backend import Engine
-from engine.runtime.tensorrt.call import EngineCall
-from engine.runtime.tensorrt.parts import Part
-from engine.runtime.tensorrt.residents import AvatarOnCard
-from engine.types import Floats, Image
+from mien.engine.avatar.model_io import IMAGE_SIZE, AvatarCode, check_source
+from mien.engine.motion.key_motion import Keys
+from mien.engine.paper.runtime import PaperRuntime
+from mien.engine.runtime.cuda import Cuda, CudaError
+from mien.engine.runtime.device_cache import Residents
+from mien.engine.runtime.graphs.pixels import PIXELS
+from mien.engine.runtime.tensorrt.avatar_buffers import AvatarOnCard
+from mien.engine.runtime.tensorrt.backend import Engine
+from mien.engine.runtime.tensorrt.call import EngineCall
+from mien.engine.runtime.tensorrt.parts import Part
+from mien.engine.types import Floats, Image
 
 CODE = ("source", "features")
 AVATARS = 8
@@ -32,12 +32,12 @@ AVATARS = 8
 
 
 class TensorRtPaper(PaperRuntime):
-    """Runs loaded engines; :func:`engine.paper.prepare.prepare_paper` builds, loads and checks them.
+    """Runs loaded engines; :func:`mien.engine.paper.prepare.prepare_paper` builds, loads and checks them.
 
     Threads take turns: there is one card.  :meth:`close` gives its memory back, the engines' too.
 
     Args:
-        parts: the networks (:func:`engine.paper.parts.paper_parts`), ``engines`` theirs by the same names.
+        parts: the networks (:func:`mien.engine.paper.parts.paper_parts`), ``engines`` theirs by the same names.
         points, given_points: the model's (:class:`PaperRuntime`).
 
     Raises:

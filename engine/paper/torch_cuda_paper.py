@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from engine.graphs import half_convolutions
-from engine.graphs.editing import load_proto
-from engine.paper.key_motion import Keys
-from engine.paper.parts import Contents, renderer
-from engine.paper.runtime import PaperRuntime
-from engine.runtime.base import AvatarCode, source_tensor
-from engine.runtime.residents import Residents
-from engine.runtime.torch_cuda import Replayed, guarded, import_torch
-from engine.types import Floats, Image
+from mien.engine.avatar.model_io import AvatarCode, source_tensor
+from mien.engine.motion.key_motion import Keys
+from mien.engine.paper.parts import Contents, renderer
+from mien.engine.paper.runtime import PaperRuntime
+from mien.engine.runtime.device_cache import Residents
+from mien.engine.runtime.graphs import half_convolutions
+from mien.engine.runtime.graphs.editing import load_proto
+from mien.engine.runtime.torch_cuda import Replayed, guarded, import_torch
+from mien.engine.types import Floats, Image
 
 AVATARS = 8
 """How many portraits' codes are kept beyond their use."""
@@ -27,7 +27,7 @@ class TorchCudaPaper(PaperRuntime):
 
     Args:
         points, given_points: the model's (:class:`PaperRuntime`).
-        half: convolutions in FP16, everything else in FP32 (see :mod:`engine.graphs.precision`).
+        half: convolutions in FP16, everything else in FP32 (see :mod:`mien.engine.runtime.graphs.precision`).
         device: ``"cpu"`` computes the same, slowly, without CUDA graphs: for tests.
 
     Raises:
@@ -49,7 +49,7 @@ class TorchCudaPaper(PaperRuntime):
             import_torch()
         import torch
 
-        from engine.graphs.torch_graph import TorchGraph
+        from mien.engine.runtime.graphs.torch_graph import TorchGraph
 
         self.points, self.given_points = points, given_points
         self._torch, self._device = torch, torch.device(device)

@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from engine.paper.key_motion import Keys
-from engine.paper.runtime import PaperRuntime
-from engine.runtime.base import AvatarCode, source_tensor
-from engine.types import Floats, Image
+from mien.engine.avatar.model_io import AvatarCode, source_tensor
+from mien.engine.motion.key_motion import Keys
+from mien.engine.paper.runtime import PaperRuntime
+from mien.engine.types import Floats, Image
 
 
 class TorchPaper(PaperRuntime):
-    """Runs a ``train.model.paper.PaperModel`` in FP32 on its own device.
+    """Runs a ``mien.train.model.paper.PaperModel`` in FP32 on its own device.
 
     Args:
         module: the model in eval mode.

@@ -6,16 +6,16 @@ from dataclasses import replace
 
 import numpy as np
 
-from engine.avatar import Square, crop_around, cut
-from engine.landmarks import Landmarker
-from engine.motion import Motion
-from engine.paper.key_motion import KeyMotion, Keys
-from engine.paper.points import given_points
-from engine.paper.runtime import PaperRuntime
-from engine.runtime.base import IMAGE_SIZE, source_tensor
-from engine.tracker import Tracker, TrackerSettings
-from engine.transfer import moved_landmarks, similarity_of
-from engine.types import Face, Floats, Frame, Image
+from mien.engine.avatar.avatar import Square, crop_around, cut
+from mien.engine.avatar.model_io import IMAGE_SIZE, source_tensor
+from mien.engine.avatar.transfer import moved_landmarks, similarity_of
+from mien.engine.landmarks import Landmarker
+from mien.engine.motion import Motion
+from mien.engine.motion.key_motion import KeyMotion, Keys
+from mien.engine.paper.points import given_points
+from mien.engine.paper.runtime import PaperRuntime
+from mien.engine.tracking import Tracker, TrackerSettings
+from mien.engine.types import Face, Floats, Frame, Image
 
 
 class PaperTracker(Tracker):

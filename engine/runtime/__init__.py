@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
-from engine.openvino_core import cpu_has_bf16, load_openvino
-from engine.runtime.base import AvatarCode, Field, Runtime
-from engine.runtime.hand_over import Note
-from engine.runtime.openvino import Network, OpenVinoRuntime, Precision
-from engine.runtime.selection import CHOICES, Choice, Progress, choose, live_files, stays_on_cpu
+from mien.engine.avatar.model_io import AvatarCode, Field
+from mien.engine.runtime.base import Runtime
+from mien.engine.runtime.failover import Note
+from mien.engine.runtime.openvino import Network, OpenVinoRuntime, Precision
+from mien.engine.runtime.selection import CHOICES, Choice, Progress, choose, live_files, stays_on_cpu
+from mien.engine.utils.assets import ASSETS
+from mien.engine.utils.openvino_core import cpu_has_bf16, load_openvino
 
-ASSETS = Path(__file__).resolve().parent.parent / "assets"
 ENCODER = ASSETS / "live-encoder.onnx"
 RENDERER = ASSETS / "live-renderer.onnx"
 
@@ -65,7 +65,7 @@ def chosen_runtime(
 ) -> Runtime:
     """The shipped model on this machine's best runtime, or on the one asked for.
 
-    See :func:`engine.runtime.selection.choose`, which says what happens where that one cannot be used.
+    See :func:`mien.engine.runtime.selection.choose`, which says what happens where that one cannot be used.
 
     Args:
         alone: how often the network runs where the CPU has all the work.  Known here and not later, one that

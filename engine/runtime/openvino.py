@@ -15,20 +15,20 @@ from typing import Any, Literal
 
 import numpy as np
 
-from engine.openvino_core import compile_for_cpu, core, cpu_has_bf16
-from engine.priority import make_way
-from engine.runtime.base import (
+from mien.engine.avatar.model_io import (
     FIELD_SIZE,
     IMAGE_SIZE,
     POINT_INPUTS,
     AvatarCode,
     Field,
-    Runtime,
     point_inputs,
     source_tensor,
 )
-from engine.runtime.openvino_parts import NetworkResults, PartedRenderer
-from engine.types import Floats, Image, MienError
+from mien.engine.runtime.base import Runtime
+from mien.engine.runtime.openvino_parts import NetworkResults, PartedRenderer
+from mien.engine.types import Floats, Image, MienError
+from mien.engine.utils.openvino_core import compile_for_cpu, core, cpu_has_bf16
+from mien.engine.utils.thread_priority import make_way
 
 Precision = Literal["auto", "f32", "bf16"]
 

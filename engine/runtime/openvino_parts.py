@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from engine.openvino_core import compile_for_cpu, load_openvino
-from engine.types import Floats, MienError
+from mien.engine.types import Floats, MienError
+from mien.engine.utils.openvino_core import compile_for_cpu, load_openvino
 
 _OUTPUTS = ("flow", "occlusion", "paint")
 _SEEN = ("prior.flow", "prior.maps", "prior.change", "prior.life", "prior.features")
@@ -80,7 +80,7 @@ class NetworkResults:
 
     Attributes:
         heads: ``(1, 4, 64, 64) float32``, the correction's raw heads.
-        occlusion, paint: as in :class:`engine.runtime.base.Field`, channels first, with a batch axis.
+        occlusion, paint: as in :class:`mien.engine.avatar.model_io.Field`, channels first, with a batch axis.
     """
 
     heads: Floats

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar, cast
 
-from engine.runtime.base import CardRuntime, Runtime
-from engine.runtime.hand_over import HandOver, Note, Working
-from engine.runtime.openvino import OpenVinoRuntime
-from engine.types import MienError
+from mien.engine.runtime.base import Runtime
+from mien.engine.runtime.batch import CardRuntime
+from mien.engine.runtime.failover import HandOver, Note, Working
+from mien.engine.runtime.openvino import OpenVinoRuntime
+from mien.engine.types import MienError
 
 if TYPE_CHECKING:
-    from engine.runtime.tensorrt.prepare import Model, Workshop
+    from mien.engine.runtime.tensorrt.prepare import Model, Workshop
 
 Choice = Literal["auto", "openvino", "tensorrt", "torch"]
 CHOICES: tuple[Choice, ...] = ("auto", "openvino", "tensorrt", "torch")
@@ -103,12 +104,12 @@ def live_roads(here: Runtime, model: Callable[[], Model], reference: Callable[[]
     """
 
     def tensorrt(note: Note, progress: Progress) -> Runtime:
-        from engine.runtime.tensorrt.prepare import prepare
+        from mien.engine.runtime.tensorrt.prepare import prepare
 
         return on_card(lambda workshop: prepare(model(), reference(), workshop), note, progress)
 
     def torch() -> Runtime:
-        from engine.runtime.torch_cuda import import_torch
+        from mien.engine.runtime.torch_cuda import import_torch
 
         import_torch()  # before anything that takes time
         return make_torch(model(), reference())
@@ -120,7 +121,7 @@ def live_files(cpu: OpenVinoRuntime, encoder: Path, renderer: Path) -> Roads[Run
     """The roads of exported files that ``cpu`` runs."""
 
     def model() -> Model:
-        from engine.runtime.tensorrt.prepare import Model
+        from mien.engine.runtime.tensorrt.prepare import Model
 
         return Model.read(encoder, renderer)
 
@@ -136,10 +137,10 @@ def on_card(make: Callable[[Workshop], C], note: Note, progress: Progress) -> C:
     Raises:
         MienError: no card, no TensorRT, or what ``make`` raises.
     """
-    from engine.runtime.cuda import CudaError, open_card
-    from engine.runtime.tensorrt.backend import find_backend
-    from engine.runtime.tensorrt.cache import EngineCache
-    from engine.runtime.tensorrt.prepare import Workshop
+    from mien.engine.runtime.cuda import CudaError, open_card
+    from mien.engine.runtime.tensorrt.backend import find_backend
+    from mien.engine.runtime.tensorrt.cache import EngineCache
+    from mien.engine.runtime.tensorrt.prepare import Workshop
 
     cuda = open_card()  # first: without a card there is nothing to say about TensorRT
     try:
@@ -154,11 +155,11 @@ def on_card(make: Callable[[Workshop], C], note: Note, progress: Progress) -> C:
 
 def make_torch(model: Model, reference: Runtime) -> CardRuntime:
     """Torch on CUDA, checked; raises :class:`MienError` where that is not possible."""
-    from engine.runtime import gate
-    from engine.runtime.torch_cuda import TorchCudaRuntime
+    from mien.engine.runtime import parity
+    from mien.engine.runtime.torch_cuda import TorchCudaRuntime
 
     runtime = TorchCudaRuntime(model.encoder, model.renderer)
-    report = gate.check(reference, runtime, gate.real_drawings(reference))
+    report = parity.check(reference, runtime, parity.real_drawings(reference))
     if report.failure is not None:
         raise MienError(f"torch on CUDA: {report.failure}")
     return runtime
@@ -166,14 +167,14 @@ def make_torch(model: Model, reference: Runtime) -> CardRuntime:
 
 def tensorrt_installed() -> bool:
     """Whether one of TensorRT's packages is there (it is not imported)."""
-    from engine.runtime.tensorrt.backend import MODULES
+    from mien.engine.runtime.tensorrt.backend import MODULES
 
     return any(importlib.util.find_spec(name) is not None for name in MODULES)
 
 
 def card_problem() -> str | None:
     """Why no NVIDIA card can be used; None if one can."""
-    from engine.runtime.cuda import CudaError, open_card
+    from mien.engine.runtime.cuda import CudaError, open_card
 
     try:
         open_card().close()
@@ -184,7 +185,7 @@ def card_problem() -> str | None:
 
 def torch_has_card() -> bool:
     """Whether torch is there and finds a card."""
-    from engine.runtime.torch_cuda import import_torch
+    from mien.engine.runtime.torch_cuda import import_torch
 
     try:
         import_torch()
@@ -195,8 +196,8 @@ def torch_has_card() -> bool:
 
 def describe_card() -> str:
     """The NVIDIA card and TensorRT, or what is missing, in one line."""
-    from engine.runtime.cuda import CudaError, open_card
-    from engine.runtime.tensorrt.backend import EngineError, find_backend
+    from mien.engine.runtime.cuda import CudaError, open_card
+    from mien.engine.runtime.tensorrt.backend import EngineError, find_backend
 
     try:
         cuda = open_card()
@@ -213,7 +214,7 @@ def describe_card() -> str:
 
 def describe_engines() -> str:
     """The engines in the cache, in one line."""
-    from engine.runtime.tensorrt.cache import EngineCache
+    from mien.engine.runtime.tensorrt.cache import EngineCache
 
     cache = EngineCache()
     entries = cache.entries()

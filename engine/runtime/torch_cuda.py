@@ -12,23 +12,15 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 
-from engine.canvas import Canvas, card_constants
-from engine.graphs import dynamic_batch, half_convolutions
-from engine.graphs.editing import load_proto
-from engine.graphs.picture import PICTURE_INPUTS, picture_graph
-from engine.runtime.base import (
-    AvatarCode,
-    CardRuntime,
-    Drawing,
-    Field,
-    halves,
-    point_inputs,
-    source_tensor,
-    to_field,
-)
-from engine.runtime.cuda import CudaError, OutOfMemory
-from engine.runtime.residents import Residents
-from engine.types import Floats, Image, MienError
+from mien.engine.avatar.canvas import Canvas, card_constants
+from mien.engine.avatar.model_io import AvatarCode, Field, point_inputs, source_tensor, to_field
+from mien.engine.runtime.batch import CardRuntime, Drawing, halves
+from mien.engine.runtime.cuda import CudaError, OutOfMemory
+from mien.engine.runtime.device_cache import Residents
+from mien.engine.runtime.graphs import dynamic_batch, half_convolutions
+from mien.engine.runtime.graphs.editing import load_proto
+from mien.engine.runtime.graphs.image import PICTURE_INPUTS, picture_graph
+from mien.engine.types import Floats, Image, MienError
 
 if TYPE_CHECKING:
     import torch
@@ -109,7 +101,7 @@ class TorchCudaRuntime(CardRuntime):
     Args:
         encoder, renderer: the ONNX files' contents.
         mode: ``"graph"`` records one CUDA graph for each batch size.
-        half: convolutions in FP16, everything else in FP32 (see :mod:`engine.graphs.precision`).
+        half: convolutions in FP16, everything else in FP32 (see :mod:`mien.engine.runtime.graphs.precision`).
         device: ``"cpu"`` computes the same, slowly, without CUDA graphs: for tests.
         batch: how many drawings one call takes.
     """
@@ -130,7 +122,7 @@ class TorchCudaRuntime(CardRuntime):
             import_torch()
         import torch
 
-        from engine.graphs.torch_graph import TorchGraph
+        from mien.engine.runtime.graphs.torch_graph import TorchGraph
 
         self._torch, self._mode, self._batch = torch, mode, batch
         self._device = torch.device(device)

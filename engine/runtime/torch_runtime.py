@@ -10,15 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from engine.runtime.base import AvatarCode, Field, Runtime, point_inputs, source_tensor, to_field
-from engine.types import Floats, Image
+from mien.engine.avatar.model_io import AvatarCode, Field, point_inputs, source_tensor, to_field
+from mien.engine.runtime.base import Runtime
+from mien.engine.types import Floats, Image
 
 
 class TorchRuntime(Runtime):
     """Runs anything that has ``LiveModel``'s ``encode`` and ``render``, in FP32, on its own device.
 
     Args:
-        module: a ``train.model.LiveModel`` in eval mode.
+        module: a ``mien.train.model.LiveModel`` in eval mode.
     """
 
     name = "torch"

@@ -9,16 +9,16 @@ from typing import Any
 
 from aiohttp import web
 
-from engine.types import MienError
-from streams.webrtc.credentials import Credentials
-from streams.webrtc.hub import Hub
-from streams.webrtc.metrics import TYPE as METRICS_TYPE
-from streams.webrtc.page import Page
-from streams.webrtc.resources import Sessions, endpoint_options
-from streams.webrtc.security import Guard
-from streams.webrtc.settings import PORTRAIT_BYTES, ServerSettings
-from streams.webrtc.whep import Whep
-from streams.webrtc.whip import Whip
+from mien.engine.types import MienError
+from mien.streams.webrtc.credentials import Credentials
+from mien.streams.webrtc.hub import Hub
+from mien.streams.webrtc.metrics import TYPE as METRICS_TYPE
+from mien.streams.webrtc.page import Page
+from mien.streams.webrtc.resources import Sessions, endpoint_options
+from mien.streams.webrtc.security import Guard
+from mien.streams.webrtc.settings import PORTRAIT_BYTES, ServerSettings
+from mien.streams.webrtc.whep import Whep
+from mien.streams.webrtc.whip import Whip
 
 HEADER_BYTES = 8190
 GRACE_S = 5.0

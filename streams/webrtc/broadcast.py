@@ -12,13 +12,13 @@ from typing import Any
 
 import cv2
 
-from engine.types import Rendered
-from streams.ffmpeg import av
-from streams.mailbox import Closed, Mailbox
-from streams.webrtc.encoder import CLOCK, TIME_BASE, Encoder, Rates, to_frame
-from streams.webrtc.flow import Flow
-from streams.webrtc.logs import log
-from streams.webrtc.mark import Mark
+from mien.engine.types import Rendered
+from mien.streams.mailbox import Closed, Mailbox
+from mien.streams.video.ffmpeg import av
+from mien.streams.webrtc.encoder import CLOCK, TIME_BASE, Encoder, Rates, to_frame
+from mien.streams.webrtc.logs import log
+from mien.streams.webrtc.stream_stats import Flow
+from mien.streams.webrtc.watermark import Mark
 
 KEY_FRAME_EVERY_S = 0.4
 """Requests for key frames within this time are answered by one."""

@@ -15,16 +15,16 @@ from urllib.parse import urljoin, urlsplit
 import aiohttp
 from aiortc.sdp import SessionDescription
 
-from engine.types import MienError
-from streams.network import without_password
-from streams.webrtc.hub import AvatarStream, Hub
-from streams.webrtc.logs import log
-from streams.webrtc.offer import VIDEO_CODECS
-from streams.webrtc.peer import Peer
-from streams.webrtc.resources import SDP
-from streams.webrtc.security import host_name
-from streams.webrtc.settings import SDP_BYTES, is_loopback
-from streams.webrtc.tracks import EncodedTrack, PictureIn, Sound
+from mien.engine.types import MienError
+from mien.streams.network_source import without_password
+from mien.streams.webrtc.hub import AvatarStream, Hub
+from mien.streams.webrtc.logs import log
+from mien.streams.webrtc.offer import VIDEO_CODECS
+from mien.streams.webrtc.peer import Peer
+from mien.streams.webrtc.resources import SDP
+from mien.streams.webrtc.security import host_name
+from mien.streams.webrtc.settings import SDP_BYTES, is_loopback
+from mien.streams.webrtc.tracks import EncodedTrack, PictureIn, Sound
 
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 30.0
 TIMEOUT_S = 15.0

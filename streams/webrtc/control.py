@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from time import monotonic
 from typing import Any
 
-from engine.types import MienError
-from streams.webrtc.hub import AvatarStream, Hub
-from streams.webrtc.security import RateLimit
+from mien.engine.types import MienError
+from mien.streams.webrtc.hub import AvatarStream, Hub
+from mien.streams.webrtc.security import RateLimit
 
 LABEL = "control"
 MESSAGE_BYTES = 4096

@@ -6,13 +6,13 @@ import asyncio
 
 from aiohttp import web
 
-from engine.types import MienError
-from streams.provenance import available, signed
-from streams.webrtc.hub import Hub
-from streams.webrtc.logs import log
-from streams.webrtc.problems import Problem
-from streams.webrtc.resources import read_body
-from streams.webrtc.settings import RECORDING_BYTES
+from mien.engine.types import MienError
+from mien.streams.provenance.credentials import available, signed
+from mien.streams.webrtc.hub import Hub
+from mien.streams.webrtc.logs import log
+from mien.streams.webrtc.problems import Problem
+from mien.streams.webrtc.resources import read_body
+from mien.streams.webrtc.settings import RECORDING_BYTES
 
 TYPES = ("video/mp4", "image/png")
 UPLOAD_S = 120.0

@@ -13,8 +13,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from engine.types import Image
-from streams.ffmpeg import FFmpegError, av
+from mien.engine.types import Image
+from mien.streams.video.ffmpeg import FFmpegError, av
 
 CLOCK = 90_000
 """RTP clock of video, Hz."""

@@ -11,15 +11,15 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
 
-from streams.webrtc.broadcast import Broadcast
-from streams.webrtc.logs import log
-from streams.webrtc.metrics import Metrics
-from streams.webrtc.peer import Peer
-from streams.webrtc.performer import Performer, Theatre
-from streams.webrtc.portraits import Portrait, Portraits
-from streams.webrtc.problems import Problem
-from streams.webrtc.settings import ServerSettings
-from streams.webrtc.tracks import PictureIn, Sound
+from mien.streams.webrtc.broadcast import Broadcast
+from mien.streams.webrtc.engine_interface import Performer, Theatre
+from mien.streams.webrtc.logs import log
+from mien.streams.webrtc.metrics import Metrics
+from mien.streams.webrtc.peer import Peer
+from mien.streams.webrtc.portraits import Portrait, Portraits
+from mien.streams.webrtc.problems import Problem
+from mien.streams.webrtc.settings import ServerSettings
+from mien.streams.webrtc.tracks import PictureIn, Sound
 
 RETRY_S = 5
 

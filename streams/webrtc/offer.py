@@ -10,7 +10,7 @@ from typing import Any
 from aiortc import RTCIceCandidate
 from aiortc.sdp import SessionDescription, candidate_from_sdp
 
-from streams.webrtc.problems import Problem
+from mien.streams.webrtc.problems import Problem
 
 MAX_MEDIA = 4
 MAX_CANDIDATES = 64

@@ -10,16 +10,16 @@ from typing import Any
 
 from aiohttp import web
 
-from streams.webrtc.control import LABEL, Control
-from streams.webrtc.hub import AvatarStream, Hub, Resource
-from streams.webrtc.peer import Peer
-from streams.webrtc.playout import show_at_once
-from streams.webrtc.portraits import check_type, clean_name
-from streams.webrtc.problems import Problem
-from streams.webrtc.resources import created, read_body, receive_offer
-from streams.webrtc.security import COOKIE, Guard
-from streams.webrtc.settings import PORTRAIT_BYTES, PORTRAIT_PIXELS
-from streams.webrtc.tracks import EncodedTrack
+from mien.streams.webrtc.control import LABEL, Control
+from mien.streams.webrtc.hub import AvatarStream, Hub, Resource
+from mien.streams.webrtc.peer import Peer
+from mien.streams.webrtc.playout import show_at_once
+from mien.streams.webrtc.portraits import check_type, clean_name
+from mien.streams.webrtc.problems import Problem
+from mien.streams.webrtc.resources import created, read_body, receive_offer
+from mien.streams.webrtc.security import COOKIE, Guard
+from mien.streams.webrtc.settings import PORTRAIT_BYTES, PORTRAIT_PIXELS
+from mien.streams.webrtc.tracks import EncodedTrack
 
 VISITOR = "mien-visitor"
 

@@ -20,9 +20,9 @@ from aiortc import (
 from aiortc.rtp import RTCP_PSFB_APP, RtcpPsfbPacket, unpack_remb_fci
 from aiortc.sdp import SessionDescription
 
-from streams.webrtc.prompt import make_prompt
-from streams.webrtc.settings import IceServer
-from streams.webrtc.tracks import EncodedTrack
+from mien.streams.webrtc.jitter_buffer import make_prompt
+from mien.streams.webrtc.settings import IceServer
+from mien.streams.webrtc.tracks import EncodedTrack
 
 CONNECT_S = 15.0
 """Seconds within which a connection must come about."""

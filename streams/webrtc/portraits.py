@@ -7,11 +7,11 @@ from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from engine.types import Image, MienError
-from streams.portrait import decode_image, fit_within
-from streams.webrtc.performer import Prepared, Theatre
-from streams.webrtc.problems import Problem
-from streams.webrtc.settings import PORTRAIT_BYTES, PORTRAIT_PIXELS
+from mien.engine.types import Image, MienError
+from mien.streams.images import decode_image, fit_within
+from mien.streams.webrtc.engine_interface import Prepared, Theatre
+from mien.streams.webrtc.problems import Problem
+from mien.streams.webrtc.settings import PORTRAIT_BYTES, PORTRAIT_PIXELS
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
 TYPES = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif", "image/*"})

@@ -6,10 +6,10 @@ import asyncio
 
 from aiohttp import web
 
-from streams.webrtc.hub import Hub, Resource
-from streams.webrtc.offer import Fragment, Offer, read_fragment, read_offer
-from streams.webrtc.problems import Problem
-from streams.webrtc.settings import SDP_BYTES, ServerSettings
+from mien.streams.webrtc.hub import Hub, Resource
+from mien.streams.webrtc.offer import Fragment, Offer, read_fragment, read_offer
+from mien.streams.webrtc.problems import Problem
+from mien.streams.webrtc.settings import SDP_BYTES, ServerSettings
 
 SDP = "application/sdp"
 FRAGMENT = "application/trickle-ice-sdpfrag"

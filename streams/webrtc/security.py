@@ -16,9 +16,9 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from streams.webrtc.logs import LOG
-from streams.webrtc.problems import Problem
-from streams.webrtc.settings import ServerSettings, is_loopback
+from mien.streams.webrtc.logs import LOG
+from mien.streams.webrtc.problems import Problem
+from mien.streams.webrtc.settings import ServerSettings, is_loopback
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

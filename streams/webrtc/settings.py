@@ -8,7 +8,7 @@ import secrets
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from engine.types import MienError
+from mien.engine.types import MienError
 
 SDP_BYTES = 64 * 1024
 PORTRAIT_BYTES = 10 * 1024 * 1024

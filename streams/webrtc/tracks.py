@@ -16,11 +16,11 @@ from typing import Any
 
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
-from engine.types import Frame
-from streams.colour import RgbConverter
-from streams.live import now_ns
-from streams.portrait import fit_within
-from streams.webrtc.broadcast import Subscription
+from mien.engine.types import Frame
+from mien.streams.images import fit_within
+from mien.streams.live_source import now_ns
+from mien.streams.video.colour import RgbConverter
+from mien.streams.webrtc.broadcast import Subscription
 
 MAX_SIDE = 1280
 """Longest side of a driving picture, pixels: larger ones are reduced before they are tracked."""

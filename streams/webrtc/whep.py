@@ -6,12 +6,12 @@ from typing import Any
 
 from aiohttp import web
 
-from streams.webrtc.hub import AvatarStream, Hub, Resource
-from streams.webrtc.offer import Offer
-from streams.webrtc.peer import Peer
-from streams.webrtc.problems import Problem
-from streams.webrtc.resources import created, receive_offer
-from streams.webrtc.tracks import EncodedTrack
+from mien.streams.webrtc.hub import AvatarStream, Hub, Resource
+from mien.streams.webrtc.offer import Offer
+from mien.streams.webrtc.peer import Peer
+from mien.streams.webrtc.problems import Problem
+from mien.streams.webrtc.resources import created, receive_offer
+from mien.streams.webrtc.tracks import EncodedTrack
 
 
 class Whep:

@@ -6,10 +6,10 @@ from typing import Any
 
 from aiohttp import web
 
-from streams.webrtc.hub import AvatarStream, Hub, Resource
-from streams.webrtc.peer import Peer
-from streams.webrtc.problems import Problem
-from streams.webrtc.resources import created, receive_offer
+from mien.streams.webrtc.hub import AvatarStream, Hub, Resource
+from mien.streams.webrtc.peer import Peer
+from mien.streams.webrtc.problems import Problem
+from mien.streams.webrtc.resources import created, receive_offer
 
 
 class Whip:

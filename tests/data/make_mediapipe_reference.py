@@ -90,7 +90,7 @@ def decode(stored: np.ndarray) -> np.ndarray:
 
 def main() -> None:
     sys.path.insert(0, str(ROOT))
-    from engine.landmarks.mediapipe_landmarker import MediaPipeLandmarker
+    from mien.engine.landmarks.mediapipe_landmarker import MediaPipeLandmarker
 
     arrays = {}
     with MediaPipeLandmarker(BUNDLE) as landmarker:

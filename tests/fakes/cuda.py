@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable
 from itertools import count
 
-from engine.runtime.cuda import Card, CudaError, OutOfMemory
+from mien.engine.runtime.cuda import Card, CudaError, OutOfMemory
 
 CARD = Card("Fake RTX", (8, 9), "999.1", 8 << 30)
 

@@ -15,7 +15,7 @@ BLACK = np.zeros((288, 352, 3), np.uint8)
 
 def talking(clip: Path, count: int = LENGTH) -> list[np.ndarray]:
     """The first frames of ``clip`` at twice their size, RGB: a face of 90 pixels."""
-    from streams.source import open_source
+    from mien.streams.factory import open_source
 
     frames: list[np.ndarray] = []
     with open_source(str(clip)) as source:
@@ -33,7 +33,7 @@ def make_driver(path: Path, images: list[np.ndarray], *, sound: bool = False) ->
 
 def pictures(path: Path) -> list[np.ndarray]:
     """Every picture of a video file or a folder of pictures, RGB, as our own reader has them."""
-    from streams.source import open_source
+    from mien.streams.factory import open_source
 
     with open_source(str(path)) as source:
         return [frame.image for frame in source]

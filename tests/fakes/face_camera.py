@@ -33,12 +33,12 @@ class FaceCamera(FakeCamera):
 
 def main(clip: str, words: Sequence[str]) -> int:
     """``run_live.main(words)`` on a machine whose only camera shows ``clip``."""
-    import streams.camera
+    import mien.streams.camera.source
     from fakes.drivers import talking
 
     cv2.setNumThreads(1)
     camera = FaceCamera(images=talking(Path(clip), 40))
-    streams.camera.opencv_capture = lambda: camera
+    mien.streams.camera.source.opencv_capture = lambda: camera
     import run_live
 
     return run_live.main(words)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from streams.ffmpeg import av  # OpenCV before PyAV: see there
+from mien.streams.video.ffmpeg import av  # OpenCV before PyAV: see there
 
 RATE = 48_000
 

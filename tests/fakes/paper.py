@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from onnx import TensorProto, checker, helper, numpy_helper
 
-from engine.paper.openvino_paper import part_file
-from engine.paper.points import N_POINTS
+from mien.engine.paper.openvino_paper import part_file
+from mien.engine.paper.points import N_POINTS
 
 KEYS = {"points": (1, N_POINTS, 2), "jacobians": (1, N_POINTS, 2, 2)}
 PICTURE, FEATURES = (1, 3, 256, 256), (1, 8, 64, 64)

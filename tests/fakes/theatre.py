@@ -11,9 +11,9 @@ from typing import Any
 import cv2
 import numpy as np
 
-from engine.types import Frame, Image, MienError, Rendered
-from streams.mailbox import Closed, Mailbox
-from streams.webrtc.performer import Prepared
+from mien.engine.types import Frame, Image, MienError, Rendered
+from mien.streams.mailbox import Closed, Mailbox
+from mien.streams.webrtc.engine_interface import Prepared
 
 SIDE = 256
 

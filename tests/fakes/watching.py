@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.types import Floats
+from mien.engine.types import Floats
 
 SIDE = 24
 

@@ -14,7 +14,7 @@ from typing import Any
 import aiohttp
 import numpy as np
 
-import streams.ffmpeg  # noqa: F401  isort: skip  (OpenCV before PyAV, which aiortc brings)
+import mien.streams.video.ffmpeg  # noqa: F401  isort: skip  (OpenCV before PyAV, which aiortc brings)
 from aiortc import (
     RTCBundlePolicy,
     RTCConfiguration,
@@ -25,12 +25,12 @@ from aiortc import (
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 from av import AudioFrame, VideoFrame
 
-from engine.types import Image
-from streams.webrtc.app import Server
-from streams.webrtc.hub import Hub
-from streams.webrtc.peer import _gather_on_loopback
-from streams.webrtc.performer import Theatre
-from streams.webrtc.settings import ServerSettings
+from mien.engine.types import Image
+from mien.streams.webrtc.app import Server
+from mien.streams.webrtc.engine_interface import Theatre
+from mien.streams.webrtc.hub import Hub
+from mien.streams.webrtc.peer import _gather_on_loopback
+from mien.streams.webrtc.settings import ServerSettings
 
 SDP = {"Content-Type": "application/sdp"}
 

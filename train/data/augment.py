@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from engine.landmarks import topology
-from engine.runtime.base import FIELD_SIZE, IMAGE_SIZE
-from engine.types import Floats, Image
+from mien.engine.avatar.model_io import FIELD_SIZE, IMAGE_SIZE
+from mien.engine.landmarks import topology
+from mien.engine.types import Floats, Image
 
 
 @dataclass(frozen=True, slots=True)

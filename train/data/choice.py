@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.types import Floats
+from mien.engine.types import Floats
 
 INNER_LIPS = (13, 14)
 LIDS = ((159, 145), (386, 374))

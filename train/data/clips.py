@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.types import Image, MienError
+from mien.engine.types import Image, MienError
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +63,9 @@ def read_pictures(clip: Clip, limit: int = 0) -> list[Image]:
 
 def iterate_pictures(clip: Clip) -> Iterator[Image]:
     """The clip's pictures one by one, as :func:`read_pictures`."""
-    from streams.folder import FrameFolderSource
-    from streams.portrait import load_image
-    from streams.video_file import VideoFileSource
+    from mien.streams.folder import FrameFolderSource
+    from mien.streams.images import load_image
+    from mien.streams.video import VideoFileSource
 
     path = clip.path
     if path.is_dir():

@@ -12,12 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.types import Floats, Image, MienError
-from train.data.augment import AugmentConfig, Change, worse_tracking
-from train.data.choice import openness
-from train.data.detail import with_detail
-from train.data.packing import ARRAYS, FORMAT
-from train.data.tracking import WHOLE
+from mien.engine.types import Floats, Image, MienError
+from mien.train.data.augment import AugmentConfig, Change, worse_tracking
+from mien.train.data.choice import openness
+from mien.train.data.openings import with_detail
+from mien.train.data.packing import ARRAYS, FORMAT
+from mien.train.data.tracking import WHOLE
 
 SHUT_MOUTH = 0.04
 MOVED = 0.03
@@ -52,7 +52,7 @@ class PackedClip:
 
     Attributes:
         meta: ``meta.json``.
-        arrays: by the names in :data:`train.data.packing.ARRAYS`.
+        arrays: by the names in :data:`mien.train.data.packing.ARRAYS`.
         sources: for each source frame the rows of its pairs.
         importance: ``(P,)``, how much a pair can teach (opening mouths and eyes, what gets uncovered).
     """

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from engine.landmarks import Landmarker
-from engine.types import Floats, MienError
-from train.data.choice import choose_pairs
-from train.data.clips import Clip, read_pictures
-from train.data.teacher import teacher_flow
-from train.data.tracking import SourceView, Tracked, track_clip
+from mien.engine.landmarks import Landmarker
+from mien.engine.types import Floats, MienError
+from mien.train.data.choice import choose_pairs
+from mien.train.data.clips import Clip, read_pictures
+from mien.train.data.teacher import teacher_flow
+from mien.train.data.tracking import SourceView, Tracked, track_clip
 
 FORMAT = 1
 ARRAYS = ("frames", "landmarks", "pairs", "source_points", "driving_points", "dense", "teacher")

@@ -11,12 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.paper.points import given_points
-from engine.runtime.base import IMAGE_SIZE
-from engine.types import Floats, Image
-from train.data.augment import AugmentConfig, Change
-from train.data.dataset import PackedClip
-from train.data.tracking import WHOLE
+from mien.engine.avatar.model_io import IMAGE_SIZE
+from mien.engine.paper.points import given_points
+from mien.engine.types import Floats, Image
+from mien.train.data.augment import AugmentConfig, Change
+from mien.train.data.dataset import PackedClip
+from mien.train.data.tracking import WHOLE
 
 
 class PaperBatch(NamedTuple):

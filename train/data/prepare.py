@@ -17,12 +17,12 @@ from zlib import crc32
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from engine.types import MienError
-from train.data.clips import Clip
-from train.data.packing import FORMAT, PackConfig, pack_clip
-from train.data.readers import find_clips
-from train.data.split import validation_groups
-from train.data.stills import StillConfig, pack_still
+from mien.engine.types import MienError
+from mien.train.data.clips import Clip
+from mien.train.data.packing import FORMAT, PackConfig, pack_clip
+from mien.train.data.readers import find_clips
+from mien.train.data.split import validation_groups
+from mien.train.data.stills import StillConfig, pack_still
 
 _landmarker: Any = None
 
@@ -228,7 +228,7 @@ def _one_thread() -> None:
 
 def _pack(job: Job) -> str | None:
     global _landmarker
-    from engine.landmarks import make_landmarker
+    from mien.engine.landmarks import make_landmarker
 
     if _landmarker is None:
         _landmarker = make_landmarker()

@@ -16,14 +16,14 @@ from typing import Any
 import cv2
 import numpy as np
 
-from engine.landmarks import Landmarker
-from engine.runtime.base import FIELD_SIZE, IMAGE_SIZE
-from engine.types import Face, Floats, Image, MienError
-from train.data.clips import Clip, read_pictures
-from train.data.dataset import PackedClip
-from train.data.packing import FORMAT, write_packed
-from train.data.teacher import NORM_PER_PIXEL, pixel_grid
-from train.data.tracking import SourceView, track_clip
+from mien.engine.avatar.model_io import FIELD_SIZE, IMAGE_SIZE
+from mien.engine.landmarks import Landmarker
+from mien.engine.types import Face, Floats, Image, MienError
+from mien.train.data.clips import Clip, read_pictures
+from mien.train.data.dataset import PackedClip
+from mien.train.data.packing import FORMAT, write_packed
+from mien.train.data.teacher import NORM_PER_PIXEL, pixel_grid
+from mien.train.data.tracking import SourceView, track_clip
 
 SEEN = 0.85
 """Least visible share of a flow that is carried over: what is filled in must stay little."""

@@ -13,8 +13,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from engine.runtime.base import FIELD_SIZE, IMAGE_SIZE
-from engine.types import Floats, Image
+from mien.engine.avatar.model_io import FIELD_SIZE, IMAGE_SIZE
+from mien.engine.types import Floats, Image
 
 NORM_PER_PIXEL = 2.0 / (IMAGE_SIZE - 1)
 MOST_COLOUR_ERROR = 45.0

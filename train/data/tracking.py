@@ -7,13 +7,14 @@ from typing import Any, cast
 
 import numpy as np
 
-from engine.avatar import Avatar, Square, avatar_grid, crop_around, cut
-from engine.landmarks import Landmarker
-from engine.reference import Reference
-from engine.runtime.base import IMAGE_SIZE, AvatarCode
-from engine.tracker import Tracker
-from engine.transfer import carry_over
-from engine.types import Face, Floats, Frame, Image, MienError
+from mien.engine.avatar import Avatar
+from mien.engine.avatar.avatar import Square, avatar_grid, crop_around, cut
+from mien.engine.avatar.model_io import IMAGE_SIZE, AvatarCode
+from mien.engine.avatar.transfer import carry_over
+from mien.engine.landmarks import Landmarker
+from mien.engine.tracking import Tracker
+from mien.engine.tracking.reference import Reference
+from mien.engine.types import Face, Floats, Frame, Image, MienError
 
 WHOLE = Square(0.0, 0.0, float(IMAGE_SIZE))
 """The crop of a picture that already is one: the whole 256 x 256 pixels."""

@@ -10,19 +10,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.paper.runtime import PaperRuntime
-from engine.paper.torch_paper import TorchPaper
-from engine.paper.tracker import crop_points
-from engine.runtime.base import IMAGE_SIZE, Runtime
-from engine.types import MienError
-from train.data.dataset import PackedClip
-from train.data.tracking import WHOLE
-from train.evaluation.runtime import ModelRuntime, WarpRuntime
-from train.model import LiveModel
-from train.model.paper import KeyPoints, PaperModel
-from train.model.paper.weights import load_paper
-from train.model.weights import Preset, load_live, preset_of
-from train.validation import Pairs, prior_warp, spread
+from mien.engine.avatar.model_io import IMAGE_SIZE
+from mien.engine.paper.runtime import PaperRuntime
+from mien.engine.paper.torch_paper import TorchPaper
+from mien.engine.paper.tracker import crop_points
+from mien.engine.runtime.base import Runtime
+from mien.engine.types import MienError
+from mien.train.data.dataset import PackedClip
+from mien.train.data.tracking import WHOLE
+from mien.train.evaluation.runtime import ModelRuntime, WarpRuntime
+from mien.train.model import LiveModel
+from mien.train.model.paper import KeyPoints, PaperModel
+from mien.train.model.paper.weights import load_paper
+from mien.train.model.weights import Preset, load_live, preset_of
+from mien.train.validation import Pairs, prior_warp, spread
 
 AnyRuntime: TypeAlias = Runtime | PaperRuntime
 

@@ -9,15 +9,15 @@ import torch
 from rich.console import Console
 from rich.progress import Progress
 
-from engine.landmarks import Landmarker, make_landmarker
-from engine.types import MienError
-from train.data.dataset import PackedData, split_ids
-from train.evaluation.candidates import Candidate, load_candidate
-from train.evaluation.driving import Drive, Driving
-from train.evaluation.passages import SEARCHED, find_passages, portraits_of
-from train.evaluation.reconstruction import reconstruct
-from train.evaluation.report import Result, markdown, write_report
-from train.metrics.identity import FaceEmbedding
+from mien.engine.landmarks import Landmarker, make_landmarker
+from mien.engine.types import MienError
+from mien.train.data.dataset import PackedData, split_ids
+from mien.train.evaluation.candidates import Candidate, load_candidate
+from mien.train.evaluation.driving import Drive, Driving
+from mien.train.evaluation.passages import SEARCHED, find_passages, portraits_of
+from mien.train.evaluation.reconstruction import reconstruct
+from mien.train.evaluation.report import Result, markdown, write_report
+from mien.train.metrics.identity import FaceEmbedding
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 Tracker, carrying over and composition are the engine's, at file settings; each passage is tracked once and
 drawn by every method.  There is no true picture, so motion is held against the driver's
-(:mod:`train.metrics.fidelity`) and the face against the portrait's (:mod:`train.metrics.identity`).
+(:mod:`mien.train.metrics.fidelity`) and the face against the portrait's (:mod:`mien.train.metrics.identity`).
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine.avatar import Avatar
-from engine.landmarks import Landmarker
-from engine.motion import Motion
-from engine.paper.renderer import PaperRenderer
-from engine.paper.runtime import PaperRuntime
-from engine.paper.tracker import PaperTracker
-from engine.renderer import AvatarRenderer, Renderer
-from engine.session import Session
-from engine.tracker import Tracker
-from engine.types import Face, Floats, Frame, Image, MienError
-from train.evaluation.candidates import AnyRuntime
-from train.evaluation.passages import Passage
-from train.metrics.fidelity import compare, motion_of
-from train.metrics.identity import FaceEmbedding, cosine
+from mien.engine.avatar import Avatar
+from mien.engine.landmarks import Landmarker
+from mien.engine.motion import Motion
+from mien.engine.paper.renderer import PaperRenderer
+from mien.engine.paper.runtime import PaperRuntime
+from mien.engine.paper.tracker import PaperTracker
+from mien.engine.session.renderer import AvatarRenderer, Renderer
+from mien.engine.session.session import Session
+from mien.engine.tracking import Tracker
+from mien.engine.types import Face, Floats, Frame, Image, MienError
+from mien.train.evaluation.candidates import AnyRuntime
+from mien.train.evaluation.passages import Passage
+from mien.train.metrics.fidelity import compare, motion_of
+from mien.train.metrics.identity import FaceEmbedding, cosine
 
 METHODS = ("still", "warp", "ours")
 MEASURES = ("correlation", "gain", "jitter", "identity", "lost")

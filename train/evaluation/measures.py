@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from engine.landmarks import Landmarker
-from engine.types import Floats, Image
+from mien.engine.landmarks import Landmarker
+from mien.engine.types import Floats, Image
 
 
 def psnr(image: Tensor, target: Tensor) -> Tensor:

@@ -15,14 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from engine.landmarks import Landmarker
-from engine.runtime.base import IMAGE_SIZE
-from engine.types import Face, Floats, Image, MienError
-from train.data.choice import openness
-from train.data.clips import Clip, iterate_pictures, read_pictures
-from train.data.dataset import PackedClip
-from train.data.tracking import track_clip
-from train.metrics.find import LOOK, Peak, Span, is_subtle, peak_of, shift_at
+from mien.engine.avatar.model_io import IMAGE_SIZE
+from mien.engine.landmarks import Landmarker
+from mien.engine.types import Face, Floats, Image, MienError
+from mien.train.data.choice import openness
+from mien.train.data.clips import Clip, iterate_pictures, read_pictures
+from mien.train.data.dataset import PackedClip
+from mien.train.data.tracking import track_clip
+from mien.train.metrics.find import LOOK, Peak, Span, is_subtle, peak_of, shift_at
 
 KINDS = ("subtle", "lively")
 READ = 200
@@ -188,7 +188,7 @@ def coded_frames(clip: Clip, count: int) -> range | None:
     """
     if clip.onset < 0 or not clip.path.is_dir():
         return None
-    from streams.portrait import list_images
+    from mien.streams.images import list_images
 
     numbers = [
         int(found[-1]) if (found := re.findall(r"\d+", p.stem)) else -1 for p in list_images(clip.path)

@@ -8,17 +8,17 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from engine.landmarks import Landmarker
-from engine.types import Floats, Image
-from train.data.choice import openness
-from train.data.dataset import Batch, PackedData
-from train.evaluation.candidates import Candidate
-from train.evaluation.measures import keypoint_distance, landmarks_of, psnr, sharpness, ssim
-from train.losses.perceptual import LitePerceptual, Perceptual
-from train.losses.picture import CROP, part_squares, square_crop
-from train.metrics.identity import FaceEmbedding, cosine
-from train.sheet import picture
-from train.validation import Pairs, spread, validation_pairs
+from mien.engine.landmarks import Landmarker
+from mien.engine.types import Floats, Image
+from mien.train.data.choice import openness
+from mien.train.data.dataset import Batch, PackedData
+from mien.train.evaluation.candidates import Candidate
+from mien.train.evaluation.measures import keypoint_distance, landmarks_of, psnr, sharpness, ssim
+from mien.train.losses.image import CROP, part_squares, square_crop
+from mien.train.losses.perceptual import LitePerceptual, Perceptual
+from mien.train.metrics.identity import FaceEmbedding, cosine
+from mien.train.sheet import picture
+from mien.train.validation import Pairs, spread, validation_pairs
 
 METHODS = ("still", "warp", "ours")
 MEASURES = ("l1", "psnr", "ssim", "perceptual", "akd", "identity", "mouth", "eyes", "sharpness")

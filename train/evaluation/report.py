@@ -10,13 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.types import Image, MienError
-from train.evaluation import driving
-from train.evaluation.driving import Drive
-from train.evaluation.reconstruction import MEASURES, METHODS, Case
-from train.evaluation.targets import Target, block, compared, comparison, targets
-from train.model.weights import Preset
-from train.sheet import contact_sheet, write_sheet
+from mien.engine.types import Image, MienError
+from mien.train.evaluation import driving
+from mien.train.evaluation.driving import Drive
+from mien.train.evaluation.reconstruction import MEASURES, METHODS, Case
+from mien.train.evaluation.targets import Target, block, compared, comparison, targets
+from mien.train.model.weights import Preset
+from mien.train.sheet import contact_sheet, write_sheet
 
 NAMES = {"still": "still image", "warp": "untrained warp", "ours": "ours"}
 INSIDE: dict[Preset, str] = {"live": "painted", "paper": "occlusion"}

@@ -13,18 +13,18 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from engine.runtime.base import (
+from mien.engine.avatar.model_io import (
     FIELD_SIZE,
     IMAGE_SIZE,
     AvatarCode,
     Field,
-    Runtime,
     point_inputs,
     source_tensor,
     to_field,
 )
-from engine.types import N_LANDMARKS, Floats, Image
-from train.model import LiveModel
+from mien.engine.runtime.base import Runtime
+from mien.engine.types import N_LANDMARKS, Floats, Image
+from mien.train.model import LiveModel
 
 Arrays = tuple[Floats, ...]
 Compute = Callable[[Arrays], Arrays]
@@ -113,7 +113,7 @@ def _in_torch(renderer: nn.Module) -> Compute:
 
 def _compiled(model: LiveModel, threads: int) -> Compute | None:
     """The renderer in OpenVINO, or None where its PyTorch frontend cannot read it."""
-    from engine.openvino_core import compile_for_cpu, load_openvino
+    from mien.engine.utils.openvino_core import compile_for_cpu, load_openvino
 
     openvino = load_openvino()
     size = (1, 3, IMAGE_SIZE, IMAGE_SIZE)

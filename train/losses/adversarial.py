@@ -5,15 +5,15 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from train.config import PaperLossConfig
-from train.data.paper import PaperBatch
-from train.losses.equivariance import Distortion, distorted_pixels, equivariance
-from train.losses.opinions import apart, far_from
-from train.losses.perceptual import Perceptual
-from train.model.grid import full_precision
-from train.model.paper import Discriminator, KeyPoints, PaperModel
-from train.model.paper.layers import Reduce
-from train.tasks.base import Losses
+from mien.train.config import PaperLossConfig
+from mien.train.data.paper import PaperBatch
+from mien.train.losses.equivariance import Distortion, distorted_pixels, equivariance
+from mien.train.losses.gan import apart, far_from
+from mien.train.losses.perceptual import Perceptual
+from mien.train.model.grid import full_precision
+from mien.train.model.paper import Discriminator, KeyPoints, PaperModel
+from mien.train.model.paper.layers import Reduce
+from mien.train.tasks.base import Losses
 
 
 class Pyramid(nn.Module):

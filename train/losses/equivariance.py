@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from train.model.paper.geometry import KeyPoints, coordinates, inverse
+from mien.train.model.paper.geometry import KeyPoints, coordinates, inverse
 
 ROUNDS = 12
 """Steps of the inverse's fixed-point iteration; each brings it ten times nearer."""

@@ -7,13 +7,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from train.config import LossConfig
-from train.data.dataset import Batch
-from train.losses.landmarks import LandmarkDistance
-from train.losses.motion import explained, flow_distance, flow_error, occlusion_distance, roughness
-from train.losses.opinions import pleased
-from train.losses.perceptual import Perceptual
-from train.losses.picture import (
+from mien.train.config import LossConfig
+from mien.train.data.dataset import Batch
+from mien.train.losses.gan import pleased
+from mien.train.losses.image import (
     CROP,
     LEFT_EYE,
     LIPS,
@@ -22,9 +19,12 @@ from train.losses.picture import (
     pyramid_distance,
     square_crop,
 )
-from train.model import LiveModel
-from train.model.paper import Discriminator
-from train.tasks.base import Losses
+from mien.train.losses.landmarks import LandmarkDistance
+from mien.train.losses.motion import explained, flow_distance, flow_error, occlusion_distance, roughness
+from mien.train.losses.perceptual import Perceptual
+from mien.train.model import LiveModel
+from mien.train.model.paper import Discriminator
+from mien.train.tasks.base import Losses
 
 RANDOM_CROP = 128
 EDGE = 8

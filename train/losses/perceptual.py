@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from engine.types import MienError
-from train.imagenet import MEAN, STD, efficientnet_lite0
+from mien.engine.types import MienError
+from mien.train.imagenet import MEAN, STD, efficientnet_lite0
 
 
 class Perceptual(nn.Module, ABC):

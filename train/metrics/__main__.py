@@ -1,9 +1,9 @@
 """``python -m train.metrics CLIP...``: how faithfully Mien moves, as a table, with baselines in the same run.
 
 Each clip (or passage of it) drives a portrait; the result's motion is held against the clip's own
-(:mod:`train.metrics.fidelity`), and its face against the portrait's (:mod:`train.metrics.identity`).  With
+(:mod:`mien.train.metrics.fidelity`), and its face against the portrait's (:mod:`mien.train.metrics.identity`).  With
 --self the clip's own first frame is the portrait, so that the result can be held against the clip itself
-(:mod:`train.metrics.pictures`).  docs/metrics.md explains every figure.
+(:mod:`mien.train.metrics.images`).  docs/metrics.md explains every figure.
 """
 
 from __future__ import annotations
@@ -16,18 +16,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from engine.avatar import Avatar
-from engine.landmarks import Landmarker, make_landmarker
-from engine.refusal import status_of
-from engine.renderer import Renderer
-from engine.runtime import ASSETS, Network, OpenVinoRuntime, Runtime, default_runtime
-from engine.session import Session
-from engine.tracker import Tracker, TrackerSettings
-from engine.types import Frame, Image, MienError
-from train.metrics.fidelity import compare, motion_of
-from train.metrics.find import subtle_spans
-from train.metrics.judge import Judge, Truth, Watch
-from train.metrics.table import Row, markdown
+from mien.engine.avatar import Avatar
+from mien.engine.landmarks import Landmarker, make_landmarker
+from mien.engine.runtime import Network, OpenVinoRuntime, Runtime, default_runtime
+from mien.engine.session.renderer import Renderer
+from mien.engine.session.session import Session
+from mien.engine.tracking import Tracker, TrackerSettings
+from mien.engine.types import Frame, Image, MienError
+from mien.engine.utils.assets import PORTRAIT
+from mien.engine.utils.exit_status import status_of
+from mien.train.metrics.fidelity import compare, motion_of
+from mien.train.metrics.find import subtle_spans
+from mien.train.metrics.judge import Judge, Truth, Watch
+from mien.train.metrics.table import Row, markdown
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ class Passage:
         Raises:
             MienError: unreadable.
         """
-        from streams.source import open_source
+        from mien.streams.factory import open_source
 
         with open_source(str(self.path)) as source:
             for frame in source:
@@ -210,7 +211,7 @@ def _run(
     clips: Sequence[str], portraits: Sequence[Path] | None, own: bool = False
 ) -> tuple[list[Row], list[str]]:
     """The rows, and a note for every measure that is left out."""
-    from streams.portrait import fit_within, load_image
+    from mien.streams.images import fit_within, load_image
 
     runtime = default_runtime()
     with make_landmarker() as landmarker:
@@ -221,7 +222,7 @@ def _run(
             torch.set_num_threads(1)  # small pictures: two threads wait for each other, 15 times as long
         avatars = [
             Avatar.of(fit_within(load_image(path), 1024), landmarker, runtime, path.name)
-            for path in ([] if own else portraits or [ASSETS / "portrait.jpg"])
+            for path in ([] if own else portraits or [PORTRAIT])
         ]
         rows = evaluate([Passage.parse(clip) for clip in clips], avatars, runtime, landmarker, judge)
     return rows, [note for note in judge.notes if own or note.startswith("identity")]

@@ -1,6 +1,6 @@
 """Motion fidelity: does the result move as the driver does, where, how strongly, and when?
 
-Both clips are seen in the canonical face layout (:mod:`engine.layout`), mapped there once by the
+Both clips are seen in the canonical face layout (:mod:`mien.engine.face.layout`), mapped there once by the
 landmarks of their *first* frame.  In the layout, dense optical flow ``F_t(x)`` leads from frame 0 to
 frame t (DIS, medium preset).  A similarity fitted robustly to the face's flow (Cauchy weights) is the
 head's motion; what is left, ``m_t(x)``, is the facial motion.  Over all face pixels x, frames t >= 1 and
@@ -26,11 +26,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.landmarks.topology import FACE_OVAL
-from engine.layout import EXTENT, GRID, N_MESH, grow, layout, to_pixels
-from engine.regions import REGIONS, region_maps
-from engine.sampling import sample
-from engine.types import Bools, Face, Floats, Image
+from mien.engine.face.layout import EXTENT, GRID, N_MESH, grow, layout, to_pixels
+from mien.engine.face.regions import REGIONS, region_maps
+from mien.engine.landmarks.topology import FACE_OVAL
+from mien.engine.types import Bools, Face, Floats, Image
+from mien.engine.utils.sampling import sample
 
 SIDE = 128
 """Side of the layout picture, pixels: about the 128 px faces of the published results."""
@@ -55,7 +55,7 @@ class DenseMotion:
         return np.asarray(self.field[:, self.mask], dtype=np.float32)
 
     def courses(self) -> Floats:
-        """``(T, K, 2) float32`` time course of every region (:data:`engine.regions.REGIONS`), face units."""
+        """``(T, K, 2) float32`` time course of every region (:data:`mien.engine.face.regions.REGIONS`), face units."""
         weights = _region_weights(self.mask)
         means = np.einsum("kp,tpc->tkc", weights, self.vectors())
         return np.asarray(means * np.float32(EXTENT / SIDE), dtype=np.float32)

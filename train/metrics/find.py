@@ -9,9 +9,9 @@ from math import log
 
 import numpy as np
 
-from engine.landmarks import Landmarker
-from engine.types import Face, Image
-from train.metrics.fidelity import motion_of
+from mien.engine.landmarks import Landmarker
+from mien.engine.types import Face, Image
+from mien.train.metrics.fidelity import motion_of
 
 SUBTLE = (0.4, 1.2)
 WANTED = 0.7

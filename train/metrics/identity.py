@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.types import Floats, Image, MienError
+from mien.engine.types import Floats, Image, MienError
 
 SHA256 = "55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30"
 """Of ``dlib_face_recognition_resnet_model_v1.dat``, the same in every package that ships it."""

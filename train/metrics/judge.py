@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from engine.landmarks import Landmarker
-from engine.types import Floats, Image, MienError
-from train.metrics.identity import FaceEmbedding, cosine
+from mien.engine.landmarks import Landmarker
+from mien.engine.types import Floats, Image, MienError
+from mien.train.metrics.identity import FaceEmbedding, cosine
 
 if TYPE_CHECKING:
-    from train.metrics.pictures import FaceSquare, PerceptualDistance
+    from mien.train.metrics.images import FaceSquare, PerceptualDistance
 
 SAMPLES = 32
 """Frames of a clip that are looked at, evenly spread; the first, which is the reference, is not."""
@@ -45,7 +45,7 @@ class Judge:
         except MienError as error:
             self.notes.append(f"identity is left out: {error}")
         try:
-            from train.metrics.pictures import PerceptualDistance
+            from mien.train.metrics.images import PerceptualDistance
 
             self.perceptual = PerceptualDistance()
         except ModuleNotFoundError as error:
@@ -76,7 +76,7 @@ class Truth:
     """
 
     def __init__(self, judge: Judge, frames: Sequence[Image]) -> None:
-        from train.metrics.pictures import FaceSquare
+        from mien.train.metrics.images import FaceSquare
 
         self.seen: dict[int, tuple[FaceSquare, Image, Floats]] = {}
         for index in looked_at(len(frames)):
@@ -130,7 +130,7 @@ class Watch:
     def _compare(
         self, picture: Image, points: Floats | None, square: FaceSquare, target: Image, wanted: Floats
     ) -> None:
-        from train.metrics.pictures import landmark_distance, picture_scores
+        from mien.train.metrics.images import landmark_distance, picture_scores
 
         whole, box = square.picture(picture), square.box(wanted)
         face, true_face = whole[box], target[box]

@@ -13,7 +13,7 @@ class Row:
 
     Attributes:
         clip, method: their names.
-        correlation, gain, jitter: see :class:`train.metrics.fidelity.Fidelity`.
+        correlation, gain, jitter: see :class:`mien.train.metrics.fidelity.Fidelity`.
         scores: the other measures by name, those that could be taken: ``identity``, ``lost``; against the
             true frames ``l1``, ``psnr``, ``ssim``, ``akd``,
             ``perceptual``, ``l1_wide``.

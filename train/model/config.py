@@ -12,7 +12,7 @@ MODEL_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class LiveConfig:
-    """Everything that shapes :class:`~train.model.live.LiveModel`.
+    """Everything that shapes :class:`~mien.train.model.live.LiveModel`.
 
     Lengths are in normalised crop units: -1 and 1 are the centres of the first and last pixel, so one
     pixel of the 256-pixel crop is ``2 / 255 = 0.0078``.
@@ -41,7 +41,7 @@ class LiveConfig:
         visible_bias: occlusion logit of the untrained network (3 -> 0.95 visible).
         paint_floor: share of the paint that passes where the warp is fully visible.
         sight: channels in which the encoder looks through ImageNet features, too (see
-            :mod:`train.model.sight`); 0: it does not.
+            :mod:`mien.train.model.imagenet_branch`); 0: it does not.
         encoder_channels: at 64, 32 and 16 pixels.
         correction_channels: at 64, 32, 16, 8 and 4 pixels.
         hidden_channels: what the correction tells the painter, besides flow and occlusion.

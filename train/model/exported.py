@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from engine.types import MienError
-from train.model.config import MODEL_NAME, LiveConfig
-from train.model.layers import STEADY, Conv
-from train.model.live import LiveModel
+from mien.engine.types import MienError
+from mien.train.model.config import MODEL_NAME, LiveConfig
+from mien.train.model.layers import STEADY, Conv
+from mien.train.model.live import LiveModel
 
 PARTS = {"encoder": "encoder.", "renderer": "model."}
 """Of ``live-PART.onnx``: what its values' names begin with; the encoder is exported without its own name."""

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from torch import Tensor, nn
 
-from engine.types import MienError
+from mien.engine.types import MienError
 
 Model = TypeVar("Model", bound=nn.Module)
 

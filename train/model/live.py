@@ -7,11 +7,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from train.model.config import LiveConfig
-from train.model.grid import Enlarge, warp
-from train.model.networks import Correction, Encoder, Painter
-from train.model.prior import FacialPrior
-from train.model.regions import APERTURES, REGIONS
+from mien.train.model.config import LiveConfig
+from mien.train.model.grid import Enlarge, warp
+from mien.train.model.networks import Correction, Encoder, Painter
+from mien.train.model.prior import FacialPrior
+from mien.train.model.regions import APERTURES, REGIONS
 
 BORDER = 0.125
 """Width in which the paint fades towards the crop's border: there a picture is pasted into its portrait."""

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from train.model.config import LiveConfig
-from train.model.grid import Reduce
-from train.model.layers import Conv, ConvReLU, Residual, double, halve, zero_conv
-from train.model.regions import APERTURES, REGIONS
-from train.model.sight import Sight
+from mien.train.model.config import LiveConfig
+from mien.train.model.grid import Reduce
+from mien.train.model.imagenet_branch import Sight
+from mien.train.model.layers import Conv, ConvReLU, Residual, double, halve, zero_conv
+from mien.train.model.regions import APERTURES, REGIONS
 
 N_MAPS = len(REGIONS) + len(APERTURES) + 1
 

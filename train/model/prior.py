@@ -15,9 +15,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from train.model.config import LiveConfig
-from train.model.grid import base_grid, full_precision
-from train.model.regions import (
+from mien.train.model.config import LiveConfig
+from mien.train.model.grid import base_grid, full_precision
+from mien.train.model.regions import (
     aperture_borders,
     landmark_depth,
     landmark_spacing,

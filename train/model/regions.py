@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import torch
 
-from engine.landmarks import canonical_mesh
+from mien.engine.landmarks import canonical_mesh
 
 RIGHT_EYE = (33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246)
 LEFT_EYE = (263, 249, 390, 373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 387, 388, 466)

@@ -6,13 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from engine.types import MienError
-from train.imagenet import efficientnet_lite0
-from train.model.config import MODEL_VERSION, LiveConfig
-from train.model.exported import facts_of_folder, load_exported
-from train.model.filling import filled
-from train.model.live import LiveModel
-from train.model.paper.config import PAPER_NAME
+from mien.engine.types import MienError
+from mien.train.imagenet import efficientnet_lite0
+from mien.train.model.config import MODEL_VERSION, LiveConfig
+from mien.train.model.exported import facts_of_folder, load_exported
+from mien.train.model.filling import filled
+from mien.train.model.live import LiveModel
+from mien.train.model.paper.config import PAPER_NAME
 
 Preset = Literal["live", "paper"]
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from engine.types import MienError
-from train.config import FitConfig
-from train.tasks.base import Task
+from mien.engine.types import MienError
+from mien.train.config import FitConfig
+from mien.train.tasks.base import Task
 
 
 def make_task(config: FitConfig) -> Task:
@@ -14,11 +14,11 @@ def make_task(config: FitConfig) -> Task:
         MienError: there is no such preset, or its data are missing.
     """
     if config.preset == "live":
-        from train.tasks.live import LiveTask
+        from mien.train.tasks.live import LiveTask
 
         return LiveTask(config)
     if config.preset == "paper":
-        from train.tasks.paper import PaperTask
+        from mien.train.tasks.paper import PaperTask
 
         return PaperTask(config)
     raise MienError(f"configuration: there is no preset {config.preset}; known: live, paper.")

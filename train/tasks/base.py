@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from engine.types import MienError
-from train.checkpoint import Describes
-from train.config import StageConfig
-from train.validation import Validation
+from mien.engine.types import MienError
+from mien.train.checkpoint import Describes
+from mien.train.config import StageConfig
+from mien.train.validation import Validation
 
 
 class Losses(NamedTuple):

@@ -7,23 +7,23 @@ from pathlib import Path
 
 from torch import nn
 
-from engine.types import MienError
-from train.config import FitConfig, StageConfig
-from train.data.dataset import Batch, PackedData, split_ids, still_ids
-from train.losses.landmarks import LandmarkDistance
-from train.losses.objective import Objective
-from train.losses.opinions import CropCritic
-from train.losses.perceptual import LitePerceptual, loss_network
-from train.model import LiveModel
-from train.model.layers import Conv
-from train.model.paper import Discriminator
-from train.model.weights import load_live, with_sight
-from train.tasks.base import Task, Update, channels_last
-from train.validation import Validation, validate
+from mien.engine.types import MienError
+from mien.train.config import FitConfig, StageConfig
+from mien.train.data.dataset import Batch, PackedData, split_ids, still_ids
+from mien.train.losses.gan import CropCritic
+from mien.train.losses.landmarks import LandmarkDistance
+from mien.train.losses.objective import Objective
+from mien.train.losses.perceptual import LitePerceptual, loss_network
+from mien.train.model import LiveModel
+from mien.train.model.layers import Conv
+from mien.train.model.paper import Discriminator
+from mien.train.model.weights import load_live, with_sight
+from mien.train.tasks.base import Task, Update, channels_last
+from mien.train.validation import Validation, validate
 
 
 class LiveTask(Task):
-    """Flow against a teacher, then the painted picture; see :mod:`train.losses.objective`."""
+    """Flow against a teacher, then the painted picture; see :mod:`mien.train.losses.objective`."""
 
     name = "live"
 

@@ -9,17 +9,17 @@ import numpy as np
 import torch
 from torch import nn
 
-from engine.types import Image, MienError
-from train.config import FitConfig, StageConfig
-from train.data.dataset import split_ids
-from train.data.paper import PaperBatch, PaperData
-from train.losses.adversarial import CriticObjective, PaperObjective
-from train.losses.perceptual import LitePerceptual, loss_network
-from train.model.paper import Discriminator, PaperModel
-from train.model.paper.weights import facts_of, load_paper
-from train.sheet import contact_sheet, picture
-from train.tasks.base import Task, Update, channels_last
-from train.validation import Validation
+from mien.engine.types import Image, MienError
+from mien.train.config import FitConfig, StageConfig
+from mien.train.data.dataset import split_ids
+from mien.train.data.paper import PaperBatch, PaperData
+from mien.train.losses.adversarial import CriticObjective, PaperObjective
+from mien.train.losses.perceptual import LitePerceptual, loss_network
+from mien.train.model.paper import Discriminator, PaperModel
+from mien.train.model.paper.weights import facts_of, load_paper
+from mien.train.sheet import contact_sheet, picture
+from mien.train.tasks.base import Task, Update, channels_last
+from mien.train.validation import Validation
 
 SMALLEST = 32
 """Side of the smallest picture that the feature network can look at, pixels."""
@@ -28,7 +28,7 @@ TITLES = ("source", "driving", "ours", "occlusion")
 
 
 class PaperTask(Task):
-    """Generator and detector against a discriminator; see :mod:`train.losses.adversarial`."""
+    """Generator and detector against a discriminator; see :mod:`mien.train.losses.adversarial`."""
 
     name = "paper"
 

@@ -1,5 +1,5 @@
 """``python -m engine.benchmark --gpu``: both presets, every method, against the card's roofline."""
 
-from engine.benchmark.gpu.run import run
+from mien.engine.benchmark.gpu.run import run
 
 __all__ = ["run"]

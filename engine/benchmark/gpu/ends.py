@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from engine.benchmark.gpu.networks import PaperNetwork
-from engine.benchmark.gpu.plan import Deadline
-from engine.runtime import ENCODER, RENDERER, default_runtime, gate
-from engine.runtime.base import CardRuntime
-from engine.runtime.openvino import OpenVinoRuntime
-from engine.runtime.tensorrt.prepare import Model, Workshop, prepare
+from mien.engine.benchmark.gpu.networks import PaperNetwork
+from mien.engine.benchmark.gpu.plan import Deadline
+from mien.engine.runtime import ENCODER, RENDERER, default_runtime, parity
+from mien.engine.runtime.batch import CardRuntime
+from mien.engine.runtime.openvino import OpenVinoRuntime
+from mien.engine.runtime.tensorrt.prepare import Model, Workshop, prepare
 
 FRAMES = 1000
 """Real frames that FP16 is compared on, at most."""
@@ -27,7 +27,7 @@ def exact() -> OpenVinoRuntime:
 
 def torch_live(found: dict[str, float]) -> None:
     """The exported files in torch."""
-    from engine.runtime.torch_cuda import TorchCudaRuntime
+    from mien.engine.runtime.torch_cuda import TorchCudaRuntime
 
     runtime = TorchCudaRuntime(ENCODER.read_bytes(), RENDERER.read_bytes())
     _pictures("live, torch", runtime, found)
@@ -57,9 +57,9 @@ def tensorrt_paper(
     workshop: Workshop, network: PaperNetwork, found: dict[str, float], accuracy: dict[str, Any]
 ) -> None:
     """The published network's engines as a run uses them."""
-    from engine.paper import gate as paper_gate
-    from engine.paper.prepare import prepare_paper
-    from engine.paper.torch_paper import TorchPaper
+    from mien.engine.paper import parity as paper_gate
+    from mien.engine.paper.prepare import prepare_paper
+    from mien.engine.paper.torch_paper import TorchPaper
 
     reference = TorchPaper(network.model.cpu())
     live = default_runtime(2, "f32")
@@ -83,7 +83,7 @@ def tensorrt_paper(
 def _pictures(name: str, runtime: CardRuntime, found: dict[str, float]) -> None:
     reference = exact()
     for words, crop in (("whole portrait", None), ("face crop 512", 512)):
-        drawings = gate.real_drawings(reference, 8, crop)
+        drawings = parity.real_drawings(reference, 8, crop)
         found[f"{name}, {words}"] = _wall(lambda index, d=drawings: runtime.draw([d[index % len(d)]]))  # type: ignore[misc]
 
 
@@ -100,12 +100,12 @@ def _wall(draw: Callable[[int], object], count: int = 100) -> float:
 def _accuracy(reference: OpenVinoRuntime, runtime: CardRuntime, deadline: Deadline) -> dict[str, Any]:
     """The gate's figures on as many real frames as there is time for (the reference is the slow one)."""
     start = time.perf_counter()
-    reports = [gate.check(reference, runtime, gate.real_drawings(reference, 8))]
+    reports = [parity.check(reference, runtime, parity.real_drawings(reference, 8))]
     each = (time.perf_counter() - start) / 8
     count = int(max(8, min(FRAMES, 0.8 * deadline.left / each)))
-    drawings = gate.real_drawings(reference, count)
+    drawings = parity.real_drawings(reference, count)
     reports += [
-        gate.check(reference, runtime, drawings[first : first + _AT_ONCE])
+        parity.check(reference, runtime, drawings[first : first + _AT_ONCE])
         for first in range(0, count, _AT_ONCE)
     ]
     failures = [report.failure for report in reports if report.failure is not None]

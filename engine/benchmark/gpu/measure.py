@@ -7,19 +7,19 @@ from contextlib import ExitStack
 from statistics import median
 from typing import Any
 
-from engine.benchmark.gpu.networks import TimedPart, repeated
-from engine.benchmark.gpu.plan import Case
-from engine.benchmark.gpu.report import Timing
-from engine.benchmark.gpu.roofline import Rates
-from engine.graphs import dynamic_batch, half_convolutions
-from engine.graphs.editing import inferred_shapes, load_proto
-from engine.runtime.cuda import Cuda
-from engine.runtime.cuda.memory import OnCard
-from engine.runtime.cuda.recorded import Recorded
-from engine.runtime.tensorrt.backend import Engine, Execution
-from engine.runtime.tensorrt.parts import network_part
-from engine.runtime.tensorrt.prepare import Workshop
-from engine.types import MienError
+from mien.engine.benchmark.gpu.networks import TimedPart, repeated
+from mien.engine.benchmark.gpu.plan import Case
+from mien.engine.benchmark.gpu.report import Timing
+from mien.engine.benchmark.gpu.roofline import Rates
+from mien.engine.runtime.cuda import Cuda
+from mien.engine.runtime.cuda.memory import OnCard
+from mien.engine.runtime.cuda.recorded import Recorded
+from mien.engine.runtime.graphs import dynamic_batch, half_convolutions
+from mien.engine.runtime.graphs.editing import inferred_shapes, load_proto
+from mien.engine.runtime.tensorrt.backend import Engine, Execution
+from mien.engine.runtime.tensorrt.parts import network_part
+from mien.engine.runtime.tensorrt.prepare import Workshop
+from mien.engine.types import MienError
 
 WARM_UP, RUNS = 20, 100
 
@@ -53,8 +53,8 @@ def reason(error: Exception) -> str:
 
 
 def _torch_work(torch: Any, case: Case, part: TimedPart, half: bool, graph: bool) -> Callable[[], Any]:
-    from engine.graphs.torch_graph import TorchGraph
-    from engine.runtime.torch_cuda import Replayed
+    from mien.engine.runtime.graphs.torch_graph import TorchGraph
+    from mien.engine.runtime.torch_cuda import Replayed
 
     inputs = [torch.from_numpy(repeated(values, case.batch)).cuda() for values in part.inputs.values()]
     module = part.module

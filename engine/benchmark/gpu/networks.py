@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.runtime import RENDERER
-from engine.types import MienError
+from mien.engine.runtime import RENDERER
+from mien.engine.types import MienError
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ def live_network(notes: list[str]) -> list[TimedPart]:
     """The shipped renderer, and the module behind it where the training code is installed."""
     content = RENDERER.read_bytes()
     try:
-        export = importlib.import_module("export.onnx_export")
+        export = importlib.import_module("mien.export.onnx_export")
     except ImportError as error:
         notes.append(f"live, torch eager FP32: the exported graph stands for the model ({error})")
         return [TimedPart("live-renderer", content, _made_up(content))]
@@ -46,7 +46,7 @@ def live_network(notes: list[str]) -> list[TimedPart]:
 
 def _made_up(content: bytes) -> dict[str, NDArray[Any]]:
     """Inputs of the right shapes; what is in them does not change how long a network takes."""
-    from engine.graphs.editing import inferred_shapes, load_proto
+    from mien.engine.runtime.graphs.editing import inferred_shapes, load_proto
 
     proto = load_proto(content)
     shapes = inferred_shapes(proto)
@@ -81,8 +81,8 @@ def paper_network(names: tuple[str, ...] = ("detector", "motion", "decoder")) ->
         MienError: the training code is not installed.
     """
     try:
-        paper_onnx = importlib.import_module("export.paper_onnx")
-        model = importlib.import_module("train.model.paper").PaperModel().eval()
+        paper_onnx = importlib.import_module("mien.export.paper_onnx")
+        model = importlib.import_module("mien.train.model.paper").PaperModel().eval()
     except ImportError as error:
         raise MienError(f'it needs the training code: pip install "mien[train]" ({error})') from error
     built = paper_onnx.build(model)

@@ -8,10 +8,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from engine.benchmark.gpu.plan import METHODS, PRESETS
-from engine.benchmark.gpu.report import Timing
-from engine.benchmark.place import write_whole
-from engine.types import Image
+from mien.engine.benchmark.gpu.plan import METHODS, PRESETS
+from mien.engine.benchmark.gpu.report import Timing
+from mien.engine.types import Image
+from mien.engine.utils.files import write_whole
 
 WIDTH, HEIGHT, EDGE = 1200, 640, 80
 COLOURS = ((10, 70, 160), (160, 70, 10), (40, 130, 40), (130, 40, 130), (90, 90, 90))

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from engine.benchmark.gpu.plan import BATCHES, METHODS, PRESETS, Case
+from mien.engine.benchmark.gpu.plan import BATCHES, METHODS, PRESETS, Case
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ def layers_of(proto: Any, element: int = 2) -> list[Layer]:
     Args:
         element: bytes of one activation or weight of a convolution; matrix products are FP32.
     """
-    from engine.graphs.editing import inferred_shapes
+    from mien.engine.runtime.graphs.editing import inferred_shapes
 
     shapes = inferred_shapes(proto)
     constants = {tensor.name for tensor in proto.graph.initializer}

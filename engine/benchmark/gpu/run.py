@@ -15,15 +15,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from engine.benchmark.gpu import ends, measure, networks, plot
-from engine.benchmark.gpu.measure import Engines
-from engine.benchmark.gpu.networks import PaperNetwork, TimedPart
-from engine.benchmark.gpu.plan import BATCHES, Case, Deadline, cases
-from engine.benchmark.gpu.report import Report, Timing, as_json, markdown
-from engine.benchmark.gpu.roofline import bound_ms, layers_of
-from engine.benchmark.place import write_whole
-from engine.graphs.editing import load_proto
-from engine.types import MienError
+from mien.engine.benchmark.gpu import ends, measure, networks, plot
+from mien.engine.benchmark.gpu.measure import Engines
+from mien.engine.benchmark.gpu.networks import PaperNetwork, TimedPart
+from mien.engine.benchmark.gpu.plan import BATCHES, Case, Deadline, cases
+from mien.engine.benchmark.gpu.report import Report, Timing, as_json, markdown
+from mien.engine.benchmark.gpu.roofline import bound_ms, layers_of
+from mien.engine.runtime.graphs.editing import load_proto
+from mien.engine.types import MienError
+from mien.engine.utils.files import write_whole
 
 SECONDS = 450.0
 """All of it; what has not begun by then is left out and named."""
@@ -96,7 +96,7 @@ def run(options: GpuOptions) -> None:
     Raises:
         MienError: no card, or no place for the results: in one line, before anything is measured.
     """
-    from engine.runtime.cuda import CudaError, open_card
+    from mien.engine.runtime.cuda import CudaError, open_card
 
     deadline = Deadline(SECONDS)
     cuda = open_card()
@@ -145,7 +145,7 @@ def _measure(found: Findings, cuda: Any, deadline: Deadline) -> None:
 
 
 def _torch(found: Findings) -> Any:
-    from engine.runtime.torch_cuda import import_torch
+    from mien.engine.runtime.torch_cuda import import_torch
 
     try:
         torch = import_torch()
@@ -157,9 +157,9 @@ def _torch(found: Findings) -> Any:
 
 
 def _workshop(cuda: Any, found: Findings) -> Any:
-    from engine.runtime.tensorrt.backend import EngineError, find_backend
-    from engine.runtime.tensorrt.cache import EngineCache
-    from engine.runtime.tensorrt.prepare import Workshop
+    from mien.engine.runtime.tensorrt.backend import EngineError, find_backend
+    from mien.engine.runtime.tensorrt.cache import EngineCache
+    from mien.engine.runtime.tensorrt.prepare import Workshop
 
     try:
         backend = find_backend()

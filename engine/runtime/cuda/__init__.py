@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from engine.types import MienError
+from mien.engine.types import MienError
 
 
 class CudaError(MienError):
@@ -113,6 +113,6 @@ def open_card() -> Cuda:
     Raises:
         CudaError: no driver, no card, or one that another program has locked; in one line.
     """
-    from engine.runtime.cuda.driver import DriverCuda
+    from mien.engine.runtime.cuda.driver import DriverCuda
 
     return DriverCuda()

@@ -14,7 +14,7 @@ from ctypes import byref, c_char_p, c_float, c_int, c_size_t, c_uint, c_void_p
 from pathlib import Path
 from typing import Any
 
-from engine.runtime.cuda import Card, CudaError, OutOfMemory
+from mien.engine.runtime.cuda import Card, CudaError, OutOfMemory
 
 _OUT_OF_MEMORY = 2
 _NO_DEVICE = 100
@@ -56,7 +56,7 @@ def _load(path: str | None) -> Any:
 
 
 class DriverCuda:
-    """The first GPU; see :class:`engine.runtime.cuda.Cuda`.
+    """The first GPU; see :class:`mien.engine.runtime.cuda.Cuda`.
 
     Args:
         library: path of another ``libcuda``.

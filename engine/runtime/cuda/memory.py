@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.runtime.cuda import Cuda
+from mien.engine.runtime.cuda import Cuda
 
 
 class OnCard:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 
-from engine.runtime.cuda import Cuda, CudaError
+from mien.engine.runtime.cuda import Cuda, CudaError
 
 
 class CaptureError(CudaError):

@@ -13,8 +13,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from engine.runtime.cuda import CudaError
-from engine.types import MienError
+from mien.engine.runtime.cuda import CudaError
+from mien.engine.types import MienError
 
 MODULES = ("tensorrt", "tensorrt_rtx")
 
@@ -157,7 +157,7 @@ class TensorRt:
             raise EngineError(f"{self.name} {self.version} does not work here: {reason}") from error
 
     def build(self, onnx: bytes, profile: Profile, progress: Progress | None = None) -> bytes:
-        from engine.runtime.tensorrt.inspection import check_network
+        from mien.engine.runtime.tensorrt.inspection import check_network
 
         builder, network, _parser = self.parse(onnx)
         check_network(self._trt, network, onnx)

@@ -8,10 +8,10 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from engine.runtime.cuda import Cuda
-from engine.runtime.cuda.memory import OnCard, Pinned
-from engine.runtime.cuda.recorded import Recorded
-from engine.runtime.tensorrt.backend import Engine
+from mien.engine.runtime.cuda import Cuda
+from mien.engine.runtime.cuda.memory import OnCard, Pinned
+from mien.engine.runtime.cuda.recorded import Recorded
+from mien.engine.runtime.tensorrt.backend import Engine
 
 Shapes = Mapping[str, tuple[int, ...]]
 

@@ -10,8 +10,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from engine.graphs.editing import load_proto
-from engine.types import MienError
+from mien.engine.runtime.graphs.editing import load_proto
+from mien.engine.types import MienError
 
 _MODES = {
     b"bilinear": "LINEAR",

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.graphs import half_convolutions, probe, probe_points
-from engine.graphs.editing import inferred_shapes, load_proto
-from engine.openvino_core import compile_for_cpu, core
-from engine.runtime.cuda import Cuda
-from engine.runtime.tensorrt.backend import Backend, Profile
-from engine.runtime.tensorrt.call import EngineCall
+from mien.engine.runtime.cuda import Cuda
+from mien.engine.runtime.graphs import half_convolutions, probe, probe_points
+from mien.engine.runtime.graphs.editing import inferred_shapes, load_proto
+from mien.engine.runtime.tensorrt.backend import Backend, Profile
+from mien.engine.runtime.tensorrt.call import EngineCall
+from mien.engine.utils.openvino_core import compile_for_cpu, core
 
 TOLERANCE = 0.05
 """Largest difference that FP16 may make in a layer, relative to the layer's largest value."""

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from engine.graphs import dynamic_batch, half_convolutions
-from engine.graphs.editing import inferred_shapes, load_proto
-from engine.graphs.picture import PICTURE_INPUTS, picture_graph
-from engine.graphs.pixels import uint8_source
-from engine.runtime.tensorrt.backend import Profile
-from engine.types import MienError
+from mien.engine.runtime.graphs import dynamic_batch, half_convolutions
+from mien.engine.runtime.graphs.editing import inferred_shapes, load_proto
+from mien.engine.runtime.graphs.image import PICTURE_INPUTS, picture_graph
+from mien.engine.runtime.graphs.pixels import uint8_source
+from mien.engine.runtime.tensorrt.backend import Profile
+from mien.engine.types import MienError
 
 Precision = Literal["fp16", "fp32"]
 
@@ -66,7 +66,7 @@ def network_part(
     Args:
         content: the ONNX file, FP32, batch 1.
         batch: the largest batch; with ``dynamic`` all smaller ones too, fast at ``batch``.
-        pixels: take the input ``source`` as bytes (see :func:`engine.graphs.pixels.uint8_source`).
+        pixels: take the input ``source`` as bytes (see :func:`mien.engine.runtime.graphs.pixels.uint8_source`).
     """
     if not 1 <= batch <= 64:
         raise MienError(f"a batch of {batch} is not possible: 1 to 64")

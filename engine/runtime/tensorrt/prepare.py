@@ -10,18 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from engine.runtime import gate
-from engine.runtime.base import POINT_INPUTS, CardRuntime, Drawing, Runtime, point_inputs
-from engine.runtime.cuda import Cuda, CudaError
-from engine.runtime.tensorrt.backend import Backend, Engine, EngineError, Progress
-from engine.runtime.tensorrt.cache import EngineCache, EngineKey
-from engine.runtime.tensorrt.layers import compare_layers, first_wrong, write_dump
-from engine.runtime.tensorrt.parts import MAX_BATCH, Part, Precision, live_parts, read_onnx
-from engine.runtime.tensorrt.runtime import LiveEngines, TensorRtRuntime
-from engine.types import MienError
+from mien.engine.avatar.model_io import POINT_INPUTS, point_inputs
+from mien.engine.runtime import parity
+from mien.engine.runtime.base import Runtime
+from mien.engine.runtime.batch import CardRuntime, Drawing
+from mien.engine.runtime.cuda import Cuda, CudaError
+from mien.engine.runtime.tensorrt.backend import Backend, Engine, EngineError, Progress
+from mien.engine.runtime.tensorrt.cache import EngineCache, EngineKey
+from mien.engine.runtime.tensorrt.layers import compare_layers, first_wrong, write_dump
+from mien.engine.runtime.tensorrt.parts import MAX_BATCH, Part, Precision, live_parts, read_onnx
+from mien.engine.runtime.tensorrt.runtime import LiveEngines, TensorRtRuntime
+from mien.engine.types import MienError
 
 if TYPE_CHECKING:
-    from engine.paper.runtime import PaperRuntime
+    from mien.engine.paper.runtime import PaperRuntime
 
 #: Told one line that a person should read.
 Note = Callable[[str], None]
@@ -151,7 +153,7 @@ def prepare(
     *,
     precision: Precision = "fp16",
     batch: int = MAX_BATCH,
-    limits: gate.Limits | None = None,
+    limits: parity.Limits | None = None,
 ) -> TensorRtRuntime:
     """A runtime that has passed the gate.
 
@@ -167,8 +169,8 @@ def prepare(
     runtime = TensorRtRuntime(LiveEngines(**engines, code=code, batch=batch), workshop.cuda)
     with ExitStack() as stack:
         stack.callback(closed, runtime)
-        drawings = gate.real_drawings(reference)
-        report = gate.check(reference, runtime, drawings, limits)
+        drawings = parity.real_drawings(reference)
+        report = parity.check(reference, runtime, drawings, limits)
         if report.failure is None:
             report = _check_encoder(reference, runtime, drawings, limits)
         if report.failure is not None:
@@ -182,14 +184,14 @@ def prepare(
 
 
 def _check_encoder(
-    reference: Runtime, runtime: CardRuntime, drawings: list[Drawing], limits: gate.Limits | None
-) -> gate.GateReport:
+    reference: Runtime, runtime: CardRuntime, drawings: list[Drawing], limits: parity.Limits | None
+) -> parity.GateReport:
     """The same frames again, with the avatar's code made on the card."""
-    drawn = gate.real_drawings(runtime, len(drawings))
-    pictures = gate.check(reference, runtime, drawn[:2], limits)
+    drawn = parity.real_drawings(runtime, len(drawings))
+    pictures = parity.check(reference, runtime, drawn[:2], limits)
     if pictures.failure is not None:
         return pictures
-    return gate.check_codes(drawings[0].code, drawn[0].code, pictures)
+    return parity.check_codes(drawings[0].code, drawn[0].code, pictures)
 
 
 def closed(runtime: Runtime | PaperRuntime) -> None:

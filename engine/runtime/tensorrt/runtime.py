@@ -13,26 +13,18 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 
-from engine.canvas import Canvas
-from engine.graphs.pixels import PIXELS
-from engine.runtime.base import (
-    AvatarCode,
-    CardRuntime,
-    Drawing,
-    Field,
-    check_points,
-    check_source,
-    halves,
-    to_field,
-)
-from engine.runtime.cuda import Cuda
-from engine.runtime.residents import Residents
-from engine.runtime.tensorrt.backend import Engine
-from engine.runtime.tensorrt.call import EngineCall, Shapes
-from engine.runtime.tensorrt.parts import MAX_BATCH
-from engine.runtime.tensorrt.residents import AvatarOnCard, CanvasOnCard
-from engine.runtime.tensorrt.slot import RESULTS, Slot
-from engine.types import Floats, Image, MienError
+from mien.engine.avatar.canvas import Canvas
+from mien.engine.avatar.model_io import AvatarCode, Field, check_points, check_source, to_field
+from mien.engine.runtime.batch import CardRuntime, Drawing, halves
+from mien.engine.runtime.cuda import Cuda
+from mien.engine.runtime.device_cache import Residents
+from mien.engine.runtime.graphs.pixels import PIXELS
+from mien.engine.runtime.tensorrt.avatar_buffers import AvatarOnCard, CanvasOnCard
+from mien.engine.runtime.tensorrt.backend import Engine
+from mien.engine.runtime.tensorrt.call import EngineCall, Shapes
+from mien.engine.runtime.tensorrt.parts import MAX_BATCH
+from mien.engine.runtime.tensorrt.slot import RESULTS, Slot
+from mien.engine.types import Floats, Image, MienError
 
 SLOTS = 2
 AVATARS = CANVASES = 2 * MAX_BATCH
@@ -60,7 +52,7 @@ class LiveEngines:
 
 
 class TensorRtRuntime(CardRuntime):
-    """Runs loaded engines; :func:`engine.runtime.tensorrt.prepare.prepare` builds, loads and checks them.
+    """Runs loaded engines; :func:`mien.engine.runtime.tensorrt.prepare.prepare` builds, loads and checks them.
 
     One thread at a time.  :meth:`close` gives the card's memory back, the engines' too.
 

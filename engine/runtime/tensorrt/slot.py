@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from engine.runtime.base import FIELD_SIZE, IMAGE_SIZE, point_inputs
-from engine.runtime.cuda import Cuda
-from engine.runtime.cuda.memory import OnCard, Pinned
-from engine.runtime.cuda.recorded import CaptureError, Recorded
-from engine.types import N_LANDMARKS
+from mien.engine.avatar.model_io import FIELD_SIZE, IMAGE_SIZE, point_inputs
+from mien.engine.runtime.cuda import Cuda
+from mien.engine.runtime.cuda.memory import OnCard, Pinned
+from mien.engine.runtime.cuda.recorded import CaptureError, Recorded
+from mien.engine.types import N_LANDMARKS
 
 if TYPE_CHECKING:
-    from engine.runtime.base import Drawing
-    from engine.runtime.tensorrt.backend import Engine
-    from engine.runtime.tensorrt.residents import AvatarOnCard
+    from mien.engine.runtime.batch import Drawing
+    from mien.engine.runtime.tensorrt.avatar_buffers import AvatarOnCard
+    from mien.engine.runtime.tensorrt.backend import Engine
 
 #: What changes from frame to frame, and crosses the bus.
 MOVING: Mapping[str, tuple[int, ...]] = {
@@ -67,7 +67,7 @@ class Slot:
 
         Raises:
             CudaError: among others where a batch of this size, above 1, cannot be a CUDA graph; see
-                :meth:`engine.runtime.tensorrt.runtime.TensorRtRuntime.draw`, which takes smaller ones then.
+                :meth:`mien.engine.runtime.tensorrt.runtime.TensorRtRuntime.draw`, which takes smaller ones then.
         """
         self._fill(drawings)
         count = len(drawings)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from engine.types import MienError
-from train.data.readers.folders import read_folders
-from train.data.readers.found import Found
-from train.data.readers.megc import megc_root, read_megc
-from train.data.readers.micro import coded_layout, read_coded, read_smic, smic_root
-from train.data.readers.shared import is_shared, read_shared
+from mien.engine.types import MienError
+from mien.train.data.readers.folders import read_folders
+from mien.train.data.readers.found import Found
+from mien.train.data.readers.megc import megc_root, read_megc
+from mien.train.data.readers.micro import coded_layout, read_coded, read_smic, smic_root
+from mien.train.data.readers.shared import is_shared, read_shared
 
 __all__ = ["Found", "find_clips"]
 

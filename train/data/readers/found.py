@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from train.data.clips import Clip
+from mien.train.data.clips import Clip
 
 
 @dataclass(frozen=True)

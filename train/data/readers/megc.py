@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from engine.types import MienError
-from train.data.clips import Clip
-from train.data.readers.folders import PICTURES, VIDEOS
-from train.data.readers.found import Found
-from train.data.readers.micro import LICENCE
+from mien.engine.types import MienError
+from mien.train.data.clips import Clip
+from mien.train.data.readers.folders import PICTURES, VIDEOS
+from mien.train.data.readers.found import Found
+from mien.train.data.readers.micro import LICENCE
 
 SOURCES, TARGETS = "source_samples", "target_template_face"
 

@@ -13,10 +13,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.types import MienError
-from train.data.clips import Clip
-from train.data.readers.found import Found
-from train.data.readers.spreadsheet import number, plain, read_rows, sheet_in
+from mien.engine.types import MienError
+from mien.train.data.clips import Clip
+from mien.train.data.readers.found import Found
+from mien.train.data.readers.spreadsheet import number, plain, read_rows, sheet_in
 
 LICENCE = "by licence agreement with its owners, research only"
 SMIC_EMOTIONS = ("negative", "positive", "surprise")

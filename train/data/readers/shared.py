@@ -5,10 +5,10 @@ from __future__ import annotations
 import csv
 from pathlib import Path, PurePosixPath
 
-from engine.types import MienError
-from train.data.clips import Clip
-from train.data.readers.found import Found
-from train.data.split import joined
+from mien.engine.types import MienError
+from mien.train.data.clips import Clip
+from mien.train.data.readers.found import Found
+from mien.train.data.split import joined
 
 COLUMNS = ("id", "kind", "repo", "path", "licence", "person_id")
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from engine.types import MienError
+from mien.engine.types import MienError
 
 HEADER_ROWS = 40
 """How far down the header is looked for: SAMM's has a page of notes above it."""

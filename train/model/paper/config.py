@@ -11,7 +11,7 @@ PAPER_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class PaperConfig:
-    """Everything that shapes :class:`~train.model.paper.PaperModel`; the defaults are the paper's.
+    """Everything that shapes :class:`~mien.train.model.paper.PaperModel`; the defaults are the paper's.
 
     Attributes:
         image_size: side of the pictures, pixels.

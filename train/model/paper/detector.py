@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from train.model.grid import full_precision
-from train.model.paper.config import PaperConfig
-from train.model.paper.geometry import KeyPoints, coordinates, region_mask
-from train.model.paper.layers import Hourglass, Reduce
+from mien.train.model.grid import full_precision
+from mien.train.model.paper.config import PaperConfig
+from mien.train.model.paper.geometry import KeyPoints, coordinates, region_mask
+from mien.train.model.paper.layers import Hourglass, Reduce
 
 
 class KeyPointDetector(nn.Module):

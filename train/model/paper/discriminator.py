@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from train.model.paper.geometry import coordinates, gaussians
+from mien.train.model.paper.geometry import coordinates, gaussians
 
 
 @dataclass(frozen=True, slots=True)

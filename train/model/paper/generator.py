@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from train.model.paper.config import PaperConfig
-from train.model.paper.geometry import sample
-from train.model.paper.layers import Down, Residual, Same, Up
-from train.model.paper.motion import DenseMotion, Warp
+from mien.train.model.paper.config import PaperConfig
+from mien.train.model.paper.geometry import sample
+from mien.train.model.paper.layers import Down, Residual, Same, Up
+from mien.train.model.paper.motion import DenseMotion, Warp
 
 
 class Generator(nn.Module):

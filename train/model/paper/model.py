@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from train.model.paper.config import PaperConfig
-from train.model.paper.detector import KeyPointDetector
-from train.model.paper.generator import Generator
-from train.model.paper.geometry import KeyPoints, inverse
-from train.model.paper.motion import Warp
+from mien.train.model.paper.config import PaperConfig
+from mien.train.model.paper.detector import KeyPointDetector
+from mien.train.model.paper.generator import Generator
+from mien.train.model.paper.geometry import KeyPoints, inverse
+from mien.train.model.paper.motion import Warp
 
 
 class PaperOutput(NamedTuple):
@@ -45,7 +45,7 @@ class PaperModel(nn.Module):
         self.generator = Generator(self.config)
 
     def detect(self, image: Tensor, points: Tensor | None = None) -> KeyPoints:
-        """Key points of a picture: see :class:`~train.model.paper.detector.KeyPointDetector`."""
+        """Key points of a picture: see :class:`~mien.train.model.paper.detector.KeyPointDetector`."""
         return self.kp_detector(image, points)  # type: ignore[no-any-return]
 
     @staticmethod

@@ -7,10 +7,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from train.model.grid import full_precision
-from train.model.paper.config import PaperConfig
-from train.model.paper.geometry import KeyPoints, coordinates, gaussians, inverse, sample
-from train.model.paper.layers import Hourglass, Reduce
+from mien.train.model.grid import full_precision
+from mien.train.model.paper.config import PaperConfig
+from mien.train.model.paper.geometry import KeyPoints, coordinates, gaussians, inverse, sample
+from mien.train.model.paper.layers import Hourglass, Reduce
 
 
 class Warp(NamedTuple):

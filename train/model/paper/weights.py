@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from engine.types import MienError
-from train.model.filling import filled
-from train.model.paper.config import PAPER_NAME, PAPER_VERSION, PaperConfig
-from train.model.paper.model import PaperModel
+from mien.engine.types import MienError
+from mien.train.model.filling import filled
+from mien.train.model.paper.config import PAPER_NAME, PAPER_VERSION, PaperConfig
+from mien.train.model.paper.model import PaperModel
 
 PARTS = ("kp_detector", "generator")
 """The state dicts of a published checkpoint that make the model."""

@@ -1,0 +1,1 @@
+"""``mien generate``: many portraits driven by many clips."""

@@ -1,0 +1,151 @@
+"""What ``python -m engine.generate`` can be asked for."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import NoReturn
+
+from mien.cli.options import arguments as mien
+from mien.cli.options.arguments import Options
+from mien.engine.types import MienError
+
+EXAMPLES = """\
+PAIRS.csv has a line for each pair, and in its first line the columns' names:
+  driving, avatar    a clip (video file, folder of frames, or motion file .npz) and a portrait;
+                     paths start at the CSV's own folder
+  name               of the results (default: clip__portrait)
+  reference          frame that the motion is relative to (default: the first with a face)
+  onset, apex, offset   of the expression, as frames; found from the movement where left out
+  fps                of a folder's frames
+Frames are counted from 0 at the clip's first picture.
+
+Results in DIR: NAME.mp4 (the portrait, moving), NAME.npz (the motion), NAME.json (how it was made),
+metrics.csv, failures.csv and report.html, which explains itself.
+"""
+
+
+@dataclass(frozen=True)
+class GenerateOptions:
+    """A batch.
+
+    Attributes:
+        pairs: the list, a CSV file.
+        output: folder of the results.
+        jobs: processes.
+        threads: CPU threads of each process.
+        force: make again what is there already.
+        metrics: compare each result with its driver.
+        report_pairs: how many pairs the report shows in full.
+        engine: everything that is as in a single run.
+    """
+
+    pairs: Path
+    output: Path
+    jobs: int
+    threads: int
+    force: bool
+    metrics: bool
+    report_pairs: int
+    engine: Options
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        message = message.removeprefix("argument ")
+        raise MienError(f"{message[:1].upper()}{message[1:]}. See: python -m engine.generate --help")
+
+
+def parse(arguments: Sequence[str] | None = None) -> GenerateOptions:
+    """The batch that ``arguments`` describe.
+
+    Raises:
+        MienError: for words that make no sense, in one line.
+    """
+    found = vars(_parser().parse_args(arguments))
+    shared = {f.name: found[f.name] for f in fields(Options) if f.name in found and f.name != "output"}
+    shared["gains"] = tuple(shared["gains"] or ())
+    cores = os.cpu_count() or 1
+    jobs = found["jobs"] or max(1, cores // 2)
+    threads = found["threads"] or max(1, cores // jobs)
+    engine = replace(mien.parse([]), **shared | {"threads": threads})
+    return GenerateOptions(
+        pairs=found["pairs"],
+        output=found["folder"],
+        jobs=jobs,
+        threads=threads,
+        force=found["force"],
+        metrics=found["metrics"],
+        report_pairs=found["report_pairs"],
+        engine=engine,
+    )
+
+
+def _parser() -> _Parser:
+    parser = _Parser(
+        prog="python -m engine.generate",
+        description="Drive many portraits by many clips: a list of pairs in, videos, motion files, metrics\n"
+        "and one report out. What is finished already is not made again.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("pairs", metavar="PAIRS.csv", type=Path, help="the list of pairs")
+    parser.add_argument("--output", dest="folder", metavar="DIR", type=Path, required=True, help="results")
+    parser.add_argument("--jobs", metavar="N", type=_count, help="processes (half of the cores)")
+    parser.add_argument("--force", action="store_true", help="make again what is finished")
+    _results(parser.add_argument_group("results"))
+    mien._amounts(parser.add_argument_group("how much of the motion (1 is as measured, 0 is none)"))
+    mien._machine(parser.add_argument_group("machine"))
+    return parser
+
+
+def _results(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--size", metavar="N", type=_pixels, help="longest side in pixels (1024; with --crop 512)"
+    )
+    group.add_argument(
+        "--crop", action="store_true", help="the moving face alone, as a square, not the whole portrait"
+    )
+    group.add_argument("--lossless", action="store_true", help="keep every pixel exactly (NAME.mkv)")
+    group.add_argument("--fps", metavar="F", type=_rate, help="of folders whose line gives none (25)")
+    group.add_argument(
+        "--no-metrics",
+        dest="metrics",
+        action="store_false",
+        help="do not compare the results with the drivers",
+    )
+    group.add_argument(
+        "--report-pairs",
+        metavar="N",
+        type=_count,
+        default=60,
+        help="pairs shown in full in report.html, about 1 MB each (60)",
+    )
+
+
+def _whole(text: str, low: int, high: int, what: str) -> int:
+    if not text.isdigit() or not low <= int(text) <= high:
+        raise argparse.ArgumentTypeError(f"{text} is no {what} ({low} to {high})")
+    return int(text)
+
+
+def _count(text: str) -> int:
+    return _whole(text, 1, 1000, "usable number")
+
+
+def _pixels(text: str) -> int:
+    return _whole(text, 64, 4096, "size in pixels")
+
+
+def _rate(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= 10000:
+        raise argparse.ArgumentTypeError(f"{text} is no frame rate (such as 25 or 200)")
+    return value

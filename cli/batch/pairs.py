@@ -1,0 +1,230 @@
+"""The list of a batch: which clip drives which face (``PAIRS.csv``)."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+from mien.engine.types import MienError
+
+REQUIRED = ("driving", "avatar")
+FRAMES = ("reference", "onset", "apex", "offset")
+OPTIONAL = (*FRAMES, "name", "fps")
+
+_NOTHING = {"", "-", "na", "n/a", "nan", "none"}
+_BAD_NAME = re.compile(r'[\x00-\x1f/\\:*?"<>|]|^\.|[. ]$')
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One clip that drives one face.
+
+    Attributes:
+        name: what its results are called.
+        line: line of the list, from 1.
+        driving, avatar: the clip (a file or a folder of frames) and the portrait.
+        reference, onset, apex, offset: frames counted from 0 at the clip's first picture, where given.
+        fps: rate of a folder's frames, where given.
+    """
+
+    name: str
+    line: int
+    driving: Path
+    avatar: Path
+    reference: int | None = None
+    onset: int | None = None
+    apex: int | None = None
+    offset: int | None = None
+    fps: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A pair that could not be made, and why, in one line."""
+
+    name: str
+    line: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PairList:
+    """What a list says: its usable pairs, its unusable rows, remarks."""
+
+    pairs: tuple[Pair, ...]
+    failures: tuple[Failure, ...]
+    notes: tuple[str, ...]
+
+
+def read_pairs(path: Path) -> PairList:
+    """Read a list; relative paths in it start at its own folder.
+
+    Raises:
+        MienError: no such file, no rows, columns missing, two rows of one name, or no usable row at all.
+    """
+    text, notes = _text(path)
+    rows = list(csv.reader(io.StringIO(text), delimiter=_delimiter(text)))
+    filled = [(line, row) for line, row in enumerate(rows, 1) if any(cell.strip() for cell in row)]
+    if not filled:
+        raise MienError(f"{path} is empty. Its first line names the columns: driving,avatar")
+    columns = [cell.strip().lower() for cell in filled[0][1]]
+    notes += _check_columns(path, columns)
+    if len(filled) == 1:
+        raise MienError(f"{path} lists no pairs below its first line. Add a line for each pair.")
+    table = [(line, _cells(columns, row)) for line, row in filled[1:]]
+    names = {line: cells["name"] or _default_name(cells) for line, cells in table}
+    _check_names(path, names)
+    pairs: list[Pair] = []
+    failures: list[Failure] = []
+    for line, cells in table:
+        try:
+            pairs.append(_pair(names[line], line, cells, path.parent))
+        except MienError as error:
+            failures.append(Failure(names[line] or f"line {line}", line, str(error)))
+    if not pairs:
+        first = failures[0]
+        raise MienError(f"{path} has no usable line. Line {first.line}: {first.reason}")
+    return PairList(tuple(pairs), tuple(failures), tuple(notes))
+
+
+def _text(path: Path) -> tuple[str, list[str]]:
+    if path.is_dir():
+        raise MienError(f"{path} is a folder. Give a CSV file with the columns driving and avatar.")
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError as error:
+        raise MienError(
+            f"{path} does not exist. Give a CSV file with the columns driving and avatar."
+        ) from error
+    except OSError as error:
+        raise MienError(f"{path} cannot be read ({error.strerror}).") from error
+    if b"\x00" in data:
+        raise MienError(f"{path} is no CSV file. Save the table as CSV (UTF-8), not as a workbook.")
+    try:
+        return data.decode("utf-8-sig"), []
+    except UnicodeDecodeError:
+        return data.decode("cp1252", errors="replace"), [f"{path.name} is not UTF-8; read as Windows text."]
+
+
+def _delimiter(text: str) -> str:
+    """Comma, semicolon (what many countries' Excel writes) or tab: the commonest in the first line."""
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    return max(",;\t", key=first.count)
+
+
+def _check_columns(path: Path, columns: list[str]) -> list[str]:
+    missing = [name for name in REQUIRED if name not in columns]
+    if missing:
+        raise MienError(
+            f"{path} has no column {' and no column '.join(missing)}. Its first line must name the columns: "
+            f"{', '.join(REQUIRED)} (optional: {', '.join(OPTIONAL)})."
+        )
+    twice = [name for name, count in Counter(columns).items() if name and count > 1]
+    if twice:
+        raise MienError(f"{path} has the column {twice[0]} twice. Rename one of them.")
+    unknown = [name for name in columns if name and name not in (*REQUIRED, *OPTIONAL)]
+    return (
+        [f"{path.name}: not used: the column{'s' * (len(unknown) > 1)} {', '.join(unknown)}"]
+        if unknown
+        else []
+    )
+
+
+def _cells(columns: list[str], row: list[str]) -> dict[str, str]:
+    cells = dict.fromkeys((*REQUIRED, *OPTIONAL), "")
+    for name, cell in zip(columns, row, strict=False):
+        if name in cells:
+            cells[name] = (
+                "" if name in (*FRAMES, "fps") and cell.strip().lower() in _NOTHING else cell.strip()
+            )
+    return cells
+
+
+def _default_name(cells: Mapping[str, str]) -> str:
+    stems = [_stem(cells[name]) for name in REQUIRED]
+    return "__".join(stems) if all(stems) else ""
+
+
+def _stem(text: str) -> str:
+    """A path's last part, without a file's ending; a folder may have dots in its name (``s01.ep2``)."""
+    path = Path(text)
+    return path.stem if path.suffix[1:].isalnum() and not path.suffix[1:].isdigit() else path.name
+
+
+def _check_names(path: Path, names: Mapping[int, str]) -> None:
+    # Without regard to case: on Windows and macOS A.mp4 and a.mp4 are one file.
+    lines: dict[str, list[int]] = {}
+    for line, name in names.items():
+        if name:
+            lines.setdefault(name.lower(), []).append(line)
+    for found in lines.values():
+        if len(found) > 1:
+            raise MienError(
+                f"{path}: lines {_listed(found)} would all be called {names[found[0]]!r}. "
+                "Give each its own name in the column name."
+            )
+
+
+def _listed(numbers: Iterable[int]) -> str:
+    *most, last = map(str, numbers)
+    return f"{', '.join(most)} and {last}"
+
+
+def _pair(name: str, line: int, cells: Mapping[str, str], base: Path) -> Pair:
+    for column in REQUIRED:
+        if not cells[column]:
+            raise MienError(f"The column {column} is empty.")
+    if _BAD_NAME.search(name) or len(name) > 150:
+        raise MienError(f"{name!r} cannot be the name of a file. Choose another in the column name.")
+    driving, avatar = ((base / Path(cells[column]).expanduser()).absolute() for column in REQUIRED)
+    _check_there("driving clip", driving)
+    _check_there("avatar", avatar)
+    frames = {column: _frame(column, cells[column]) for column in FRAMES}
+    _check_order(frames)
+    return Pair(name, line, driving, avatar, **frames, fps=_rate(cells["fps"]))
+
+
+def _check_there(what: str, path: Path) -> None:
+    try:
+        there = path.exists()
+    except OSError as error:  # of one row; the others may be good
+        raise MienError(f"The {what} {path} cannot be used ({error.strerror}).") from error
+    if not there:
+        raise MienError(f"The {what} {path} does not exist.")
+
+
+def _frame(column: str, text: str) -> int | None:
+    if not text:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if value < 0 or value != int(value):
+        raise MienError(f"The {column} is a frame's number, counted from 0, not {text!r}.")
+    return int(value)
+
+
+def _rate(text: str) -> float | None:
+    if not text:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= 10000:
+        raise MienError(f"The fps are frames per second, such as 25 or 200, not {text!r}.")
+    return value
+
+
+def _check_order(frames: Mapping[str, int | None]) -> None:
+    given = [(name, frames[name]) for name in ("onset", "apex", "offset") if frames[name] is not None]
+    for (first, a), (second, b) in pairwise(given):
+        if a is not None and b is not None and a > b:
+            raise MienError(f"The {first} (frame {a}) comes after the {second} (frame {b}).")

@@ -1,0 +1,90 @@
+"""What is finished is not made again: each pair leaves a small note of what it was made from."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from mien.cli.batch.pairs import Pair
+from mien.cli.options.arguments import Options
+
+FORMAT = 1
+HIDDEN = ".mien"
+"""Folder in the results' folder for the pairs' parts of the report."""
+
+_NO_MATTER = {"threads", "mirror", "output", "output_text", "demo", "doctor", "list_cameras"}
+
+
+def mien_version() -> str:
+    """The installed version of Mien."""
+    try:
+        return version("mien")
+    except PackageNotFoundError:
+        return "(not installed)"
+
+
+def request_of(pair: Pair, options: Options, metrics: bool) -> dict[str, Any]:
+    """Everything that a pair's results depend on; equal requests need not be done again."""
+    wanted = {key: _plain(value) for key, value in asdict(options).items() if key not in _NO_MATTER}
+    frames = {key: getattr(pair, key) for key in ("reference", "onset", "apex", "offset", "fps")}
+    return {
+        "format": FORMAT,
+        "mien": mien_version(),
+        "driving": {"path": str(pair.driving), **_fingerprint(pair.driving)},
+        "avatar": {"path": str(pair.avatar), **_fingerprint(pair.avatar)},
+        "columns": frames,
+        "options": wanted,
+        "metrics": metrics,
+    }
+
+
+def results_of(folder: Path, name: str, lossless: bool) -> dict[str, Path]:
+    """Where a pair's results go, by kind."""
+    return {
+        "video": folder / f"{name}.{'mkv' if lossless else 'mp4'}",
+        "motion": folder / f"{name}.npz",
+        "report": folder / HIDDEN / f"{name}.html",
+        "marker": folder / f"{name}.json",
+    }
+
+
+def finished(folder: Path, pair: Pair, request: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The marker of a pair that was made by the same request and whose results are there; else None."""
+    places = results_of(folder, pair.name, bool(request["options"]["lossless"]))
+    try:
+        marker: dict[str, Any] = json.loads(places["marker"].read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    if not isinstance(marker, dict) or marker.get("request") != json.loads(json.dumps(request)):
+        return None
+    return marker if all(place.is_file() for place in places.values()) else None
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file beside its place, then put it there: it is never half-written."""
+    temporary = path.with_name(f".{path.name}.part-{os.getpid()}")
+    try:
+        temporary.write_text(text, "utf-8")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _plain(value: Any) -> Any:
+    return str(value) if isinstance(value, Path) else value
+
+
+def _fingerprint(path: Path) -> dict[str, int]:
+    """Size and time of a file, or of a folder's files together."""
+    files = [path] if path.is_file() else [p for p in path.iterdir() if p.is_file()]
+    stats = [file.stat() for file in files]
+    return {
+        "files": len(stats),
+        "size": sum(stat.st_size for stat in stats),
+        "changed": max((stat.st_mtime_ns for stat in stats), default=0),
+    }

@@ -1,0 +1,237 @@
+"""Makes one pair after another: track, render, compare, report, put in place."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from platform import python_version
+from time import perf_counter
+from typing import Any
+
+import cv2
+import numpy as np
+
+from mien.cli.batch.arguments import GenerateOptions
+from mien.cli.batch.face_window import View
+from mien.cli.batch.metrics import Measured, measure, measure_recorded
+from mien.cli.batch.pairs import Pair
+from mien.cli.batch.report.curves import Courses
+from mien.cli.batch.report.pair import Clip, pair_section
+from mien.cli.batch.resume import HIDDEN, mien_version, request_of, results_of
+from mien.cli.batch.tracking import Followed, follow, phases_of
+from mien.cli.build import (
+    load_avatar,
+    make_gains,
+    make_renderer,
+    make_runtime,
+    make_tracker,
+    portrait_landmarker,
+    wants_credentials,
+)
+from mien.engine.avatar import Avatar
+from mien.engine.avatar.avatar import Square
+from mien.engine.face.geometry import FaceGeometry
+from mien.engine.motion.phases import Phases
+from mien.engine.motion.recording import save_recording
+from mien.engine.session.session import Session
+from mien.engine.types import Face, Frame, Image
+from mien.streams.factory import open_sink
+
+KEPT_AVATARS = 4
+_NO_PICTURE: Image = np.zeros((1, 1, 3), np.uint8)
+_LIBRARIES = ("numpy", "openvino", "av")
+
+
+@dataclass
+class _Result:
+    """The avatar's pictures for the frames that are measured."""
+
+    pictures: list[Image] = field(default_factory=list)
+    face: Face | None = None
+
+
+class Worker:
+    """What a process needs for all its pairs: the runtime and the last portraits are made once.
+
+    Args:
+        options: the batch's.
+        scratch: folder, on the results' disk, where unfinished results lie.
+    """
+
+    def __init__(self, options: GenerateOptions, scratch: Path) -> None:
+        self._options = options
+        self._engine = options.engine
+        self._scratch = scratch
+        # OpenCV would take all cores in every process.
+        cv2.setNumThreads(options.threads)
+        self._runtime = make_runtime(options.engine)
+        self._landmarker = portrait_landmarker()
+        self._tracker = make_tracker(options.engine, live=False, runtime=self._runtime)
+        self._gains = make_gains(options.engine)
+        self._avatars: OrderedDict[Path, Avatar] = OrderedDict()
+
+    def close(self) -> None:
+        self._landmarker.close()
+        self._tracker.close()
+        self._runtime.close()
+
+    def make(self, pair: Pair) -> dict[str, Any]:
+        """Make a pair and put its results in their places; gives the marker.
+
+        Raises:
+            MienError: why it cannot be made, in one line.
+        """
+        begun = perf_counter()
+        request = request_of(pair, self._engine, self._options.metrics)
+        avatar = self._avatar(pair.avatar)
+        found = follow(pair, self._engine, self._tracker)
+        folder = self._scratch / pair.name
+        folder.mkdir(parents=True)
+        (folder / HIDDEN).mkdir()
+        places = results_of(folder, pair.name, self._engine.lossless)
+        try:
+            result = self._render(pair, avatar, found, places["video"])
+            save_recording(places["motion"], found.recording())
+            marker, section = self._measured(pair, found, result, avatar, request)
+            marker["seconds"] = round(perf_counter() - begun, 2)
+            places["report"].write_text(section, "utf-8")
+            places["marker"].write_text(json.dumps(marker, indent=1, ensure_ascii=False), "utf-8")
+            self._publish(pair, places)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        return marker
+
+    def _avatar(self, path: Path) -> Avatar:
+        avatar = self._avatars.pop(path, None)
+        if avatar is None:
+            avatar = load_avatar(path, self._engine, self._landmarker, self._runtime)
+        self._avatars[path] = avatar
+        if len(self._avatars) > KEPT_AVATARS:
+            self._avatars.popitem(last=False)
+        return avatar
+
+    def _render(self, pair: Pair, avatar: Avatar, found: Followed, video: Path) -> _Result:
+        """The video, and the pictures that are to be measured."""
+        renderer = make_renderer(avatar, self._runtime, self._engine)
+        session = Session(None, renderer, self._gains)
+        result = _Result()
+        view: View | None = None
+        seen = set(found.seen)
+        width, height = renderer.size
+        with open_sink(
+            video,
+            width=width,
+            height=height,
+            fps=found.fps,
+            audio_from=pair.driving if found.sound else None,
+            lossless=self._engine.lossless,
+            credentials=wants_credentials(self._engine),
+        ) as sink:
+            for index, (time, motion) in enumerate(zip(found.times, found.motions, strict=True)):
+                image = session.play(Frame(_NO_PICTURE, index, 0, time), motion).image
+                sink.write(image, time)
+                if index in seen:
+                    view = view or self._view(avatar, image)
+                    result.pictures.append(view.cut(image))
+        found.notes += sink.notes
+        faces = self._landmarker.detect(result.pictures[0])
+        result.face = faces[0] if faces else None
+        if found.face is None:
+            found.unit = FaceGeometry.of(faces[0] if faces else avatar.face).unit
+        return result
+
+    def _view(self, avatar: Avatar, image: Image) -> View:
+        whole = Square(0.0, 0.0, float(max(image.shape[:2])))
+        return View.around(avatar.crop if self._engine.crop_side is None else whole, image)
+
+    def _measured(
+        self, pair: Pair, found: Followed, result: _Result, avatar: Avatar, request: dict[str, Any]
+    ) -> tuple[dict[str, Any], str]:
+        """The marker and the section of the report."""
+        phases, detected = phases_of(pair, found)
+        measured = self._compared(found, result) if self._options.metrics else None
+        notes = [*avatar.notes, *found.notes]
+        if self._options.metrics and measured is None:
+            notes.append("Too few frames with a face to be measured.")
+        marker = {
+            "name": pair.name,
+            "frames": len(found.motions),
+            "fps": round(found.fps, 4),
+            "reference": found.reference,
+            "recorded": found.face is None,
+            "face_pixels": round(found.unit, 2),
+            "phases": _phase_numbers(phases, found, detected),
+            "metrics": measured.row() if measured else None,
+            "notes": notes,
+            "files": [p.name for kind, p in self._places(pair).items() if kind in ("video", "motion")],
+            "versions": {"Mien": mien_version(), "Python": python_version(), **_versions()},
+            "request": request,
+        }
+        shown = Clip(result.pictures, result.face or avatar.face)
+        driver = shown.still() if found.face is None else Clip(found.pictures, found.face)
+        section = pair_section(
+            marker,
+            driver,
+            shown,
+            _courses(found, phases, measured),
+            measured,
+        )
+        return marker, section
+
+    def _compared(self, found: Followed, result: _Result) -> Measured | None:
+        """The result against its driver's pictures, or against the recorded motion itself."""
+        if result.face is None:
+            return None
+        if found.face is not None:
+            return measure(found.pictures, found.face, result.pictures, result.face)
+        motions = [motion for i in found.seen if (motion := found.motions[i]) is not None]
+        return measure_recorded(motions, result.pictures, result.face)
+
+    def _places(self, pair: Pair) -> dict[str, Path]:
+        return results_of(self._options.output, pair.name, self._engine.lossless)
+
+    def _publish(self, pair: Pair, made: dict[str, Path]) -> None:
+        """Into place, the marker last: whatever interrupts this, the pair counts as unfinished."""
+        places = self._places(pair)
+        places["marker"].unlink(missing_ok=True)
+        for kind in ("video", "motion", "report", "marker"):
+            made[kind].replace(places[kind])
+
+
+def _courses(found: Followed, phases: Phases, measured: Measured | None) -> Courses:
+    """What is plotted: measured on the pictures of both faces, or else the tracker's own numbers."""
+    times = np.array([found.times[i] for i in found.seen], np.float32)
+    if measured is not None:
+        driver, result = measured.driver, measured.result
+    else:
+        driver = np.stack([m.regions for i in found.seen if (m := found.motions[i]) is not None])
+        result = None
+    seen = np.array(found.seen)
+    onset, apex, offset = (
+        int(np.argmin(np.abs(seen - f))) for f in (phases.onset, phases.apex, phases.offset)
+    )
+    where = "portrait" if found.face is None else "driver"
+    return Courses(times, driver, result, Phases(onset, apex, offset), found.unit, where)
+
+
+def _phase_numbers(phases: Phases, found: Followed, detected: tuple[str, ...]) -> dict[str, Any]:
+    numbers: dict[str, Any] = {"detected": list(detected)}
+    for name in ("onset", "apex", "offset"):
+        frame = int(getattr(phases, name))
+        numbers[name] = frame
+        numbers[f"{name}_time"] = round(found.times[frame], 4)
+    return numbers
+
+
+def _versions() -> dict[str, str]:
+    found = {"OpenCV": cv2.__version__}
+    for name in _LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

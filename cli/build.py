@@ -1,0 +1,125 @@
+"""Builds the engine's parts from the options."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mien.cli.engine_progress import EngineProgress
+from mien.cli.model_choice import BUILT_IN, WARP, AnyRuntime, load_model
+from mien.cli.options.arguments import Options
+from mien.engine.avatar import Avatar
+from mien.engine.avatar.avatar import PortraitEncoder
+from mien.engine.landmarks import Landmarker, make_landmarker
+from mien.engine.landmarks.openvino_landmarker import OpenVinoLandmarker
+from mien.engine.motion import Gains
+from mien.engine.paper.renderer import PaperRenderer
+from mien.engine.paper.runtime import PaperRuntime
+from mien.engine.paper.tracker import PaperTracker
+from mien.engine.runtime import Network, chosen_runtime, default_runtime
+from mien.engine.session.renderer import AvatarRenderer, Renderer
+from mien.engine.tracking import Tracker, TrackerSettings
+from mien.engine.types import MienError
+from mien.engine.utils.assets import DEMO_MOTION, PORTRAIT
+from mien.streams.images import fit_within, load_image
+from mien.streams.provenance.credentials import available
+
+MOTION_SUFFIX = ".npz"
+
+__all__ = [
+    "DEMO_MOTION",
+    "MOTION_SUFFIX",
+    "PORTRAIT",
+    "load_avatar",
+    "make_gains",
+    "make_renderer",
+    "make_runtime",
+    "make_tracker",
+    "portrait_landmarker",
+    "wants_credentials",
+]
+
+
+def make_runtime(options: Options, alone: Network = Network.EVERY_FRAME) -> AnyRuntime:
+    """The runtime of the model that ``--model`` names.
+
+    Args:
+        alone: how often the network runs where the CPU has all the work.
+    """
+    told = EngineProgress()
+    wanted = (options.threads, options.precision)
+    if options.model == WARP:
+        return default_runtime(*wanted, Network.OFF)
+    if options.model in BUILT_IN:
+        return chosen_runtime(options.runtime, *wanted, note=told.note, progress=told.progress, alone=alone)
+    path = Path(options.model)
+    return load_model(path, *wanted, options.runtime, note=told.note, progress=told.progress, alone=alone)
+
+
+def make_renderer(avatar: Avatar, runtime: AnyRuntime, options: Options) -> AvatarRenderer:
+    """What draws the avatar, for the model that ``runtime`` runs."""
+    if isinstance(runtime, PaperRuntime):
+        return PaperRenderer(avatar, runtime, options.crop_side)
+    return Renderer(avatar, runtime, options.crop_side)
+
+
+def portrait_landmarker(*, live: bool = False) -> Landmarker:
+    """The landmarker for portraits; the driver's keeps its own state and can be a twin of it.
+
+    With ``live`` its networks are as quick as a live run's are.
+    """
+    return make_landmarker("openvino", live=live)
+
+
+def load_avatar(
+    path: Path | None, options: Options, landmarker: Landmarker, runtime: PortraitEncoder
+) -> Avatar:
+    """The portrait at ``path``, or the built-in one, ready to be driven."""
+    full = load_image(path or PORTRAIT)
+    image = fit_within(full, options.portrait_side)
+    try:
+        return Avatar.of(image, landmarker, runtime, path.name if path else "the portrait")
+    except MienError as error:
+        if image is full or options.size is None:
+            raise
+        # A face that is large enough in the photo can be too small in what the user's --size makes of it.
+        side = f"{options.portrait_side} pixels"
+        raise MienError(f"{error} (It was reduced to {side}; a larger --size may do.)") from error
+
+
+def make_tracker(
+    options: Options, *, live: bool, runtime: AnyRuntime | None = None, like: Landmarker | None = None
+) -> Tracker:
+    """The driver's tracker for the model that ``runtime`` runs; only live use smooths over time.
+
+    With ``like``, a landmarker that is there already, no network is compiled again.
+    """
+    settings = TrackerSettings(landmarks=options.tracker, live=live)
+    landmarker = None
+    if options.tracker == "openvino" and isinstance(like, OpenVinoLandmarker):
+        landmarker = like.twin(live=live)
+    if isinstance(runtime, PaperRuntime):
+        return PaperTracker(runtime, settings, landmarker)
+    return Tracker(settings, landmarker)
+
+
+def wants_credentials(options: Options) -> bool:
+    """Whether video files are to be signed as synthetic: where that is possible, unless ``--no-mark``."""
+    return options.web.mark and available()
+
+
+def make_gains(options: Options) -> Gains:
+    """The gains that the options ask for."""
+    amounts = {
+        "head": options.head,
+        "turn": options.turn,
+        "expression": options.expression,
+        "micro": options.micro,
+    }
+    regions = dict(options.gains)
+    if not options.only:
+        return Gains(regions=regions, **amounts)
+    if regions:
+        raise MienError(
+            "--only and --gain contradict each other. Use --only with --expression, or --gain alone."
+        )
+    return Gains.only(list(options.only), **amounts)

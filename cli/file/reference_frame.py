@@ -1,0 +1,68 @@
+"""Looking ahead in a clip for the frame that its motion is to be relative to (``--reference``)."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+from mien.cli.options.arguments import Options
+from mien.cli.terminal import progress_bar
+from mien.engine.face.likeness import unlikeness
+from mien.engine.tracking import Tracker
+from mien.engine.types import Face, Frame, MienError
+from mien.streams.factory import open_source
+
+
+def choose_reference(options: Options, console: Console, tracker: Tracker, portrait: Face) -> None:
+    """Set the tracker's reference as the options say; "first" is what it does by itself."""
+    if options.reference == "first":
+        return
+    if options.reference == "best":
+        frame, face = _most_like(options, console, tracker, portrait)
+    else:
+        frame, face = _numbered(options, console, tracker, int(options.reference))
+    tracker.set_reference(frame.image, face)
+    tracker.landmarker.reset()
+    console.print(f"reference: frame {frame.index}", highlight=False)
+
+
+def _most_like(options: Options, console: Console, tracker: Tracker, portrait: Face) -> tuple[Frame, Face]:
+    best: tuple[float, Frame, Face] | None = None
+    with (
+        open_source(options.driving or "", fps=options.fps) as source,
+        progress_bar(console, "looking for the reference", source.info.frames) as bar,
+    ):
+        for frame in source:
+            face = tracker.landmarker.track(frame.image)
+            if face is not None:
+                score = unlikeness(face, portrait)
+                if best is None or score < best[0]:
+                    best = score, frame, face
+            bar.advance()
+    if best is None:
+        raise MienError(
+            f"No face was found in {options.driving}. Give a clip in which the face is seen from the front, "
+            "larger than 40 pixels."
+        )
+    return best[1:]
+
+
+def _numbered(options: Options, console: Console, tracker: Tracker, number: int) -> tuple[Frame, Face]:
+    count = 0
+    with (
+        open_source(options.driving or "", fps=options.fps) as source,
+        progress_bar(console, "going to the reference", number + 1) as bar,
+    ):
+        for frame in source:
+            count += 1
+            bar.advance()
+            if frame.index == number:
+                # Found anew, not followed: the frames before it were not looked at.
+                tracker.landmarker.reset()
+                face = tracker.landmarker.track(frame.image)
+                if face is None:
+                    raise MienError(
+                        f"Frame {number} of {options.driving} shows no face to be the reference. "
+                        "Choose another, or --reference best."
+                    )
+                return frame, face
+    raise MienError(f"{options.driving} has {count} frames, numbered from 0: there is no frame {number}.")

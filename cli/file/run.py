@@ -1,0 +1,285 @@
+"""A file (or folder, or recorded motion) drives a portrait, every frame of it."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+from rich.console import Console
+
+from mien.cli.build import (
+    load_avatar,
+    make_gains,
+    make_renderer,
+    make_runtime,
+    make_tracker,
+    portrait_landmarker,
+    wants_credentials,
+)
+from mien.cli.file.reference_frame import choose_reference
+from mien.cli.interrupt import Stopper
+from mien.cli.model_choice import AnyRuntime
+from mien.cli.options.arguments import Options
+from mien.cli.terminal import StageTimes, print_summary, progress_bar, say
+from mien.engine.face.likeness import oddity
+from mien.engine.motion import Motion
+from mien.engine.motion.recording import Recording, load_recording, nominal_fps, save_recording
+from mien.engine.session.renderer import AvatarRenderer
+from mien.engine.session.session import Session
+from mien.engine.tracking import Tracker
+from mien.engine.tracking.offline import refined_stream
+from mien.engine.types import Face, Frame, Image, MienError
+from mien.engine.utils.assets import DEMO_MOTION
+from mien.streams.factory import open_sink, open_source
+from mien.streams.sink import Sink
+from mien.streams.source import Source
+
+SMALL_FACE = 60.0
+"""A driver's face below this width (pixels) does not show micro-expressions; the user is told."""
+
+_NO_PICTURE: Image = np.zeros((1, 1, 3), np.uint8)
+
+
+@dataclass(frozen=True)
+class _Step:
+    """One finished frame: its picture (None when only the motion is wanted), time and milliseconds."""
+
+    image: Image | None
+    time: float
+    stage_ms: Mapping[str, float]
+
+
+@dataclass
+class _Record:
+    """What is measured on the way, for --save-motion (``keep``) and for the notes at the end."""
+
+    keep: bool
+    motions: list[Motion | None] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
+    frames: int = 0
+    missed: int = 0
+
+    def add(self, frame: Frame, motion: Motion | None) -> None:
+        self.frames += 1
+        self.missed += motion is None
+        if self.keep:  # an hour of motion is gigabytes
+            self.motions.append(motion)
+            self.times.append(frame.time)
+
+    def recording(self) -> Recording:
+        start = self.times[0] if self.times else 0.0
+        times = tuple(t - start for t in self.times)
+        return Recording(tuple(self.motions), times, nominal_fps(times))
+
+
+def run_demo(options: Options, console: Console) -> None:
+    """The built-in motion on the built-in (or the given) portrait."""
+    play_recording(options, console, DEMO_MOTION, "mien-demo.mp4")
+
+
+def run_motion(options: Options, console: Console) -> None:
+    """The recorded motion that ``--driving`` names."""
+    path = Path(options.driving or "")
+    play_recording(options, console, path, f"mien-{path.stem}.mp4")
+
+
+def play_recording(options: Options, console: Console, path: Path, default: str) -> None:
+    """Recorded motion drives the portrait."""
+    output = options.output_text or default
+    recording = load_recording(path)
+    with ExitStack() as stack:
+        runtime = make_runtime(options)
+        stack.callback(runtime.close)
+        session = _session(options, console, runtime, tracker=None, record=None)
+        sink = _open_sink(options, stack, session.renderer, output, recording.fps, None)
+        stop = stack.enter_context(Stopper())
+        times = _write_all(console, stop, _played(recording, session), sink, len(recording))
+        sink.close()
+    say(console, *sink.notes)
+    print_summary(console, times, [output])
+
+
+def run_clip(options: Options, console: Console) -> None:
+    """A clip or folder drives the portrait; with ``--save-motion`` alone only its motion is recorded."""
+    driving = options.driving or ""
+    output = options.output_text
+    if output is None and options.save_motion is None:
+        output = f"mien-{Path(driving).resolve().stem}.mp4"
+    record = _Record(keep=options.save_motion is not None)
+    with ExitStack() as stack:
+        source = stack.enter_context(open_source(driving, fps=options.fps))
+        runtime = make_runtime(options)
+        stack.callback(runtime.close)
+        tracker = stack.enter_context(make_tracker(options, live=False, runtime=runtime))
+        session = _session(options, console, runtime, tracker, record)
+        sink = None
+        if output is not None:
+            sound = Path(driving) if source.info.has_audio else None
+            sink = _open_sink(options, stack, session.renderer, output, source.info.fps, sound)
+        choose_reference(options, console, tracker, session.renderer.avatar.face)
+        stop = stack.enter_context(Stopper())
+        followed = _followed(source, tracker, stop)
+        steps = _rendered(followed, session) if sink is not None else _tracked(followed, record)
+        times = _write_all(console, stop, _noted(steps, tracker, source, console), sink, source.info.frames)
+        _check_faces(record, driving)
+        if sink is not None:
+            sink.close()
+        if options.save_motion is not None:
+            save_recording(options.save_motion, record.recording())
+    say(console, *source.notes, *(sink.notes if sink else []), *_missed(record))
+    print_summary(console, times, [str(place) for place in (output, options.save_motion) if place])
+
+
+def _check_faces(record: _Record, driving: str) -> None:
+    if record.missed == record.frames:
+        raise MienError(
+            f"No face was found in {driving}, so nothing was written. "
+            "Give a clip in which the face is seen from the front, larger than 40 pixels."
+        )
+
+
+def _missed(record: _Record) -> list[str]:
+    if not record.missed:
+        return []
+    return [f"no face in {record.missed} of {record.frames} frames; there the avatar rests."]
+
+
+def _session(
+    options: Options,
+    console: Console,
+    runtime: AnyRuntime,
+    tracker: Tracker | None,
+    record: _Record | None,
+) -> Session:
+    with portrait_landmarker() as landmarker:
+        avatar = load_avatar(options.avatar, options, landmarker, runtime)
+    say(console, *avatar.notes)
+    renderer = make_renderer(avatar, runtime, options)
+    return Session(tracker, renderer, make_gains(options), record.add if record else None)
+
+
+def _open_sink(
+    options: Options,
+    stack: ExitStack,
+    renderer: AvatarRenderer,
+    output: str,
+    fps: Fraction | float,
+    sound: Path | None,
+) -> Sink:
+    """The sink; whatever ends the stack before the sink is closed leaves nothing of it behind."""
+    width, height = renderer.size
+    sink = open_sink(
+        output,
+        width=width,
+        height=height,
+        fps=fps,
+        audio_from=sound,
+        lossless=options.lossless,
+        credentials=wants_credentials(options),
+    )
+    stack.callback(sink.abort)
+    return sink
+
+
+def _played(recording: Recording, session: Session) -> Iterator[_Step]:
+    for index, (time, motion) in enumerate(zip(recording.times, recording, strict=True)):
+        rendered = session.play(Frame(_NO_PICTURE, index, 0, time), motion)
+        yield _Step(rendered.image, rendered.time, rendered.stage_ms)
+
+
+_Followed = tuple[Frame, Motion | None, Mapping[str, float]]
+
+
+def _rendered(followed: Iterator[_Followed], session: Session) -> Iterator[_Step]:
+    for frame, motion, spent in followed:
+        rendered = session.play(frame, motion)
+        yield _Step(rendered.image, rendered.time, {**spent, **rendered.stage_ms})
+
+
+def _tracked(followed: Iterator[_Followed], record: _Record) -> Iterator[_Step]:
+    for frame, motion, spent in followed:
+        record.add(frame, motion)
+        yield _Step(None, frame.time, spent)
+
+
+def _followed(source: Source, tracker: Tracker, stop: Stopper) -> Iterator[_Followed]:
+    """Every frame (its picture is not kept), its motion after the second pass, and the milliseconds."""
+    passed: deque[tuple[Frame, Mapping[str, float]]] = deque()
+    ended = False
+
+    def measured() -> Iterator[tuple[float, Motion | None]]:
+        nonlocal ended
+        start = perf_counter()
+        try:
+            for frame in source:
+                read, start = _since(start), perf_counter()
+                motion = tracker.track(frame)
+                passed.append((replace(frame, image=_NO_PICTURE), {"read": read, "track": _since(start)}))
+                yield frame.time, motion
+                start = perf_counter()
+        except KeyboardInterrupt:
+            # While waiting for a frame: those that were read, but not yet looked back at, are finished.
+            ended, stop.asked = True, False
+
+    for motion in refined_stream(measured()):
+        frame, spent = passed.popleft()
+        yield frame, motion, spent
+    if ended:
+        stop.asked = True
+        raise KeyboardInterrupt
+
+
+def _since(start: float) -> float:
+    return 1000 * (perf_counter() - start)
+
+
+def _noted(steps: Iterator[_Step], tracker: Tracker, source: Source, console: Console) -> Iterator[_Step]:
+    """The steps; what is remarkable about the driver's face is said once, when it is first seen."""
+    told = False
+    for step in steps:
+        yield step
+        if not told and tracker.face is not None:
+            told = True
+            say(console, *_driver_notes(tracker, tracker.face, source.info.name))
+
+
+def _driver_notes(tracker: Tracker, face: Face, name: str) -> list[str]:
+    notes = []
+    if tracker.landmarker.faces_seen > 1:
+        notes.append(f"{name} shows {tracker.landmarker.faces_seen} faces; the largest drives.")
+    if (width := float(np.ptp(face.landmarks[:, 0]))) < SMALL_FACE:
+        notes.append(f"the face in {name} is {width:.0f} pixels wide; small movements cannot be measured.")
+    reference = tracker.reference
+    if reference is not None and (why := oddity(reference.face)):
+        notes.append(f"in the reference frame {why}; --reference best looks for a better one.")
+    return notes
+
+
+def _write_all(
+    console: Console, stop: Stopper, steps: Iterator[_Step], sink: Sink | None, total: int | None
+) -> StageTimes:
+    """Write every picture; Ctrl-C ends early with what there is.  The caller closes the sink.
+
+    Raises:
+        KeyboardInterrupt: stopped before there was anything to keep.
+    """
+    times = StageTimes()
+    with progress_bar(console, "rendering" if sink else "tracking", total) as bar:
+        for step in stop.until(steps):
+            start = perf_counter()
+            if sink is not None and step.image is not None:
+                sink.write(step.image, step.time)
+            write = {"write": _since(start)} if sink is not None else {}
+            times.add({**step.stage_ms, **write})
+            bar.advance(times.rate)
+    if stop.asked:
+        if not times.frames:
+            raise KeyboardInterrupt
+        say(console, f"stopped after {times.frames} frames; what was done so far is kept.")
+    return times

@@ -1,0 +1,1 @@
+"""A camera drives a portrait, live."""

@@ -1,0 +1,84 @@
+"""The reference of a live run: taken by itself, by key, offered to newcomers, remembered as a profile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from mien.engine.face.likeness import oddity
+from mien.engine.session.session import Tracked
+from mien.engine.tracking import Tracker
+from mien.engine.tracking.auto_reference import AutoReference, Ghost, Newcomer
+from mien.engine.tracking.neutral_profile import Profile, load_profile, profile_path, save_profile
+from mien.engine.types import Face, Image, MienError
+
+OFFER = "another face? press X to make it the reference"
+
+
+class Calibration:
+    """Looks at every tracked frame.  Whatever changes it is called in the thread of the tracker.
+
+    Args:
+        tracker: whose reference it keeps.
+        tell: shows a line to the user; any thread.
+        profile: name of the person, if their neutral face is to be remembered.
+        camera: name of the camera.
+
+    Attributes:
+        ghost: the present reference, for its owner to look at; in memory only.
+    """
+
+    def __init__(
+        self, tracker: Tracker, tell: Callable[[str], None], profile: str | None = None, camera: str = ""
+    ) -> None:
+        self._tracker, self._tell = tracker, tell
+        self._name, self._camera = profile, camera
+        self._path: Path | None = profile_path(profile, camera) if profile else None
+        self._saved = load_profile(self._path) if self._path else None
+        self._auto, self._newcomer = AutoReference(self._saved), Newcomer()
+        self._known: object = None
+        self.ghost: Ghost | None = None
+
+    @property
+    def remembered(self) -> bool:
+        """Whether this person's neutral face is known from an earlier run."""
+        return self._saved is not None
+
+    def hold(self) -> None:
+        """Take no reference by itself any more: the user does; in the tracker's thread."""
+        self._auto.done = True
+
+    def set(self, image: Image, face: Face, told: str = "reference set") -> None:
+        """Take this picture as the reference; in the tracker's thread."""
+        self.hold()
+        self._tracker.set_reference(image, face)
+        self._known, self.ghost = self._tracker.reference, Ghost(image, face)
+        why = oddity(face)
+        self._tell(told + (f", but {why}" if why else ""))
+        if why is None:
+            self._remember(face)
+
+    def watch(self, tracked: Tracked) -> None:
+        """Look at a tracked frame."""
+        reference = self._tracker.reference
+        if reference is not self._known and reference is not None and tracked.face is not None:
+            # The tracker took its first face: good enough to move at once, until a better one comes.
+            self._known, self.ghost = reference, Ghost(tracked.frame.image, reference.face)
+        face, time = tracked.face, tracked.frame.time
+        at_rest = reference.face if reference is not None else None
+        if self._newcomer.look(face, time, at_rest):
+            self._tell(OFFER)
+        was_done = self._auto.done
+        if self._auto.look(face, time, at_rest) and face is not None:
+            self.set(tracked.frame.image, face, "neutral face found: reference set")
+        elif self._auto.done and not was_done and at_rest is not None:
+            self._remember(at_rest)
+
+    def _remember(self, face: Face) -> None:
+        if self._path is None or self._name is None:
+            return
+        try:
+            save_profile(self._path, Profile.of(self._name, self._camera, face))
+        except MienError as error:
+            self._path = None
+            self._tell(str(error))

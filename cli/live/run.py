@@ -1,0 +1,154 @@
+"""A camera or network stream drives a portrait, live: in a window, a recording, a virtual camera."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack
+from pathlib import Path
+from time import monotonic_ns
+
+import cv2
+from rich.console import Console
+
+from mien.cli.build import (
+    load_avatar,
+    make_gains,
+    make_renderer,
+    make_runtime,
+    make_tracker,
+    portrait_landmarker,
+)
+from mien.cli.interrupt import Stopper
+from mien.cli.live.gallery import Gallery
+from mien.cli.live.outputs import connect, open_recorder, open_virtual_camera
+from mien.cli.live.reference import Calibration
+from mien.cli.live.speed import choose_speed
+from mien.cli.live.window import KEYS, LiveLoop, News
+from mien.cli.options.arguments import Options
+from mien.cli.terminal import StageTimes, print_summary, say
+from mien.engine.face.layout import layout
+from mien.engine.landmarks import Landmarker
+from mien.engine.pipeline.stage import Stage
+from mien.engine.session.live_pipeline import LivePipeline, Shown
+from mien.engine.session.session import Session
+from mien.engine.types import MienError
+from mien.streams.factory import open_source
+from mien.streams.images import list_portraits
+from mien.streams.preview import PreviewSink, check_display
+from mien.streams.source import Source
+
+
+def run_live(options: Options, console: Console) -> None:
+    """The live run that the options describe.
+
+    Raises:
+        MienError: nothing to show the pictures on, no camera, or it went away for good; what was recorded
+            until then is kept.
+    """
+    show = _can_show(options, console)
+    # The stages are threads already; OpenCV's own beside them cost a quarter more CPU and gain nothing.
+    cv2.setNumThreads(1)
+    paths = list_portraits(options.avatars) if options.avatars else []
+    news, times = News(), StageTimes()
+    with ExitStack() as stack:
+        # Two cores, two halves of the start.
+        with ThreadPoolExecutor(1, "start") as beside:
+            tracking = beside.submit(_tracking)
+            runtime = make_runtime(options)
+        stack.callback(runtime.close)
+        landmarker = stack.enter_context(tracking.result())
+        first = options.avatar or (paths[0] if paths else None)
+        avatar = load_avatar(first, options, landmarker, runtime)
+        say(console, *avatar.notes)
+        choose_speed(runtime, avatar, options, console)
+        tracker = stack.enter_context(make_tracker(options, live=True, runtime=runtime, like=landmarker))
+        renderer = make_renderer(avatar, runtime, options)
+        session = Session(tracker, renderer, make_gains(options), skip_still=True)
+        gallery = Gallery(paths, options, landmarker, renderer, {first: avatar} if first else None)
+        stack.callback(gallery.close)
+        # Late, because from here on its pictures run, whether anyone looks or not.
+        source = stack.enter_context(_open_live(options))
+        calibration = Calibration(tracker, news.tell, options.profile, source.info.name)
+        recorder = open_recorder(options, stack, renderer, source)
+        camera = open_virtual_camera(options, stack, renderer, source, news.tell)
+        preview = PreviewSink(mirror=options.mirror, help_lines=KEYS) if show else None
+        if preview is not None:
+            stack.callback(preview.close)
+
+        def failed(stage: Stage) -> None:
+            news.tell(f"{stage.name}: {stage.fault}", 10.0)
+
+        live = LivePipeline(
+            source, session, stop=source.close, watch=calibration.watch, drawn=_Times(times), on_fault=failed
+        )
+        gallery.show = live.set_avatar
+        connect(live, recorder, camera, alone=recorder is None and preview is None)
+        stop = stack.enter_context(Stopper())
+        _announce(console, source, show, camera.device if camera else None)
+        loop = LiveLoop(live, gallery, calibration, preview, news)
+        loop.run(source, stop)
+        if recorder is not None and times.frames:
+            recorder.close()
+    if recorder is not None:
+        say(console, *recorder.notes)
+    if camera is not None:
+        say(console, *camera.notes)
+    print_summary(console, times, [options.output_text] if options.output_text else [], live.dropped)
+    _check_end(loop, times, options)
+
+
+def _tracking() -> AbstractContextManager[Landmarker]:
+    """The portrait's landmarker, and the tracker's constants computed."""
+    layout()
+    return portrait_landmarker(live=True)
+
+
+class _Times:
+    """Notes every picture's times, in the render thread."""
+
+    def __init__(self, times: StageTimes) -> None:
+        self._times = times
+
+    def __call__(self, shown: Shown) -> None:
+        rendered = shown.rendered
+        age = max(0.0, (monotonic_ns() - rendered.captured_ns) / 1e6)
+        self._times.add({**rendered.stage_ms, "latency": age})
+
+
+def _can_show(options: Options, console: Console) -> bool:
+    try:
+        check_display()
+    except MienError:
+        if options.output is None and options.virtual_camera is None:
+            raise
+        doing = "recording" if options.output is not None else "sending"
+        say(console, f"there is no display here; {doing} without a preview window.")
+        return False
+    return True
+
+
+def _open_live(options: Options) -> Source:
+    width, height = options.camera_size or (640, 480)
+    try:
+        return open_source(options.driving or "0", width=width, height=height, fps=options.fps)
+    except MienError as error:
+        if options.driving is not None:
+            raise
+        raise MienError(f"{error} Without a camera: mien --driving clip.mp4, or mien --demo.") from error
+
+
+def _announce(console: Console, source: Source, show: bool, camera: str | None) -> None:
+    end = "Esc or Ctrl-C ends" if show else "Ctrl-C ends"
+    to = f" to the virtual camera {camera}" if camera else ""
+    line = f"live from {source.info.name}{to}; {end}"
+    console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _check_end(loop: LiveLoop, times: StageTimes, options: Options) -> None:
+    """The source's failure, now that the recording is in its place."""
+    if loop.broken is None:
+        return
+    if options.output_text is None or not times.frames:
+        raise loop.broken
+    kept = f"What was recorded until then is in {Path(options.output_text)}."
+    raise MienError(f"{loop.broken} {kept}") from loop.broken

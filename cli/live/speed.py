@@ -1,0 +1,41 @@
+"""The choice of a live run's profile, and what the terminal says about it."""
+
+from __future__ import annotations
+
+import os
+
+from rich.console import Console
+
+from mien.cli.model_choice import EXACT, FAST, AnyRuntime
+from mien.cli.options.arguments import Options
+from mien.engine.avatar import Avatar
+from mien.engine.runtime import Network, OpenVinoRuntime
+from mien.engine.session.speed import settle_speed
+
+SERVER_CORES = 4
+"""A server with fewer leaves the network out, unless it is asked for."""
+
+
+def choose_speed(runtime: AnyRuntime, avatar: Avatar, options: Options, console: Console) -> None:
+    """Set how often the network runs: as the user wants, or as this machine can."""
+    if not isinstance(runtime, OpenVinoRuntime) or runtime.network is Network.OFF:
+        return
+    if options.model in (EXACT, FAST):
+        runtime.network = Network.EVERY_FRAME if options.model == EXACT else Network.BESIDE
+        return
+    speed = settle_speed(runtime, avatar)
+    what = "on every frame" if speed.network is Network.EVERY_FRAME else "beside, as often as it can"
+    line = f"this machine renders live at {speed.fps:.0f} fps: the network runs {what}"
+    if speed.measured:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def server_network(options: Options, cores: int | None = None) -> Network:
+    """How often a server's network runs where the processor has all the work.
+
+    Encoders, other people's frames and often a browser want it, too: beside the frames of a page on the same
+    two cores the network left 7.5 pictures a second of 18.
+    """
+    wanted = {EXACT: Network.EVERY_FRAME, FAST: Network.BESIDE}
+    spare = (cores or os.cpu_count() or 1) >= SERVER_CORES
+    return wanted.get(options.model, Network.BESIDE if spare else Network.OFF)

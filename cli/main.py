@@ -1,0 +1,91 @@
+"""The command ``mien``: arguments in, a session of source, engine and sinks out.
+
+Errors the user can fix are reported as one line on stderr, with exit status 2.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from mien.cli.options.arguments import Options
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run Mien; the exit status (0 done, 2 one line said why not, 130 stopped before there was anything)."""
+    missing = _missing_library()
+    if missing:
+        print(f"mien: {missing}", file=sys.stderr)
+        return 2
+    from mien.engine.utils.exit_status import status_of
+
+    return status_of(lambda: _run(arguments))
+
+
+def _run(arguments: Sequence[str] | None) -> None:
+    from rich.console import Console
+
+    from mien.cli.options.arguments import parse
+
+    options = parse(arguments)
+    console = Console()
+    if options.doctor:
+        from mien.cli.doctor import run_doctor
+
+        run_doctor(options, console)
+    elif options.list_cameras:
+        from mien.cli.doctor import list_cameras
+
+        list_cameras(console)
+    else:
+        _animate(options, console)
+
+
+def _animate(options: Options, console: Console) -> None:
+    from mien.cli.checks import Kind, check
+
+    kind = check(options)
+    if options.web.wanted:
+        _serve(options, console)
+        return
+    if kind is Kind.LIVE:
+        from mien.cli.live.run import run_live
+
+        run_live(options, console)
+        return
+    from mien.cli.file.run import run_clip, run_demo, run_motion
+
+    run = run_demo if options.demo else run_motion if kind is Kind.MOTION else run_clip
+    run(options, console)
+
+
+def _serve(options: Options, console: Console) -> None:
+    from mien.engine.types import MienError
+
+    try:
+        import aiohttp  # noqa: F401
+        import aiortc  # noqa: F401
+    except ImportError as error:
+        raise MienError('--webrtc needs: python -m pip install "mien[webrtc]"') from error
+    from mien.cli.web.run import run_web
+
+    run_web(options, console)
+
+
+def _missing_library() -> str | None:
+    """Why OpenCV cannot be imported, if so: its wheel needs system libraries that bare containers lack."""
+    try:
+        import cv2  # noqa: F401
+    except ImportError as error:
+        library = str(error).partition(":")[0]
+        if "libGL" in library or "libgthread" in library or "libglib" in library:
+            return (
+                f"OpenCV needs the system library {library}. On Debian or Ubuntu: "
+                "apt-get install -y libgl1 libglib2.0-0"
+            )
+        return f"OpenCV cannot be imported ({error}). Install Mien again: python -m pip install -e ."
+    return None

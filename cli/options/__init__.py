@@ -1,0 +1,1 @@
+"""The command line: options and the checking of their values."""

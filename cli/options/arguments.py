@@ -1,0 +1,290 @@
+"""The command line: what can be asked for, in groups that a person can read."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NoReturn
+
+from mien.cli.options import values
+from mien.cli.options.web import WebOptions, add_web, take_web
+from mien.engine.types import MienError
+
+EXAMPLES = """\
+examples:
+  mien --demo
+      the built-in motion moves the built-in portrait, into mien-demo.mp4
+  mien --avatar me.jpg
+      live, from camera 0, in a window; --virtual-camera sends it to video calls
+  mien --driving talk.mp4 --avatar me.jpg --output me-talking.mp4
+      every frame of a clip, with its sound
+  mien --driving frames/ --fps 200 --avatar me.jpg --output out.mkv --lossless
+      a high-speed recording as numbered pictures, every pixel kept
+  mien --driving talk.mp4 --avatar me.jpg --only brows,mouth_corner
+      these regions only; --gain brows=2 makes one stronger
+  mien --webrtc
+      a page at http://127.0.0.1:8080 with your camera and your avatar
+  mien --driving talk.mp4 --save-motion talk.npz
+  mien --driving talk.npz --avatar other.png
+      record the motion alone, then play it on any face
+
+keys while live:
+  X sets the reference frame, F looks for the best one, O shows it, 1-9 switch
+  portraits, M mirrors, C shows the camera, ? lists the keys, Esc ends
+"""
+
+WHOLE_SIDE, CROP_SIDE = 1024, 512
+"""Default longest side of a whole portrait, and side of a face crop, in pixels."""
+
+CROP_SOURCE = 2048
+"""Longest side of the portrait that a face crop is cut from."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the user asked for; see :func:`parse`."""
+
+    demo: bool
+    doctor: bool
+    list_cameras: bool
+    driving: str | None
+    avatar: Path | None
+    avatars: Path | None
+    reference: str
+    fps: float | None
+    camera_size: tuple[int, int] | None
+    output: Path | None
+    output_text: str | None
+    size: int | None
+    crop: bool
+    lossless: bool
+    save_motion: Path | None
+    head: float
+    turn: float
+    expression: float
+    micro: float
+    gains: tuple[tuple[str, float], ...]
+    only: tuple[str, ...]
+    virtual_camera: str | None
+    profile: str | None
+    model: str
+    tracker: str
+    runtime: Literal["auto", "openvino", "tensorrt", "torch"]
+    precision: Literal["auto", "f32", "bf16"]
+    threads: int | None
+    mirror: bool
+    web: WebOptions
+
+    @property
+    def portrait_side(self) -> int:
+        """Longest side, in pixels, at which portraits are read."""
+        # A face crop is cut from a portrait that is larger than itself.
+        return CROP_SOURCE if self.crop else self.size or WHOLE_SIDE
+
+    @property
+    def crop_side(self) -> int | None:
+        """Side of the face crop to make; None for the whole portrait."""
+        return (self.size or CROP_SIDE) if self.crop else None
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        message = message.removeprefix("argument ")
+        raise MienError(f"{message[:1].upper()}{message[1:]}. See: mien --help")
+
+
+def parse(arguments: Sequence[str] | None = None) -> Options:
+    """The options in ``arguments`` (``sys.argv`` when left out).
+
+    Raises:
+        MienError: for words that make no sense, in one line.
+    """
+    found = vars(_parser().parse_args(arguments))
+    for name in ("driving", "output"):
+        if found[name] is not None and not found[name].strip():
+            raise MienError(f"--{name} is empty. See: mien --help")
+    found["gains"] = tuple(found["gains"] or ())
+    found["output_text"] = found["output"]
+    found["output"] = Path(found["output"]) if found["output"] else None
+    found["web"] = take_web(found)
+    return Options(**found)
+
+
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    def __init__(self, prog: str) -> None:
+        width = min(shutil.get_terminal_size().columns, 100) - 2
+        super().__init__(prog, max_help_position=26, width=width)
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return f"mien {version('mien')}"
+    except PackageNotFoundError:
+        return "mien (not installed)"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="mien",
+        usage="mien [--driving WHO] [--avatar PORTRAIT] [--output FILE] [options]",
+        description="Mien: a still portrait moves as the person before the camera moves,\n"
+        "down to micro-expressions.",
+        epilog=EXAMPLES,
+        formatter_class=_Formatter,
+        add_help=False,
+        allow_abbrev=False,
+    )
+    _who(parser.add_argument_group("who drives whom"))
+    _results(parser.add_argument_group("result"))
+    _amounts(parser.add_argument_group("how much of the motion (1 is as measured, 0 is none)"))
+    add_web(parser.add_argument_group("in a browser and over the network"))
+    _machine(parser.add_argument_group("machine"))
+    about = parser.add_argument_group("about")
+    about.add_argument("--demo", action="store_true", help="no camera, no files: writes mien-demo.mp4")
+    about.add_argument("--doctor", action="store_true", help="check this machine and say what is missing")
+    about.add_argument("--list-cameras", action="store_true", help="name the cameras and end")
+    about.add_argument("--version", action="version", version=_version(), help="show the version and end")
+    about.add_argument("-h", "--help", action="help", help="show this help and end")
+    return parser
+
+
+def _who(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--driving",
+        metavar="WHO",
+        help="camera number (0 if left out), /dev/video2, rtsp://..., a video file, a folder of frames, "
+        "or recorded motion (.npz)",
+    )
+    group.add_argument(
+        "--avatar",
+        metavar="PORTRAIT",
+        type=Path,
+        help="photo of the face that is to move (a built-in one if left out)",
+    )
+    group.add_argument(
+        "--avatars", metavar="DIR", type=Path, help="live: folder of portraits for the keys 1-9"
+    )
+    group.add_argument(
+        "--reference",
+        metavar="FRAME",
+        type=values.reference,
+        default="first",
+        help="files: the frame that all motion is relative to; first (with a face), best (most like the "
+        "portrait), or its number, counted from 0",
+    )
+    group.add_argument(
+        "--profile",
+        metavar="NAME",
+        help="live: remember this person's neutral face at this camera (numbers, no picture), and take the "
+        "reference when it is seen again",
+    )
+    group.add_argument(
+        "--fps",
+        metavar="RATE",
+        type=values.rate,
+        help="frames per second of a folder of frames (25), or wished of a camera (30)",
+    )
+    group.add_argument(
+        "--camera-size",
+        metavar="WxH",
+        type=values.size,
+        help="live: wished size of a camera's pictures (640x480)",
+    )
+
+
+def _results(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--output",
+        metavar="FILE",
+        help="mp4, mov, mkv, webm, avi or gif; a name without an ending is a folder of PNG",
+    )
+    group.add_argument(
+        "--size",
+        metavar="N",
+        type=values.pixels,
+        help=f"longest side of the result in pixels ({WHOLE_SIDE}; with --crop {CROP_SIDE})",
+    )
+    group.add_argument(
+        "--crop", action="store_true", help="the moving face alone, as a square, not the whole portrait"
+    )
+    group.add_argument("--lossless", action="store_true", help="keep every pixel exactly (large files)")
+    group.add_argument(
+        "--save-motion", metavar="NPZ", type=Path, help="files: record the motion (no pixels) in a .npz"
+    )
+    group.add_argument(
+        "--virtual-camera",
+        metavar="DEVICE",
+        nargs="?",
+        const="",
+        help="live: a camera that video calls can choose (the first one, or for example /dev/video9)",
+    )
+    group.add_argument(
+        "--no-mirror", dest="mirror", action="store_false", help="live: see yourself as others see you"
+    )
+
+
+def _amounts(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--expression", metavar="G", type=values.amount, default=1.0, help="what the face itself does"
+    )
+    group.add_argument(
+        "--micro-gain",
+        dest="micro",
+        metavar="G",
+        type=values.micro,
+        default=1.0,
+        help="amplify small facial motion alone, 1 to 8; noise and large motion stay as they are",
+    )
+    group.add_argument(
+        "--head", metavar="G", type=values.amount, default=1.0, help="shift, size and tilt of the head"
+    )
+    group.add_argument("--turn", metavar="G", type=values.amount, default=1.0, help="turning and nodding")
+    group.add_argument(
+        "--gain",
+        dest="gains",
+        metavar="REGION=G",
+        type=values.gain,
+        action="append",
+        help="of one region: brow_inner=2, mouth_corner_left=0, brows=1.5; may be repeated",
+    )
+    group.add_argument(
+        "--only", metavar="REGION,...", type=values.names, default=(), help="let only these regions move"
+    )
+
+
+def _machine(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--model",
+        metavar="MODEL",
+        default="live",
+        help="what draws: live (built in; live-fast and live-exact choose by hand how often its network "
+        "runs, warp leaves it out: landmarks and measured motion alone), weights (.safetensors; needs "
+        "torch), or a folder that python -m export wrote",
+    )
+    group.add_argument(
+        "--tracker",
+        metavar="NAME",
+        choices=("openvino", "mediapipe"),
+        default="openvino",
+        help="openvino (sends nothing), or mediapipe: the package, which sends usage metrics to Google",
+    )
+    group.add_argument(
+        "--runtime",
+        metavar="NAME",
+        choices=("auto", "openvino", "tensorrt", "torch"),
+        default="auto",
+        help="of the renderer: auto (TensorRT on an NVIDIA GPU, else OpenVINO), openvino, tensorrt or torch",
+    )
+    group.add_argument(
+        "--precision",
+        metavar="P",
+        choices=("auto", "f32", "bf16"),
+        default="auto",
+        help="of the renderer on the CPU: auto, f32 or bf16",
+    )
+    group.add_argument("--threads", metavar="N", type=values.count, help="CPU threads of the renderer (2)")

@@ -1,0 +1,1 @@
+"""The web server: ``--webrtc``, ``--publish``, ``--whep-source``."""

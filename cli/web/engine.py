@@ -1,0 +1,139 @@
+"""The engine as the web server sees it (:class:`mien.streams.webrtc.engine_interface.Theatre`)."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import replace
+from typing import Any
+
+from mien.cli.build import make_gains, make_runtime, portrait_landmarker
+from mien.cli.live.speed import server_network
+from mien.cli.options.arguments import CROP_SIDE, Options
+from mien.engine.avatar import Avatar
+from mien.engine.landmarks import Landmarker, make_landmarker
+from mien.engine.motion import Gains
+from mien.engine.runtime import Runtime
+from mien.engine.session.driver_session import LiveSession
+from mien.engine.session.shared_renderer import ModelOwner
+from mien.engine.types import Frame, Image, MienError, Rendered
+from mien.streams.webrtc.engine_interface import Prepared
+
+REGIONS = ("eyes", "mouth")
+
+
+class EngineTheatre:
+    """Loads the model beside the running server, then takes drivers.
+
+    Args:
+        options: tracker, precision, threads, size and gains.
+    """
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._gains = make_gains(options)
+        self._side = (options.size or CROP_SIDE) & ~1
+        self._owner: ModelOwner | None = None
+        self._runtime: Runtime | None = None
+        self._landmarker: Landmarker | None = None
+        # The portraits' landmarker belongs to one thread at a time.
+        self._lock = threading.Lock()
+        self._ready = False
+
+    @property
+    def ready(self) -> bool:
+        return self._ready
+
+    @property
+    def reason(self) -> str:
+        return "" if self._ready else "the model is still loading"
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self._side, self._side
+
+    def load(self) -> None:
+        """Load the model (seconds; in a worker thread). When the portraits are there: :meth:`open_doors`.
+
+        Raises:
+            MienError: the model's files are missing or damaged.
+        """
+        self._landmarker = portrait_landmarker()
+        runtime: Any = make_runtime(self._options, server_network(self._options))
+        if not isinstance(runtime, Runtime):
+            raise MienError("--webrtc draws with the live model alone. Leave out --model.")
+        self._runtime = runtime
+        self._owner = ModelOwner(runtime, self._make_landmarker, self._side)
+
+    def open_doors(self) -> None:
+        """Take drivers from now on."""
+        self._ready = True
+
+    def _make_landmarker(self) -> Landmarker:
+        return make_landmarker(self._options.tracker, 1, live=True)
+
+    def prepare(self, image: Image, name: str) -> Prepared:
+        if self._owner is None or self._landmarker is None:
+            raise MienError("The model is still loading.")
+        with self._lock:
+            avatar = Avatar.of(image, self._landmarker, self._owner.shared(), name)
+        return Prepared(avatar, avatar.notes)
+
+    def perform(self, avatar: Any, deliver: Callable[[Rendered], None]) -> EnginePerformer:
+        if self._owner is None:
+            raise MienError("The model is still loading.")
+        return EnginePerformer(self._owner.open(avatar, deliver, self._gains))
+
+    def close(self) -> None:
+        """Free everything."""
+        self._ready = False
+        if self._owner is not None:
+            self._owner.close()
+        if self._runtime is not None:
+            self._runtime.close()
+        if self._landmarker is not None:
+            self._landmarker.close()
+
+
+class EnginePerformer:
+    """One live session of the engine."""
+
+    def __init__(self, session: LiveSession) -> None:
+        self._session = session
+
+    @property
+    def dropped(self) -> int:
+        return self._session.dropped
+
+    def put(self, make: Callable[[], Frame]) -> None:
+        self._session.put(make)
+
+    def wear(self, avatar: Any) -> None:
+        self._session.set_avatar(avatar)
+
+    def set_gains(self, gains: Mapping[str, float]) -> None:
+        self._session.set_gains(changed(self._session.gains, gains))
+
+    def take_reference(self) -> Future[str | None]:
+        return self._session.take_reference()
+
+    def search_reference(self) -> Future[str | None]:
+        return self._session.search_reference()
+
+    def hint(self) -> tuple[bool, str]:
+        return self._session.hint()
+
+    def close(self) -> None:
+        self._session.close()
+
+
+def changed(gains: Gains, wished: Mapping[str, float]) -> Gains:
+    """The gains with those that the page names (eyes and mouth are regions) changed.
+
+    Raises:
+        MienError: out of range.
+    """
+    regions = {**gains.regions, **{name: wished[name] for name in REGIONS if name in wished}}
+    others = {name: value for name, value in wished.items() if name not in REGIONS}
+    return replace(gains, regions=regions, **others)

@@ -1,0 +1,212 @@
+"""``--webrtc``: the avatar in a browser page, over WHIP and WHEP; ``--publish``, ``--whep-source``."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Callable, Coroutine
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import cv2
+from rich.console import Console
+
+from mien.cli.options.arguments import Options
+from mien.cli.terminal import say
+from mien.cli.web.engine import EngineTheatre
+from mien.engine.types import Frame, MienError
+from mien.engine.utils.assets import PORTRAIT
+from mien.streams.factory import open_source
+from mien.streams.images import list_portraits, load_image
+from mien.streams.source import Source
+from mien.streams.webrtc.app import Server
+from mien.streams.webrtc.client import check_url, play, publish
+from mien.streams.webrtc.hub import AvatarStream, Hub
+from mien.streams.webrtc.logs import log, set_up
+from mien.streams.webrtc.settings import IceServer, ServerSettings
+from mien.streams.webrtc.whip import claim_main
+
+SWITCH_S = 0.001
+"""How long a thread may keep the interpreter from another that wants it (Python: 5 ms)."""
+
+
+def run_web(options: Options, console: Console) -> None:
+    """Serve until Ctrl-C or SIGTERM.
+
+    Raises:
+        MienError: the port is taken, the camera is missing, the certificate is wrong.
+    """
+    settings = settings_of(options)
+    with ExitStack() as stack:
+        _share_the_cores(stack)
+        handler = set_up(options.web.log_json)
+        stack.callback(logging.getLogger("mien").removeHandler, handler)
+        theatre = EngineTheatre(options)
+        stack.callback(theatre.close)
+        asyncio.run(_serve(options, settings, theatre, console))
+
+
+def _share_the_cores(stack: ExitStack) -> None:
+    """Every stage has a thread already; until the stack's end none spreads over the others' cores."""
+    stack.callback(cv2.setNumThreads, cv2.getNumThreads())
+    # As in a live run: OpenCV's own threads beside them cost a quarter more CPU and gain nothing.
+    cv2.setNumThreads(1)
+    # A picture changes threads seven times on its way, and at each may wait this long for the interpreter.
+    stack.callback(sys.setswitchinterval, sys.getswitchinterval())
+    sys.setswitchinterval(SWITCH_S)
+
+
+def settings_of(options: Options) -> ServerSettings:
+    """The server's settings.
+
+    Raises:
+        MienError: options that contradict each other.
+    """
+    web = options.web
+    if web.publish is not None:
+        check_url(web.publish, "--publish")
+    if web.whep_source is not None:
+        check_url(web.whep_source, "--whep-source")
+        if options.driving is not None:
+            raise MienError("--whep-source and --driving both drive the avatar. Leave one out.")
+    return ServerSettings(
+        host=web.host,
+        port=web.port,
+        token=web.token,
+        cert=web.cert,
+        key=web.key,
+        max_sessions=web.max_sessions,
+        mark=web.mark,
+        ice_servers=tuple(IceServer.parse(text) for text in web.ice_servers),
+    ).checked()
+
+
+async def _serve(
+    options: Options, settings: ServerSettings, theatre: EngineTheatre, console: Console
+) -> None:
+    stop = asyncio.Event()
+    _stop_on_signals(stop)
+    hub = Hub(settings, theatre)
+    async with Server(hub) as server:
+        _announce(console, settings, server.url)
+        work = asyncio.ensure_future(_work(options, hub, theatre))
+        waiting = asyncio.ensure_future(stop.wait())
+        done, _ = await asyncio.wait({work, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        if work in done:
+            work.result()
+        hub.draining = True
+        log("stopping", sessions=len(hub.streams))
+        work.cancel()
+        with suppress(asyncio.CancelledError):
+            await work
+    log("stopped")
+
+
+def _stop_on_signals(stop: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        try:
+            loop.add_signal_handler(number, stop.set)
+        except NotImplementedError:  # Windows
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
+
+
+def _announce(console: Console, settings: ServerSettings, url: str) -> None:
+    page = url if settings.token is None else f"{url}/?token={quote(settings.token, safe='')}"
+    console.print(f"Mien: {page}", highlight=False, soft_wrap=True)
+    console.print(f"WHIP {url}/whip   WHEP {url}/whep   Ctrl-C ends", highlight=False, soft_wrap=True)
+    if not settings.loopback and not settings.secure:
+        say(
+            console,
+            "browsers give a page their camera over HTTPS or on this machine alone: for other machines "
+            "add --cert and --key, or put a proxy with HTTPS before it.",
+        )
+
+
+async def _work(options: Options, hub: Hub, theatre: EngineTheatre) -> None:
+    """Load the model, then run what drives and what is published; never ends by itself without an error."""
+    await asyncio.get_running_loop().run_in_executor(hub.portraits.worker, _load, options, hub, theatre)
+    theatre.open_doors()
+    log("ready")
+    web = options.web
+    tasks: list[Coroutine[Any, Any, Any]] = []
+    if web.publish is not None:
+        token = web.publish_token or web.token
+        tasks.append(publish(hub, lambda: hub.main, web.publish, token))
+    if web.whep_source is not None:
+        stream = await claim_main(hub, "--whep-source")
+        tasks.append(play(hub, stream, web.whep_source, web.publish_token or web.token))
+    elif options.driving is not None or (web.publish is not None and not web.webrtc):
+        stream = await claim_main(hub, "the camera")
+        tasks.append(_drive(options, stream))
+    tasks.append(asyncio.Event().wait())
+    running = [asyncio.ensure_future(task) for task in tasks]
+    try:
+        await asyncio.gather(*running)
+    finally:
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+
+def _load(options: Options, hub: Hub, theatre: EngineTheatre) -> None:
+    theatre.load()
+    named: list[Path] = [options.avatar] if options.avatar else []
+    named += list_portraits(options.avatars) if options.avatars else []
+    if not named:
+        hub.portraits.add(load_image(PORTRAIT), "Eileen Collins")
+    for index, path in enumerate(named):
+        try:
+            hub.portraits.add(load_image(path), path.stem)
+        except MienError as error:
+            # A folder may hold other pictures too; the portrait that was asked for by name must work.
+            if options.avatar and index == 0:
+                raise
+            log("portrait left out", reason=str(error))
+    if not hub.portraits.seen_by(None):
+        raise MienError(f"{options.avatars} holds no picture with a face that can be animated.")
+
+
+async def _drive(options: Options, stream: AvatarStream) -> None:
+    """A camera of this machine (or a network stream) drives the main avatar."""
+    loop = asyncio.get_running_loop()
+    source = await loop.run_in_executor(None, _open, options)
+    ended: asyncio.Future[None] = loop.create_future()
+
+    def settle(error: BaseException | None) -> None:
+        if not ended.done():
+            ended.set_exception(error or MienError("The source that drives the avatar has ended."))
+
+    def pump() -> None:
+        error: BaseException | None = None
+        try:
+            for frame in source:
+                stream.performer.put(_giving(frame))
+        except Exception as found:
+            # Whatever it is must be told, or the server would go on with an avatar that stands still.
+            error = found
+        with suppress(RuntimeError):  # the loop has ended first
+            loop.call_soon_threadsafe(settle, error)
+
+    thread = threading.Thread(target=pump, name="drive", daemon=True)
+    thread.start()
+    try:
+        await ended
+    finally:
+        source.close()
+        await loop.run_in_executor(None, thread.join, 2.0)
+
+
+def _giving(frame: Frame) -> Callable[[], Frame]:
+    return lambda: frame
+
+
+def _open(options: Options) -> Source:
+    width, height = options.camera_size or (640, 480)
+    return open_source(options.driving or "0", width=width, height=height, fps=options.fps)

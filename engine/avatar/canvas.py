@@ -1,0 +1,170 @@
+"""Where an avatar's moving part lies in the result, and how the models' grids map to its pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+
+from mien.engine.avatar.avatar import Avatar, Square, cut
+from mien.engine.avatar.model_io import FIELD_SIZE, IMAGE_SIZE, Field
+from mien.engine.types import Floats, Image
+from mien.engine.utils.sampling import sample, stretch, stretch_planes
+
+FADE = 0.2
+"""Width of the border of the crop over which the motion fades out, so that pasting leaves no seam."""
+
+MARGIN = 0.25
+"""How far beyond a face crop its portrait is kept, in shares of the crop's side."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Canvas:
+    """Where an avatar's moving part lies in the result, and how the model's grid maps to its pixels.
+
+    Attributes:
+        still: the picture that the moving part is put into.
+        left, top, right, bottom: the moving part, in whole pixels of ``still``.
+        to_grid: ``(2, 3)`` from pixel indices of the moving part to model grid indices.
+        to_image: ``(2, 3)`` the same to model picture indices (256 x 256).
+        pixels: pixels per model unit.
+        place: ``(2, h, w)`` pixel indices (x, y) of the moving part in ``still``.
+        lookup: ``(2, h, w)`` of what it shows, overwritten with every picture: new arrays of this size would
+            take longer than what they are filled with.
+        fade: ``(FIELD_SIZE, FIELD_SIZE, 1)`` 1 inside, 0 at the crop's border.
+        pasted: whether the result is the whole of ``still``, or the moving part alone.
+    """
+
+    still: Image
+    left: int
+    top: int
+    right: int
+    bottom: int
+    to_grid: Floats
+    to_image: Floats
+    pixels: float
+    place: Floats
+    lookup: Floats
+    fade: Floats
+    pasted: bool
+
+    @property
+    def part(self) -> tuple[int, int]:
+        """Width and height of the moving part."""
+        return self.right - self.left, self.bottom - self.top
+
+    def size(self, crop: int | None) -> tuple[int, int]:
+        """Width and height of the results; ``crop`` is the side of a face crop given back alone."""
+        if crop is not None:
+            return crop, crop
+        height, width = self.still.shape[:2]
+        return width, height
+
+
+def make_canvas(avatar: Avatar, crop: int | None) -> Canvas:
+    """The canvas for a whole portrait (``crop`` None), or for its face crop of ``crop`` pixels."""
+    if crop is None:
+        return _on_still(avatar.image, avatar.crop, pasted=True)
+    # Cut with a margin, so that what moves in from outside the crop is there.
+    margin = round(MARGIN * crop)
+    side = avatar.crop.side * (crop + 2 * margin) / crop
+    rim = avatar.crop.side * margin / crop
+    wide = Square(avatar.crop.x - rim, avatar.crop.y - rim, side)
+    still = cut(avatar.image, wide, crop + 2 * margin)
+    return _on_still(still, Square(float(margin), float(margin), float(crop)), pasted=False)
+
+
+def _on_still(still: Image, crop: Square, pasted: bool) -> Canvas:
+    height, width = still.shape[:2]
+    left, top = max(0, int(np.floor(crop.x))), max(0, int(np.floor(crop.y)))
+    right = min(width, int(np.ceil(crop.x + crop.side)))
+    bottom = min(height, int(np.ceil(crop.y + crop.side)))
+    x, y = np.meshgrid(np.arange(left, right, dtype=np.float32), np.arange(top, bottom, dtype=np.float32))
+    return Canvas(
+        still=still,
+        left=left,
+        top=top,
+        right=right,
+        bottom=bottom,
+        to_grid=_to_model(crop, left, top, FIELD_SIZE),
+        to_image=_to_model(crop, left, top, IMAGE_SIZE),
+        pixels=crop.pixels_per_norm,
+        place=np.stack([x, y]),
+        lookup=np.stack([x, y]),
+        fade=_fade() if pasted else np.ones((FIELD_SIZE, FIELD_SIZE, 1), np.float32),
+        pasted=pasted,
+    )
+
+
+def _to_model(crop: Square, left: int, top: int, count: int) -> Floats:
+    """Affine from pixel indices of the moving part to indices of a ``count`` x ``count`` model grid.
+
+    The model's grids share their corner nodes (``align_corners``), the centres of the outermost of the
+    crop's 256 x 256 pixels.
+    """
+    scale = IMAGE_SIZE / crop.side * (count - 1) / (IMAGE_SIZE - 1)
+    shift = -0.5 * (count - 1) / (IMAGE_SIZE - 1)
+    return np.array(
+        [
+            [scale, 0, (left + 0.5 - crop.x) * scale + shift],
+            [0, scale, (top + 0.5 - crop.y) * scale + shift],
+        ],
+        np.float32,
+    )
+
+
+def _fade() -> Floats:
+    axis = np.linspace(-1, 1, FIELD_SIZE, dtype=np.float32)
+    edge = np.clip((1 - np.abs(axis)) / FADE, 0, 1)
+    edge = edge * edge * (3 - 2 * edge)
+    return np.asarray((edge[:, None] * edge[None, :])[..., None], dtype=np.float32)
+
+
+def compose(canvas: Canvas, field: Field) -> Image:
+    """Warp the portrait at its own resolution, add what the model painted, paste back.
+
+    Returns:
+        ``(H, W, 3) uint8`` RGB, a new array.
+    """
+    moved = _moved(canvas, field.flow)
+    if np.abs(field.paint).max() > 0.5 / 255:
+        moved = _painted(canvas, moved, field.paint)
+    if not canvas.pasted:
+        return moved
+    image: Image = canvas.still.copy()
+    image[canvas.top : canvas.bottom, canvas.left : canvas.right] = moved
+    return image
+
+
+def _moved(canvas: Canvas, flow: Floats) -> Image:
+    stretch_planes(flow * (canvas.fade * canvas.pixels), canvas.to_grid, canvas.lookup)
+    lookup: Any = canvas.lookup
+    lookup += canvas.place
+    return sample(canvas.still, canvas.lookup[0], canvas.lookup[1], cubic=True)
+
+
+def _painted(canvas: Canvas, moved: Image, paint: Floats) -> Image:
+    grown: Any = stretch(paint, canvas.part, canvas.to_image)
+    grown *= 255.0
+    # In one pass: what lies outside of 0..255 is cut off, the rest rounded.
+    return np.asarray(cv2.add(moved, grown, dtype=cv2.CV_8U), dtype=np.uint8)
+
+
+def card_constants(canvas: Canvas) -> dict[str, Floats]:
+    """A canvas as inputs of :func:`mien.engine.runtime.graphs.image.picture_graph`: all but flow and paint."""
+    height, width = canvas.still.shape[:2]
+    columns, rows = canvas.part
+    per_unit = np.array([2 / max(1, width - 1), 2 / max(1, height - 1)], np.float32)
+    # The grid's affine has no shear: its columns and rows are two vectors.
+    x = (canvas.to_grid[0, 0] * np.arange(columns) + canvas.to_grid[0, 2]) * (2 / (FIELD_SIZE - 1)) - 1
+    y = (canvas.to_grid[1, 1] * np.arange(rows) + canvas.to_grid[1, 2]) * (2 / (FIELD_SIZE - 1)) - 1
+    grid = np.stack(np.meshgrid(x, y), axis=2)[None].astype(np.float32)
+    amount = (canvas.fade[..., 0] * canvas.pixels)[None] * per_unit[:, None, None]
+    return {
+        "amount": amount[None].astype(np.float32),
+        "grid": grid,
+        "place": (canvas.place.transpose(1, 2, 0) * per_unit - 1)[None],
+        "still": np.ascontiguousarray(canvas.still.transpose(2, 0, 1)[None], np.float32),
+    }

@@ -1,0 +1,188 @@
+"""Lids as lids: a backward flow that shuts the avatar's eyes.
+
+When an eye shuts, upper lid, iris and lower lid come to lie in one place, and a field that is smooth over
+the face shows the mean of the three: an eye half open.  Here each node near an eye knows on which side of the
+lids' edges it lies: what is above comes from above the portrait's upper lid, what is below from below the
+lower one, and the eye itself is squeezed into what is left between them.
+
+An eye's own coordinates are complex numbers: 0 and 1 are its left and its right corner in the image, the
+imaginary part grows downwards.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.engine.avatar.model_io import FIELD_SIZE
+from mien.engine.face.layout import apply2, inverse2
+from mien.engine.face.openings import LIDS, lid_change, lid_gaps, lid_share
+from mien.engine.landmarks import topology as topo
+from mien.engine.motion import Motion
+from mien.engine.types import Floats
+
+OVER, UNDER = 0.5, 0.4
+"""How much of the skin at its edges a shut eye's line shows, in heights of the open eye."""
+
+SHUT = 0.12
+"""Share of a gap that the landmark network still sees of a shut eye."""
+
+ABOVE, BELOW, BESIDE = (0.35, 0.70), 0.40, 0.15
+"""How far around an eye the skin moves along with its lids, in eye widths; above as far as the brow, within
+these limits."""
+
+STRETCH = 0.8
+"""Longest way of the upper lid, as a share of the skin above it: beyond, it would fold."""
+
+_NODE = 2.0 / (FIELD_SIZE - 1)
+
+_SOFT = 0.2j * _NODE
+"""Each node takes the mean of two places, this far above and below it: without it a slanting lid's edge has
+steps, with more of it the eye stays open."""
+
+_EYES = (
+    (topo.RIGHT_EYE_UPPER, topo.RIGHT_EYE_LOWER, topo.RIGHT_IRIS, topo.RIGHT_EYEBROW_LOWER[1:-1]),
+    (topo.LEFT_EYE_UPPER[::-1], topo.LEFT_EYE_LOWER[::-1], topo.LEFT_IRIS, topo.LEFT_EYEBROW_LOWER[1:-1]),
+)
+"""Right and left eye: landmarks of the lids' edges from the image's left to its right, of the iris, and of
+the middle of the brow's lower edge."""
+
+Complex = NDArray[np.complex128]
+Reals = NDArray[np.float64]
+
+
+class _Eye(NamedTuple):
+    """An eye in a picture: its left corner, the way to the right one, its parts in its own coordinates."""
+
+    corner: complex
+    width: complex
+    upper: Complex
+    lower: Complex
+    iris: complex
+    brow: float
+
+    @staticmethod
+    def of(points: Floats, eye: int) -> _Eye:
+        places = [points[list(part)].astype(np.float64) @ np.array([1, 1j]) for part in _EYES[eye]]
+        corner, width = complex(places[0][0]), complex(places[0][-1] - places[0][0])
+        width = width if abs(width) > 1e-3 else 1e-3 + 0j
+        upper, lower, iris, brow = ((part - corner) / width for part in places)
+        return _Eye(corner, width, upper, lower, complex(iris.mean()), float(brow.imag.mean()))
+
+    def edges(self, at: Reals) -> tuple[Reals, Reals]:
+        """Heights of the upper and the lower lid's edge at places between the corners."""
+        top, bottom = (
+            np.interp(at, np.maximum.accumulate(edge.real), edge.imag) for edge in (self.upper, self.lower)
+        )
+        return top, np.maximum(top, bottom)
+
+
+def set_lids(points: Floats, source: Floats, motion: Motion) -> None:
+    """Shut the avatar's eyes by the share of *their* opening by which the driver's shut of his.
+
+    Eyes differ in how wide they are open: carried over as a movement, a blink left wide eyes half open.
+
+    Args:
+        points: ``(478, 2)`` where the avatar's landmarks go, model coordinates; changed in place.
+        source: ``(478, 2)`` where they are in the portrait.
+        motion: the driver's; without his shape nothing is changed.
+    """
+    if motion.shape is None:
+        return
+    before = motion.shape.nodes[LIDS]
+    now = before + apply2(inverse2(motion.shape.to_layout[LIDS]), motion.points[LIDS])
+    for eye, (was, left) in enumerate(zip(lid_gaps(before), lid_gaps(now), strict=True)):
+        ratio = left / max(was, 1e-6)
+        share = lid_share(abs(ratio - 1.0))
+        if share > 0.0 and ratio < 1.0:
+            wanted = max(ratio - SHUT, 0.0) / (1.0 - SHUT)
+            _lower_lid(points, source, eye, wanted, share)
+
+
+def _lower_lid(points: Floats, source: Floats, eye: int, wanted: float, share: float) -> None:
+    """Move the upper lid to ``wanted`` of its height over the lower one in the portrait, by ``share``."""
+    before, now = _Eye.of(source, eye), _Eye.of(points, eye)
+    edge = now.lower + wanted * (before.upper - before.lower)
+    there = now.corner + edge * now.width
+    upper = list(_EYES[eye][0])
+    points[upper, 0] += share * (there.real - points[upper, 0])
+    points[upper, 1] += share * (there.imag - points[upper, 1])
+
+
+def shut_eyes(dense: Floats, source: Floats, driving: Floats) -> None:
+    """Let the lids' own flow take over where an eye opens or shuts by much.
+
+    Args:
+        dense: ``(3, 64, 64) float32`` backward flow x, y and its weight, model coordinates; changed in place.
+        source, driving: ``(478, 2)`` the avatar's landmarks and where they go, model coordinates.
+    """
+    for eye, change in enumerate(lid_change(source, driving)):
+        share = lid_share(change)
+        if share > 0.0:
+            before, now = _Eye.of(source, eye), _Eye.of(driving, eye)
+            window = _window(now)
+            nodes = _grid()[window]
+            (over, much), (under, less) = (_lid_flow(before, now, nodes + step) for step in (-_SOFT, _SOFT))
+            _lay_over(dense[:, window[0], window[1]], (over + under) / 2, share * (much + less) / 2)
+
+
+def _window(eye: _Eye) -> tuple[slice, slice]:
+    """Rows and columns of the nodes that an eye's lids may move."""
+    heights = (eye.upper.imag.min() - ABOVE[1], eye.lower.imag.max() + BELOW)
+    reach = eye.corner + eye.width * np.array([u + 1j * v for u in (-BESIDE, 1 + BESIDE) for v in heights])
+
+    def nodes(values: Reals) -> slice:
+        first, last = np.floor((values.min() + 1) / _NODE), np.ceil((values.max() + 1) / _NODE)
+        return slice(int(np.clip(first, 0, FIELD_SIZE)), int(np.clip(last + 1, 0, FIELD_SIZE)))
+
+    return nodes(reach.imag), nodes(reach.real)
+
+
+@lru_cache(maxsize=1)
+def _grid() -> Complex:
+    """The model's grid nodes, ``(64, 64)``."""
+    axis = np.linspace(-1.0, 1.0, FIELD_SIZE)
+    return np.asarray(axis[None, :] + 1j * axis[:, None])
+
+
+def _lid_flow(before: _Eye, now: _Eye, nodes: Complex) -> tuple[Complex, Reals]:
+    """Backward flow at the nodes, and in 0..1 how far the lids reach."""
+    places = (nodes - now.corner) / now.width
+    u, v = places.real, places.imag
+    top, bottom = now.edges(u)
+    top_before, bottom_before = before.edges(u)
+    gap = bottom_before - top_before
+    above = float(np.clip(before.upper.imag.min() - before.brow, *ABOVE))
+    # Between two rows of nodes the field is linear: what is thinner than a row would be shown a row high.  So
+    # the skin next to the eye takes half of that row.
+    thin = np.clip(1.0 - (bottom - top) * (abs(now.width) / _NODE), 0.0, 1.0)
+    top_before = top_before - np.clip(STRETCH * above - gap, 0.0, OVER * gap) * thin
+    bottom_before = bottom_before + UNDER * thin * gap
+    over, under = np.maximum(top - v, 0.0), np.maximum(v - bottom, 0.0)
+    between = np.clip((v - top) / np.maximum(bottom - top, 1e-6), 0.0, 1.0)
+    v_before = top_before + between * (bottom_before - top_before) - over + under
+    # The gaze moves what is inside, less towards the corners and not at the edges.
+    moves = np.clip(4 * u * (1 - u), 0.0, 1.0) * 4 * between * (1 - between)
+    u_before = u - moves * (now.iris - before.iris).real
+    flow = before.corner + (u_before + 1j * v_before) * before.width - nodes
+    aside = np.maximum(np.maximum(-u, u - 1.0), 0.0)
+    weight = np.maximum(1.0 - over / above, 0.0) * _falling(under / BELOW) * _falling(aside / BESIDE)
+    return flow, weight
+
+
+def _falling(distance: Reals) -> Reals:
+    """1 at 0, smoothly to 0 at 1."""
+    share = np.minimum(distance, 1.0)
+    return 1.0 - share * share * (3.0 - 2.0 * share)
+
+
+def _lay_over(dense: Floats, flow: Complex, weight: Reals) -> None:
+    """A flow in front of what ``dense`` (a view) has there."""
+    total = weight + (1.0 - weight) * dense[2]
+    part = weight / np.maximum(total, 1e-6)
+    dense[0] += part * (flow.real - dense[0])
+    dense[1] += part * (flow.imag - dense[1])
+    dense[2] = total

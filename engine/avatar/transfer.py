@@ -1,0 +1,200 @@
+"""Carries motion over to an avatar: from face units to this face's own pixels, region by region."""
+
+from __future__ import annotations
+
+from cmath import phase, rect
+from dataclasses import dataclass, replace
+from math import hypot, tanh
+
+import cv2
+import numpy as np
+
+from mien.engine.avatar.avatar import Avatar
+from mien.engine.avatar.eyelids import set_lids, shut_eyes
+from mien.engine.avatar.model_io import FIELD_SIZE
+from mien.engine.face.geometry import FaceGeometry
+from mien.engine.face.head_pose import Similarity, parallax
+from mien.engine.face.iris import iris_axes
+from mien.engine.face.layout import N_MESH, apply2, at_landmarks
+from mien.engine.face.lips import OPEN, SHUT, mouth_gap
+from mien.engine.face.openings import OPENINGS, around, detail_shares
+from mien.engine.motion import Head, Motion
+from mien.engine.types import Floats
+from mien.engine.utils.sampling import sample
+
+SWAY = 0.02
+"""Head motion up to this size (face units over the face; 1.6 px on a 145 px wide face) is sway."""
+
+FACE_RADIUS = 0.8
+"""Face units from the head's centre to its rim."""
+
+_EYE_CORNERS = [33, 133, 263, 362]
+
+FREE_SHIFT = 0.35
+MOST_SHIFT = 0.60
+"""Head shifts up to the first (face units) are carried over as they are; beyond, they approach the second:
+further out the portrait would have to show what it does not contain."""
+
+FREE_TURN = 0.35
+MOST_TURN = 0.55
+"""The same for turns, in radians (20 and 32 degrees): a warp cannot show the far side of a face."""
+
+INVERSE_ROUNDS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Driving:
+    """One frame's motion, ready for the renderer; the model's coordinates (-1..1 over the crop).
+
+    Attributes:
+        points: ``(478, 2) float32`` where the avatar's landmarks go.
+        dense: ``(3, FIELD_SIZE, FIELD_SIZE) float32`` backward displacement (output position y shows the
+            portrait's y + dense(y)): x, y, and in 0..1 how far it is to be believed.
+    """
+
+    points: Floats
+    dense: Floats
+
+
+def carry_over(motion: Motion, avatar: Avatar) -> Driving:
+    """The avatar's own motion for a driver's motion."""
+    avatar = _as_driven(avatar, motion)
+    motion, rest = split_sway(motion)
+    head = head_similarity(rest, avatar)
+    turn = _within(motion.head.turn, FREE_TURN, MOST_TURN)
+    points = _points(motion, avatar, head, turn)
+    set_lids(points, avatar.source_points, motion)
+    dense = _dense(motion, avatar, head, turn)
+    shares = detail_shares(at_landmarks(motion.dense), motion.points[:N_MESH])
+    for share, (outline, _) in zip(shares, OPENINGS, strict=True):
+        if share > 0.01:
+            dense[2] *= 1.0 - share * around(points[list(outline)], FIELD_SIZE)
+    shut_eyes(dense, avatar.source_points, points)
+    return Driving(points, dense)
+
+
+def _as_driven(avatar: Avatar, motion: Motion) -> Avatar:
+    """The avatar with the maps of its lips that suit the driver's mouth in the reference."""
+    shape, talking = motion.shape, avatar.talking
+    if talking is None or shape is None or mouth_gap(shape.nodes) > (SHUT + OPEN) / 2:
+        return avatar
+    return talking
+
+
+def split_sway(motion: Motion) -> tuple[Motion, Head]:
+    """Take the small part of the head's motion into the displacement field, as it looked on the driver.
+
+    Below :data:`SWAY`, a head's shift and its perspective, turn and local shape cannot be told apart,
+    so this part is carried over place by place like all other small motion (fidelity on real subtle
+    clips 0.887 -> 0.925); only what goes beyond is a similarity in the avatar's picture.
+
+    Returns:
+        The motion with the sway in its points and field, and the head motion that remains.
+    """
+    shape, head = motion.shape, motion.head
+    if shape is None:
+        return motion, head
+    slope = rect(head.scale, head.roll) - 1
+    size = hypot(*head.shift) + FACE_RADIUS * abs(slope)
+    if size < 1e-9:
+        return motion, head
+    keep = max(0.0, 1.0 - SWAY / size)
+    rest = rect(head.scale, head.roll) * keep + (1 - keep)
+    remaining = Head((head.shift[0] * keep, head.shift[1] * keep), abs(rest), phase(rest), head.turn)
+    part = slope * (1 - keep)
+    x, y = shape.nodes[:, 0], shape.nodes[:, 1]
+    moved = np.stack([part.real * x - part.imag * y, part.imag * x + part.real * y], axis=1)
+    moved += np.array(head.shift, np.float32) * np.float32(1 - keep)
+    sway = apply2(shape.to_layout, moved.astype(np.float32))
+    points = motion.points.copy()
+    points[:N_MESH] += sway[:N_MESH]
+    points[N_MESH:] += sway[_EYE_CORNERS].mean(axis=0)
+    dense = motion.dense + sway[N_MESH:].reshape(motion.dense.shape)
+    return replace(motion, points=points, dense=dense), remaining
+
+
+def head_similarity(head: Head, avatar: Avatar) -> Similarity:
+    """The head's motion in the avatar's image, kept within what a warp of the portrait can show."""
+    shift = _within(head.shift, FREE_SHIFT, MOST_SHIFT)
+    scale = float(np.clip(head.scale, 0.6, 1.6))
+    return similarity_of(replace(head, shift=shift, scale=scale), avatar.geometry)
+
+
+def similarity_of(head: Head, geometry: FaceGeometry) -> Similarity:
+    """A head motion in a face's own image: shifts scale with the face, roll is about its centre."""
+    centre = complex(float(geometry.centre[0]), float(geometry.centre[1]))
+    shift = complex(*head.shift) * geometry.unit
+    return Similarity(rect(head.scale, head.roll), shift).about(centre)
+
+
+def _within(vector: tuple[float, float], free: float, most: float) -> tuple[float, float]:
+    """The vector, shortened where it is longer than ``free`` so that it stays below ``most``."""
+    length = hypot(*vector)
+    if length <= free:
+        return vector
+    room = most - free
+    scale = (free + room * tanh((length - free) / room)) / length
+    return vector[0] * scale, vector[1] * scale
+
+
+def _points(motion: Motion, avatar: Avatar, head: Similarity, turn: tuple[float, float]) -> Floats:
+    return avatar.crop.normalised(head.apply(moved_landmarks(motion, avatar.geometry, turn)))
+
+
+def moved_landmarks(motion: Motion, geometry: FaceGeometry, turn: tuple[float, float]) -> Floats:
+    """``(478, 2)`` a face's landmarks after the motion, before the head's similarity; image pixels."""
+    moved: Floats = geometry.points.copy()
+    moved[:N_MESH] += apply2(geometry.axes[:N_MESH], motion.points[:N_MESH])
+    moved[:N_MESH] += parallax(geometry.solid[:N_MESH], turn)
+    iris = np.repeat(iris_axes(geometry.axes), 5, axis=0)
+    depth = np.repeat(geometry.solid[_EYE_CORNERS, 2].reshape(2, 2).mean(axis=1), 5)
+    solid = np.concatenate([geometry.points[N_MESH:] - geometry.centre, depth[:, None]], axis=1)
+    moved[N_MESH:] += apply2(iris, motion.points[N_MESH:]) + parallax(solid.astype(np.float32), turn)
+    return moved
+
+
+def _dense(motion: Motion, avatar: Avatar, head: Similarity, turn: tuple[float, float]) -> Floats:
+    """Backward displacement field and its weight on the model's grid, ``(3, FIELD_SIZE, FIELD_SIZE)``."""
+    grid = avatar.grid
+    expression = sample(motion.dense, grid.lookup, cubic=True).reshape(-1, 2)
+    moved = grid.positions + parallax(grid.solid, turn) + apply2(grid.axes, expression)
+    per_norm = avatar.crop.pixels_per_norm
+    forward = ((head.apply(moved) - grid.positions) / per_norm).reshape(FIELD_SIZE, FIELD_SIZE, 2)
+    start = (head.inverse().apply(grid.positions) - grid.positions) / per_norm
+    backward, error = inverted(forward, start.reshape(FIELD_SIZE, FIELD_SIZE, 2).astype(np.float32))
+    sound = np.clip(1.5 - error / 0.008, 0.0, 1.0).astype(np.float32)
+    weight = _at(grid.window, backward) * cv2.erode(sound, np.ones((3, 3), np.uint8))
+    dense = np.empty((3, FIELD_SIZE, FIELD_SIZE), np.float32)
+    dense[:2] = backward.transpose(2, 0, 1)
+    # Softened inwards only: nothing of a place without an inverse may shine through.
+    dense[2] = np.minimum(weight, cv2.blur(weight, (3, 3)))
+    return dense
+
+
+def inverted(forward: Floats, start: Floats) -> tuple[Floats, Floats]:
+    """Backward displacements of a forward field, by fixed-point iteration ``x <- y - D(x)``.
+
+    Args:
+        forward: ``(FIELD_SIZE, FIELD_SIZE, 2)`` displacement at source positions, model coordinates.
+        start: a first guess of the result.
+
+    Returns:
+        The backward field, and ``(FIELD_SIZE, FIELD_SIZE)`` how far off it is (where the motion tears,
+        as between opening lips, no inverse exists).
+    """
+    backward = start
+    for _ in range(INVERSE_ROUNDS):
+        backward = -_at(forward, backward)
+    miss = backward + _at(forward, backward)
+    return backward, np.hypot(miss[..., 0], miss[..., 1])
+
+
+def _at(field: Floats, displacement: Floats) -> Floats:
+    """``field`` sampled at ``y + displacement(y)``; its border repeats outside."""
+    lookup = _identity_lookup() + displacement * np.float32((FIELD_SIZE - 1) / 2)
+    return sample(field, lookup)
+
+
+def _identity_lookup() -> Floats:
+    axis = np.arange(FIELD_SIZE, dtype=np.float32)
+    return np.stack(np.meshgrid(axis, axis), axis=2)

@@ -1,0 +1,258 @@
+"""Motion with known content: one region's expression, at a chosen strength and time.
+
+An :class:`mien.engine.compose.actions.Act` is an expression of some regions between its onset and its offset.  Its
+shape over the face is either a recording's own movement, cut out with the regions' soft maps, or a
+soft push of the regions.  What is promised is the regions' displacement at the apex: the shape is
+scaled until the very fit that the tracker uses (:func:`mien.engine.motion.region_fit.fit_regions`) gives back what
+was asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.engine.compose.actions import Act
+from mien.engine.face.layout import GRID, N_MESH
+from mien.engine.face.regions import REGIONS, region_maps
+from mien.engine.motion import Head, Motion
+from mien.engine.motion.recording import Recording
+from mien.engine.motion.region_fit import fit_regions
+from mien.engine.types import Floats, MienError
+
+STILL = 5e-4
+"""A recorded displacement below this (face units; 0.05 px on a 100 px face) is noise, no expression."""
+
+MOST = 0.25
+"""Largest displacement that can be asked for, face units: beyond, a face tears."""
+
+ROUNDS = 25
+
+
+def compose(
+    acts: Sequence[Act],
+    seconds: float,
+    fps: float,
+    recording: Recording | None = None,
+    keep: Sequence[int] = (),
+    with_head: bool = False,
+) -> Recording:
+    """Motion made of the acts.
+
+    Args:
+        acts: what happens; acts of the same region add up.
+        seconds, fps: length and rate of the result.
+        recording: where acts without a ``move`` are taken from.
+        keep: further regions (indices) that go on as recorded; the others rest.
+        with_head: play the recording's head motion, gaze and all else stays out.
+
+    Raises:
+        MienError: a recorded movement too small to be played stronger, or one too large to be shown.
+    """
+    count = max(1, round(seconds * fps))
+    times = tuple(index / fps for index in range(count))
+    moving = [_Prepared.of(act, recording) for act in acts]
+    kept = _kept_weights(keep, recording) if keep and recording is not None else None
+    motions = []
+    for index, time in enumerate(times):
+        parts = [part.at(time, recording) for part in moving]
+        head = Head()
+        if recording is not None and (kept is not None or with_head):
+            now = motion_at(recording, time)
+            if kept is not None:
+                parts.append(_masked(now, kept))
+            if with_head:
+                head = now.head
+        motions.append(_added(parts, index, time, head))
+    return Recording(tuple(motions), times, fps)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A share of a motion; shapes as in :class:`mien.engine.motion.motion.Motion`."""
+
+    points: Floats
+    dense: Floats
+    gaze: Floats
+    blink: Floats
+
+    def times(self, factor: float) -> _Part:
+        f = np.float32(factor)
+        return _Part(self.points * f, self.dense * f, self.gaze * f, self.blink * f)
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """An act with its shape: ``at`` gives its share of the motion at any time."""
+
+    act: Act
+    weights: Floats
+    push: _Part | None
+
+    @staticmethod
+    def of(act: Act, recording: Recording | None) -> _Prepared:
+        if act.move is not None:
+            _check_size(act, np.array([act.move], np.float32))
+            return _Prepared(act, _share(act.regions), _push(act.regions, act.move))
+        if recording is None or act.source is None:
+            raise MienError("Without a recording a movement must be given: --move X,Y in face units.")
+        apex = motion_at(recording, act.source.apex)
+        weights = _recorded_weights(act, apex)
+        push = _masked(apex, weights) if act.smooth else None
+        return _Prepared(act, weights, push)
+
+    def at(self, time: float, recording: Recording | None) -> _Part:
+        timing = self.act.timing
+        if self.push is not None:
+            return self.push.times(timing.envelope(time))
+        assert recording is not None and self.act.source is not None
+        now = motion_at(recording, timing.to(self.act.source, time))
+        return _masked(now, self.weights).times(timing.window(time))
+
+
+def motion_at(recording: Recording, time: float) -> Motion:
+    """The recorded motion at any time (seconds), between frames by linear mixing; gaps are bridged.
+
+    Raises:
+        MienError: a recording without a face.
+    """
+    seen = [i for i, motion in enumerate(recording.motions) if motion is not None]
+    if not seen:
+        raise MienError("The recording shows no face at all. Record another.")
+    moments = [recording.times[i] for i in seen]
+    after = int(np.searchsorted(moments, time))
+    first, second = (
+        recording.motions[seen[max(after - 1, 0)]],
+        recording.motions[seen[min(after, len(seen) - 1)]],
+    )
+    assert first is not None and second is not None
+    if second.time <= first.time:
+        return first
+    return first.mixed(second, min(max((time - first.time) / (second.time - first.time), 0.0), 1.0))
+
+
+def _share(regions: Sequence[int]) -> Floats:
+    """``(K,)`` 1 for the given regions, 0 for the others."""
+    weights = np.zeros(len(REGIONS), np.float32)
+    weights[list(regions)] = 1.0
+    return weights
+
+
+def _masked(motion: Motion, weights: Floats) -> _Part:
+    """The motion cut out with the regions' soft maps, each times its weight ``(K,)``."""
+    maps = region_maps()
+    at_points = weights @ maps.at_points
+    at_grid = (weights @ maps.at_grid).reshape(GRID, GRID, 1)
+    eyes = at_points[[N_MESH, N_MESH + 5]]
+    return _Part(
+        motion.points * at_points[:, None],
+        motion.dense * at_grid,
+        motion.gaze * eyes[:, None],
+        motion.blink * np.clip(eyes, 0.0, 1.0),
+    )
+
+
+def _recorded_weights(act: Act, apex: Motion) -> Floats:
+    """``(K,)`` weights with which the recorded apex, cut out, moves the regions by what is asked."""
+    chosen = list(act.regions)
+    recorded = apex.regions[chosen]
+    length = np.hypot(recorded[:, 0], recorded[:, 1])
+    moving = length > STILL
+    if not moving.any() or (act.strength is not None and not moving.all()):
+        still = REGIONS[chosen[int(np.argmin(length))]]
+        raise MienError(
+            f"{still} hardly moves in the recording ({1000 * length.min():.2f} thousandths of a face unit): "
+            "nothing to play. Choose another region or passage, or give --move."
+        )
+    scale = np.full(len(chosen), act.gain, np.float32) if act.strength is None else act.strength / length
+    _check_size(act, recorded * scale[:, None])
+    return _scaled(chosen, [apex] * len(chosen), np.asarray(recorded * scale[:, None], np.float32))
+
+
+def _kept_weights(regions: Sequence[int], recording: Recording) -> Floats:
+    """``(K,)`` weights with which the recording, cut out, moves the regions as recorded, each at its peak."""
+    chosen = list(regions)
+    seen = [motion for motion in recording.motions if motion is not None]
+    length = np.stack([np.hypot(*motion.regions[chosen].T) for motion in seen])
+    peaks = [seen[int(i)] for i in length.argmax(axis=0)]
+    return _scaled(chosen, peaks, np.stack([m.regions[k] for m, k in zip(peaks, chosen, strict=True)]))
+
+
+def _scaled(chosen: list[int], moments: Sequence[Motion], aim: Floats) -> Floats:
+    """Weights ``(K,)`` with which each chosen region, cut out of its own moment, moves by its aim ``(R, 2)``.
+
+    The soft maps alone would take up to a third away, because the neighbours' share of a region rests.
+    """
+    weights = _share(chosen)
+    power = (aim * aim).sum(axis=1)
+    recorded = np.stack([motion.regions[k] for motion, k in zip(moments, chosen, strict=True)])
+    moving = np.hypot(recorded[:, 0], recorded[:, 1]) > STILL
+    along = (recorded * aim).sum(axis=1) / np.maximum((recorded * recorded).sum(axis=1), 1e-12)
+    # A region that rests in the recording has no length to be held to.
+    weights[chosen] = np.where(moving, along, 1.0)
+    for _ in range(ROUNDS):
+        fits: dict[int, Floats] = {}
+        for row, (motion, k) in enumerate(zip(moments, chosen, strict=True)):
+            if id(motion) not in fits:
+                fits[id(motion)] = fit_regions(_masked(motion, weights).dense, motion.trust)[0]
+            share = float(fits[id(motion)][k] @ aim[row]) / max(float(power[row]), 1e-12)
+            if moving[row] and share > 0.2:
+                weights[k] *= np.clip(1.0 / share, 0.5, 2.0)
+    return weights
+
+
+def _push(regions: Sequence[int], move: tuple[float, float]) -> _Part:
+    """A soft push that moves each of the regions by ``move`` (face units), as the tracker's fit sees it."""
+    maps = region_maps()
+    chosen = list(regions)
+    aim = np.tile(np.array(move, np.float32), (len(chosen), 1))
+    give = aim.copy()
+    trust = np.ones((GRID, GRID), np.float32)
+    for _ in range(ROUNDS):
+        dense = _spread(maps.at_grid[chosen], give).reshape(GRID, GRID, 2)
+        got, _ = fit_regions(dense, trust)
+        give = give + aim - got[chosen]
+    dense = _spread(maps.at_grid[chosen], give).reshape(GRID, GRID, 2)
+    return _Part(
+        _spread(maps.at_points[chosen], give), dense, np.zeros((2, 2), np.float32), np.zeros(2, np.float32)
+    )
+
+
+def _spread(weights: Floats, vectors: Floats) -> Floats:
+    """``(P, 2)`` sum of vectors ``(R, 2)`` with soft maps ``(R, P)``."""
+    return np.asarray(weights.T @ vectors, dtype=np.float32)
+
+
+def _check_size(act: Act, moves: NDArray[np.floating[Any]]) -> None:
+    longest = float(np.hypot(moves[:, 0], moves[:, 1]).max())
+    if longest > MOST:
+        names = ", ".join(REGIONS[i] for i in act.regions)
+        raise MienError(
+            f"{names} would move by {longest:.2f} face units; more than {MOST:g} tears a face. Ask for less."
+        )
+
+
+def _added(parts: Sequence[_Part], index: int, time: float, head: Head) -> Motion:
+    """The parts' sum as a motion: points, field, regions and affines say the same."""
+    motion = Motion.neutral(index, time)
+    if parts:
+        dense = _sum([part.dense for part in parts])
+        regions, affines = fit_regions(dense, motion.trust)
+        motion = replace(
+            motion,
+            points=_sum([part.points for part in parts]),
+            dense=dense,
+            gaze=_sum([part.gaze for part in parts]),
+            blink=np.clip(_sum([part.blink for part in parts]), 0.0, 1.0),
+            regions=regions,
+            affines=affines,
+        )
+    return replace(motion, head=head, confidence=1.0)
+
+
+def _sum(arrays: Sequence[Floats]) -> Floats:
+    return np.asarray(np.sum(np.stack(arrays), axis=0), dtype=np.float32)

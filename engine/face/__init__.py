@@ -1,0 +1,1 @@
+"""What a face is: canonical layout, regions, head pose, openings of eyes and mouth."""

@@ -1,0 +1,51 @@
+"""Geometry of one face in an image, as the transfer of motion needs it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mien.engine.face.layout import N_MESH, jacobians, layout
+from mien.engine.types import Face, Floats
+
+
+@dataclass(frozen=True, slots=True)
+class FaceGeometry:
+    """A face's own geometry, as far as the carrying over of motion needs it.
+
+    ``N`` nodes as in :class:`mien.engine.face.layout.Layout`; image pixels.
+
+    Attributes:
+        points: ``(478, 2)`` landmarks.
+        nodes: ``(N, 2)`` image positions of the nodes.
+        solid: ``(N, 3)`` the same relative to the head's centre, with depth: what a turn acts on.
+        axes: ``(N, 2, 2)`` local maps, pixels per face unit.
+        centre: ``(2,)`` the head's centre.
+        unit: pixels per face unit, over the whole face.
+    """
+
+    points: Floats
+    nodes: Floats
+    solid: Floats
+    axes: Floats
+    centre: Floats
+    unit: float
+
+    @staticmethod
+    def of(face: Face) -> FaceGeometry:
+        """The geometry of a face in an image."""
+        mesh = face.landmarks[:N_MESH]
+        maps = layout()
+        nodes = maps.to_nodes @ mesh
+        centre = mesh.mean(axis=0)
+        flat = maps.points - maps.points.mean(axis=0)
+        spread = mesh[:, :2] - centre[:2]
+        return FaceGeometry(
+            points=np.ascontiguousarray(face.landmarks[:, :2]),
+            nodes=np.ascontiguousarray(nodes[:, :2]),
+            solid=nodes - centre,
+            axes=jacobians(np.ascontiguousarray(mesh[:, :2])),
+            centre=centre[:2].copy(),
+            unit=float(np.sqrt((spread**2).sum() / (flat**2).sum())),
+        )

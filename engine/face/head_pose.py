@@ -1,0 +1,148 @@
+"""The head's own motion: a similarity in the image, and a turn out of the image plane.
+
+Image points and vectors are ``(N, 2)`` in pixels, x right, y down.  A similarity is a complex pair
+``z -> a z + b`` on ``z = x + i y``: ``|a|`` is the scale, ``arg a`` the roll (clockwise on screen).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import atan2, cos, sin, sqrt
+
+import numpy as np
+
+from mien.engine.types import Floats
+
+STILL_TURN = 0.026
+"""Turns below 1.5 degrees count as none: the pose is that noisy, and the dense motion carries them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Similarity:
+    """``z -> a z + b`` on complex image positions."""
+
+    a: complex
+    b: complex
+
+    def apply(self, points: Floats) -> Floats:
+        """The points moved; ``(N, 2)`` float32."""
+        a, b = self.a, self.b
+        out = np.empty(points.shape, np.float32)
+        out[:, 0] = a.real * points[:, 0] - a.imag * points[:, 1] + b.real
+        out[:, 1] = a.imag * points[:, 0] + a.real * points[:, 1] + b.imag
+        return out
+
+    def inverse(self) -> Similarity:
+        return Similarity(1 / self.a, -self.b / self.a)
+
+    def about(self, centre: complex) -> Similarity:
+        """The similarity ``z -> centre + a (z - centre) + b``."""
+        return Similarity(self.a, self.b + centre - self.a * centre)
+
+
+IDENTITY = Similarity(1 + 0j, 0j)
+
+
+def fit_similarity(start: Floats, end: Floats, weights: Floats, rounds: int = 0) -> Similarity:
+    """Weighted least-squares similarity from ``start`` to ``end``, both ``(N, 2)``.
+
+    With ``rounds`` it is re-weighted that often (Cauchy weights at 1.5 times the median error), so
+    that places which move on their own (brows, lips) do not pull the head along.
+    """
+    z = _complex(start)
+    w = _complex(end)
+    base = weights.astype(np.float64)
+    found = _weighted_similarity(z, w, base)
+    for _ in range(rounds):
+        error = np.abs(found.a * z + found.b - w)
+        scale = 1.5 * np.median(error[base > 0.05]) + 1e-4
+        found = _weighted_similarity(z, w, base / (1.0 + (error / scale) ** 2))
+    return found
+
+
+def _weighted_similarity(z: np.ndarray, w: np.ndarray, weights: np.ndarray) -> Similarity:
+    weights = weights / weights.sum()
+    z_mean, w_mean = weights @ z, weights @ w
+    spread = z - z_mean
+    a = (weights * np.conj(spread)) @ (w - w_mean) / ((weights * np.abs(spread) ** 2).sum() + 1e-9)
+    return Similarity(complex(a), complex(w_mean - a * z_mean))
+
+
+def _complex(points: Floats) -> np.ndarray:
+    return points[:, 0].astype(np.float64) + 1j * points[:, 1]
+
+
+def turn_between(reference: Floats, pose: Floats) -> tuple[float, float]:
+    """Pitch and yaw from one head pose to another, in radians, without the roll.
+
+    The relative rotation is taken apart as "turn, then roll in the image plane" (swing and twist
+    about the viewing axis), so the similarity can have the roll.
+
+    Args:
+        reference, pose: ``(4, 4)`` poses (x right, y up, z towards the viewer).
+
+    Returns:
+        Components of the turn's rotation vector on x (pitch, nodding down is positive) and y (yaw,
+        turning to the image's right is positive).
+    """
+    relative = _rotation(pose) @ _rotation(reference).T
+    w, x, y, z = _quaternion(relative)
+    norm = sqrt(w * w + z * z) or 1.0
+    cw, cz = w / norm, z / norm
+    # swing = twist^-1 * q; its z component is zero.
+    sw, sx, sy = cw * w + cz * z, cw * x + cz * y, cw * y - cz * x
+    half = sqrt(sx * sx + sy * sy)
+    factor = 2.0 if half < 1e-9 else 2.0 * atan2(half, sw) / half
+    return sx * factor, sy * factor
+
+
+def calm(turn: tuple[float, float], still: float = STILL_TURN) -> tuple[float, float]:
+    """The turn with its first ``still`` radians taken away (continuously)."""
+    size = sqrt(turn[0] ** 2 + turn[1] ** 2)
+    keep = 0.0 if size <= still else 1.0 - still / size
+    return turn[0] * keep, turn[1] * keep
+
+
+def parallax(points: Floats, turn: tuple[float, float]) -> Floats:
+    """How far a turn moves points in the image (weak perspective, about the points' own origin).
+
+    Args:
+        points: ``(N, 3) float32`` relative to the head's centre, pixels; z smaller is nearer.
+        turn: pitch and yaw in radians.
+
+    Returns:
+        ``(N, 2) float32`` displacements, pixels.
+    """
+    change = turn_matrix(turn)[:2].astype(np.float32)
+    change[0, 0] -= 1
+    change[1, 1] -= 1
+    return np.asarray(points @ change.T, dtype=np.float32)
+
+
+def turn_matrix(turn: tuple[float, float]) -> np.ndarray:
+    """``(3, 3)`` rotation of image coordinates (x right, y down, z away) for a turn."""
+    pitch, yaw = turn
+    angle = sqrt(pitch * pitch + yaw * yaw)
+    if angle < 1e-9:
+        return np.eye(3)
+    # Camera axes (y up, z near) to image axes (y down, z far): half a turn about x.
+    kx, ky = pitch / angle, -yaw / angle
+    c, s = cos(angle), sin(angle)
+    return np.array(
+        [
+            [c + kx * kx * (1 - c), kx * ky * (1 - c), ky * s],
+            [kx * ky * (1 - c), c + ky * ky * (1 - c), -kx * s],
+            [-ky * s, kx * s, c],
+        ]
+    )
+
+
+def _rotation(pose: Floats) -> np.ndarray:
+    rotation = pose[:3, :3].astype(np.float64)
+    return np.asarray(rotation / np.cbrt(np.linalg.det(rotation)))
+
+
+def _quaternion(r: np.ndarray) -> tuple[float, float, float, float]:
+    """Unit quaternion (w, x, y, z) of a rotation by less than 180 degrees."""
+    w = 0.5 * sqrt(max(1.0 + r[0, 0] + r[1, 1] + r[2, 2], 1e-9))
+    return w, (r[2, 1] - r[1, 2]) / (4 * w), (r[0, 2] - r[2, 0]) / (4 * w), (r[1, 0] - r[0, 1]) / (4 * w)

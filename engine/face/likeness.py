@@ -1,0 +1,35 @@
+"""Looking for the frame that makes the best reference: the one most like the portrait."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mien.engine.face.head_pose import turn_between
+from mien.engine.landmarks.topology import BLENDSHAPE_NAMES
+from mien.engine.types import Face
+
+_GAZE = tuple(i for i, name in enumerate(BLENDSHAPE_NAMES) if "eyeLook" in name)
+_JAW_OPEN = BLENDSHAPE_NAMES.index("jawOpen")
+_EYES_SHUT = tuple(BLENDSHAPE_NAMES.index(f"eyeBlink{side}") for side in ("Left", "Right"))
+
+
+def unlikeness(driver: Face, portrait: Face) -> float:
+    """How far a driver's expression and head pose are from the portrait's; smaller is better.
+
+    Blendshape differences (without the gaze, which is nearly always different) plus the angle
+    between the heads in units of 20 degrees.
+    """
+    weights = np.ones(len(BLENDSHAPE_NAMES), np.float32)
+    weights[list(_GAZE)] = 0.2
+    expression = float(np.sqrt((weights * np.square(driver.blendshapes - portrait.blendshapes)).sum()))
+    pitch, yaw = turn_between(portrait.pose, driver.pose)
+    return expression + float(np.hypot(pitch, yaw) / np.radians(20.0))
+
+
+def oddity(face: Face) -> str | None:
+    """Why a face makes a poor reference (open mouth, closed eyes), in words; None when it is fine."""
+    if face.blendshapes[_JAW_OPEN] > 0.25:
+        return "the mouth is open"
+    if max(face.blendshapes[i] for i in _EYES_SHUT) > 0.55:
+        return "the eyes are closed"
+    return None

@@ -1,0 +1,103 @@
+"""Local maps of the lips of an open mouth.
+
+Local maps say how long a face unit is on this skin, and in the common layout the lips are all but shut.  A
+map fitted across an open mouth takes the gap for stretched skin: on a smiling portrait the upper lip's lower
+edge then moved twice as far as its upper edge (vertical maps of 1.33 and 0.67 of the face's own on the
+built-in portrait), and where the driver opened the mouth the lip was crushed and painted over with dark.
+
+That holds for drivers whose mouth is shut in their reference.  One whose mouth is open there is measured with
+such maps of his own, and carried over with the portrait's: the two gaps cancel.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+
+from mien.engine.face.layout import jacobians, layout
+from mien.engine.landmarks import topology as topo
+from mien.engine.types import Floats
+
+SHUT = 0.065
+OPEN = 0.090
+"""Gaps between the lips (face units, at the middle; 0.062 in the layout): up to the first the maps are as
+they are, from the second on wholly those of lips as far apart as in the layout."""
+
+
+def lip_axes(axes: Floats, mesh: Floats, unit: float) -> Floats:
+    """Local maps with each lip moving as one piece, as far as the mouth is open.
+
+    Args:
+        axes: ``(N, 2, 2)`` at the layout's nodes, pixels per face unit.
+        mesh: ``(468, 2) float32`` landmarks in the image, pixels.
+        unit: pixels per face unit, over the whole face.
+
+    Returns:
+        The same, or a copy in which a lip's nodes have the map of its outer edge, measured as if the lips
+        were as far apart as in the layout.
+    """
+    share = min(max((mouth_gap(mesh) / unit - SHUT) / (OPEN - SHUT), 0.0), 1.0)
+    if share == 0.0:
+        return axes
+    nearer = jacobians(brought_together(mesh, unit))
+    found: Floats = axes.copy()
+    for nodes, edge, weights in _lips():
+        wanted = np.tensordot(weights, nearer[edge], axes=1)
+        found[nodes] += np.float32(share) * (wanted - axes[nodes])
+    return found
+
+
+def mouth_gap(mesh: Floats) -> float:
+    """Distance of the lips' edges at the middle; the unit is that of the landmarks ``(468+, 2)``."""
+    middle = len(topo.LIPS_UPPER_INNER) // 2
+    upper, lower = mesh[topo.LIPS_UPPER_INNER[middle]], mesh[topo.LIPS_LOWER_INNER[middle]]
+    return float(np.linalg.norm(lower - upper))
+
+
+def brought_together(mesh: Floats, unit: float) -> Floats:
+    """Landmarks ``(468, 2)`` of a face, what lies below its mouth moved until the lips are as in the layout.
+
+    How far depends on the place between the corners of the mouth alone, so that lower lip and chin keep their
+    own shape; beside the mouth nothing moves.
+    """
+    flat = layout().points
+    upper, lower = list(topo.LIPS_UPPER_INNER), list(topo.LIPS_LOWER_INNER)
+    gap = mesh[lower] - mesh[upper]
+    length = np.linalg.norm(gap, axis=1, keepdims=True) + np.float32(1e-6)
+    usual = np.linalg.norm(flat[lower] - flat[upper], axis=1, keepdims=True) * np.float32(unit)
+    excess = gap * np.maximum(0.0, 1.0 - usual / length)
+    line = (flat[upper] + flat[lower]) / 2
+    here = [np.interp(flat[:, 0], line[:, 0], excess[:, axis]) for axis in (0, 1)]
+    below = flat[:, 1] > np.interp(flat[:, 0], line[:, 0], line[:, 1])
+    below[lower], below[upper] = True, False
+    return np.asarray(mesh - below[:, None] * np.stack(here, axis=1), np.float32)
+
+
+@lru_cache(maxsize=1)
+def _lips() -> tuple[tuple[np.ndarray, list[int], Floats], ...]:
+    """Of upper and lower lip: its nodes, its outer edge's landmarks, and of each node their weights.
+
+    A node's map is that of the outer edge above or below it, interpolated along the mouth.
+    """
+    maps = layout()
+    x, y = maps.nodes[:, 0], maps.nodes[:, 1]
+    line = (maps.points[list(topo.LIPS_UPPER_INNER)] + maps.points[list(topo.LIPS_LOWER_INNER)]) / 2
+    height = np.interp(x, line[:, 0], line[:, 1])
+    inside = (x > line[0, 0]) & (x < line[-1, 0])
+    parts = []
+    for edge, inner, side in (
+        (topo.LIPS_UPPER_OUTER, topo.LIPS_UPPER_INNER, -1),
+        (topo.LIPS_LOWER_OUTER, topo.LIPS_LOWER_INNER, 1),
+    ):
+        ends = maps.points[list(edge)]
+        reach = (np.interp(x, ends[:, 0], ends[:, 1]) - height) * side
+        away = (y - height) * side
+        within = inside & (away >= 0) & (away <= reach)
+        # Between the inner edges the layout has a gap: which lip they are of is known by name.
+        within[list(topo.LIPS_UPPER_INNER + topo.LIPS_LOWER_INNER)] = False
+        within[list(inner if side < 0 else inner[1:-1])] = True
+        nodes = np.flatnonzero(within)
+        weights = np.stack([np.interp(x[nodes], ends[:, 0], row) for row in np.eye(len(edge))], axis=1)
+        parts.append((nodes, list(edge), weights.astype(np.float32)))
+    return tuple(parts)

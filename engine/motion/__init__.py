@@ -1,0 +1,8 @@
+"""What flows between driver and avatar: motion relative to the reference frame, and gains on it."""
+
+from __future__ import annotations
+
+from mien.engine.motion.gains import Gains, apply_gains
+from mien.engine.motion.motion import Head, Motion, Shape
+
+__all__ = ["Gains", "Head", "Motion", "Shape", "apply_gains"]

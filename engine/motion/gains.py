@@ -1,0 +1,92 @@
+"""Gains: how much of each part of the motion the avatar takes over."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from mien.engine.face.layout import GRID, N_MESH
+from mien.engine.face.regions import REGIONS, region_indices, region_maps
+from mien.engine.motion.motion import Head, Motion
+from mien.engine.types import Floats, MienError
+
+
+@dataclass(frozen=True, slots=True)
+class Gains:
+    """How much of each part of the motion the avatar takes over; 1 is as measured, 0 is none.
+
+    Attributes:
+        head: shift, size and roll of the head.
+        turn: turning and nodding.
+        expression: everything that the face itself does.
+        regions: further gains by region, side or group name (:mod:`mien.engine.face.regions`).
+        micro: amplification of small facial motion alone, 1 (off) to 8 (:mod:`mien.engine.motion.micro_gain`).
+    """
+
+    head: float = 1.0
+    turn: float = 1.0
+    expression: float = 1.0
+    regions: Mapping[str, float] = field(default_factory=dict)
+    micro: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name, gain in {
+            **self.regions,
+            "head": self.head,
+            "turn": self.turn,
+            "expression": self.expression,
+        }.items():
+            if not -8.0 <= gain <= 8.0:
+                raise MienError(
+                    f"The gain of {name} is {gain:g}; give a number from -8 to 8 (1 leaves it as it is)."
+                )
+        if not 1.0 <= self.micro <= 8.0:
+            raise MienError(f"The micro gain is {self.micro:g}; give a number from 1 (off) to 8.")
+        region_indices(self.regions)
+
+    @property
+    def plain(self) -> bool:
+        """Whether these gains change nothing."""
+        return self.head == self.turn == self.expression == 1.0 and all(g == 1 for g in self.regions.values())
+
+    def per_region(self) -> Floats:
+        """``(K,) float32``: the expression gain of each region."""
+        gains = np.full(len(REGIONS), self.expression, np.float32)
+        for name, gain in self.regions.items():
+            gains[list(region_indices([name]))] *= gain
+        return gains
+
+    @staticmethod
+    def only(names: list[str], **others: float) -> Gains:
+        """Gains that keep the named regions and silence all others."""
+        kept = {REGIONS[i] for i in region_indices(names)}
+        return Gains(regions={name: float(name in kept) for name in REGIONS}, **others)
+
+
+def apply_gains(motion: Motion, gains: Gains) -> Motion:
+    """The motion with every part scaled by its gain."""
+    if gains.plain:
+        return motion
+    maps = region_maps()
+    per_region = gains.per_region()
+    at_points = per_region @ maps.at_points
+    at_grid = (per_region @ maps.at_grid).reshape(GRID, GRID, 1)
+    identity = np.eye(2, dtype=np.float32)
+    head = motion.head
+    return replace(
+        motion,
+        head=Head(
+            (head.shift[0] * gains.head, head.shift[1] * gains.head),
+            float(head.scale**gains.head),
+            head.roll * gains.head,
+            (head.turn[0] * gains.turn, head.turn[1] * gains.turn),
+        ),
+        points=motion.points * at_points[:, None],
+        dense=motion.dense * at_grid,
+        regions=motion.regions * per_region[:, None],
+        affines=identity + (motion.affines - identity) * per_region[:, None, None],
+        gaze=motion.gaze * at_points[[N_MESH, N_MESH + 5], None],
+        keys=None if motion.keys is None else motion.keys.scaled(gains.expression),
+    )

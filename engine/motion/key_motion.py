@@ -1,0 +1,76 @@
+"""What the key points of a driver did since the reference frame: the paper preset's part of a motion."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from mien.engine.types import Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Key points of one picture.
+
+    Attributes:
+        points: ``(K, 2) float32`` positions in the crop, -1..1.
+        jacobians: ``(K, 2, 2) float32`` local affine frames.
+    """
+
+    points: Floats
+    jacobians: Floats
+
+    @property
+    def size(self) -> float:
+        """Square root of the area of the points' convex hull."""
+        hull = cv2.convexHull(np.ascontiguousarray(self.points, np.float32))
+        return float(np.sqrt(cv2.contourArea(hull)))
+
+
+@dataclass(frozen=True, slots=True)
+class KeyMotion:
+    """Change of the key points since the reference frame.
+
+    Attributes:
+        shifts: ``(K, 2) float32`` displacements in the driver's crop, -1..1 being its side.
+        affines: ``(K, 2, 2) float32`` change of the local frames (identity when nothing moves).
+        size: of the driver's face, as :attr:`Keys.size` in the reference frame.
+    """
+
+    shifts: Floats
+    affines: Floats
+    size: float
+
+    @staticmethod
+    def between(reference: Keys, now: Keys) -> KeyMotion:
+        """The change from ``reference`` to ``now`` (FOMM's relative movement and relative Jacobians)."""
+        # The pseudoinverse is the inverse, unless there is none: no reason to end a live run.
+        affines = now.jacobians @ np.linalg.pinv(reference.jacobians)
+        return KeyMotion(now.points - reference.points, affines.astype(np.float32), reference.size)
+
+    def applied(self, source: Keys) -> Keys:
+        """The source's key points after this motion, its extent adapted to the size of the source's face."""
+        scale = np.float32(source.size / max(self.size, 1e-6))
+        return Keys(source.points + self.shifts * scale, self.affines @ source.jacobians)
+
+    def scaled(self, gain: float) -> KeyMotion:
+        """This motion, ``gain`` times as strong."""
+        identity = np.eye(2, dtype=np.float32)
+        affines = identity + (self.affines - identity) * np.float32(gain)
+        return KeyMotion(self.shifts * np.float32(gain), affines, self.size)
+
+
+def mixed(one: KeyMotion | None, other: KeyMotion | None, share: float) -> KeyMotion | None:
+    """``one`` with ``share`` (0..1) of ``other`` mixed in; None is no motion at all."""
+    if one is None or other is None:
+        if one is not None:
+            return one.scaled(1.0 - share)
+        return None if other is None else other.scaled(share)
+    rest = np.float32(1.0 - share)
+    return KeyMotion(
+        rest * one.shifts + np.float32(share) * other.shifts,
+        rest * one.affines + np.float32(share) * other.affines,
+        one.size,
+    )

@@ -1,0 +1,132 @@
+"""What the driver's face did since its reference frame, and how much of it the avatar is to take over.
+
+A :class:`Motion` belongs to no one: it is given in face units of the canonical layout
+(:mod:`mien.engine.face.layout`), so that it can be recorded, edited, and played on any face.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from mien.engine.face.layout import GRID
+from mien.engine.face.regions import REGIONS
+from mien.engine.motion.key_motion import KeyMotion, mixed
+from mien.engine.types import N_BLENDSHAPES, N_LANDMARKS, Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Head motion since the reference frame.
+
+    Attributes:
+        shift: ``(x, y)`` in face units along the image's axes (right, down).
+        scale: size ratio (nearer is larger than 1).
+        roll: radians, clockwise on screen.
+        turn: ``(pitch, yaw)`` in radians; nodding down and turning to the image's right are positive.
+    """
+
+    shift: tuple[float, float] = (0.0, 0.0)
+    scale: float = 1.0
+    roll: float = 0.0
+    turn: tuple[float, float] = (0.0, 0.0)
+
+    def mixed(self, other: Head, share: float) -> Head:
+        """This motion with ``share`` (0..1) of ``other`` mixed in."""
+
+        def mix(a: float, b: float) -> float:
+            return a + (b - a) * share
+
+        return Head(
+            (mix(self.shift[0], other.shift[0]), mix(self.shift[1], other.shift[1])),
+            float(np.exp(mix(np.log(self.scale), np.log(other.scale)))),
+            mix(self.roll, other.roll),
+            (mix(self.turn[0], other.turn[0]), mix(self.turn[1], other.turn[1])),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How the driver's own face lies in the layout; one per reference frame, shared by its motions.
+
+    ``N`` nodes as in :class:`mien.engine.face.layout.Layout`.
+
+    Attributes:
+        nodes: ``(N, 2) float32`` image positions relative to the head's centre, in face units.
+        to_layout: ``(N, 2, 2) float32`` local maps from image displacements to layout displacements.
+    """
+
+    nodes: Floats
+    to_layout: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Motion:
+    """The driver's motion in one frame, relative to the reference frame.
+
+    Displacements are in face units along the layout's axes, the head's own motion taken out.
+
+    Attributes:
+        index, captured_ns, time: of the driving frame.
+        head: the head's motion.
+        points: ``(478, 2) float32`` displacements of the landmarks.
+        dense: ``(GRID, GRID, 2) float32`` the displacement field on the layout's grid.
+        trust: ``(GRID, GRID) float32`` in 0..1; where the field was measured by alignment (1) or
+            had to be taken from the landmarks (0).
+        regions: ``(K, 2) float32`` displacement of each region (robust fit, at the region's centre).
+        affines: ``(K, 2, 2) float32`` local affine of each region (identity when nothing moves).
+        gaze: ``(2, 2) float32`` displacement of the irises within the lids (right eye, left eye).
+        blink: ``(2,) float32`` eye closure in 0..1 (right, left).
+        blendshapes: ``(52,) float32`` of the driving frame itself, not relative.
+        confidence: landmark network's presence score, 0..1.
+        shape: the driver's face in the layout; None for motion that no face was measured for.
+        keys: change of the paper preset's key points; None where that preset does not measure.
+    """
+
+    index: int
+    captured_ns: int
+    time: float
+    head: Head
+    points: Floats
+    dense: Floats
+    trust: Floats
+    regions: Floats
+    affines: Floats
+    gaze: Floats
+    blink: Floats
+    blendshapes: Floats
+    confidence: float
+    shape: Shape | None = None
+    keys: KeyMotion | None = None
+
+    @staticmethod
+    def neutral(index: int = 0, time: float = 0.0, captured_ns: int = 0) -> Motion:
+        """No motion at all."""
+        count = len(REGIONS)
+        return Motion(
+            index=index,
+            captured_ns=captured_ns,
+            time=time,
+            head=Head(),
+            points=np.zeros((N_LANDMARKS, 2), np.float32),
+            dense=np.zeros((GRID, GRID, 2), np.float32),
+            trust=np.ones((GRID, GRID), np.float32),
+            regions=np.zeros((count, 2), np.float32),
+            affines=np.tile(np.eye(2, dtype=np.float32), (count, 1, 1)),
+            gaze=np.zeros((2, 2), np.float32),
+            blink=np.zeros(2, np.float32),
+            blendshapes=np.zeros(N_BLENDSHAPES, np.float32),
+            confidence=0.0,
+        )
+
+    def mixed(self, other: Motion, share: float) -> Motion:
+        """This motion with ``share`` (0..1) of ``other`` mixed in; identity and time stay this one's."""
+        arrays = ("points", "dense", "trust", "regions", "affines", "gaze", "blink", "blendshapes")
+        changed = {
+            name: ((1 - share) * getattr(self, name) + share * getattr(other, name)).astype(np.float32)
+            for name in arrays
+        }
+        head = self.head.mixed(other.head, share)
+        keys = mixed(self.keys, other.keys, share)
+        return replace(self, head=head, shape=self.shape or other.shape, keys=keys, **changed)

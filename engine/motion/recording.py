@@ -1,0 +1,254 @@
+"""Recorded motion: a driver without a single pixel of them.
+
+Format ``mien-motion``, version 1: a NumPy ``.npz`` archive (no pickles) of
+
+==================  =====================  ==========================================================
+name                shape, dtype           meaning
+==================  =====================  ==========================================================
+``format``          text                   ``"mien-motion"``
+``version``         int                    1
+``fps``             float                  nominal frame rate
+``time``            (T,) float64           seconds, from 0
+``valid``           (T,) bool              whether a face was measured in the frame
+``head``            (T, 6) float32         shift x, y (face units), scale, roll, pitch, yaw (radians)
+``points``          (T, 478, 2) int16      landmark displacements, 1/4096 face unit
+``dense``           (T, 48, 48, 2) int16   field on the layout's grid, 1/4096 face unit; 0 off the face
+``trust``           (T, 48, 48) uint8      0..255 for 0..1
+``regions``         (T, K, 2) float32      regions' displacements, face units
+``affines``         (T, K, 2, 2) float32   regions' local affines
+``gaze``            (T, 2, 2) float32      irises' displacements within the lids, face units
+``blink``           (T, 2) float32         eye closure 0..1 (right, left)
+``blendshapes``     (T, 52) float32        MediaPipe's blendshapes of the frames themselves
+``confidence``      (T,) float32           landmark network's presence score
+``shape_nodes``     (N, 2) float32         driver's face: nodes relative to the head's centre, face units
+``shape_maps``      (N, 2, 2) float32      driver's face: image displacement -> layout displacement
+``region_names``    (K,) text              names of the regions
+==================  =====================  ==========================================================
+
+The ``N`` nodes are the 468 landmarks of the face mesh and the 48 x 48 grid nodes; the two ``shape``
+arrays are missing where no face was measured.  One face unit is the distance between the outer eye
+corners (:mod:`mien.engine.face.layout`).
+"""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from mien.engine.face.layout import GRID, N_MESH, layout
+from mien.engine.face.regions import REGIONS
+from mien.engine.landmarks.topology import FACE_OVAL
+from mien.engine.motion.motion import Head, Motion, Shape
+from mien.engine.types import N_BLENDSHAPES, N_LANDMARKS, Floats, MienError
+
+FORMAT, VERSION = "mien-motion", 1
+STEP = 1.0 / 4096
+"""Quantisation of displacements, face units: rounded by a hundredth of a pixel on a 145 px wide face."""
+
+# TypeError: a bare .npy array is no archive.  zlib.error: a flipped bit within a compressed array.
+_UNREADABLE = (
+    OSError,
+    ValueError,
+    TypeError,
+    EOFError,
+    NotImplementedError,
+    zipfile.BadZipFile,
+    zipfile.LargeZipFile,
+    zlib.error,
+)
+
+_ARRAYS = ("regions", "affines", "gaze", "blink", "blendshapes")
+
+
+@dataclass(frozen=True)
+class Recording:
+    """Recorded motion.
+
+    Attributes:
+        motions: one per frame; None where no face was seen.
+        times: seconds, from 0, one per frame.
+        fps: nominal frame rate.
+    """
+
+    motions: tuple[Motion | None, ...]
+    times: tuple[float, ...]
+    fps: float
+
+    def __len__(self) -> int:
+        return len(self.motions)
+
+    def __iter__(self) -> Iterator[Motion | None]:
+        return iter(self.motions)
+
+
+def save_recording(path: Path, recording: Recording) -> None:
+    """Write ``recording`` to ``path`` (beside it first, then renamed).
+
+    Raises:
+        MienError: nothing to write, or the place cannot be written to.
+    """
+    if not recording.motions:
+        raise MienError(f"No motion was recorded, so {path} was not written.")
+    temporary = path.with_name(f".{path.name}.part")
+    try:
+        with temporary.open("wb") as file:
+            np.savez_compressed(file, **_arrays(recording))
+        temporary.replace(path)
+    except OSError as error:
+        raise MienError(f"{path} could not be written ({error.strerror}). Choose another place.") from error
+    finally:
+        with suppress(OSError):  # a name that cannot be written cannot be removed, for the same reason
+            temporary.unlink()
+
+
+def load_recording(path: Path) -> Recording:
+    """Read a recording.
+
+    Raises:
+        MienError: missing, damaged, another kind of file, or a newer version.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+    except FileNotFoundError as error:
+        raise MienError(
+            f"{path} does not exist. Check the spelling; relative paths start at {Path.cwd()}."
+        ) from error
+    except _UNREADABLE as error:
+        raise MienError(f"{path} is not a readable motion file. Record one with --save-motion.") from error
+    if str(arrays.get("format")) != FORMAT:
+        raise MienError(f"{path} holds no recorded motion. Record some with --save-motion.")
+    try:
+        if int(arrays["version"]) > VERSION:
+            raise MienError(f"{path} was written by a newer Mien (format {arrays['version']}). Update Mien.")
+        _check(arrays)
+        return _recording(arrays)
+    except KeyError as error:
+        raise MienError(
+            f"{path} is damaged: it has no {error}. Record it again with --save-motion."
+        ) from error
+    except (ValueError, TypeError, IndexError) as error:
+        raise MienError(f"{path} is damaged: {error}. Record it again with --save-motion.") from error
+
+
+def _arrays(recording: Recording) -> dict[str, Any]:
+    filled = [motion or Motion.neutral() for motion in recording.motions]
+    heads = [(*m.head.shift, m.head.scale, m.head.roll, *m.head.turn) for m in filled]
+    arrays: dict[str, Any] = {name: np.stack([getattr(m, name) for m in filled]) for name in _ARRAYS}
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "fps": recording.fps,
+        "time": np.asarray(recording.times, np.float64),
+        "valid": np.array([motion is not None for motion in recording.motions]),
+        "head": np.asarray(heads, np.float32),
+        "points": _quantised(np.stack([m.points for m in filled])),
+        "dense": _quantised(np.stack([m.dense for m in filled])) * _near_face(),
+        "trust": np.round(255 * np.stack([m.trust for m in filled])).astype(np.uint8),
+        "confidence": np.array([m.confidence for m in filled], np.float32),
+        "region_names": np.array(REGIONS),
+        **arrays,
+        **_shape_arrays(filled),
+    }
+
+
+def _shape_arrays(motions: Sequence[Motion]) -> dict[str, np.ndarray]:
+    """The driver's face in the layout; a recording has one reference frame, so one of them."""
+    for motion in motions:
+        if motion.shape is not None:
+            return {"shape_nodes": motion.shape.nodes, "shape_maps": motion.shape.to_layout}
+    return {}
+
+
+def _near_face() -> np.ndarray:
+    """``(GRID, GRID, 1)``: 1 where an avatar can use the field; the rest would only fill the disk."""
+    oval = np.ascontiguousarray(layout().points[list(FACE_OVAL)])
+    nodes = layout().nodes[N_MESH:]
+    inside = [cv2.pointPolygonTest(oval, (float(x), float(y)), True) > -0.25 for x, y in nodes]
+    return np.array(inside, np.int16).reshape(GRID, GRID, 1)
+
+
+def _quantised(values: np.ndarray) -> np.ndarray:
+    return np.clip(np.round(values / STEP), -32768, 32767).astype(np.int16)
+
+
+def _check(arrays: dict[str, np.ndarray]) -> None:
+    """Raise ValueError or KeyError unless the arrays are as the format says."""
+    if tuple(str(name) for name in arrays["region_names"].ravel()) != REGIONS:
+        raise ValueError("its regions are not this version's")
+    count, regions = arrays["time"].size, len(REGIONS)
+    shapes = {
+        "time": (count,),
+        "valid": (count,),
+        "head": (count, 6),
+        "points": (count, N_LANDMARKS, 2),
+        "dense": (count, GRID, GRID, 2),
+        "trust": (count, GRID, GRID),
+        "regions": (count, regions, 2),
+        "affines": (count, regions, 2, 2),
+        "gaze": (count, 2, 2),
+        "blink": (count, 2),
+        "blendshapes": (count, N_BLENDSHAPES),
+        "confidence": (count,),
+        "fps": (),
+    }
+    for name, shape in shapes.items():
+        if arrays[name].shape != shape:
+            raise ValueError(f"{name} has the shape {arrays[name].shape}, not {shape}")
+        if not np.isfinite(arrays[name]).all():
+            raise ValueError(f"{name} holds values that are no numbers")
+    if count == 0 or arrays["time"][0] < 0 or (np.diff(arrays["time"]) <= 0).any():
+        raise ValueError("its times do not increase from 0")
+    if not 0 < arrays["fps"] <= 100_000:
+        raise ValueError("its frame rate is out of range")
+
+
+def _recording(arrays: dict[str, np.ndarray]) -> Recording:
+    times = [float(t) for t in arrays["time"]]
+    count = len(times)
+    valid = arrays["valid"]
+    shape = None
+    if "shape_nodes" in arrays:
+        shape = Shape(arrays["shape_nodes"].astype(np.float32), arrays["shape_maps"].astype(np.float32))
+    motions = [_motion(arrays, i, times[i], shape) if valid[i] else None for i in range(count)]
+    return Recording(tuple(motions), tuple(times), float(arrays["fps"]))
+
+
+def _motion(arrays: dict[str, np.ndarray], index: int, time: float, shape: Shape | None) -> Motion:
+    x, y, scale, roll, pitch, yaw = (float(v) for v in arrays["head"][index])
+    return Motion(
+        index=index,
+        captured_ns=0,
+        time=time,
+        head=Head((x, y), scale, roll, (pitch, yaw)),
+        points=arrays["points"][index].astype(np.float32) * np.float32(STEP),
+        dense=arrays["dense"][index].astype(np.float32) * np.float32(STEP),
+        trust=arrays["trust"][index].astype(np.float32) / np.float32(255),
+        confidence=float(arrays["confidence"][index]),
+        shape=shape,
+        regions=_floats(arrays["regions"][index]),
+        affines=_floats(arrays["affines"][index]),
+        gaze=_floats(arrays["gaze"][index]),
+        blink=_floats(arrays["blink"][index]),
+        blendshapes=_floats(arrays["blendshapes"][index]),
+    )
+
+
+def _floats(values: np.ndarray) -> Floats:
+    return np.asarray(values, np.float32)
+
+
+def nominal_fps(times: Sequence[float]) -> float:
+    """Frames per second of frame times (the median step's inverse; 25 when there is but one frame)."""
+    if len(times) < 2:
+        return 25.0
+    step = float(np.median(np.diff(times)))
+    return 1.0 / step if step > 0 else 25.0

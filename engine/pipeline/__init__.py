@@ -1,0 +1,1 @@
+"""Stages in threads of their own, joined by links with a named policy."""

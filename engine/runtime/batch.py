@@ -1,0 +1,46 @@
+"""Runtimes that draw several avatars' finished images in one call, where the results already are: on a GPU."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mien.engine.types import Floats, Image
+
+if TYPE_CHECKING:
+    from mien.engine.avatar.canvas import Canvas
+from mien.engine.avatar.model_io import AvatarCode
+from mien.engine.runtime.base import Runtime
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """One picture to be made: the arguments of :meth:`Runtime.render`, and the canvas to draw on."""
+
+    code: AvatarCode
+    source_points: Floats
+    driving_points: Floats
+    dense: Floats | None
+    canvas: Canvas
+
+
+class CardRuntime(Runtime):
+    """A runtime that also makes the finished pictures, where the model's results already are: on a GPU."""
+
+    @abstractmethod
+    def draw(self, drawings: Sequence[Drawing]) -> list[Image]:
+        """The pictures, in order; what :func:`mien.engine.avatar.canvas.compose` would make of each one's field.
+
+        Several drawings, of one avatar or of several, are computed in one call of the network.
+
+        Returns:
+            ``(H, W, 3) uint8`` RGB each, new arrays.
+        """
+
+
+def halves(batch: list[Drawing]) -> list[list[Drawing]]:
+    """The same drawings in two batches."""
+    half = (len(batch) + 1) // 2
+    return [batch[:half], batch[half:]]

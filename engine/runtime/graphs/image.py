@@ -1,0 +1,66 @@
+"""The last step of a frame as a graph: warp the portrait at its own resolution, add the paint, uint8.
+
+The ``live`` network works at 256 x 256 whatever the portrait's size; this part is what has the portrait's
+size. It is the same arithmetic as :func:`mien.engine.avatar.canvas.compose` (Keys' cubic kernel for flow and portrait,
+bilinear paint), but samples at exact positions, where OpenCV rounds them to 1/32 of a pixel.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+#: Inputs, in order, and their dimensions: H, W are the portrait's, h, w those of the part that moves.
+PICTURE_INPUTS: dict[str, tuple[int | str, ...]] = {
+    "flow": (1, 2, 64, 64),
+    "paint": (1, 3, 256, 256),
+    "amount": (1, 2, 64, 64),
+    "grid": (1, "height", "width", 2),
+    "place": (1, "height", "width", 2),
+    "still": (1, 3, "still_height", "still_width"),
+}
+PICTURE_OUTPUT = "picture"
+
+
+def picture_graph() -> Any:
+    """An ``onnx.ModelProto``: flow and paint of one frame -> ``picture`` ``(1, h, w, 3) uint8`` RGB.
+
+    Inputs (FP32): ``flow`` and ``paint`` as the renderer gives them; ``amount``, what the flow is multiplied
+    by to be a displacement in the portrait's normalised units; ``grid``, where each pixel of the moving part
+    lies in the model's crop, and ``place``, where it lies in the portrait, both normalised (-1 and 1 are the
+    centres of the first and last pixel); ``still``, the portrait, RGB planes in 0..255.
+    """
+    from onnx import TensorProto, checker, helper, numpy_helper
+
+    def sample(values: str, grid: str, output: str, mode: str, padding: str) -> Any:
+        return helper.make_node(
+            "GridSample", [values, grid], [output], output, mode=mode, padding_mode=padding, align_corners=1
+        )
+
+    nodes = [
+        helper.make_node("Mul", ["flow", "amount"], ["scaled"], "scaled"),
+        sample("scaled", "grid", "enlarged", "bicubic", "border"),
+        helper.make_node("Transpose", ["enlarged"], ["displacement"], "displacement", perm=[0, 2, 3, 1]),
+        helper.make_node("Add", ["place", "displacement"], ["lookup"], "lookup"),
+        sample("still", "lookup", "moved", "bicubic", "border"),
+        sample("paint", "grid", "strokes", "bilinear", "zeros"),
+        helper.make_node("Mul", ["strokes", "white"], ["painted"], "painted"),
+        helper.make_node("Add", ["moved", "painted"], ["sum"], "sum"),
+        helper.make_node("Add", ["sum", "half"], ["rounding"], "rounding"),
+        helper.make_node("Clip", ["rounding", "black", "white"], ["clipped"], "clipped"),
+        helper.make_node("Floor", ["clipped"], ["whole"], "whole"),
+        helper.make_node("Transpose", ["whole"], ["pixels"], "pixels", perm=[0, 2, 3, 1]),
+        helper.make_node("Cast", ["pixels"], [PICTURE_OUTPUT], PICTURE_OUTPUT, to=TensorProto.UINT8),
+    ]
+    constants = {"white": 255.0, "black": 0.0, "half": 0.5}
+    graph = helper.make_graph(
+        nodes,
+        "picture",
+        [helper.make_tensor_value_info(k, TensorProto.FLOAT, v) for k, v in PICTURE_INPUTS.items()],
+        [helper.make_tensor_value_info(PICTURE_OUTPUT, TensorProto.UINT8, (1, "height", "width", 3))],
+        [numpy_helper.from_array(np.array(v, np.float32), k) for k, v in constants.items()],
+    )
+    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    checker.check_model(proto, full_check=True)
+    return proto

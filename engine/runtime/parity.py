@@ -1,0 +1,202 @@
+"""No compiled engine draws before it has been compared with the FP32 reference on a real face in motion.
+
+The reference is OpenVINO in FP32, which the export holds against torch FP32 and which needs no torch here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+
+from mien.engine.avatar import Avatar
+from mien.engine.avatar.canvas import Canvas, compose, make_canvas
+from mien.engine.avatar.model_io import IMAGE_SIZE, AvatarCode
+from mien.engine.runtime.base import Runtime
+from mien.engine.runtime.batch import CardRuntime, Drawing
+from mien.engine.types import Image, MienError
+from mien.engine.utils.assets import ASSETS, DEMO_MOTION, PORTRAIT
+
+FRAMES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The largest differences that pass.
+
+    Attributes:
+        flow_px, mean_flow_px: of the flow, in pixels of the 256-pixel crop (a micro-expression is half one).
+        occlusion: largest, of 1.
+        paint, mean_paint, mean_picture: in grey levels of 255.
+        shift_px: of whole pictures against each other, in their own pixels.
+        code: of an avatar's code, relative to its largest value.
+    """
+
+    flow_px: float = 0.1
+    mean_flow_px: float = 0.02
+    occlusion: float = 0.05
+    paint: float = 12.0
+    mean_paint: float = 0.5
+    mean_picture: float = 0.5
+    shift_px: float = 0.02
+    code: float = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class GateReport:
+    """What was found on ``frames`` frames; the attributes are those of :class:`Limits`.
+
+    Attributes:
+        finite: whether every number was one.
+        failure: what went past its limit, in words; None if all is well.
+    """
+
+    frames: int
+    flow_px: float
+    mean_flow_px: float
+    occlusion: float
+    paint: float
+    mean_paint: float
+    mean_picture: float
+    shift_px: float
+    finite: bool
+    failure: str | None
+
+    def __str__(self) -> str:
+        return (
+            f"{self.frames} frames: flow {self.flow_px:.4f} px at most, "
+            f"picture {self.mean_picture:.3f}/255 on average, shift {self.shift_px:.4f} px"
+        )
+
+
+def sub_pixel_shift(reference: Image, candidate: Image) -> float:
+    """How far ``candidate`` lies beside ``reference``, in pixels: least squares on brightness constancy.
+
+    Both ``(H, W, 3) uint8``.  Differences that no shift explains do not count here; 0 for flat pictures.
+    """
+    a, b = (cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float64) for image in (reference, candidate))
+    dy, dx = np.gradient(a)
+    normal = np.array([[(dx * dx).sum(), (dx * dy).sum()], [(dx * dy).sum(), (dy * dy).sum()]])
+    if np.linalg.cond(normal) > 1e8:
+        return 0.0
+    difference = b - a
+    return float(np.hypot(*np.linalg.solve(normal, [(dx * difference).sum(), (dy * difference).sum()])))
+
+
+def check(
+    reference: Runtime, candidate: CardRuntime, drawings: Sequence[Drawing], limits: Limits | None = None
+) -> GateReport:
+    """Compare fields and finished pictures of the same drawings, drawn one by one and in whole batches."""
+    limits = limits or Limits()
+    pixels = (IMAGE_SIZE - 1) / 2
+    rows = []
+    finite = True
+    pictures = candidate.draw(drawings)
+    together = candidate.draw(_apart(drawings, candidate.batch)) if candidate.batch > 1 else pictures
+    for drawing, *drawn in zip(drawings, pictures, together, strict=True):
+        arguments = (drawing.code, drawing.source_points, drawing.driving_points, drawing.dense)
+        expected, found = reference.render(*arguments), candidate.render(*arguments)
+        finite = finite and all(np.isfinite(v).all() for v in (found.flow, found.occlusion, found.paint))
+        flow = np.linalg.norm(found.flow - expected.flow, axis=2) * pixels
+        paint = np.abs(found.paint - expected.paint) * 255
+        whole = compose(drawing.canvas, expected)
+        rows.append(
+            (
+                flow.max(),
+                flow.mean(),
+                np.abs(found.occlusion - expected.occlusion).max(),
+                paint.max(),
+                paint.mean(),
+                max(np.abs(whole.astype(np.int16) - picture).mean() for picture in drawn),
+                max(sub_pixel_shift(whole, picture) for picture in drawn),
+            )
+        )
+    worst = [float(value) for value in np.max(rows, axis=0)]
+    named = dict(zip(_WORDS, worst, strict=True))
+    return GateReport(
+        frames=len(drawings), finite=finite, failure=first_failure(_WORDS, worst, finite, limits), **named
+    )
+
+
+def _apart(drawings: Sequence[Drawing], batch: int) -> list[Drawing]:
+    """The same, ``batch`` of them in turn on canvases of their own: only then do they share a call."""
+    own: dict[tuple[int, int], Canvas] = {}
+    return [
+        replace(d, canvas=own.setdefault((id(d.canvas), i % batch), replace(d.canvas)))
+        for i, d in enumerate(drawings)
+    ]
+
+
+_WORDS = {
+    "flow_px": "the motion field is off by {:.3f} px",
+    "mean_flow_px": "the motion field is off by {:.3f} px on average",
+    "occlusion": "the occlusion map is off by {:.3f}",
+    "paint": "painted pixels are off by {:.1f}/255",
+    "mean_paint": "the paint is off by {:.2f}/255 on average",
+    "mean_picture": "pictures are off by {:.2f}/255 on average",
+    "shift_px": "pictures are shifted by {:.3f} px",
+}
+
+
+def first_failure(
+    words: Mapping[str, str], values: Sequence[float], finite: bool, limits: object
+) -> str | None:
+    """What goes past its limit first, in words; None if nothing does.
+
+    Args:
+        words: by the limits' names, in the order of ``values``.
+        finite: whether all results are numbers.
+        limits: has the limits as attributes.
+    """
+    if not finite:
+        return "some results are not numbers"
+    for (name, text), value in zip(words.items(), values, strict=True):
+        if not value <= getattr(limits, name):
+            return text.format(value)
+    return None
+
+
+def code_difference(expected: AvatarCode, found: AvatarCode) -> float:
+    """The largest difference of an avatar's features, relative to their largest value; NaN if one is."""
+    return float(np.abs(found.features - expected.features).max() / np.abs(expected.features).max())
+
+
+def check_codes(
+    expected: AvatarCode, found: AvatarCode, report: GateReport, limits: Limits | None = None
+) -> GateReport:
+    """``report``, failed if an avatar's code from the two runtimes differs."""
+    limits = limits or Limits()
+    apart = code_difference(expected, found)
+    if apart <= limits.code:
+        return report
+    return replace(report, failure=f"the encoder's features are off by {100 * apart:.1f}%")
+
+
+def _portrait() -> Image:
+    picture = cv2.imread(str(PORTRAIT))
+    if picture is None:
+        raise MienError(f"{ASSETS / 'portrait.jpg'} is missing or damaged: reinstall mien")
+    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def real_drawings(runtime: Runtime, count: int = FRAMES, crop: int | None = None) -> list[Drawing]:
+    """The built-in portrait in ``count`` moments of the built-in recording of a person's face.
+
+    Args:
+        runtime: encodes the portrait.
+        crop: side of a face crop; None draws the whole portrait.
+    """
+    from mien.engine.avatar.transfer import carry_over
+    from mien.engine.landmarks import make_landmarker
+    from mien.engine.motion.recording import load_recording
+
+    with make_landmarker() as landmarker:
+        avatar = Avatar.of(_portrait(), landmarker, runtime)
+    canvas = make_canvas(avatar, crop)
+    motions = [motion for motion in load_recording(DEMO_MOTION) if motion is not None]
+    chosen = [motions[i] for i in np.linspace(0, len(motions) - 1, count).round().astype(int)]
+    points = avatar.source_points
+    driven = (carry_over(motion, avatar) for motion in chosen)
+    return [Drawing(avatar.code, points, d.points, d.dense, canvas) for d in driven]

@@ -1,0 +1,122 @@
+"""Avatars' codes and canvases in the card's memory."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mien.engine.avatar.canvas import Canvas, card_constants
+from mien.engine.avatar.model_io import FIELD_SIZE, IMAGE_SIZE, AvatarCode
+from mien.engine.runtime.cuda import Cuda
+from mien.engine.runtime.cuda.memory import OnCard, Pinned
+from mien.engine.runtime.cuda.recorded import Recorded
+from mien.engine.runtime.graphs.image import PICTURE_OUTPUT
+
+if TYPE_CHECKING:
+    from mien.engine.runtime.tensorrt.backend import Engine
+    from mien.engine.runtime.tensorrt.slot import Slot
+    from mien.engine.types import Image
+
+
+class AvatarOnCard:
+    """An avatar's code in the card's memory."""
+
+    def __init__(self, cuda: Cuda, code: AvatarCode, stream: int) -> None:
+        self.code = code  # kept, so that its identity cannot be given to another
+        self._open = ExitStack()
+        self.on_card: dict[str, OnCard] = {}
+        try:
+            for name, values in (("source", code.source), ("features", code.features)):
+                buffer = OnCard(cuda, values.shape)
+                self._open.callback(buffer.close)
+                buffer.put(values, stream)
+                self.on_card[name] = buffer
+        except BaseException:
+            self._open.close()
+            raise
+
+    def close(self) -> None:
+        self._open.close()
+
+
+class CanvasOnCard:
+    """A canvas in the card's memory, with the picture part's execution and results for each slot."""
+
+    def __init__(self, cuda: Cuda, engine: Engine, canvas: Canvas, slots: int, stream: int) -> None:
+        self.canvas = canvas
+        self._open = ExitStack()
+        try:
+            constants = {}
+            for name, values in card_constants(canvas).items():
+                constants[name] = buffer = OnCard(cuda, values.shape)
+                self._open.callback(buffer.close)
+                buffer.put(values, stream)
+            self._calls = [PictureCall(cuda, engine, canvas, constants, self._open) for _ in range(slots)]
+        except BaseException:
+            self._open.close()
+            raise
+
+    def __getitem__(self, slot: int) -> PictureCall:
+        return self._calls[slot]
+
+    def close(self) -> None:
+        self._open.close()
+
+
+class PictureCall:
+    """The last step of a frame on one canvas: field in, finished bytes in pinned memory out.
+
+    The portrait around the moving part is in the pinned picture from the beginning: pasting back is a strided
+    copy by the card, of the moving part alone.
+    """
+
+    def __init__(
+        self, cuda: Cuda, engine: Engine, canvas: Canvas, constants: dict[str, OnCard], stack: ExitStack
+    ) -> None:
+        self._cuda, self._canvas = cuda, canvas
+        columns, rows = canvas.part
+        self._result = OnCard(cuda, (1, rows, columns, 3), np.uint8)
+        stack.callback(self._result.close)
+        self._field: dict[str, OnCard] = {}
+        for name, shape in (("flow", (2, FIELD_SIZE, FIELD_SIZE)), ("paint", (3, IMAGE_SIZE, IMAGE_SIZE))):
+            self._field[name] = buffer = OnCard(cuda, (1, *shape))
+            stack.callback(buffer.close)
+        self._picture = Pinned(cuda, canvas.still.shape if canvas.pasted else (rows, columns, 3), np.uint8)
+        stack.callback(self._picture.close)
+        if canvas.pasted:
+            self._picture.array[...] = canvas.still
+        self._done = cuda.create_event()
+        stack.callback(cuda.release_event, self._done)
+        execution = engine.execution()
+        for name, buffer in (*constants.items(), *self._field.items()):
+            execution.set_shape(name, buffer.shape)
+            execution.set_address(name, buffer.address)
+        execution.set_address(PICTURE_OUTPUT, self._result.address)
+        self._call = Recorded(cuda, execution.enqueue, execution.capturable)
+        stack.callback(self._call.close)
+
+    def start(self, slot: Slot, index: int, compute: int) -> None:
+        """Draw item ``index`` of a slot's batch; the bytes arrive in order of the slot's copy stream."""
+        for name, buffer in self._field.items():
+            row = slot.on_card[name].address + index * buffer.size
+            self._cuda.copy(buffer.address, row, buffer.size, compute)
+        self._call.run(compute)
+        self._cuda.record(self._done, compute)
+        self._cuda.wait(slot.stream, self._done)
+        columns, rows = self._canvas.part
+        canvas, wide = self._canvas, self._picture.array.shape[1]
+        place = 3 * (canvas.top * wide + canvas.left) if canvas.pasted else 0
+        self._cuda.download_rectangle(
+            self._picture.address + place, 3 * wide, self._result.address, 3 * columns, rows, slot.stream
+        )
+
+    @property
+    def call(self) -> Recorded:
+        """The picture part's execution."""
+        return self._call
+
+    def picture(self) -> Image:
+        """The finished picture, once the slot's copy stream is done; a new array."""
+        return np.array(self._picture.array, np.uint8)

@@ -1,0 +1,1 @@
+"""Frame after frame: tracking, gaps, gains, rendering; alone, live, or shared by many drivers."""

@@ -1,0 +1,305 @@
+"""One driver among many: tracked in a thread of its own, rendered by the model's owner."""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from time import monotonic, perf_counter
+from typing import Protocol, TypeVar
+
+from mien.engine.avatar import Avatar
+from mien.engine.face.likeness import oddity, unlikeness
+from mien.engine.landmarks import Landmarker
+from mien.engine.motion import Gains, Motion
+from mien.engine.runtime.base import Runtime
+from mien.engine.session.renderer import Planned, Renderer
+from mien.engine.session.session import Session
+from mien.engine.tracking import Tracker, TrackerSettings
+from mien.engine.types import Face, Frame, Image, MienError, Rendered
+from mien.engine.utils.throttled_log import Seldom
+
+T = TypeVar("T")
+LOG = logging.getLogger("mien.engine")
+
+SEARCH_S = 4.0
+"""How long the search for the best reference looks."""
+
+UNLIKE = 1.6
+"""Unlikeness to the portrait (:func:`mien.engine.face.likeness.unlikeness`) beyond which we say so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Driven:
+    """A tracked frame that waits to be rendered."""
+
+    session: LiveSession
+    frame: Frame
+    motion: Motion | None
+    track_ms: float
+
+
+class Owner(Protocol):
+    """What a session needs of its owner (:class:`mien.engine.session.shared_renderer.ModelOwner`)."""
+
+    def submit(self, driven: Driven) -> None: ...
+
+    def release(self, session: LiveSession, landmarker: Landmarker) -> None: ...
+
+    def call(self, work: Callable[[], T]) -> Future[T]: ...
+
+
+class LiveSession:
+    """Made by :meth:`mien.engine.session.shared_renderer.ModelOwner.open`; every method may be called from any thread.
+
+    Attributes:
+        tracking: whether a frame is being tracked just now.
+        dropped: frames and motions that newer ones replaced before they were used.
+    """
+
+    def __init__(
+        self,
+        owner: Owner,
+        landmarker: Landmarker,
+        avatar: Avatar,
+        runtime: Runtime,
+        crop: int | None,
+        deliver: Callable[[Rendered], None],
+        gains: Gains | None = None,
+    ) -> None:
+        self._owner, self._landmarker, self._deliver = owner, landmarker, deliver
+        self._tracker = Tracker(TrackerSettings(live=True), landmarker)
+        self._renderer = Renderer(avatar, runtime, crop)
+        self._session = Session(self._tracker, self._renderer, gains)
+        self._changed = threading.Condition()
+        self._next: Callable[[], Frame] | None = None
+        self._commands: deque[Callable[[], None]] = deque()
+        self._search: _Search | None = None
+        self._asked: set[Future[str | None]] = set()
+        self._trouble = Seldom(LOG)
+        self._last: Image | None = None
+        self._ended = False
+        self.tracking = False
+        self.dropped = 0
+        self._thread = threading.Thread(target=self._run, name="track", daemon=True)
+        self._thread.start()
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the pictures."""
+        return self._session.renderer.size
+
+    def put(self, make: Callable[[], Frame]) -> None:
+        """The newest picture of the driver, in the place of one that was not tracked yet.
+
+        ``make`` is called in the tracking thread: what is dropped is never even converted.
+        """
+        with self._changed:
+            self.dropped += self._next is not None
+            self._next = make
+            self._changed.notify()
+
+    def count_dropped(self) -> None:
+        """A motion was replaced before it was rendered."""
+        with self._changed:
+            self.dropped += 1
+
+    def set_avatar(self, avatar: Avatar) -> None:
+        """Draw another avatar from the next picture on."""
+        self._owner.call(lambda: self._session.renderer.set_avatar(avatar))
+
+    def set_gains(self, gains: Gains) -> None:
+        """Take over this much of the motion from the next picture on."""
+        self._session.gains = gains
+
+    @property
+    def gains(self) -> Gains:
+        return self._session.gains
+
+    def take_reference(self) -> Future[str | None]:
+        """Make the driver's latest picture the reference.
+
+        The future's result is None, or what is odd about that face; it raises ``MienError`` without a face.
+        """
+        future = self._promise()
+        self._command(lambda: _into(future, self._take_reference))
+        return future
+
+    def search_reference(self, seconds: float = SEARCH_S) -> Future[str | None]:
+        """Look for the moment most like the portrait, and make that the reference.
+
+        The future is cancelled when another search or a reference by hand takes its place; it raises
+        ``MienError`` when no face was seen in all that time.
+        """
+        future = self._promise()
+
+        def begin() -> None:
+            self._end_search()
+            self._search = _Search(self._session.renderer.avatar.face, monotonic() + seconds, future)
+
+        self._command(begin)
+        return future
+
+    def hint(self) -> tuple[bool, str]:
+        """Whether the driver's face would make a good reference just now, and if not, why."""
+        face = self._tracker.face
+        if face is None:
+            return False, "no face is seen"
+        odd = oddity(face)
+        if odd is None and unlikeness(face, self._session.renderer.avatar.face) > UNLIKE:
+            odd = "look at the camera, face at rest"
+        return odd is None, odd or ""
+
+    def render(self, driven: Driven) -> None:
+        """In the owner's thread: draw and deliver one picture."""
+        if self._ended:
+            return
+        start = perf_counter()
+        try:
+            rendered = self._session.play(driven.frame, driven.motion)
+        except Exception:
+            # The other drivers' pictures come from this thread too.
+            self._trouble.exception("a picture could not be rendered")
+            return
+        self.finish(driven, rendered, 1000 * (perf_counter() - start))
+
+    def plan(self, driven: Driven) -> Planned | None:
+        """In the owner's thread: what to draw for a motion, together with others; None if nothing."""
+        if self._ended:
+            return None
+        try:
+            return self._renderer.plan(self._session.shown(driven.frame, driven.motion))
+        except Exception:
+            self._trouble.exception("a picture could not be rendered")
+            return None
+
+    def finish(self, driven: Driven, rendered: Rendered, render_ms: float) -> None:
+        """In the owner's thread: deliver a picture that is drawn."""
+        times = {"track": driven.track_ms, "render": render_ms, **rendered.stage_ms}
+        try:
+            self._deliver(replace(rendered, stage_ms=times))
+        except Exception:
+            self._trouble.exception("a picture could not be delivered")
+
+    def close(self) -> None:
+        """End the tracking thread and leave the owner. Closing twice is allowed."""
+        with self._changed:
+            if self._ended:
+                return
+            self._ended = True
+            self._changed.notify()
+        if self._thread is not threading.current_thread():
+            self._thread.join()
+        # Nobody answers any more, and whoever waits for an answer would wait for ever.
+        with self._changed:
+            asked = list(self._asked)
+        for future in asked:
+            future.cancel()
+        self._owner.release(self, self._landmarker)
+
+    def _promise(self) -> Future[str | None]:
+        future: Future[str | None] = Future()
+        with self._changed:
+            ended = self._ended
+            self._asked.add(future)
+        future.add_done_callback(self._asked.discard)
+        if ended:
+            future.cancel()
+        return future
+
+    def _end_search(self) -> None:
+        search, self._search = self._search, None
+        if search is not None:
+            search.future.cancel()
+
+    def _command(self, work: Callable[[], None]) -> None:
+        # A lane of its own: pictures may be dropped, what the user asked for may not.
+        with self._changed:
+            self._commands.append(work)
+            self._changed.notify()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._ended or self._next or self._commands)
+                if self._ended:
+                    return
+                commands, make = list(self._commands), self._next
+                self._commands.clear()
+                self._next = None
+                self.tracking = make is not None
+            for command in commands:
+                command()
+            if make is not None:
+                try:
+                    self._track(make)
+                except Exception:
+                    # One bad picture must not end a driver's stream; the next one is tried.
+                    self._trouble.exception("a picture could not be tracked")
+
+    def _track(self, make: Callable[[], Frame]) -> None:
+        try:
+            start = perf_counter()
+            frame = make()
+            motion = self._tracker.track(frame)
+            spent = 1000 * (perf_counter() - start)
+        finally:
+            self.tracking = False
+        # Where the tracker brings pictures to one size, its face lies in that one.
+        frame = self._tracker.frame or frame
+        self._last = frame.image
+        if self._search is not None:
+            self._keep_searching(frame)
+        self._owner.submit(Driven(self, frame, motion, spent))
+
+    def _take_reference(self) -> str | None:
+        face = self._tracker.face
+        if face is None or self._last is None:
+            raise MienError("No face is seen, so the reference stays as it is. Look at the camera.")
+        self._end_search()
+        self._tracker.set_reference(self._last, face)
+        return oddity(face)
+
+    def _keep_searching(self, frame: Frame) -> None:
+        search = self._search
+        if search is None:
+            return
+        if search.look(frame.image, self._tracker.face, monotonic()):
+            self._search = None
+            _into(search.future, lambda: self._take_best(search))
+
+    def _take_best(self, search: _Search) -> str | None:
+        if search.best is None:
+            raise MienError("No face was seen, so the reference stays as it is. Look at the camera.")
+        self._tracker.set_reference(*search.best)
+        return oddity(search.best[1])
+
+
+class _Search:
+    """Keeps the picture most like the portrait until the time is up."""
+
+    def __init__(self, portrait: Face, until: float, future: Future[str | None]) -> None:
+        self._portrait, self._until, self.future = portrait, until, future
+        self._score = math.inf
+        self.best: tuple[Image, Face] | None = None
+
+    def look(self, image: Image, face: Face | None, now: float) -> bool:
+        """Look at one more picture; whether the time is up."""
+        if face is not None:
+            score = unlikeness(face, self._portrait)
+            if score < self._score:
+                self._score, self.best = score, (image.copy(), face)
+        return now >= self._until
+
+
+def _into(future: Future[T], work: Callable[[], T]) -> None:
+    if not future.set_running_or_notify_cancel():
+        return
+    try:
+        future.set_result(work())
+    except Exception as error:
+        future.set_exception(error)

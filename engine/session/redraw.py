@@ -1,0 +1,54 @@
+"""Whether a motion differs from the one that was drawn last by enough to be seen."""
+
+from __future__ import annotations
+
+from math import hypot
+
+import numpy as np
+
+from mien.engine.avatar import Avatar
+from mien.engine.motion import Head, Motion
+
+STILL_PX = 0.02
+"""Pixels of the result.  At an edge of 50 grey levels it is one level; micro-expressions are 25 times it."""
+
+HEAD_RADIUS = 1.0
+"""Face units from the head's centre to the rim of what moves with it."""
+
+
+class Stillness:
+    """Compares every motion with the last one that was drawn, so that slow movement adds up and is drawn.
+
+    Motions with a network's own key points (the paper preset) always count as moved.
+
+    Attributes:
+        drawn: the motion that was drawn last.
+    """
+
+    def __init__(self) -> None:
+        self.drawn: Motion | None = None
+        self._avatar: Avatar | None = None
+
+    def moved(self, motion: Motion, avatar: Avatar) -> bool:
+        """Whether to draw ``motion`` on ``avatar``; if so it is what the next ones are compared with."""
+        last = self.drawn
+        comparable = last is not None and motion.shape is last.shape and motion.keys is None
+        if last is not None and comparable and self._avatar is avatar:
+            limit = STILL_PX / avatar.geometry.unit
+            if _head_difference(motion.head, last.head) < limit and _difference(motion, last) < limit:
+                return False
+        self.drawn, self._avatar = motion, avatar
+        return True
+
+
+def _difference(motion: Motion, other: Motion) -> float:
+    """Largest displacement difference along an axis, face units."""
+    points = float(np.abs(motion.points - other.points).max())
+    return max(points, float(np.abs(motion.dense - other.dense).max()))
+
+
+def _head_difference(head: Head, other: Head) -> float:
+    """Bound on what differs by the head's motion, face units."""
+    shift = hypot(head.shift[0] - other.shift[0], head.shift[1] - other.shift[1])
+    turn = hypot(head.turn[0] - other.turn[0], head.turn[1] - other.turn[1])
+    return shift + HEAD_RADIUS * (abs(head.scale - other.scale) + abs(head.roll - other.roll) + turn)

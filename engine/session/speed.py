@@ -1,0 +1,116 @@
+"""How often the network runs on this machine: measured at the first start, remembered from then on."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import isfinite
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from mien.engine.avatar import Avatar
+from mien.engine.runtime import Network, OpenVinoRuntime
+from mien.engine.session.renderer import Renderer
+from mien.engine.session.session import Session
+from mien.engine.tracking import Tracker, TrackerSettings
+from mien.engine.types import Image
+from mien.engine.utils.openvino_core import core, load_openvino
+
+ENOUGH_FPS = 40.0
+"""Full speed from which every frame of a 30 fps camera gets the network.  A machine that was measured at 35
+kept 30 with nothing to spare: 1 % of the pictures dropped, and 31 fps over ten seconds at full speed."""
+
+SECONDS, WARM_UP = 1.2, 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """What was found.
+
+    Attributes:
+        fps: frames per second with the network on every frame.
+        network: what follows from it.
+        measured: whether it was measured now, or remembered.
+    """
+
+    fps: float
+    network: Network
+    measured: bool
+
+
+def cache_folder(system: str = sys.platform, environment: Mapping[str, str] = os.environ) -> Path:
+    """Where this system keeps what can be made again."""
+    home = Path.home()
+    if system == "win32":
+        return Path(environment.get("LOCALAPPDATA") or home / "AppData/Local") / "mien"
+    if system == "darwin":
+        return home / "Library/Caches/mien"
+    return Path(environment.get("XDG_CACHE_HOME") or home / ".cache") / "mien"
+
+
+def settle_speed(runtime: OpenVinoRuntime, avatar: Avatar, folder: Path | None = None) -> Speed:
+    """Set how often ``runtime``'s network runs, by what is remembered or a measurement of two seconds."""
+    path = (folder or cache_folder()) / "speed.json"
+    key = _key(runtime)
+    known = _read(path)
+    fps = known.get(key)
+    measured = fps is None
+    if fps is None:
+        fps = measure_fps(runtime, avatar)
+        if isfinite(fps):
+            known[key] = fps
+            _write(path, known)
+        else:
+            fps = 0.0  # not one picture in time: too slow, today
+    runtime.network = Network.EVERY_FRAME if fps >= ENOUGH_FPS else Network.BESIDE
+    return Speed(fps, runtime.network, measured)
+
+
+def measure_fps(runtime: OpenVinoRuntime, avatar: Avatar) -> float:
+    """Frames per second of tracking and rendering at full speed, the network on every frame."""
+    from mien.engine.session.throughput import run_pipeline
+
+    runtime.network = Network.EVERY_FRAME
+    with Tracker(TrackerSettings(live=True)) as tracker:
+        session = Session(tracker, Renderer(avatar, runtime))
+        return run_pipeline(session, _driver(avatar), fps=None, seconds=SECONDS, warm_up=WARM_UP).fps
+
+
+def _driver(avatar: Avatar) -> list[Image]:
+    """The portrait itself, swaying: a face of a camera's usual size that moves a little."""
+    scale = 480 / avatar.image.shape[0]
+    small = cv2.resize(avatar.image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    return [np.asarray(np.roll(small, shift, axis=1), np.uint8) for shift in range(8)]
+
+
+def _key(runtime: OpenVinoRuntime) -> str:
+    """What the speed depends on, in one line."""
+    processor = core().get_property("CPU", "FULL_DEVICE_NAME").strip()
+    version = load_openvino().__version__.split("-")[0]
+    parts = (processor, f"{os.cpu_count()} cores", f"OpenVINO {version}", runtime.weights, runtime.precision)
+    return ", ".join((*parts, f"{runtime.threads} threads"))
+
+
+def _read(path: Path) -> dict[str, float]:
+    """What is remembered; nothing where the file is missing or damaged."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return {str(key): float(value) for key, value in found.items()}
+    except (OSError, ValueError, AttributeError, TypeError):
+        return {}
+
+
+def _write(path: Path, known: dict[str, float]) -> None:
+    part = path.with_suffix(".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(json.dumps(known, indent=1), encoding="utf-8")
+        part.replace(path)
+    except OSError:
+        # A home that cannot be written to costs a measurement at every start, nothing else.
+        return

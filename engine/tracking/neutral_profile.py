@@ -1,0 +1,114 @@
+"""A person's neutral face at a camera, kept from one day to the next: numbers, and not one pixel.
+
+Format ``mien-profile``, version 1: a NumPy ``.npz`` archive (no pickles) of ``format``, ``version``,
+``name``, ``camera`` (as messages call it), ``landmarks`` ((478, 3) float32, pixels), ``pose`` ((4, 4)
+float32) and ``blendshapes`` ((52,) float32).  A live run with ``--profile`` waits for a face like this one
+before it takes its reference by itself.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mien.engine.types import N_BLENDSHAPES, N_LANDMARKS, Face, Floats, MienError
+
+FORMAT, VERSION = "mien-profile", 1
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A neutral face.
+
+    Attributes:
+        name: the person, in the user's words.
+        camera: the camera's name.
+        landmarks: ``(478, 3) float32`` image pixels.
+        pose: ``(4, 4) float32`` as in :class:`mien.engine.types.Face`.
+        blendshapes: ``(52,) float32``.
+    """
+
+    name: str
+    camera: str
+    landmarks: Floats
+    pose: Floats
+    blendshapes: Floats
+
+    @staticmethod
+    def of(name: str, camera: str, face: Face) -> Profile:
+        """The profile of a face in a reference frame."""
+        return Profile(name, camera, face.landmarks, face.pose, face.blendshapes)
+
+
+def profile_folder(system: str = sys.platform, environment: Mapping[str, str] = os.environ) -> Path:
+    """Where this system keeps a user's data."""
+    home = Path.home()
+    if system == "win32":
+        return Path(environment.get("APPDATA") or home / "AppData/Roaming") / "mien" / "profiles"
+    if system == "darwin":
+        return home / "Library/Application Support/mien/profiles"
+    return Path(environment.get("XDG_DATA_HOME") or home / ".local/share") / "mien" / "profiles"
+
+
+def profile_path(name: str, camera: str, folder: Path | None = None) -> Path:
+    """The file of a person at a camera; raises ``MienError`` for a name that makes no file."""
+    if re.fullmatch(r"[\w .-]{1,60}", name) is None or name.strip(" .") == "":
+        raise MienError(f"{name!r} is no name for a profile. Use letters, digits, spaces, dots and dashes.")
+    place = re.sub(r"\W+", "-", camera).strip("-").lower()
+    return (folder or profile_folder()) / f"{name}@{place}.npz"
+
+
+def save_profile(path: Path, profile: Profile) -> None:
+    """Write a profile, whole or not at all.
+
+    Raises:
+        MienError: when it cannot be written.
+    """
+    part = path.with_suffix(".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with part.open("wb") as file:
+            np.savez(
+                file,
+                format=FORMAT,
+                version=VERSION,
+                name=profile.name,
+                camera=profile.camera,
+                landmarks=profile.landmarks,
+                pose=profile.pose,
+                blendshapes=profile.blendshapes,
+            )
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise MienError(f"The profile {path} cannot be written ({error.strerror}).") from error
+
+
+def load_profile(path: Path) -> Profile | None:
+    """A profile, or None when there is none yet.
+
+    Raises:
+        MienError: when the file is no profile.
+    """
+    if not path.exists():
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            if str(archive["format"]) != FORMAT or int(archive["version"]) != VERSION:
+                raise ValueError("another format")
+            arrays = {name: archive[name] for name in ("landmarks", "pose", "blendshapes")}
+            name, camera = str(archive["name"]), str(archive["camera"])
+        shapes = {"landmarks": (N_LANDMARKS, 3), "pose": (4, 4), "blendshapes": (N_BLENDSHAPES,)}
+        for key, shape in shapes.items():
+            if arrays[key].shape != shape or not np.isfinite(arrays[key]).all():
+                raise ValueError(f"{key} is damaged")
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise MienError(f"{path} is no profile of this version. Delete it to make a new one.") from error
+    return Profile(name, camera, **{key: value.astype(np.float32) for key, value in arrays.items()})

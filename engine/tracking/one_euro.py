@@ -1,0 +1,48 @@
+"""Adaptive smoothing for live use."""
+
+from __future__ import annotations
+
+from math import pi
+from typing import Any
+
+import numpy as np
+
+from mien.engine.types import Floats
+
+
+class OneEuro:
+    """The One-Euro filter (Casiez, Roussel, Vogel, CHI 2012): steady when still, no lag when fast.
+
+    Args:
+        cutoff: cut-off frequency of a still signal, Hz.
+        speed: how much the cut-off grows per unit of speed (1/s).
+        speed_cutoff: cut-off frequency of the speed itself, Hz.
+    """
+
+    def __init__(self, cutoff: float, speed: float, speed_cutoff: float = 1.0) -> None:
+        self._cutoff, self._speed_gain, self._speed_cutoff = cutoff, speed, speed_cutoff
+        self._time: float | None = None
+        self._value: Floats = np.zeros(0, np.float32)
+        self._speed: Floats = np.zeros(0, np.float32)
+
+    def reset(self) -> None:
+        self._time = None
+
+    def __call__(self, value: Floats, time: float) -> Floats:
+        """The smoothed value; any shape, the same on every call; ``time`` in seconds."""
+        if self._time is None or time <= self._time:
+            self._time, self._value, self._speed = time, value.copy(), np.zeros_like(value)
+            return value
+        step = time - self._time
+        share = _share(self._speed_cutoff, step)
+        self._speed = self._speed + share * ((value - self._value) / step - self._speed)
+        cutoff = self._cutoff + self._speed_gain * np.abs(self._speed)
+        self._value = (self._value + _share(cutoff, step) * (value - self._value)).astype(np.float32)
+        self._time = time
+        return self._value
+
+
+def _share(cutoff: Any, step: float) -> Any:
+    """How far an exponential filter of this cut-off (a number or an array, Hz) goes in one step."""
+    rate = 2 * pi * cutoff * step
+    return rate / (rate + 1.0)

@@ -1,0 +1,287 @@
+"""Driving frames in, motion relative to the reference frame out."""
+
+from __future__ import annotations
+
+from cmath import phase
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.engine.face.head_pose import Similarity, calm, fit_similarity, parallax, turn_between
+from mien.engine.face.layout import GRID, N_MESH, apply2, at_landmarks
+from mien.engine.face.openings import add_detail, lid_change
+from mien.engine.face.regions import region_maps
+from mien.engine.landmarks import Landmarker, make_landmarker
+from mien.engine.landmarks import topology as topo
+from mien.engine.motion import Head, Motion
+from mien.engine.motion.region_fit import fit_regions
+from mien.engine.tracking import landmark_field
+from mien.engine.tracking.alignment import FILE_SIDE, LIVE_SIDE, sample_layout
+from mien.engine.tracking.key_frames import EVERY, KeyFrames
+from mien.engine.tracking.one_euro import OneEuro
+from mien.engine.tracking.reference import Reference
+from mien.engine.types import Face, Floats, Frame, Image
+
+LANDMARK_NOISE = 0.018
+"""Landmark displacements below this (face units; 1.5 px on a 145 px face) are left to the alignment."""
+
+BLINK_LEFT, BLINK_RIGHT = (topo.BLENDSHAPE_NAMES.index(f"eyeBlink{side}") for side in ("Left", "Right"))
+
+
+@dataclass(frozen=True, slots=True)
+class TrackerSettings:
+    """How the tracker works.
+
+    Attributes:
+        landmarks: ``"openvino"`` or ``"mediapipe"``.
+        refine: measure by alignment (else the landmarks' differences are all there is).
+        live: for live use: smooth over time, and align at a resolution that leaves time to render.
+        threads: CPU threads of the landmark networks.
+    """
+
+    landmarks: str = "openvino"
+    refine: bool = True
+    live: bool = False
+    threads: int = 1
+
+
+class Tracker:
+    """Follows one driver: landmarks, then alignment with the reference frame, then the regions' fits.
+
+    >>> with Tracker() as tracker:                    # doctest: +SKIP
+    ...     for frame in frames:
+    ...         motion = tracker.track(frame)         # None while no face is seen
+
+    The first frame with a face becomes the reference unless :meth:`set_reference` was called.
+    One tracker belongs to one thread at a time.
+
+    Attributes:
+        face: the face in the last frame, or None.
+        frame: the last frame, at the reference's size: that of ``face``'s landmarks.
+        reference: the reference, or None before the first face.
+    """
+
+    def __init__(self, settings: TrackerSettings | None = None, landmarker: Landmarker | None = None) -> None:
+        self.settings = settings or TrackerSettings()
+        self.landmarker = landmarker or make_landmarker(
+            self.settings.landmarks, self.settings.threads, live=self.settings.live
+        )
+        self.face: Face | None = None
+        self.frame: Frame | None = None
+        self.reference: Reference | None = None
+        self._turn = OneEuro(cutoff=1.5, speed=6.0)
+        self._smooth = OneEuro(cutoff=4.0, speed=60.0)
+        self._keys: KeyFrames | None = None
+        self._size: tuple[int, int] | None = None
+
+    def __enter__(self) -> Tracker:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self.landmarker.close()
+
+    def fresh(self) -> Tracker:
+        """Another tracker with the same settings and networks, that has seen nothing yet."""
+        return Tracker(self.settings, self.landmarker)
+
+    def set_reference(self, image: Image, face: Face | None = None) -> bool:
+        """Make ``image`` the reference frame; False (and no change) when no face is in it."""
+        face = face or self.landmarker.track(image)
+        if face is None:
+            return False
+        self._size = (image.shape[0], image.shape[1])
+        side = LIVE_SIDE if self.settings.live else FILE_SIDE
+        self.reference = Reference.of(image, face, side)
+        self._turn.reset()
+        self._smooth.reset()
+        self._keys = None
+        return True
+
+    def track(self, frame: Frame) -> Motion | None:
+        """The driver's motion in ``frame``; None when no face is seen in it."""
+        frame = self.frame = self._at_reference_size(frame)
+        self.face = self.landmarker.track(frame.image)
+        if self.face is None:
+            return None
+        if self.reference is None:
+            self.set_reference(frame.image, self.face)
+        return self.measure(frame, self.face)
+
+    def _at_reference_size(self, frame: Frame) -> Frame:
+        """The frame, as large as the reference frame was: cameras change their size in mid-stream.
+
+        Reduced or enlarged until it covers the reference's size, and cut to it in its middle, which is how a
+        camera's other shape shows the same scene.
+        """
+        if self._size is None or frame.image.shape[:2] == self._size:
+            return frame
+        height, width = self._size
+        scale = max(height / frame.image.shape[0], width / frame.image.shape[1])
+        how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        grown = cv2.resize(frame.image, None, fx=scale, fy=scale, interpolation=how)
+        top, left = max(0, (grown.shape[0] - height) // 2), max(0, (grown.shape[1] - width) // 2)
+        cut = np.ascontiguousarray(grown[top : top + height, left : left + width])
+        return replace(frame, image=np.asarray(cut, np.uint8))
+
+    def measure(self, frame: Frame, face: Face) -> Motion:
+        """The motion of an already found ``face`` in ``frame`` relative to the reference."""
+        reference = self.reference
+        if reference is None:
+            raise ValueError("a tracker measures against a reference: call set_reference first")
+        turn = self._turned(reference, face, frame.time)
+        turned = reference.geometry.nodes + parallax(reference.geometry.solid, turn)
+        head, moved = _landmark_motion(reference, face, turned)
+        live, points = self.settings.live, None
+        grid = landmark_field.on_grid(moved, quick=live)
+        trust = np.zeros((GRID, GRID), np.float32)
+        if self.settings.refine:
+            grid, trust = self._aligned(frame, reference, head, turn, turned, grid)
+            head, grid = _split_head(reference, head, turned, grid, 4 if live else 1)
+        else:
+            points = landmark_field.at_points(moved)
+        if live:
+            grid = self._smooth(grid, frame.time)
+        field = _Field(grid.reshape(GRID, GRID, 2), trust, points, 1 if live else 2)
+        return _as_motion(frame, face, reference, head, turn, turned, field)
+
+    def _turned(self, reference: Reference, face: Face, time: float) -> tuple[float, float]:
+        turn = np.array(turn_between(reference.face.pose, face.pose), np.float32)
+        pitch, yaw = self._turn(turn, time)
+        return calm((float(pitch), float(yaw)))
+
+    def _aligned(
+        self,
+        frame: Frame,
+        reference: Reference,
+        head: Similarity,
+        turn: tuple[float, float],
+        turned: Floats,
+        landmarks: Floats,
+    ) -> tuple[Floats, Floats]:
+        """The displacement on the grid by alignment, falling back to the landmarks where it fails.
+
+        Args:
+            landmarks: ``(GRID * GRID, 2)`` what they say on the grid.
+
+        Returns:
+            ``(GRID * GRID, 2)`` and the trust ``(GRID, GRID)``.
+        """
+        if self._keys is None:
+            self._keys = KeyFrames(reference.aligner, every=EVERY if self.settings.live else 1)
+        keys = self._keys
+        geometry = reference.geometry
+        unit = geometry.unit * abs(head.a)
+
+        def picture(field: Floats) -> NDArray[np.uint8]:
+            """The frame, resampled into the layout by a displacement field ``(GRID * GRID, 2)``."""
+            positions = head.apply(turned[N_MESH:] + apply2(geometry.axes[N_MESH:], field))
+            return sample_layout(frame.image, positions, unit, reference.aligner.side)
+
+        start = _without_noise(landmarks)
+        beyond = (landmarks - start).reshape(GRID, GRID, 2)
+        correction, trust = keys.align(picture(start), turn, frame.time, beyond)
+        grid = start + correction.reshape(-1, 2)
+        if keys.wanted(turn, trust):
+            keys.add(picture(grid), turn, frame.time)
+        return grid, trust
+
+
+def _landmark_motion(reference: Reference, face: Face, turned: Floats) -> tuple[Similarity, Floats]:
+    """Head similarity and the landmarks' displacements besides, ``(468, 2)`` face units."""
+    now = face.landmarks[:N_MESH, :2]
+    then = reference.geometry.points[:N_MESH] + (turned - reference.geometry.nodes)[:N_MESH]
+    head = fit_similarity(then, now, region_maps().rigid_points)
+    return head, apply2(reference.to_layout[:N_MESH], head.inverse().apply(now) - then)
+
+
+def _split_head(
+    reference: Reference, head: Similarity, turned: Floats, grid: Floats, every: int
+) -> tuple[Similarity, Floats]:
+    """Give the skull's share of the field to the head: a sub-pixel steady head and a clean expression.
+
+    ``every`` so many of the skull's nodes are fitted; the field is smooth, neighbours say the same.
+    """
+    at_rest = turned[N_MESH:]
+    now = head.apply(at_rest + apply2(reference.geometry.axes[N_MESH:], grid))
+    rigid = region_maps().rigid_grid
+    solid = _skull()[::every]
+    refined = fit_similarity(at_rest[solid], now[solid], rigid[solid], rounds=3)
+    return refined, apply2(reference.to_layout[N_MESH:], refined.inverse().apply(now) - at_rest)
+
+
+@lru_cache(maxsize=1)
+def _skull() -> NDArray[np.intp]:
+    """The grid's nodes that move with the skull."""
+    return np.flatnonzero(region_maps().rigid_grid > 0.05)
+
+
+def _without_noise(field: Floats) -> Floats:
+    """The field with lengths up to the landmarks' noise taken away (continuously)."""
+    length = np.hypot(field[:, 0], field[:, 1])
+    keep = np.clip(1.0 - LANDMARK_NOISE / np.maximum(length, 1e-9), 0.0, 1.0)
+    return np.asarray(field * keep[:, None], dtype=np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    """A frame's measured displacements, face units.
+
+    Attributes:
+        grid: ``(GRID, GRID, 2)``.
+        trust: ``(GRID, GRID)``.
+        points: ``(468, 2)`` at the landmarks; None: as the grid has them.
+        rounds: how often the regions' fits are re-weighted.
+    """
+
+    grid: Floats
+    trust: Floats
+    points: Floats | None
+    rounds: int
+
+
+def _as_motion(
+    frame: Frame,
+    face: Face,
+    reference: Reference,
+    head: Similarity,
+    turn: tuple[float, float],
+    turned: Floats,
+    field: _Field,
+) -> Motion:
+    grid = field.grid
+    smooth = at_landmarks(grid) if field.points is None else field.points
+    back = head.inverse().apply(face.landmarks[:N_MESH, :2])
+    then = reference.geometry.points[:N_MESH] + (turned - reference.geometry.nodes)[:N_MESH]
+    seen = apply2(reference.to_layout[:N_MESH], back - then)
+    points = add_detail(smooth, seen, lid_change(then, back))
+    regions, affines = fit_regions(grid, field.trust, field.rounds)
+    eyes, gaze = reference.irises.motion(face.landmarks[:, :2], head, turn, grid, LANDMARK_NOISE)
+    return Motion(
+        index=frame.index,
+        captured_ns=frame.captured_ns,
+        time=frame.time,
+        head=_head_motion(reference, head, turn),
+        points=np.concatenate([points, eyes]),
+        dense=grid,
+        trust=field.trust,
+        regions=regions,
+        affines=affines,
+        gaze=gaze,
+        blink=face.blendshapes[[BLINK_RIGHT, BLINK_LEFT]],
+        blendshapes=face.blendshapes,
+        confidence=face.confidence,
+        shape=reference.shape,
+    )
+
+
+def _head_motion(reference: Reference, head: Similarity, turn: tuple[float, float]) -> Head:
+    geometry = reference.geometry
+    centre = complex(float(geometry.centre[0]), float(geometry.centre[1]))
+    shift = (head.a * centre + head.b - centre) / geometry.unit
+    return Head((shift.real, shift.imag), abs(head.a), phase(head.a), turn)

@@ -1,0 +1,1 @@
+"""Ground floor: files, folders, threads and numbers, without any knowledge of faces."""

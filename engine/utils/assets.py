@@ -1,0 +1,9 @@
+"""Files that ship inside the package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+ASSETS = Path(__file__).resolve().parent.parent / "assets"
+PORTRAIT = ASSETS / "portrait.jpg"
+DEMO_MOTION = ASSETS / "demo-motion.npz"

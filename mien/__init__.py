@@ -1,0 +1,1 @@
+"""Mien: a live avatar that keeps micro-expressions."""

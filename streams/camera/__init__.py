@@ -1,0 +1,1 @@
+"""Cameras through OpenCV: devices, their listing, and frames from them."""

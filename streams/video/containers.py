@@ -1,0 +1,80 @@
+"""Opening media containers with FFmpeg (PyAV): errors in plain words, and the zero of media time."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from mien.engine.types import MienError
+from mien.streams.video.ffmpeg import Disposition, FFmpegError, av
+
+
+def open_input(path: Path) -> Any:
+    """Open ``path`` for reading.
+
+    Returns:
+        a PyAV ``InputContainer``.
+
+    Raises:
+        MienError: missing, empty, unreadable or not a media file.
+    """
+    _check_file(path)
+    try:
+        return av.open(str(path), mode="r", metadata_errors="replace")
+    except PermissionError as error:
+        raise MienError(f"No permission to read {path}.") from error
+    except (FFmpegError, ValueError, OSError) as error:
+        raise MienError(
+            f"{path.name} cannot be read as a video ({_reason(error)}). It may be damaged, cut off or "
+            "another kind of file; try to play it, or export it again."
+        ) from error
+
+
+def _check_file(path: Path) -> None:
+    if path.is_dir():
+        raise MienError(f"{path} is a folder. Give a video file.")
+    if not path.exists():
+        raise MienError(f"{path} does not exist. Check the spelling; relative paths start at {Path.cwd()}.")
+    if path.is_file() and path.stat().st_size == 0:
+        raise MienError(f"{path.name} is empty (0 bytes). Copy or record it again.")
+
+
+def _reason(error: BaseException) -> str:
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+def picture_stream(container: Any) -> Any | None:
+    """The first real picture track, or None. Cover art of a song does not count."""
+    for stream in container.streams.video:
+        if not stream.disposition & Disposition.attached_pic:
+            return stream
+    return None
+
+
+def sound_stream(container: Any) -> Any | None:
+    """The first sound track that FFmpeg can decode, or None."""
+    for stream in container.streams.audio:
+        if stream.codec_context is not None:
+            return stream
+    return None
+
+
+def media_origin(container: Any) -> Fraction:
+    """The time stamp, in seconds, that counts as zero in this file.
+
+    MPEG transport streams and captures start anywhere (often at 1.4 s); the earlier of the first picture
+    and the first sound is taken as zero, so that both keep their distance.  Sound before zero is encoder
+    priming (AAC: 1024 samples), which players cut off: it must not shift the picture.
+    """
+    picture = _start(picture_stream(container))
+    sound = _start(sound_stream(container))
+    if picture is None:
+        return max(sound, Fraction(0)) if sound is not None else Fraction(0)
+    return picture if sound is None else min(picture, max(sound, Fraction(0)))
+
+
+def _start(stream: Any | None) -> Fraction | None:
+    if stream is None or stream.start_time is None or not stream.time_base:
+        return None
+    return Fraction(stream.start_time) * Fraction(stream.time_base)

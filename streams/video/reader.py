@@ -1,0 +1,221 @@
+"""Video files as a source: every frame that FFmpeg can decode, with its exact time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from mien.engine.types import Frame, MienError
+from mien.streams.source import Source, SourceInfo
+from mien.streams.video.colour import RgbConverter
+from mien.streams.video.containers import media_origin, open_input, picture_stream, sound_stream
+from mien.streams.video.ffmpeg import FFmpegError
+
+DEFAULT_FPS = Fraction(25)
+# Text files decode as "ANSI art" pictures in FFmpeg: nobody means that.
+NOT_VIDEO_CODECS = frozenset({"ansi", "bintext", "xbin", "idf"})
+
+
+class VideoFileSource(Source):
+    """Reads any file that FFmpeg decodes: no frame lost, none doubled, times from the container.
+
+    Pictures are ``(H, W, 3) uint8`` RGB, turned as the file's rotation says, alpha over white, 10 bits
+    rounded to 8. Iterating again starts again at the first frame.
+
+    Raises:
+        MienError: when the file is missing, no video, or holds no picture that can be decoded.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self._path = Path(path)
+        self._first: _Reading | None = _Reading(self._path)
+        self._info = self._first.info
+        self.notes = self._first.notes
+
+    @property
+    def info(self) -> SourceInfo:
+        return self._info
+
+    def __iter__(self) -> Iterator[Frame]:
+        reading, self._first = self._first or _Reading(self._path), None
+        self.notes = reading.notes
+        with reading:
+            yield from reading.frames()
+
+    def close(self) -> None:
+        if self._first is not None:
+            self._first.close()
+            self._first = None
+
+
+class _Reading:
+    """One pass over a file, opened up to its first decoded frame."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.notes: list[str] = []
+        self._damaged = 0
+        self._converter = RgbConverter()
+        self._container = open_input(path)
+        try:
+            self._open()
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self) -> None:
+        stream = picture_stream(self._container)
+        if stream is None:
+            kind = "audio only" if self._container.streams.audio else "no picture track"
+            raise MienError(
+                f"{self.path.name} holds no video stream ({kind}). Give a file with a picture track."
+            )
+        if stream.codec_context is None:
+            raise MienError(
+                f"{self.path.name} uses a video codec that FFmpeg cannot decode. Convert it to H.264."
+            )
+        if stream.codec_context.name in NOT_VIDEO_CODECS:
+            raise MienError(
+                f"{self.path.name} is a text file, not a video. Give a file with a picture track."
+            )
+        # Frame and slice threads: the order and the number of frames stay the same.
+        stream.thread_type = "AUTO"
+        self._stream = stream
+        self._origin = media_origin(self._container)
+        self._decoded = self._decode()
+        self._head = next(self._decoded, None)
+        if self._head is None:
+            raise MienError(
+                f"{self.path.name} holds no picture that can be decoded. It is damaged or cut off; record or "
+                "export it again."
+            )
+        self._head_image = self._converter.convert(self._head)
+        self.info = self._describe()
+
+    def __enter__(self) -> _Reading:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._container.close()
+
+    def _describe(self) -> SourceInfo:
+        stream = self._stream
+        height, width = self._head_image.shape[:2]
+        fps = Fraction(stream.average_rate or stream.guessed_rate or DEFAULT_FPS)
+        return SourceInfo(
+            width=width,
+            height=height,
+            fps=fps,
+            frames=stream.frames or self._estimate_frames(fps),
+            live=False,
+            has_audio=sound_stream(self._container) is not None,
+            name=self.path.name,
+        )
+
+    def _estimate_frames(self, fps: Fraction) -> int | None:
+        seconds = self._duration()
+        return max(1, round(seconds * fps)) if seconds else None
+
+    def _duration(self) -> Fraction | None:
+        if self._stream.duration:
+            return Fraction(self._stream.duration) * Fraction(self._stream.time_base)
+        if self._container.duration:
+            return Fraction(self._container.duration, 1_000_000)
+        return None
+
+    def frames(self) -> Iterator[Frame]:
+        last: Fraction | None = None
+        tick = Fraction(self._stream.time_base or Fraction(1, 90_000))
+        index = 0
+        repaired = 0
+        for index, frame in enumerate(self._all_decoded()):
+            image = self._head_image if index == 0 else self._converter.convert(frame)
+            moment = self._time(frame, last)
+            if last is not None and moment <= last:
+                moment, repaired = last + tick, repaired + 1
+            last = moment
+            yield Frame(image, index, time.monotonic_ns(), float(moment))
+        self._remark(index + 1, last, repaired)
+
+    def _all_decoded(self) -> Iterator[Any]:
+        assert self._head is not None
+        yield self._head
+        yield from self._decoded
+
+    def _time(self, frame: Any, last: Fraction | None) -> Fraction:
+        # The stream's time base: frames that come out of the emptied decoder carry none of their own.
+        if frame.pts is not None and self._stream.time_base:
+            return Fraction(frame.pts) * Fraction(self._stream.time_base) - self._origin
+        # Elementary streams (.h264) carry no times: the nominal rate stands in.
+        return Fraction(0) if last is None else last + 1 / self.info.fps
+
+    def _decode(self) -> Iterator[Any]:
+        for packet in self._packets():
+            try:
+                frames = self._stream.codec_context.decode(packet)
+            except EOFError:
+                return
+            except FFmpegError:
+                self._damaged += 1
+                continue
+            for frame in frames:
+                if frame.is_corrupt:
+                    self._damaged += 1
+                else:
+                    yield frame
+
+    def _packets(self) -> Iterator[Any | None]:
+        """Packets of the picture track, then None, which empties the decoder."""
+        failures = 0
+        packets = self._container.demux(self._stream)
+        while failures < 2:
+            try:
+                packet = next(packets)
+            except StopIteration:
+                break
+            except FFmpegError as error:
+                # One bad packet ends the generator, not the file: go on behind it, unless it fails at once.
+                failures += 1
+                self._note_broken(error)
+                packets = self._container.demux(self._stream)
+                continue
+            if packet.size:
+                failures = 0
+                yield packet
+        yield None
+
+    def _note_broken(self, error: FFmpegError) -> None:
+        note = f"{self.path.name} is damaged ({error.strerror}); what could be read was used."
+        if note not in self.notes:
+            self.notes.append(note)
+
+    def _remark(self, count: int, last: Fraction | None, repaired: int) -> None:
+        if self._damaged:
+            self.notes.append(f"{self.path.name}: {self._damaged} damaged pictures were skipped.")
+        if self._converter.resized:
+            self.notes.append(
+                f"{self.path.name} changes its picture size: {self._converter.resized} pictures "
+                "were scaled to the first one's."
+            )
+        if repaired:
+            self.notes.append(f"{self.path.name}: {repaired} time stamps ran backwards and were moved on.")
+        if self._is_cut(count, last):
+            self.notes.append(
+                f"{self.path.name} is cut off: {count} of about {self.info.frames} pictures were there."
+            )
+
+    def _is_cut(self, count: int, last: Fraction | None) -> bool:
+        if not self.info.frames or last is None or self.notes:
+            return False
+        seconds = self._duration()
+        return (
+            seconds is not None
+            and count < self.info.frames
+            and last + 3 / self.info.fps + Fraction(1, 2) < seconds
+        )

@@ -1,0 +1,85 @@
+"""What the server needs of an engine, so that this room need not know one.
+
+``run_live.py`` brings the two together (:mod:`mien.cli.web.run`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from mien.engine.types import Frame, Image, Rendered
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A portrait that the engine has prepared.
+
+    Attributes:
+        avatar: the engine's own.
+        notes: what the user should know about it, one line each.
+    """
+
+    avatar: Any
+    notes: tuple[str, ...] = ()
+
+
+class Performer(Protocol):
+    """One driver and one avatar; every method may be called from any thread."""
+
+    @property
+    def dropped(self) -> int:
+        """Pictures that newer ones replaced before they were used."""
+
+    def put(self, make: Callable[[], Frame]) -> None:
+        """The driver's newest picture, made only if it is used."""
+
+    def wear(self, avatar: Any) -> None:
+        """Draw another prepared avatar."""
+
+    def set_gains(self, gains: Mapping[str, float]) -> None:
+        """Change the named gains (expression, head, turn, eyes, mouth, micro).
+
+        Raises:
+            MienError: a gain that does not exist or is out of range.
+        """
+
+    def take_reference(self) -> Future[str | None]:
+        """Make the latest picture the reference; None, or what is odd about it; ``MienError`` if no face."""
+
+    def search_reference(self) -> Future[str | None]:
+        """Find the best reference in the next seconds."""
+
+    def hint(self) -> tuple[bool, str]:
+        """Whether the face would make a good reference now, and if not, why."""
+
+    def close(self) -> None:
+        """End it; blocks for a moment."""
+
+
+class Theatre(Protocol):
+    """The engine as the server sees it."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether drivers can be taken."""
+
+    @property
+    def reason(self) -> str:
+        """Why it is not ready."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the pictures."""
+
+    def prepare(self, image: Image, name: str) -> Prepared:
+        """Prepare a portrait (0.3 s; called in a worker thread).
+
+        Raises:
+            MienError: no face in it.
+        """
+
+    def perform(self, avatar: Any, deliver: Callable[[Rendered], None]) -> Performer:
+        """One more driver (called in a worker thread); ``deliver`` must be quick."""

@@ -1,0 +1,197 @@
+"""Eyes that shut: the lids meet, and the rest of the face does not notice."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+import cv2
+import numpy as np
+import pytest
+
+from mien.engine.avatar import Avatar
+from mien.engine.avatar.eyelids import SHUT, set_lids, shut_eyes
+from mien.engine.avatar.transfer import carry_over
+from mien.engine.face.openings import LID_FULL, LID_NOISE, add_detail, detail_shares, lid_change
+from mien.engine.landmarks import Landmarker
+from mien.engine.landmarks import topology as topo
+from mien.engine.motion import Motion, Shape
+from mien.engine.runtime import Runtime
+from mien.engine.session.renderer import Renderer
+from mien.engine.tracking import Tracker
+from mien.engine.types import Floats, Frame, Image
+from mien.train.data.choice import openness
+
+EYES = (
+    (topo.RIGHT_EYE_UPPER, topo.RIGHT_EYE_LOWER),
+    (topo.LEFT_EYE_UPPER, topo.LEFT_EYE_LOWER),
+)
+
+
+def closing(points: Floats, share: float, eyes: tuple[int, ...] = (0, 1)) -> Floats:
+    """The landmarks with the upper lids moved to the lower ones by this share of the gap."""
+    found = points.copy()
+    for eye in eyes:
+        upper, lower = EYES[eye]
+        for above, below in zip(upper[1:-1], lower[1:-1], strict=True):
+            found[above] += np.float32(share) * (points[below] - points[above])
+    return found
+
+
+def empty() -> Floats:
+    return np.zeros((3, 64, 64), np.float32)
+
+
+@pytest.mark.parametrize("share", [0.25, 0.6, 1.0])
+def test_the_change_of_a_lid_gap_is_a_share_of_it(avatar: Avatar, share: float) -> None:
+    points = avatar.geometry.points
+    right, left = lid_change(points, closing(points, share, (1,)))
+    assert right == 0.0
+    assert left == pytest.approx(share, abs=0.02)
+    assert lid_change(2 * points, 2 * closing(points, share))[0] == pytest.approx(share, abs=0.02)
+
+
+def test_a_blink_is_taken_over_whole_and_a_small_movement_is_not() -> None:
+    smooth, seen = np.zeros((468, 2), np.float32), np.zeros((468, 2), np.float32)
+    seen[list(topo.LEFT_EYE_UPPER[1:-1]), 1] = 0.03  # too little for the region as a whole
+    lids = list(topo.LEFT_EYE_UPPER[1:-1])
+    np.testing.assert_array_equal(add_detail(smooth, seen)[lids], smooth[lids])
+    np.testing.assert_array_equal(add_detail(smooth, seen, (0.0, LID_NOISE))[lids], smooth[lids])
+    blink = add_detail(smooth, seen, (0.0, LID_FULL))
+    np.testing.assert_array_equal(blink, seen)
+    assert detail_shares(smooth, blink)[0] == 0.0
+    assert detail_shares(smooth, blink)[1] > 0.9
+
+
+def test_small_lid_movements_leave_the_field_alone(avatar: Avatar) -> None:
+    dense = empty()
+    shut_eyes(dense, avatar.source_points, closing(avatar.source_points, LID_NOISE - 0.02))
+    np.testing.assert_array_equal(dense, empty())
+
+
+def test_a_shut_eye_shows_skin_from_above_and_from_below(avatar: Avatar) -> None:
+    """Above the line where the lids meet lies the upper lid's edge, below it the lower one's."""
+    source = avatar.source_points
+    dense = empty()
+    shut_eyes(dense, source, closing(source, 1.0))
+    for upper, lower in EYES:
+        middle = len(upper) // 2
+        line, edge = source[lower[middle]], source[upper[middle]]
+        column = round(float(line[0] + 1) * 31.5)
+        rows = np.linspace(-1, 1, 64)
+        shown = rows + dense[1, :, column]
+        above = np.flatnonzero(rows < line[1] - 0.4 / 31.5)[-1]
+        below = np.flatnonzero(rows > line[1] + 0.4 / 31.5)[0]
+        assert shown[above] < edge[1] + 0.005
+        assert shown[below] > line[1] - 0.005
+        assert dense[2, above, column] > 0.3
+        assert dense[2, below, column] > 0.1
+
+
+def test_the_skin_above_does_not_fold(avatar: Avatar) -> None:
+    source = avatar.source_points
+    dense = empty()
+    shut_eyes(dense, source, closing(source, 1.0))
+    steps = np.diff(np.linspace(-1, 1, 64)[:, None] + dense[1] * dense[2], axis=0)
+    assert steps.min() > 0
+
+
+def test_only_the_eye_that_shuts_is_touched(avatar: Avatar) -> None:
+    source = avatar.source_points
+    dense = empty()
+    shut_eyes(dense, source, closing(source, 1.0, (0,)))
+    columns = np.flatnonzero(dense[2].max(axis=0)) / 31.5 - 1
+    assert columns.max() < source[topo.LEFT_EYE_INNER_CORNER, 0]
+    rows = np.flatnonzero(dense[2].max(axis=1)) / 31.5 - 1
+    assert rows.max() < source[topo.LIPS_OUTER[0], 1]
+
+
+def test_it_comes_gradually(avatar: Avatar) -> None:
+    source = avatar.source_points
+    fields = []
+    for share in np.linspace(0.2, 1.0, 41):
+        dense = empty()
+        shut_eyes(dense, source, closing(source, float(share)))
+        fields.append(dense[1] * dense[2])
+    assert max(np.abs(b - a).max() for a, b in pairwise(fields)) < 0.015
+
+
+def test_what_was_measured_stays_behind_the_lids(avatar: Avatar) -> None:
+    dense = empty()
+    dense[0], dense[2] = 0.1, 0.5
+    before = dense.copy()
+    shut_eyes(dense, avatar.source_points, closing(avatar.source_points, 1.0))
+    far = np.s_[:, 60:, :]
+    np.testing.assert_array_equal(dense[far], before[far])
+    assert float(dense[2].min()) >= 0.5
+    assert float(dense[2].max()) <= 1.0
+
+
+def narrow_eyed(avatar: Avatar, openness: float) -> Shape:
+    """A driver with the avatar's face, his eyes open by this share of the avatar's."""
+    geometry = avatar.geometry
+    nodes = (geometry.nodes - geometry.centre) / np.float32(geometry.unit)
+    nodes[:468] = closing(nodes[:468], 1.0 - openness)
+    return Shape(nodes, np.tile(np.eye(2, dtype=np.float32), (len(nodes), 1, 1)))
+
+
+@pytest.mark.parametrize("share", [0.6, 0.8, 1.0])
+def test_a_driver_with_narrow_eyes_shuts_wide_ones(avatar: Avatar, share: float) -> None:
+    shape = narrow_eyed(avatar, 0.4)
+    motion = Motion.neutral()
+    points = motion.points.copy()
+    points[:468] += closing(shape.nodes[:468], share) - shape.nodes[:468]
+    moved = avatar.source_points.copy()  # the blink as a movement is not in them: it is too small
+    set_lids(moved, avatar.source_points, replace(motion, points=points, shape=shape))
+    left = [1.0 - change for change in lid_change(avatar.source_points, moved)]
+    assert left == pytest.approx([max(0.0, (1 - share - SHUT) / (1 - SHUT))] * 2, abs=0.03)
+
+
+def test_half_a_blink_and_a_motion_without_a_face_are_left_alone(avatar: Avatar) -> None:
+    shape = narrow_eyed(avatar, 1.0)
+    motion = Motion.neutral()
+    points = motion.points.copy()
+    points[:468] += closing(shape.nodes[:468], LID_NOISE - 0.02) - shape.nodes[:468]
+    moved = avatar.source_points.copy()
+    set_lids(moved, avatar.source_points, replace(motion, points=points, shape=shape))
+    set_lids(moved, avatar.source_points, replace(motion, points=5 * points))
+    np.testing.assert_array_equal(moved, avatar.source_points)
+
+
+def blinking(image: Image, points: Floats, share: float) -> Image:
+    """The picture of a face with its upper lids painted down over the eyes, in the skin's colour."""
+    found = image.copy()
+    for upper, lower in EYES:
+        above, below = points[list(upper)], points[list(lower)]
+        edge = above + np.float32(share) * (below - above)
+        skin = image[tuple(int(v) for v in (above[4] - (0, 5))[::-1])]
+        outline = np.concatenate([above - (0, 2), edge[::-1]]).round().astype(np.int32)
+        cv2.fillPoly(found, [outline], skin.tolist())
+        cv2.polylines(found, [edge.round().astype(np.int32)], False, (60, 40, 30), 2)
+    return found
+
+
+def test_a_drivers_blink_shuts_the_avatars_eyes(
+    astronaut: Image, landmarker: Landmarker, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    close = cv2.resize(astronaut[10:210, 120:320], (512, 512), interpolation=cv2.INTER_CUBIC)
+    driver = np.ascontiguousarray(close, np.uint8)
+    points = landmarker.detect(driver)[0].landmarks[:, :2]
+    with Tracker() as tracker:
+        tracker.track(Frame(driver, 0, 0, 0.0))
+        motion = tracker.track(Frame(blinking(driver, points, 0.97), 1, 0, 0.04))
+    assert motion is not None
+    avatar = Avatar.of(driver, landmarker, runtime)
+
+    def open_by(motion: Motion) -> float:
+        shown = landmarker.detect(Renderer(avatar, runtime).render(motion).image)
+        return float(openness(shown[0].landmarks[None])[0, 1])
+
+    before = open_by(Motion.neutral())
+    assert openness(carry_over(motion, avatar).points[None])[0, 1] < 0.6 * before
+    shut = open_by(motion)
+    monkeypatch.setattr("mien.engine.avatar.transfer.shut_eyes", lambda *_: None)
+    smooth = open_by(motion)
+    print(f"open by {before:.3f}; shut {shut:.3f}, by a smooth field {smooth:.3f}")
+    assert shut < 0.85 * before
+    assert shut < 0.95 * smooth

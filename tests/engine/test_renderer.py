@@ -1,0 +1,189 @@
+"""Transfer and rendering: what is put in comes out on the avatar, and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+import cv2
+import numpy as np
+import pytest
+from known_motion import compressed
+
+from mien.engine.avatar import Avatar
+from mien.engine.avatar.canvas import compose, make_canvas
+from mien.engine.avatar.model_io import FIELD_SIZE, IMAGE_SIZE, Field
+from mien.engine.avatar.transfer import carry_over
+from mien.engine.face.layout import GRID
+from mien.engine.face.regions import region_indices, region_maps
+from mien.engine.landmarks import Landmarker
+from mien.engine.motion import Gains, Head, Motion
+from mien.engine.runtime import Runtime
+from mien.engine.session.renderer import Renderer
+from mien.engine.session.session import Session
+from mien.engine.tracking import Tracker
+from mien.engine.types import Frame, Image, MienError
+from mien.engine.utils.sampling import stretch, stretch_planes
+
+
+def raised(region: str, size: float) -> Motion:
+    """A region lifted by ``size`` face units."""
+    maps, chosen = region_maps(), list(region_indices([region]))
+    up = np.array([0.0, -size], np.float32)
+    return replace(
+        Motion.neutral(),
+        points=maps.at_points[chosen].sum(axis=0)[:, None] * up,
+        dense=(maps.at_grid[chosen].sum(axis=0)[:, None] * up).reshape(GRID, GRID, 2),
+    )
+
+
+def test_no_motion_gives_the_portrait_itself(avatar: Avatar, runtime: Runtime) -> None:
+    picture = Renderer(avatar, runtime).render(Motion.neutral()).image
+    np.testing.assert_array_equal(picture, avatar.image)
+
+
+def test_an_avatar_driven_by_its_own_still_stays_still(
+    astronaut: Image, avatar: Avatar, runtime: Runtime
+) -> None:
+    frames = compressed([astronaut] * 8, crf=23)
+    with Tracker() as tracker:
+        session = Session(tracker, Renderer(avatar, runtime))
+        pictures = [session.step(Frame(f, i, 0, i / 25)).image.astype(np.int16) for i, f in enumerate(frames)]
+    change = [np.abs(p - avatar.image).mean() for p in pictures]
+    flicker = [np.abs(b - a).mean() for a, b in pairwise(pictures)]
+    assert max(change) < 0.5
+    assert max(flicker) < 0.2
+
+
+def test_the_picture_outside_the_crop_is_untouched(avatar: Avatar, runtime: Runtime) -> None:
+    motion = replace(Motion.neutral(), head=Head((0.2, -0.1), 1.05, 0.1, (0.1, 0.2)))
+    picture = Renderer(avatar, runtime).render(motion).image
+    outside = np.ones(picture.shape[:2], bool)
+    crop = avatar.crop
+    outside[
+        max(0, int(crop.y)) : int(crop.y + crop.side) + 1, max(0, int(crop.x)) : int(crop.x + crop.side) + 1
+    ] = False
+    assert outside.any()
+    np.testing.assert_array_equal(picture[outside], avatar.image[outside])
+    assert np.abs(picture.astype(int) - avatar.image)[~outside].mean() > 1
+
+
+def test_the_border_of_the_crop_shows_no_seam(avatar: Avatar, runtime: Runtime) -> None:
+    """Just inside the crop's border the picture changes no more than just outside it."""
+    motion = replace(Motion.neutral(), head=Head((0.15, 0.1), 1.0, 0.05, (0.0, 0.0)))
+    changed = np.abs(Renderer(avatar, runtime).render(motion).image.astype(int) - avatar.image).max(axis=2)
+    bottom = min(avatar.image.shape[0], int(avatar.crop.y + avatar.crop.side)) - 1
+    right = min(avatar.image.shape[1], int(avatar.crop.x + avatar.crop.side)) - 1
+    assert np.median(changed[bottom - 2 : bottom, :]) <= 1
+    assert np.median(changed[:, right - 2 : right]) <= 1
+
+
+@pytest.mark.parametrize("region", ["brow_inner", "mouth_corner_left", "chin"])
+def test_a_lifted_region_is_lifted_on_the_avatar(
+    avatar: Avatar, runtime: Runtime, landmarker: Landmarker, region: str
+) -> None:
+    renderer = Renderer(avatar, runtime)
+    before = renderer.render(Motion.neutral()).image
+    after = renderer.render(raised(region, 0.04)).image
+    flow = cv2.DISOpticalFlow.create(2).calc(
+        cv2.cvtColor(before, cv2.COLOR_RGB2GRAY), cv2.cvtColor(after, cv2.COLOR_RGB2GRAY), None
+    )
+    from mien.engine.face.regions import REGIONS, region_seeds
+
+    index = region_indices([region])[0]
+    points = avatar.face.landmarks[list(region_seeds(REGIONS[index])), :2].astype(int)
+    moved = flow[points[:, 1], points[:, 0]].mean(axis=0)
+    # The soft map is about a half where the region's landmarks are, and flow smooths narrow motion.
+    assert -moved[1] > 0.25 * 0.04 * avatar.geometry.unit
+    assert abs(moved[0]) < 0.5 * abs(moved[1])
+
+
+def test_gains_by_region_leave_the_other_regions_alone(avatar: Avatar, runtime: Runtime) -> None:
+    both = raised("brow_inner", 0.04)
+    chin = raised("chin", 0.04)
+    both = replace(both, points=both.points + chin.points, dense=both.dense + chin.dense)
+    session = Session(None, Renderer(avatar, runtime), Gains.only(["brow_inner"]))
+    silenced = session.play(Frame(avatar.image, 0, 0, 0.0), both).image.astype(int)
+    alone = Renderer(avatar, runtime).render(raised("brow_inner", 0.04)).image.astype(int)
+    assert np.abs(silenced - alone).mean() < 0.15
+
+
+def test_head_shifts_go_the_same_way_on_the_screen(avatar: Avatar) -> None:
+    motion = replace(Motion.neutral(), head=Head((0.2, 0.1), 1.0, 0.0, (0.0, 0.0)))
+    moved = carry_over(motion, avatar).points - avatar.source_points
+    expected = np.array([0.2, 0.1]) * avatar.geometry.unit / avatar.crop.pixels_per_norm
+    np.testing.assert_allclose(moved, np.broadcast_to(expected, moved.shape), atol=2e-3)
+
+
+def test_excessive_head_motion_stays_within_what_the_portrait_can_show(
+    avatar: Avatar, runtime: Runtime
+) -> None:
+    motion = replace(Motion.neutral(), head=Head((3.0, 2.0), 4.0, 0.2, (0.5, 1.2)))
+    driving = carry_over(motion, avatar)
+    assert np.isfinite(driving.points).all()
+    assert np.isfinite(driving.dense).all()
+    assert np.abs(driving.points).max() < 2.0
+    assert Renderer(avatar, runtime).render(motion).image.shape == avatar.image.shape
+
+
+def test_the_dense_flow_inverts_what_moved_forward(avatar: Avatar) -> None:
+    driving = carry_over(raised("cheek_right", 0.03), avatar)
+    backward, weight = driving.dense[:2], driving.dense[2]
+    assert 0.99 <= weight.max() <= 1.0
+    assert weight.min() == 0.0
+    on_face = weight > 0.99
+    assert backward[1][on_face].max() > 0.5 * 0.03 * avatar.geometry.unit / avatar.crop.pixels_per_norm
+    assert np.abs(backward[:, weight == 0]).max() < 0.2
+
+
+@pytest.mark.parametrize("size", [128, 300, 512])
+def test_the_face_crop_has_the_size_that_was_asked_for(avatar: Avatar, runtime: Runtime, size: int) -> None:
+    renderer = Renderer(avatar, runtime, crop=size)
+    assert renderer.size == (size, size)
+    assert renderer.render(raised("brow_inner", 0.05)).image.shape == (size, size, 3)
+
+
+def test_a_portrait_without_a_face_is_refused(landmarker: Landmarker, runtime: Runtime) -> None:
+    with pytest.raises(MienError, match=r"No face was found in wall\.png"):
+        Avatar.of(np.full((300, 300, 3), 128, np.uint8), landmarker, runtime, "wall.png")
+
+
+def test_several_faces_and_cut_faces_are_told(
+    astronaut: Image, landmarker: Landmarker, runtime: Runtime
+) -> None:
+    small = cv2.resize(astronaut, (400, 400), interpolation=cv2.INTER_AREA)
+    framed = np.full_like(astronaut, 200)
+    framed[:400, :400] = small
+    pair = np.hstack([astronaut, framed])
+    notes = Avatar.of(np.ascontiguousarray(pair), landmarker, runtime, "pair.png").notes
+    assert any("2 faces; the largest is used" in note for note in notes)
+    cut = np.ascontiguousarray(astronaut[:, 205:])
+    assert any(
+        "cut by the picture's border" in n for n in Avatar.of(cut, landmarker, runtime, "cut.png").notes
+    )
+
+
+@pytest.mark.parametrize(("scale", "shift"), [(63 / 511, 0.0), (0.11, -0.3), (0.4, 0.4)])
+def test_motion_is_enlarged_smoothly(scale: float, shift: float) -> None:
+    noise = np.random.default_rng(0).normal(size=(64, 64, 2)).astype(np.float32)
+    flow = cv2.GaussianBlur(noise, (0, 0), 2.0)
+    to_grid = np.array([[scale, 0, shift], [0, 0.9 * scale, 2 * shift]], np.float32)
+    wanted = stretch(flow, (150, 120), to_grid, cubic=True).transpose(2, 0, 1)
+    found = np.zeros((2, 120, 150), np.float32)
+    stretch_planes(flow, to_grid, found)
+    assert np.abs(found - wanted).max() < 0.008 * np.abs(flow).max()
+    rough = np.abs(found - stretch(flow, (150, 120), to_grid).transpose(2, 0, 1))[:, 8:-8, 8:-8].max()
+    assert rough > 3 * np.abs(found - wanted).max(), "linear from the grid itself would be far off"
+
+
+def test_paint_is_added_rounded_and_cut_off(avatar: Avatar) -> None:
+    canvas = make_canvas(avatar, 256)
+    still = np.zeros((FIELD_SIZE, FIELD_SIZE, 2), np.float32)
+    visible = np.ones((FIELD_SIZE, FIELD_SIZE), np.float32)
+    paint = np.zeros((IMAGE_SIZE, IMAGE_SIZE, 3), np.float32)
+    plain = compose(canvas, Field(still, visible, paint)).astype(float)
+    for amount in (0.1, -0.1, 2.0):
+        paint[:] = amount
+        found = compose(canvas, Field(still, visible, paint)).astype(float)
+        wanted = np.clip(plain + 255 * amount, 0, 255)
+        assert np.abs(found - wanted)[4:-4, 4:-4].max() <= 0.51

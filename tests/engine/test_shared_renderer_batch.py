@@ -1,0 +1,136 @@
+"""The model's owner hands what is ready to the card in one call, and one by one to everything else."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from mien.engine.avatar import Avatar
+from mien.engine.landmarks import make_landmarker
+from mien.engine.motion import Motion
+from mien.engine.motion.recording import load_recording
+from mien.engine.runtime import ENCODER, RENDERER, Runtime
+from mien.engine.runtime.batch import CardRuntime, Drawing
+from mien.engine.runtime.tensorrt.parts import live_parts
+from mien.engine.runtime.tensorrt.runtime import LiveEngines, TensorRtRuntime
+from mien.engine.session.driver_session import Driven
+from mien.engine.session.renderer import Renderer
+from mien.engine.session.shared_renderer import ModelOwner
+from mien.engine.types import Frame, Image, Rendered
+from mien.engine.utils.assets import ASSETS
+from tests.fakes.cuda import FakeCuda
+from tests.fakes.tensorrt import FakeTensorRt
+
+SIDE = 64
+
+
+@pytest.fixture(scope="module")
+def motions() -> list[Motion]:
+    found = [motion for motion in load_recording(ASSETS / "demo-motion.npz") if motion is not None]
+    return [found[len(found) // 3], found[len(found) // 2]]
+
+
+def card_runtime(cuda: FakeCuda) -> TensorRtRuntime:
+    cuda.attach()
+    backend = FakeTensorRt(cuda)
+    parts = live_parts(ENCODER.read_bytes(), RENDERER.read_bytes(), "fp16", 2)
+    loaded = {name: backend.load(backend.build(part.onnx, part.profile)) for name, part in parts.items()}
+    return TensorRtRuntime(LiveEngines(**loaded, code=parts["encoder"].outputs, batch=2), cuda)
+
+
+class Room:
+    """An owner with two drivers, whose motions are handed over at once."""
+
+    def __init__(self, owner: ModelOwner, avatar: Avatar) -> None:
+        self.owner = owner
+        self.seen: list[list[Rendered]] = [[], []]
+        self.sessions = [owner.open(avatar, pictures.append) for pictures in self.seen]
+
+    def round(self, motions: Sequence[Motion], index: int) -> list[Image]:
+        """Both pictures, rendered in one round."""
+        held, go = threading.Event(), threading.Event()
+        self.owner.call(lambda: (held.set(), go.wait(30)))
+        assert held.wait(30)
+        blank = np.zeros((8, 8, 3), np.uint8)
+        for number, (session, motion) in enumerate(zip(self.sessions, motions, strict=True)):
+            # The first driver's frame is the older one: it comes first in the batch.
+            self.owner.submit(Driven(session, Frame(blank, index, number, index / 30), motion, 1.0))
+        go.set()
+        self.owner.call(lambda: None).result(60)  # the round has begun ...
+        self.owner.call(lambda: None).result(60)  # ... and is over
+        assert [len(pictures) for pictures in self.seen] == [index + 1] * 2
+        return [pictures[index].image for pictures in self.seen]
+
+
+def alone(avatar: Avatar, runtime: Runtime, motions: Sequence[Motion]) -> list[Image]:
+    renderer = Renderer(avatar, runtime, SIDE)
+    return [renderer.render(motion).image for motion in motions]
+
+
+def test_two_drivers_are_one_execution_of_the_network(
+    avatar: Avatar, whole_runtime: Runtime, motions: list[Motion]
+) -> None:
+    cuda = FakeCuda()
+    card = card_runtime(cuda)
+    wanted = alone(avatar, whole_runtime, motions)
+    assert np.abs(wanted[0].astype(int) - wanted[1]).max() > 10  # two motions that can be told apart
+    with ModelOwner(card, make_landmarker, crop=SIDE) as owner:
+        room = Room(owner, avatar)
+        for index in range(3):  # directly, recorded, replayed
+            before = cuda.calls.copy()
+            for found, right in zip(room.round(motions, index), wanted, strict=True):
+                assert np.abs(found.astype(int) - right).max() <= 8
+        calls = cuda.calls - before
+        assert owner.rounds == 3
+        assert {"track", "render", "carry", "model"} <= set(room.seen[0][0].stage_ms)
+    assert calls["launch"] == 3  # one network, two pictures
+    assert calls["upload"] == 3  # what moves, of both at once
+    assert calls["synchronise"] == 1
+    assert "network, batch 2, slot 0" in card.graphs
+    assert "network, batch 1, slot 0" not in card.graphs
+    card.close()
+    assert cuda.open_handles() == 0
+
+
+def test_a_runtime_for_one_draws_each_as_it_does_alone(
+    avatar: Avatar, runtime: Runtime, motions: list[Motion]
+) -> None:
+    assert runtime.batch == 1
+    with ModelOwner(runtime, make_landmarker, crop=SIDE) as owner:
+        found = Room(owner, avatar).round(motions, 0)
+        assert owner.rounds == 1
+    for picture, wanted in zip(found, alone(avatar, runtime, motions), strict=True):
+        np.testing.assert_array_equal(picture, wanted)
+
+
+class Refusing(CardRuntime):
+    """Draws nothing where a spoilt motion is among what it gets."""
+
+    name = "refusing"
+    batch = 8
+
+    def __init__(self, spoilt: float) -> None:
+        self._spoilt = spoilt
+        self.asked: list[int] = []
+
+    encode = render = None  # type: ignore[assignment]
+
+    def draw(self, drawings: Sequence[Drawing]) -> list[Image]:
+        self.asked.append(len(drawings))
+        if any(float(drawing.driving_points[0, 0]) == self._spoilt for drawing in drawings):
+            raise ValueError("not a motion")
+        return [np.full((SIDE, SIDE, 3), 7, np.uint8) for _ in drawings]
+
+
+def test_one_drivers_bad_motion_costs_the_others_nothing(avatar: Avatar, motions: list[Motion]) -> None:
+    spoilt = Renderer(avatar, Refusing(0), SIDE).plan(motions[0]).drawing.driving_points[0, 0]
+    refusing = Refusing(float(spoilt))
+    with ModelOwner(refusing, make_landmarker, crop=SIDE) as owner:
+        room = Room(owner, avatar)
+        with pytest.raises(AssertionError):
+            room.round(motions, 0)
+    assert refusing.asked == [2, 1, 1]
+    assert [len(pictures) for pictures in room.seen] == [0, 1]

@@ -1,0 +1,57 @@
+"""The road by Torch-TensorRT as far as it goes without a GPU: the program that it is given."""
+
+from __future__ import annotations
+
+import sys
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mien.engine.runtime import ENCODER
+from mien.engine.runtime.graphs.editing import load_proto
+from mien.engine.runtime.tensorrt.backend import EngineError
+from mien.engine.runtime.tensorrt.parts import network_part, picture_part
+
+torch = pytest.importorskip("torch")
+
+from mien.engine.runtime.graphs.torch_graph import TorchGraph  # noqa: E402
+from mien.export import torch_tensorrt_target as road  # noqa: E402
+
+
+@pytest.mark.slow
+def test_the_picture_part_keeps_its_sizes_free() -> None:
+    part = picture_part()
+    program = road.program_of(part, "cpu")
+    graph = TorchGraph(load_proto(part.onnx))
+    random = torch.Generator().manual_seed(1)
+    for moving, still in (((30, 41), (64, 48)), ((17, 16), (33, 100))):
+        shapes = ((1, 2, 64, 64), (1, 3, 256, 256), (1, 2, 64, 64), (1, *moving, 2), (1, *moving, 2))
+        inputs = [torch.rand(*shape, generator=random) for shape in shapes]
+        inputs.append(255 * torch.rand(1, 3, *still, generator=random))
+        (found,) = program.module()(*inputs)
+        assert found.shape == (1, *moving, 3)
+        assert found.dtype == torch.uint8
+        np.testing.assert_array_equal(found.numpy(), graph(*inputs)[0].numpy())
+
+
+def test_bytes_go_in_as_bytes() -> None:
+    part = network_part("live-encoder", ENCODER.read_bytes(), "fp16", 1, pixels=True)
+    ((shapes, kind),) = road._inputs(part)
+    assert shapes[0] == (1, 256, 256, 3)
+    assert kind == torch.uint8
+
+
+def test_a_part_that_it_cannot_build_names_the_other_road(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(program: Any, **settings: Any) -> bytes:
+        raise RuntimeError("no converter for aten.grid_sampler\nmore")
+
+    convert = SimpleNamespace(convert_exported_program_to_serialized_trt_engine=refuse)
+    fake = SimpleNamespace(Input=SimpleNamespace, dynamo=convert)
+    monkeypatch.setitem(sys.modules, "torch_tensorrt", fake)  # type: ignore[arg-type]
+    monkeypatch.setattr(road, "import_torch", lambda: torch)
+    monkeypatch.setattr(road, "program_of", lambda part, device: None)
+    with pytest.raises(EngineError, match=r"live-picture: no converter.*--to tensorrt-rtx") as caught:
+        road.build(picture_part())
+    assert "\n" not in str(caught.value)

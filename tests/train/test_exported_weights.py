@@ -1,0 +1,84 @@
+"""Exported files give their weights back: what ships can be trained further, evaluated and compiled anew."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from mien.engine.types import MienError
+from mien.export import onnx_export
+from mien.export.__main__ import main
+from mien.train.model import LiveConfig, LiveModel
+from mien.train.model.layers import Conv
+from mien.train.model.weights import facts_in, load_live, preset_of
+from mien.train.model_card import card
+
+SHIPPED = Path(__file__).parent.parent / "engine" / "assets"
+
+
+def test_the_weights_come_back_to_half_a_rounding_step(trained: tuple[Any, Path]) -> None:
+    exported, folder = trained
+    found = onnx_export.deployable(load_live(folder)).state_dict()
+    for name, value in exported.state_dict().items():
+        torch.testing.assert_close(found[name], value, rtol=2e-3, atol=3e-5, msg=name)
+
+
+def test_what_ships_draws_the_same_pictures_and_can_be_trained_on() -> None:
+    model = load_live(SHIPPED)
+    assert preset_of(SHIPPED) == "live"
+    assert model.config == LiveConfig.from_json(facts_in(SHIPPED)["config"])
+    filters = [m for m in model.modules() if isinstance(m, Conv)]
+    for filter_ in filters:
+        spread = filter_.weight.std(dim=(1, 2, 3), correction=0)
+        torch.testing.assert_close(spread, torch.ones_like(spread), rtol=1e-3, atol=0)
+    source, _, points, moved, dense = onnx_export.example_inputs(model.config)
+    made = model.train().render(source, model.encode(source), points, moved, dense)
+    made.image.mean().backward()
+    first = filters[0].weight.grad
+    assert first is not None
+    assert float(first.abs().max()) > 0.0
+
+
+def test_shipped_files_are_exported_again_for_another_target(tmp_path: Path) -> None:
+    assert main([str(SHIPPED), "--to", "openvino", "--output", str(tmp_path)]) == 0
+    assert (tmp_path / "live-renderer.xml").is_file()
+
+
+def test_a_filter_of_zeros_stays_one(tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    model = LiveModel().eval()
+    with torch.no_grad():
+        model.encoder.leave.gain[3] = 0.0
+    folder = write(tmp_path, model)
+    found = load_live(folder)
+    assert float(found.encoder.leave.standardised()[3].detach().abs().max()) == 0.0
+    assert float(found.encoder.leave.weight[3].detach().abs().max()) > 0.0
+
+
+def write(folder: Path, model: LiveModel) -> Path:
+    encoder, renderer = onnx_export.build(onnx_export.deployable(model), untrained=False)
+    (folder / onnx_export.ENCODER_FILE).write_bytes(encoder)
+    (folder / onnx_export.RENDERER_FILE).write_bytes(renderer)
+    return folder
+
+
+def test_bad_folders_are_refused_in_a_line(trained: tuple[Any, Path], tmp_path: Path) -> None:
+    with pytest.raises(MienError, match=r"live-encoder\.onnx does not exist"):
+        load_live(tmp_path)
+    mixed = tmp_path / "mixed"
+    shutil.copytree(trained[1], mixed)
+    shutil.copy(SHIPPED / onnx_export.ENCODER_FILE, mixed)
+    with pytest.raises(MienError, match="different exports"):
+        load_live(mixed)
+    (mixed / onnx_export.ENCODER_FILE).write_bytes(b"no such thing")
+    with pytest.raises(MienError, match="cannot read"):
+        load_live(mixed)
+
+
+def test_exported_files_have_no_card(tmp_path: Path) -> None:
+    with pytest.raises(MienError, match="do not say how they were trained"):
+        card(SHIPPED, tmp_path, None, "unknown")

@@ -1,0 +1,67 @@
+"""ImageNet features beside the encoder: the published network's own, frozen, and nothing until trained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("efficientnet_lite_pytorch")
+
+from torch.nn import functional as F  # noqa: E402
+
+from mien.export import onnx_export  # noqa: E402
+from mien.train.losses.perceptual import LitePerceptual  # noqa: E402
+from mien.train.model.imagenet_branch import Trunk  # noqa: E402
+from mien.train.model.live import LiveModel  # noqa: E402
+from mien.train.model.weights import load_live, with_sight  # noqa: E402
+
+SHIPPED = Path(__file__).parent.parent / "engine" / "assets"
+
+
+@pytest.fixture(scope="module")
+def seeing() -> LiveModel:
+    torch.manual_seed(2)
+    return with_sight(LiveModel(), 16)
+
+
+@pytest.mark.parametrize("size", [256, 96])
+def test_the_trunk_sees_what_the_published_network_sees(size: int) -> None:
+    published = LitePerceptual()
+    trunk = Trunk()
+    trunk.take(published.net)
+    picture = torch.rand(2, 3, size, size, generator=torch.Generator().manual_seed(1))
+    wanted = published.features(picture)[2:]  # behind the stem and the first block
+    for found, features in zip(trunk(picture), wanted, strict=True):
+        torch.testing.assert_close(F.normalize(found, dim=1, eps=1e-3), features, rtol=0, atol=1e-4)
+
+
+def test_sight_changes_nothing_until_it_is_trained() -> None:
+    torch.manual_seed(3)
+    blind = LiveModel()
+    picture = torch.rand(1, 3, 256, 256)
+    assert torch.equal(with_sight(blind, 16).encode(picture), blind.encode(picture))
+
+
+def test_the_trunk_stays_as_published_while_the_rest_learns(seeing: LiveModel) -> None:
+    seeing.train().requires_grad_(True)
+    seeing.zero_grad()
+    seeing.encode(torch.rand(1, 3, 256, 256)).square().mean().backward()
+    sight = seeing.encoder.sight
+    assert sight is not None
+    assert all(value.grad is None for value in sight.trunk.parameters())
+    assert float(sight.leave.weight.grad.abs().max()) > 0.0
+
+
+def test_exported_files_give_sight_back(seeing: LiveModel, tmp_path: Path) -> None:
+    with torch.no_grad():
+        torch.nn.init.normal_(seeing.encoder.sight.leave.weight, std=0.1)  # type: ignore[union-attr]
+    encoder, renderer = onnx_export.build(onnx_export.deployable(seeing), untrained=False)
+    (tmp_path / onnx_export.ENCODER_FILE).write_bytes(encoder)
+    (tmp_path / onnx_export.RENDERER_FILE).write_bytes(renderer)
+    found = load_live(tmp_path)
+    assert found.config.sight == 16
+    picture = torch.rand(1, 3, 256, 256)
+    wanted = onnx_export.deployable(seeing).encode(picture)
+    torch.testing.assert_close(found.encode(picture), wanted, rtol=1e-2, atol=1e-2)

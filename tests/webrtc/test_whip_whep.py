@@ -1,0 +1,153 @@
+"""The npm package whip-whep, a client that others wrote, in a real browser: it publishes, and it plays."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import subprocess
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from aiohttp import web
+from conftest import read_clip
+from fakes.theatre import TintTheatre
+from fakes.web import served
+
+from mien.engine.types import Image
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+TOKEN = "only-for-the-test"
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None or shutil.which("npm") is None, reason="needs chromium and npm"),
+]
+
+PAGE = """<!doctype html><title>whip-whep</title><video id=out autoplay muted playsinline></video>
+<script type=module>
+import { WHIPClient } from "/whip.js";
+import { WHEPClient } from "/whep.js";
+window.publish = async (url, token) => {
+  const stream = await navigator.mediaDevices.getUserMedia({ video: true });
+  const pc = new RTCPeerConnection({ bundlePolicy: "max-bundle" });
+  pc.addTransceiver(stream.getVideoTracks()[0], { direction: "sendonly", streams: [stream] });
+  window.whip = new WHIPClient();
+  window.whipPeer = pc;
+  await window.whip.publish(pc, url, token);
+};
+window.view = async (url, token) => {
+  const pc = new RTCPeerConnection({ bundlePolicy: "max-bundle" });
+  pc.addTransceiver("video", { direction: "recvonly" });
+  pc.addTransceiver("audio", { direction: "recvonly" });
+  pc.ontrack = (event) => { if (event.track.kind === "video")
+    document.getElementById("out").srcObject = new MediaStream([event.track]); };
+  window.whep = new WHEPClient();
+  window.whepPeer = pc;
+  await window.whep.view(pc, url, token);
+};
+window.colour = () => {
+  const video = document.getElementById("out");
+  const canvas = new OffscreenCanvas(16, 16);
+  const context = canvas.getContext("2d");
+  context.drawImage(video, 0, 0, 16, 16);
+  const data = context.getImageData(0, 0, 16, 16).data;
+  let sum = [0, 0, 0];
+  for (let i = 0; i < data.length; i += 4) for (let c = 0; c < 3; ++c) sum[c] += data[i + c] / 256;
+  return [video.videoWidth, ...sum];
+};
+</script>"""
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The package's files, by npm's ordinary client."""
+    folder = tmp_path_factory.mktemp("npm")
+    done = subprocess.run(
+        ["npm", "pack", "--silent", "whip-whep@1.2.0"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        pytest.skip(f"npm cannot get whip-whep: {done.stderr[-200:]}")
+    with tarfile.open(next(folder.glob("*.tgz"))) as archive:
+        archive.extractall(folder, filter="data")
+    return folder / "package"
+
+
+@pytest.fixture(scope="module")
+def camera(carphone: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Y4M file of a real face for Chromium's fake camera."""
+    path = tmp_path_factory.mktemp("y4m") / "face.y4m"
+    with path.open("wb") as file:
+        file.write(b"YUV4MPEG2 W640 H480 F30:1 Ip A1:1 C420jpeg\n")
+        for picture in read_clip(carphone, 60):
+            large = cv2.resize(picture, (640, 480))
+            file.write(b"FRAME\n" + cv2.cvtColor(large, cv2.COLOR_RGB2YUV_I420).tobytes())
+    return path
+
+
+@pytest.fixture
+def blue() -> Iterator[Image]:
+    yield np.full((64, 64, 3), (30, 30, 255), np.uint8)
+
+
+async def _site(package: Path) -> tuple[web.AppRunner, str]:
+    """The client's own web site: another origin than the server's."""
+    app = web.Application()
+
+    async def index(_: web.Request) -> web.Response:
+        return web.Response(text=PAGE, content_type="text/html")
+
+    app.router.add_get("/", index)
+    app.router.add_static("/", package)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    return runner, f"http://127.0.0.1:{runner.addresses[0][1]}/"
+
+
+def test_whip_whep_publishes_a_camera_and_plays_the_avatar(package: Path, camera: Path, blue: Image) -> None:
+    from playwright.async_api import async_playwright
+
+    async def run() -> None:
+        runner, url = await _site(package)
+        theatre = TintTheatre()
+        async with served(theatre, [(blue, "blue")], token=TOKEN) as server, async_playwright() as driver:
+            browser = await driver.chromium.launch(
+                executable_path=CHROMIUM,
+                args=[
+                    "--no-sandbox",
+                    "--use-fake-ui-for-media-stream",
+                    "--use-fake-device-for-media-stream",
+                    f"--use-file-for-fake-video-capture={camera}",
+                    "--autoplay-policy=no-user-gesture-required",
+                ],
+            )
+            errors: list[str] = []
+            page = await browser.new_page(viewport={"width": 900, "height": 700})
+            page.on("pageerror", lambda error: errors.append(str(error)))
+            await page.goto(url)
+            await page.evaluate(f"publish('{server.url}/whip', '{TOKEN}')")
+            await page.evaluate(f"view('{server.url}/whep', '{TOKEN}')")
+            await page.wait_for_function("document.getElementById('out').currentTime > 0.5", timeout=30_000)
+            width, red, green, blue_ = await page.evaluate("colour()")
+            assert width == 256
+            assert blue_ > 2 * max(red, green), "the avatar's colour, not the camera's"
+            assert theatre.performers[0].made > 5
+            await asyncio.sleep(1)  # for the trickled candidates
+            await page.evaluate("whep.stop()")
+            await page.evaluate("whip.stop()")
+            assert not server.hub.resources
+            assert not server.hub.streams
+            assert errors == []
+            await browser.close()
+        await runner.cleanup()
+
+    asyncio.run(asyncio.wait_for(run(), 120))
