@@ -17,7 +17,7 @@ from mien.cli.build import load_avatar, make_renderer, make_runtime, portrait_la
 from mien.cli.options.arguments import Options
 from mien.engine.motion.recording import load_recording
 from mien.engine.runtime import describe_runtime
-from mien.engine.runtime.selection import describe_card, describe_engines
+from mien.engine.runtime.selection import describe_engines, describe_gpu
 from mien.engine.types import MienError
 from mien.engine.utils.assets import DEMO_MOTION
 from mien.engine.utils.openvino_core import core
@@ -69,7 +69,7 @@ def _report() -> Iterator[tuple[str, str]]:
     yield "optional", ", ".join(_versions(OPTIONAL)) or "none installed (torch, mediapipe, pyvirtualcam)"
     yield "processor", _processor()
     yield "runtime", describe_runtime()
-    yield "NVIDIA GPU", describe_card()
+    yield "NVIDIA GPU", describe_gpu()
     yield "GPU engines", describe_engines()
     yield "recordings", describe()
     yield "display", _display()

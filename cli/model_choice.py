@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from mien.cli.options.arguments import Options
 from mien.engine.paper.openvino_paper import OpenVinoPaper, is_paper_folder
 from mien.engine.paper.runtime import PaperRuntime
-from mien.engine.paper.selection import paper_files, paper_roads
+from mien.engine.paper.selection import paper_files, paper_options
 from mien.engine.runtime import (
     ENCODER,
     RENDERER,
@@ -21,8 +21,8 @@ from mien.engine.runtime import (
     Runtime,
     network_of,
 )
-from mien.engine.runtime.failover import Note
-from mien.engine.runtime.selection import Progress, Roads, choose, live_files, live_roads
+from mien.engine.runtime.failover import Notify
+from mien.engine.runtime.selection import Progress, RuntimeOptions, choose, live_files, live_options
 from mien.engine.types import MienError
 
 LIVE, FAST, EXACT, WARP = "live", "live-fast", "live-exact", "warp"
@@ -72,7 +72,7 @@ def load_model(
     precision: Precision,
     choice: Choice = "auto",
     *,
-    note: Note = lambda line: None,
+    note: Notify = lambda line: None,
     progress: Progress = lambda part, share: None,
     alone: Network = Network.EVERY_FRAME,
 ) -> AnyRuntime:
@@ -119,7 +119,7 @@ def _torch(path: Path) -> Any:
         ) from error
 
 
-def _paper_weights(path: Path) -> Roads[PaperRuntime]:
+def _paper_weights(path: Path) -> RuntimeOptions[PaperRuntime]:
     torch = _torch(path)
     from mien.engine.paper.torch_paper import TorchPaper
     from mien.export.targets import exported_parts
@@ -131,10 +131,10 @@ def _paper_weights(path: Path) -> Roads[PaperRuntime]:
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
     here = TorchPaper(load_paper(path).to(device))
-    return paper_roads(here, contents, lambda: TorchPaper(load_paper(path)))
+    return paper_options(here, contents, lambda: TorchPaper(load_paper(path)))
 
 
-def _live_weights(path: Path) -> Roads[Runtime]:
+def _live_weights(path: Path) -> RuntimeOptions[Runtime]:
     _torch(path)
     from mien.engine.runtime.tensorrt.prepare import Model
     from mien.export.parity import reference_runtime
@@ -144,7 +144,7 @@ def _live_weights(path: Path) -> Roads[Runtime]:
         parts = exported_parts(path)
         return Model(parts["live-encoder"], parts["live-renderer"])
 
-    return live_roads(reference_runtime(path), model, lambda: reference_runtime(path))
+    return live_options(reference_runtime(path), model, lambda: reference_runtime(path))
 
 
 def _is_paper(path: Path) -> bool:

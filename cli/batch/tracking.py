@@ -14,7 +14,7 @@ from mien.cli.model_choice import NEEDS_PICTURES
 from mien.cli.options.arguments import Options
 from mien.engine.avatar.avatar import crop_around
 from mien.engine.face.geometry import FaceGeometry
-from mien.engine.face.likeness import oddity
+from mien.engine.face.likeness import reference_problem
 from mien.engine.face.regions import REGIONS
 from mien.engine.motion import Motion
 from mien.engine.motion.phases import Phases, find_phases
@@ -173,7 +173,7 @@ def _begin(found: Followed, tracker: Tracker, face: Face, frame: Frame) -> View:
 
 def _remarks(tracker: Tracker, found: Followed) -> list[str]:
     notes = []
-    if tracker.reference is not None and (why := oddity(tracker.reference.face)):
+    if tracker.reference is not None and (why := reference_problem(tracker.reference.face)):
         notes.append(f"In the reference frame {why}; the column reference names a better one.")
     missed = sum(motion is None for motion in found.motions)
     if 0 < missed < len(found.motions):

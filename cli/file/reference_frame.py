@@ -6,7 +6,7 @@ from rich.console import Console
 
 from mien.cli.options.arguments import Options
 from mien.cli.terminal import progress_bar
-from mien.engine.face.likeness import unlikeness
+from mien.engine.face.likeness import pose_expression_distance
 from mien.engine.tracking import Tracker
 from mien.engine.types import Face, Frame, MienError
 from mien.streams.factory import open_source
@@ -34,7 +34,7 @@ def _most_like(options: Options, console: Console, tracker: Tracker, portrait: F
         for frame in source:
             face = tracker.landmarker.track(frame.image)
             if face is not None:
-                score = unlikeness(face, portrait)
+                score = pose_expression_distance(face, portrait)
                 if best is None or score < best[0]:
                     best = score, frame, face
             bar.advance()

@@ -27,7 +27,7 @@ from mien.cli.interrupt import Stopper
 from mien.cli.model_choice import AnyRuntime
 from mien.cli.options.arguments import Options
 from mien.cli.terminal import StageTimes, print_summary, progress_bar, say
-from mien.engine.face.likeness import oddity
+from mien.engine.face.likeness import reference_problem
 from mien.engine.motion import Motion
 from mien.engine.motion.recording import Recording, load_recording, nominal_fps, save_recording
 from mien.engine.session.renderer import AvatarRenderer
@@ -256,7 +256,7 @@ def _driver_notes(tracker: Tracker, face: Face, name: str) -> list[str]:
     if (width := float(np.ptp(face.landmarks[:, 0]))) < SMALL_FACE:
         notes.append(f"the face in {name} is {width:.0f} pixels wide; small movements cannot be measured.")
     reference = tracker.reference
-    if reference is not None and (why := oddity(reference.face)):
+    if reference is not None and (why := reference_problem(reference.face)):
         notes.append(f"in the reference frame {why}; --reference best looks for a better one.")
     return notes
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from mien.engine.face.likeness import oddity
+from mien.engine.face.likeness import reference_problem
 from mien.engine.session.session import Tracked
 from mien.engine.tracking import Tracker
 from mien.engine.tracking.auto_reference import AutoReference, Ghost, Newcomer
@@ -53,7 +53,7 @@ class Calibration:
         self.hold()
         self._tracker.set_reference(image, face)
         self._known, self.ghost = self._tracker.reference, Ghost(image, face)
-        why = oddity(face)
+        why = reference_problem(face)
         self._tell(told + (f", but {why}" if why else ""))
         if why is None:
             self._remember(face)

@@ -13,7 +13,7 @@ import numpy as np
 from mien.cli.interrupt import Stopper
 from mien.cli.live.gallery import Gallery
 from mien.cli.live.reference import Calibration
-from mien.engine.face.likeness import unlikeness
+from mien.engine.face.likeness import pose_expression_distance
 from mien.engine.session.live_pipeline import LivePipeline, Shown
 from mien.engine.tracking.auto_reference import Ghost
 from mien.engine.types import Face, Frame, Image, MienError
@@ -54,7 +54,7 @@ class ReferenceSearch:
     def look(self, frame: Frame, face: Face | None, now: float) -> tuple[Image, Face] | None:
         """Consider a frame; the best one's picture and face once the time is up."""
         if face is not None:
-            score = unlikeness(face, self._portrait)
+            score = pose_expression_distance(face, self._portrait)
             if self._best is None or score < self._best[0]:
                 self._best = score, frame.image, face
         if now < self._until or self._best is None:

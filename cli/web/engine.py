@@ -1,4 +1,4 @@
-"""The engine as the web server sees it (:class:`mien.streams.webrtc.engine_interface.Theatre`)."""
+"""The engine as the web server sees it (:class:`mien.streams.webrtc.engine_interface.AvatarEngine`)."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from mien.engine.avatar import Avatar
 from mien.engine.landmarks import Landmarker, make_landmarker
 from mien.engine.motion import Gains
 from mien.engine.runtime import Runtime
-from mien.engine.session.driver_session import LiveSession
-from mien.engine.session.shared_renderer import ModelOwner
+from mien.engine.session.driver_session import DriverSession
+from mien.engine.session.shared_renderer import SharedRenderer
 from mien.engine.types import Frame, Image, MienError, Rendered
 from mien.streams.webrtc.engine_interface import Prepared
 
 REGIONS = ("eyes", "mouth")
 
 
-class EngineTheatre:
+class LocalEngine:
     """Loads the model beside the running server, then takes drivers.
 
     Args:
@@ -34,7 +34,7 @@ class EngineTheatre:
         self._options = options
         self._gains = make_gains(options)
         self._side = (options.size or CROP_SIDE) & ~1
-        self._owner: ModelOwner | None = None
+        self._owner: SharedRenderer | None = None
         self._runtime: Runtime | None = None
         self._landmarker: Landmarker | None = None
         # The portraits' landmarker belongs to one thread at a time.
@@ -64,7 +64,7 @@ class EngineTheatre:
         if not isinstance(runtime, Runtime):
             raise MienError("--webrtc draws with the live model alone. Leave out --model.")
         self._runtime = runtime
-        self._owner = ModelOwner(runtime, self._make_landmarker, self._side)
+        self._owner = SharedRenderer(runtime, self._make_landmarker, self._side)
 
     def open_doors(self) -> None:
         """Take drivers from now on."""
@@ -80,10 +80,10 @@ class EngineTheatre:
             avatar = Avatar.of(image, self._landmarker, self._owner.shared(), name)
         return Prepared(avatar, avatar.notes)
 
-    def perform(self, avatar: Any, deliver: Callable[[Rendered], None]) -> EnginePerformer:
+    def perform(self, avatar: Any, deliver: Callable[[Rendered], None]) -> LocalSession:
         if self._owner is None:
             raise MienError("The model is still loading.")
-        return EnginePerformer(self._owner.open(avatar, deliver, self._gains))
+        return LocalSession(self._owner.open(avatar, deliver, self._gains))
 
     def close(self) -> None:
         """Free everything."""
@@ -96,10 +96,10 @@ class EngineTheatre:
             self._landmarker.close()
 
 
-class EnginePerformer:
+class LocalSession:
     """One live session of the engine."""
 
-    def __init__(self, session: LiveSession) -> None:
+    def __init__(self, session: DriverSession) -> None:
         self._session = session
 
     @property

@@ -18,7 +18,7 @@ from rich.console import Console
 
 from mien.cli.options.arguments import Options
 from mien.cli.terminal import say
-from mien.cli.web.engine import EngineTheatre
+from mien.cli.web.engine import LocalEngine
 from mien.engine.types import Frame, MienError
 from mien.engine.utils.assets import PORTRAIT
 from mien.streams.factory import open_source
@@ -46,7 +46,7 @@ def run_web(options: Options, console: Console) -> None:
         _share_the_cores(stack)
         handler = set_up(options.web.log_json)
         stack.callback(logging.getLogger("mien").removeHandler, handler)
-        theatre = EngineTheatre(options)
+        theatre = LocalEngine(options)
         stack.callback(theatre.close)
         asyncio.run(_serve(options, settings, theatre, console))
 
@@ -86,9 +86,7 @@ def settings_of(options: Options) -> ServerSettings:
     ).checked()
 
 
-async def _serve(
-    options: Options, settings: ServerSettings, theatre: EngineTheatre, console: Console
-) -> None:
+async def _serve(options: Options, settings: ServerSettings, theatre: LocalEngine, console: Console) -> None:
     stop = asyncio.Event()
     _stop_on_signals(stop)
     hub = Hub(settings, theatre)
@@ -129,7 +127,7 @@ def _announce(console: Console, settings: ServerSettings, url: str) -> None:
         )
 
 
-async def _work(options: Options, hub: Hub, theatre: EngineTheatre) -> None:
+async def _work(options: Options, hub: Hub, theatre: LocalEngine) -> None:
     """Load the model, then run what drives and what is published; never ends by itself without an error."""
     await asyncio.get_running_loop().run_in_executor(hub.portraits.worker, _load, options, hub, theatre)
     theatre.open_doors()
@@ -155,7 +153,7 @@ async def _work(options: Options, hub: Hub, theatre: EngineTheatre) -> None:
         await asyncio.gather(*running, return_exceptions=True)
 
 
-def _load(options: Options, hub: Hub, theatre: EngineTheatre) -> None:
+def _load(options: Options, hub: Hub, theatre: LocalEngine) -> None:
     theatre.load()
     named: list[Path] = [options.avatar] if options.avatar else []
     named += list_portraits(options.avatars) if options.avatars else []

@@ -152,7 +152,7 @@ def _painted(canvas: Canvas, moved: Image, paint: Floats) -> Image:
     return np.asarray(cv2.add(moved, grown, dtype=cv2.CV_8U), dtype=np.uint8)
 
 
-def card_constants(canvas: Canvas) -> dict[str, Floats]:
+def device_constants(canvas: Canvas) -> dict[str, Floats]:
     """A canvas as inputs of :func:`mien.engine.runtime.graphs.image.picture_graph`: all but flow and paint."""
     height, width = canvas.still.shape[:2]
     columns, rows = canvas.part

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from importlib import import_module
-from typing import Any
 
-from mien.engine.benchmark.arguments import parse
+from mien.engine.benchmark.arguments import Options, parse
 from mien.engine.types import MienError
 from mien.engine.utils.exit_status import status_of
 
@@ -20,21 +18,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(arguments: Sequence[str] | None) -> None:
     options = parse(arguments)
     if options.gpu:
-        # Apart, because only machines with an NVIDIA GPU have what it needs.
-        _gpu().run(options)
+        _run_gpu(options)
     else:
         from mien.engine.benchmark.cpu import run
 
         run(options)
 
 
-def _gpu() -> Any:
+def _run_gpu(options: Options) -> None:
     try:
-        return import_module("mien.engine.benchmark.gpu")
+        # Apart, because only machines with an NVIDIA GPU have what it needs.
+        from mien.engine.benchmark.gpu.run import run
     except ModuleNotFoundError as error:
         raise MienError(
             f"The GPU benchmark needs {error.name}, which is not installed. Leave out --gpu."
         ) from error
+    run(options)
 
 
 if __name__ == "__main__":

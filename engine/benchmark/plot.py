@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from mien.engine.types import Floats, Image
-from mien.engine.utils.files import write_whole
+from mien.engine.utils.files import write_atomic
 
 WIDTH, HEIGHT = 1200, 640
 LEFT, RIGHT, TOP, GAP = 90, 30, 50, 70
@@ -49,7 +49,7 @@ def draw_latency(
     _curve(image, lower, kept, end, top, STRONG, 2)
     _text(image, "seconds", (WIDTH // 2 - 30, HEIGHT - 10))
     done, data = cv2.imencode(".png", image)
-    write_whole(path, data.tobytes() if done else b"")
+    write_atomic(path, data.tobytes() if done else b"")
 
 
 def _binned(points: Floats, share: float, end: float) -> Floats:

@@ -17,7 +17,7 @@ from rich.table import Table
 
 from mien.engine.session.throughput import STAGES, Figures, Spread
 from mien.engine.types import MienError
-from mien.engine.utils.files import write_whole
+from mien.engine.utils.files import write_atomic
 from mien.engine.utils.openvino_core import core, load_openvino
 
 NAMES = {
@@ -93,7 +93,7 @@ def write_json(target: str, result: dict[str, Any]) -> None:
     if target == "-":
         sys.stdout.write(text + "\n")
         return
-    write_whole(Path(target), f"{text}\n".encode())
+    write_atomic(Path(target), f"{text}\n".encode())
 
 
 def check_writable(paths: Sequence[str | Path | None]) -> None:

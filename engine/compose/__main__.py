@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from mien.engine.compose import values as words
-from mien.engine.compose.actions import Act, Timing, source_timing
+from mien.engine.compose.actions import FacialAction, Timing, source_timing
 from mien.engine.compose.composition import compose
 from mien.engine.face.regions import REGIONS, region_indices
 from mien.engine.motion.recording import Recording, load_recording, save_recording
@@ -195,20 +195,20 @@ def _recording(options: argparse.Namespace) -> Recording | None:
     return load_recording(options.recording) if options.recording is not None else None
 
 
-def _act(asked: dict[str, Any], recording: Recording | None, face_pixels: float | None) -> Act:
+def _act(asked: dict[str, Any], recording: Recording | None, face_pixels: float | None) -> FacialAction:
     regions = region_indices(asked["regions"])
     if asked["move"] is not None:
         if asked["strength"] is not None or asked["gain"] != 1.0:
             raise MienError("--move says how strong it is: leave out --gain and --strength beside it.")
         timing = _timing(asked, Timing(1e-9, DEFAULT_RISE + 1e-9, DEFAULT_RISE + DEFAULT_FALL))
-        return Act(regions, timing, move=asked["move"])
+        return FacialAction(regions, timing, move=asked["move"])
     if recording is None:
         raise MienError("Without a recording a movement must be given: --move X,Y in face units.")
     source = source_timing(recording, regions, *asked["passage"])
     strength = _face_units(asked["strength"], face_pixels)
     if strength is not None and asked["gain"] != 1.0:
         raise MienError("--gain and --strength contradict each other. Leave one out.")
-    return Act(
+    return FacialAction(
         regions,
         _timing(asked, source),
         gain=asked["gain"],
@@ -241,12 +241,12 @@ def _face_units(strength: words.Strength | None, face_pixels: float | None) -> f
     return strength.value / face_pixels
 
 
-def _length(acts: Sequence[Act], recording: Recording | None) -> float:
+def _length(acts: Sequence[FacialAction], recording: Recording | None) -> float:
     needed = max(act.timing.offset for act in acts) + 0.2
     return max(needed, recording.times[-1] + 1 / recording.fps) if recording else needed
 
 
-def _told(path: Path, acts: Sequence[Act], result: Recording) -> str:
+def _told(path: Path, acts: Sequence[FacialAction], result: Recording) -> str:
     """What the file holds, region by region."""
     lines = [f"{path}: {len(result)} frames at {result.fps:g} per second"]
     for act in acts:

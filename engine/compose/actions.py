@@ -52,7 +52,7 @@ class Timing:
 
 
 @dataclass(frozen=True, slots=True)
-class Act:
+class FacialAction:
     """One expression.
 
     Attributes:

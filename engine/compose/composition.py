@@ -1,6 +1,6 @@
 """Motion with known content: one region's expression, at a chosen strength and time.
 
-An :class:`mien.engine.compose.actions.Act` is an expression of some regions between its onset and its offset.  Its
+An :class:`mien.engine.compose.actions.FacialAction` is an expression of some regions between its onset and its offset.  Its
 shape over the face is either a recording's own movement, cut out with the regions' soft maps, or a
 soft push of the regions.  What is promised is the regions' displacement at the apex: the shape is
 scaled until the very fit that the tracker uses (:func:`mien.engine.motion.region_fit.fit_regions`) gives back what
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.engine.compose.actions import Act
+from mien.engine.compose.actions import FacialAction
 from mien.engine.face.layout import GRID, N_MESH
 from mien.engine.face.regions import REGIONS, region_maps
 from mien.engine.motion import Head, Motion
@@ -34,7 +34,7 @@ ROUNDS = 25
 
 
 def compose(
-    acts: Sequence[Act],
+    acts: Sequence[FacialAction],
     seconds: float,
     fps: float,
     recording: Recording | None = None,
@@ -89,12 +89,12 @@ class _Part:
 class _Prepared:
     """An act with its shape: ``at`` gives its share of the motion at any time."""
 
-    act: Act
+    act: FacialAction
     weights: Floats
     push: _Part | None
 
     @staticmethod
-    def of(act: Act, recording: Recording | None) -> _Prepared:
+    def of(act: FacialAction, recording: Recording | None) -> _Prepared:
         if act.move is not None:
             _check_size(act, np.array([act.move], np.float32))
             return _Prepared(act, _share(act.regions), _push(act.regions, act.move))
@@ -156,7 +156,7 @@ def _masked(motion: Motion, weights: Floats) -> _Part:
     )
 
 
-def _recorded_weights(act: Act, apex: Motion) -> Floats:
+def _recorded_weights(act: FacialAction, apex: Motion) -> Floats:
     """``(K,)`` weights with which the recorded apex, cut out, moves the regions by what is asked."""
     chosen = list(act.regions)
     recorded = apex.regions[chosen]
@@ -227,7 +227,7 @@ def _spread(weights: Floats, vectors: Floats) -> Floats:
     return np.asarray(weights.T @ vectors, dtype=np.float32)
 
 
-def _check_size(act: Act, moves: NDArray[np.floating[Any]]) -> None:
+def _check_size(act: FacialAction, moves: NDArray[np.floating[Any]]) -> None:
     longest = float(np.hypot(moves[:, 0], moves[:, 1]).max())
     if longest > MOST:
         names = ", ".join(REGIONS[i] for i in act.regions)

@@ -13,7 +13,7 @@ _JAW_OPEN = BLENDSHAPE_NAMES.index("jawOpen")
 _EYES_SHUT = tuple(BLENDSHAPE_NAMES.index(f"eyeBlink{side}") for side in ("Left", "Right"))
 
 
-def unlikeness(driver: Face, portrait: Face) -> float:
+def pose_expression_distance(driver: Face, portrait: Face) -> float:
     """How far a driver's expression and head pose are from the portrait's; smaller is better.
 
     Blendshape differences (without the gaze, which is nearly always different) plus the angle
@@ -26,7 +26,7 @@ def unlikeness(driver: Face, portrait: Face) -> float:
     return expression + float(np.hypot(pitch, yaw) / np.radians(20.0))
 
 
-def oddity(face: Face) -> str | None:
+def reference_problem(face: Face) -> str | None:
     """Why a face makes a poor reference (open mouth, closed eyes), in words; None when it is fine."""
     if face.blendshapes[_JAW_OPEN] > 0.25:
         return "the mouth is open"

@@ -13,7 +13,7 @@ from mien.engine.paper.runtime import PaperRuntime
 from mien.engine.paper.tensorrt_paper import TensorRtPaper
 from mien.engine.runtime.base import Runtime
 from mien.engine.runtime.tensorrt.parts import Precision
-from mien.engine.runtime.tensorrt.prepare import Workshop, closed
+from mien.engine.runtime.tensorrt.prepare import BuildContext, closed
 from mien.engine.types import MienError
 
 
@@ -21,7 +21,7 @@ def prepare_paper(
     contents: Contents,
     reference: PaperRuntime,
     live: Runtime,
-    workshop: Workshop,
+    workshop: BuildContext,
     *,
     precision: Precision = "fp16",
     limits: parity.PaperLimits | None = None,

@@ -10,16 +10,16 @@ from mien.engine.motion.key_motion import Keys
 from mien.engine.paper.openvino_paper import OpenVinoPaper
 from mien.engine.paper.runtime import PaperRuntime
 from mien.engine.runtime import default_runtime
-from mien.engine.runtime.failover import Note, Succession
-from mien.engine.runtime.selection import Progress, Roads, on_card
+from mien.engine.runtime.failover import Failover, Notify
+from mien.engine.runtime.selection import Progress, RuntimeOptions, on_device
 from mien.engine.types import Floats, Image
 
 
-class PaperHandOver(PaperRuntime):
-    """A :class:`~mien.engine.runtime.failover.Succession` of runtimes of the ``paper`` preset."""
+class FailoverPaperRuntime(PaperRuntime):
+    """A :class:`~mien.engine.runtime.failover.Failover` of runtimes of the ``paper`` preset."""
 
-    def __init__(self, fallback: PaperRuntime, make: Callable[[], PaperRuntime], note: Note) -> None:
-        self._both: Succession[PaperRuntime] = Succession(fallback, make, note)
+    def __init__(self, fallback: PaperRuntime, make: Callable[[], PaperRuntime], note: Notify) -> None:
+        self._both: Failover[PaperRuntime] = Failover(fallback, make, note)
         self.points, self.given_points = fallback.points, fallback.given_points
 
     @property
@@ -49,9 +49,9 @@ class PaperHandOver(PaperRuntime):
         self._both.close()
 
 
-def paper_roads(
+def paper_options(
     here: PaperRuntime, contents: Callable[[], dict[str, bytes]], reference: Callable[[], PaperRuntime]
-) -> Roads[PaperRuntime]:
+) -> RuntimeOptions[PaperRuntime]:
     """The roads of the ``paper`` preset.
 
     Args:
@@ -60,10 +60,10 @@ def paper_roads(
         reference: computes the same in FP32; made anew, because ``here`` works in another thread meanwhile.
     """
 
-    def tensorrt(note: Note, progress: Progress) -> PaperRuntime:
+    def tensorrt(note: Notify, progress: Progress) -> PaperRuntime:
         from mien.engine.paper.prepare import prepare_paper
 
-        return on_card(
+        return on_device(
             lambda workshop: prepare_paper(contents(), reference(), default_runtime(1, "f32"), workshop),
             note,
             progress,
@@ -76,13 +76,13 @@ def paper_roads(
         import_torch()  # before anything that takes time
         return make_torch_paper(contents(), reference(), default_runtime(1, "f32"))
 
-    return Roads(here, tensorrt, torch, PaperHandOver)
+    return RuntimeOptions(here, tensorrt, torch, FailoverPaperRuntime)
 
 
-def paper_files(here: OpenVinoPaper, folder: Path) -> Roads[PaperRuntime]:
+def paper_files(here: OpenVinoPaper, folder: Path) -> RuntimeOptions[PaperRuntime]:
     """The roads of an exported folder that ``here`` runs."""
     from mien.engine.paper.parts import read_parts
 
-    return paper_roads(
+    return paper_options(
         here, lambda: read_parts(folder), lambda: OpenVinoPaper(folder, threads=1, precision="f32")
     )

@@ -18,9 +18,9 @@ from mien.engine.avatar.model_io import IMAGE_SIZE, AvatarCode, check_source
 from mien.engine.motion.key_motion import Keys
 from mien.engine.paper.runtime import PaperRuntime
 from mien.engine.runtime.cuda import Cuda, CudaError
-from mien.engine.runtime.device_cache import Residents
+from mien.engine.runtime.device_cache import DeviceCache
 from mien.engine.runtime.graphs.pixels import PIXELS
-from mien.engine.runtime.tensorrt.avatar_buffers import AvatarOnCard
+from mien.engine.runtime.tensorrt.avatar_buffers import AvatarBuffers
 from mien.engine.runtime.tensorrt.backend import Engine
 from mien.engine.runtime.tensorrt.call import EngineCall
 from mien.engine.runtime.tensorrt.parts import Part
@@ -59,7 +59,7 @@ class TensorRtPaper(PaperRuntime):
         self._code = parts["encoder"].outputs
         self._lock = threading.RLock()
         self._closed = False
-        self._loaded: AvatarOnCard | None = None
+        self._loaded: AvatarBuffers | None = None
         self._picture: Floats = np.zeros((IMAGE_SIZE, IMAGE_SIZE, 3), np.float32)
         self._open = ExitStack()
         cuda.attach()
@@ -73,8 +73,8 @@ class TensorRtPaper(PaperRuntime):
         except BaseException:
             self._open.close()
             raise
-        self._avatars: Residents[AvatarCode, AvatarOnCard] = Residents(
-            lambda code: AvatarOnCard(cuda, code, self._stream), AVATARS, AvatarOnCard.close
+        self._avatars: DeviceCache[AvatarCode, AvatarBuffers] = DeviceCache(
+            lambda code: AvatarBuffers(cuda, code, self._stream), AVATARS, AvatarBuffers.close
         )
         self._open.callback(self._avatars.close)
 
@@ -121,8 +121,8 @@ class TensorRtPaper(PaperRuntime):
             if avatar is not self._loaded:
                 self._loaded = None
                 for name in CODE:
-                    card = self._renderer.on_card[name]
-                    self._cuda.copy(card.address, avatar.on_card[name].address, card.size, self._stream)
+                    card = self._renderer.on_device[name]
+                    self._cuda.copy(card.address, avatar.on_device[name].address, card.size, self._stream)
                 self._loaded = avatar
             given = {
                 "source_points": source.points[None],

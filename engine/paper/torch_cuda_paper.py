@@ -12,7 +12,7 @@ from mien.engine.avatar.model_io import AvatarCode, source_tensor
 from mien.engine.motion.key_motion import Keys
 from mien.engine.paper.parts import Contents, renderer
 from mien.engine.paper.runtime import PaperRuntime
-from mien.engine.runtime.device_cache import Residents
+from mien.engine.runtime.device_cache import DeviceCache
 from mien.engine.runtime.graphs import half_convolutions
 from mien.engine.runtime.graphs.editing import load_proto
 from mien.engine.runtime.torch_cuda import Replayed, guarded, import_torch
@@ -65,7 +65,7 @@ class TorchCudaPaper(PaperRuntime):
             },
         )
         self._replayed: dict[str, Replayed] = {}
-        self._codes: Residents[AvatarCode, Any] = Residents(
+        self._codes: DeviceCache[AvatarCode, Any] = DeviceCache(
             lambda code: (self._tensor(code.source), self._tensor(code.features)), AVATARS
         )
 

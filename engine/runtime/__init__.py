@@ -6,7 +6,7 @@ import os
 
 from mien.engine.avatar.model_io import AvatarCode, Field
 from mien.engine.runtime.base import Runtime
-from mien.engine.runtime.failover import Note
+from mien.engine.runtime.failover import Notify
 from mien.engine.runtime.openvino import Network, OpenVinoRuntime, Precision
 from mien.engine.runtime.selection import CHOICES, Choice, Progress, choose, live_files, stays_on_cpu
 from mien.engine.utils.assets import ASSETS
@@ -59,7 +59,7 @@ def chosen_runtime(
     threads: int | None = None,
     precision: Precision = "auto",
     *,
-    note: Note,
+    note: Notify,
     progress: Progress = lambda part, share: None,
     alone: Network = Network.EVERY_FRAME,
 ) -> Runtime:

@@ -27,7 +27,7 @@ class Runtime(ABC):
 
     @property
     def batch(self) -> int:
-        """How many pictures one call of the network makes; above 1 only for a :class:`CardRuntime`."""
+        """How many pictures one call of the network makes; above 1 only for a :class:`BatchRuntime`."""
         return 1
 
     @property

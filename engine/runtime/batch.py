@@ -26,7 +26,7 @@ class Drawing:
     canvas: Canvas
 
 
-class CardRuntime(Runtime):
+class BatchRuntime(Runtime):
     """A runtime that also makes the finished pictures, where the model's results already are: on a GPU."""
 
     @abstractmethod

@@ -24,7 +24,7 @@ class _Kept(Generic[K, R]):
     used: float
 
 
-class Residents(Generic[K, R]):
+class DeviceCache(Generic[K, R]):
     """Things on a card, by the identity of what they were made from.
 
     However many are in use, they all stay: room for a new one is made by those that were not used for

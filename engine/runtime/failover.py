@@ -9,10 +9,10 @@ from typing import Generic, Protocol, TypeVar
 
 from mien.engine.avatar.model_io import AvatarCode, Field
 from mien.engine.runtime.base import Runtime
-from mien.engine.runtime.batch import CardRuntime, Drawing
+from mien.engine.runtime.batch import BatchRuntime, Drawing
 from mien.engine.types import Floats, Image, MienError
 
-Note = Callable[[str], None]
+Notify = Callable[[str], None]
 
 
 class Working(Protocol):
@@ -28,7 +28,7 @@ R = TypeVar("R", bound=Working)
 T = TypeVar("T")
 
 
-class Succession(Generic[R]):
+class Failover(Generic[R]):
     """Uses ``fallback`` until ``make`` has returned, then what it returned.
 
     ``make`` runs in a thread of its own, so nobody waits for it.  If it raises, or if its runtime raises a
@@ -39,7 +39,7 @@ class Succession(Generic[R]):
         note: gets the lines.
     """
 
-    def __init__(self, fallback: R, make: Callable[[], R], note: Note) -> None:
+    def __init__(self, fallback: R, make: Callable[[], R], note: Notify) -> None:
         self._fallback, self._make, self._note = fallback, make, note
         self._better: R | None = None
         self._lock = threading.Lock()
@@ -111,11 +111,11 @@ def _closed(runtime: Working) -> None:
         runtime.close()
 
 
-class HandOver(CardRuntime):
-    """A :class:`Succession` of runtimes of the ``live`` preset."""
+class FailoverRuntime(BatchRuntime):
+    """A :class:`Failover` of runtimes of the ``live`` preset."""
 
-    def __init__(self, fallback: Runtime, make: Callable[[], Runtime], note: Note) -> None:
-        self._both: Succession[Runtime] = Succession(fallback, make, note)
+    def __init__(self, fallback: Runtime, make: Callable[[], Runtime], note: Notify) -> None:
+        self._both: Failover[Runtime] = Failover(fallback, make, note)
         self._fallback = fallback
 
     @property
@@ -161,7 +161,7 @@ class HandOver(CardRuntime):
 
 
 def _drawn(runtime: Runtime, drawings: Sequence[Drawing]) -> list[Image]:
-    if isinstance(runtime, CardRuntime):
+    if isinstance(runtime, BatchRuntime):
         return runtime.draw(drawings)
     from mien.engine.avatar.canvas import compose  # needs avatars, and they this package
 

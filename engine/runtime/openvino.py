@@ -107,9 +107,9 @@ class OpenVinoRuntime(Runtime):
         self._other: PartedRenderer | None = None
         self._beside: Future[None] | None = None
         self._beside_code: AvatarCode | None = None
-        self._beside_for: Driver | None = None
-        self._own = Driver(self)
-        self._holds: Driver | None = None
+        self._beside_for: SessionRuntime | None = None
+        self._own = SessionRuntime(self)
+        self._holds: SessionRuntime | None = None
         started = time.perf_counter()
         self.network = Network.OFF if skip_untrained and self.untrained else network
         self._worker = ThreadPoolExecutor(1, "network", initializer=make_way)
@@ -157,12 +157,12 @@ class OpenVinoRuntime(Runtime):
     ) -> Field:
         return self.render_for(self._own, code, source_points, driving_points, dense)
 
-    def for_driver(self) -> Driver:
-        return Driver(self)
+    def for_driver(self) -> SessionRuntime:
+        return SessionRuntime(self)
 
     def render_for(
         self,
-        driver: Driver,
+        driver: SessionRuntime,
         code: AvatarCode,
         source_points: Floats,
         driving_points: Floats,
@@ -194,13 +194,13 @@ class OpenVinoRuntime(Runtime):
     def behind(self) -> bool:
         return self.behind_for(self._own)
 
-    def behind_for(self, driver: Driver) -> bool:
+    def behind_for(self, driver: SessionRuntime) -> bool:
         """Whether the network could say more of this driver's last frame than his last picture shows."""
         if self._network is not Network.BESIDE or not (self._beside is None or self._beside.done()):
             return False
         return driver.waiting or (self._beside is not None and self._beside_for is driver)
 
-    def _run_beside(self, driver: Driver, code: AvatarCode) -> None:
+    def _run_beside(self, driver: SessionRuntime, code: AvatarCode) -> None:
         """Take what the network has finished, give it this frame if it is free, show this driver's part."""
         if driver.code is not code:
             driver.forget(code)
@@ -224,7 +224,7 @@ class OpenVinoRuntime(Runtime):
             self._beside_for.learn(self._other)
         return True
 
-    def _start_beside(self, driver: Driver, code: AvatarCode) -> None:
+    def _start_beside(self, driver: SessionRuntime, code: AvatarCode) -> None:
         other = self._other
         assert other is not None
         driver.waiting = False
@@ -244,7 +244,7 @@ class OpenVinoRuntime(Runtime):
         self._beside = self._beside_code = self._beside_for = None
 
 
-class Driver(Runtime):
+class SessionRuntime(Runtime):
     """The same runtime for one driver.
 
     Beside the frames the network answers for a frame that is past, and what it answers for one person is

@@ -15,7 +15,7 @@ from mien.engine.avatar import Avatar
 from mien.engine.avatar.canvas import Canvas, compose, make_canvas
 from mien.engine.avatar.model_io import IMAGE_SIZE, AvatarCode
 from mien.engine.runtime.base import Runtime
-from mien.engine.runtime.batch import CardRuntime, Drawing
+from mien.engine.runtime.batch import BatchRuntime, Drawing
 from mien.engine.types import Image, MienError
 from mien.engine.utils.assets import ASSETS, DEMO_MOTION, PORTRAIT
 
@@ -86,7 +86,7 @@ def sub_pixel_shift(reference: Image, candidate: Image) -> float:
 
 
 def check(
-    reference: Runtime, candidate: CardRuntime, drawings: Sequence[Drawing], limits: Limits | None = None
+    reference: Runtime, candidate: BatchRuntime, drawings: Sequence[Drawing], limits: Limits | None = None
 ) -> GateReport:
     """Compare fields and finished pictures of the same drawings, drawn one by one and in whole batches."""
     limits = limits or Limits()

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar, cast
 
 from mien.engine.runtime.base import Runtime
-from mien.engine.runtime.batch import CardRuntime
-from mien.engine.runtime.failover import HandOver, Note, Working
+from mien.engine.runtime.batch import BatchRuntime
+from mien.engine.runtime.failover import FailoverRuntime, Notify, Working
 from mien.engine.runtime.openvino import OpenVinoRuntime
 from mien.engine.types import MienError
 
 if TYPE_CHECKING:
-    from mien.engine.runtime.tensorrt.prepare import Model, Workshop
+    from mien.engine.runtime.tensorrt.prepare import BuildContext, Model
 
 Choice = Literal["auto", "openvino", "tensorrt", "torch"]
 CHOICES: tuple[Choice, ...] = ("auto", "openvino", "tensorrt", "torch")
@@ -39,7 +39,7 @@ C = TypeVar("C", bound=Closable)
 
 
 @dataclass(frozen=True, slots=True)
-class Roads(Generic[R]):
+class RuntimeOptions(Generic[R]):
     """The ways to run one model.
 
     Attributes:
@@ -50,9 +50,9 @@ class Roads(Generic[R]):
     """
 
     here: R
-    tensorrt: Callable[[Note, Progress], R]
+    tensorrt: Callable[[Notify, Progress], R]
     torch: Callable[[], R]
-    join: Callable[[R, Callable[[], R], Note], Joined[R]]
+    join: Callable[[R, Callable[[], R], Notify], Joined[R]]
 
 
 class Joined(Protocol[R_co]):
@@ -61,7 +61,7 @@ class Joined(Protocol[R_co]):
     def wait(self) -> R_co: ...
 
 
-def choose(choice: Choice, roads: Roads[R], *, note: Note, progress: Progress = _silent) -> R:
+def choose(choice: Choice, roads: RuntimeOptions[R], *, note: Notify, progress: Progress = _silent) -> R:
     """The runtime for ``choice``, ready to render at once.
 
     ``"openvino"`` is ``roads.here``.  ``"auto"`` starts with that; where TensorRT and an NVIDIA card are
@@ -76,7 +76,7 @@ def choose(choice: Choice, roads: Roads[R], *, note: Note, progress: Progress = 
         try:
             return roads.tensorrt(note, progress)
         except MienError as error:
-            if not torch_has_card():
+            if not torch_has_gpu():
                 raise
             note(f"{error}; torch is tried")
             return roads.torch()
@@ -91,10 +91,12 @@ def stays_on_cpu(choice: Choice) -> bool:
     """Whether :func:`choose` takes what works at once, and makes nothing ready on a card."""
     if choice == "openvino":
         return True
-    return choice == "auto" and (not tensorrt_installed() or card_problem() is not None)
+    return choice == "auto" and (not tensorrt_installed() or device_problem() is not None)
 
 
-def live_roads(here: Runtime, model: Callable[[], Model], reference: Callable[[], Runtime]) -> Roads[Runtime]:
+def live_options(
+    here: Runtime, model: Callable[[], Model], reference: Callable[[], Runtime]
+) -> RuntimeOptions[Runtime]:
     """The roads of the ``live`` preset.
 
     Args:
@@ -103,10 +105,10 @@ def live_roads(here: Runtime, model: Callable[[], Model], reference: Callable[[]
         reference: computes the same in FP32; made anew, because ``here`` works in another thread meanwhile.
     """
 
-    def tensorrt(note: Note, progress: Progress) -> Runtime:
+    def tensorrt(note: Notify, progress: Progress) -> Runtime:
         from mien.engine.runtime.tensorrt.prepare import prepare
 
-        return on_card(lambda workshop: prepare(model(), reference(), workshop), note, progress)
+        return on_device(lambda workshop: prepare(model(), reference(), workshop), note, progress)
 
     def torch() -> Runtime:
         from mien.engine.runtime.torch_cuda import import_torch
@@ -114,10 +116,10 @@ def live_roads(here: Runtime, model: Callable[[], Model], reference: Callable[[]
         import_torch()  # before anything that takes time
         return make_torch(model(), reference())
 
-    return Roads(here, tensorrt, torch, HandOver)
+    return RuntimeOptions(here, tensorrt, torch, FailoverRuntime)
 
 
-def live_files(cpu: OpenVinoRuntime, encoder: Path, renderer: Path) -> Roads[Runtime]:
+def live_files(cpu: OpenVinoRuntime, encoder: Path, renderer: Path) -> RuntimeOptions[Runtime]:
     """The roads of exported files that ``cpu`` runs."""
 
     def model() -> Model:
@@ -128,23 +130,23 @@ def live_files(cpu: OpenVinoRuntime, encoder: Path, renderer: Path) -> Roads[Run
     def reference() -> Runtime:
         return OpenVinoRuntime(encoder, renderer, threads=1, precision="f32")
 
-    return live_roads(cpu, model, reference)
+    return live_options(cpu, model, reference)
 
 
-def on_card(make: Callable[[Workshop], C], note: Note, progress: Progress) -> C:
+def on_device(make: Callable[[BuildContext], C], note: Notify, progress: Progress) -> C:
     """What ``make`` makes on the first card; the card is let go when that is closed, or could not be made.
 
     Raises:
         MienError: no card, no TensorRT, or what ``make`` raises.
     """
-    from mien.engine.runtime.cuda import CudaError, open_card
+    from mien.engine.runtime.cuda import CudaError, open_device
     from mien.engine.runtime.tensorrt.backend import find_backend
     from mien.engine.runtime.tensorrt.cache import EngineCache
-    from mien.engine.runtime.tensorrt.prepare import Workshop
+    from mien.engine.runtime.tensorrt.prepare import BuildContext
 
-    cuda = open_card()  # first: without a card there is nothing to say about TensorRT
+    cuda = open_device()  # first: without a card there is nothing to say about TensorRT
     try:
-        made = make(Workshop(find_backend(), cuda, EngineCache(), note, progress))
+        made = make(BuildContext(find_backend(), cuda, EngineCache(), note, progress))
     except BaseException:
         with suppress(CudaError):
             cuda.close()
@@ -153,7 +155,7 @@ def on_card(make: Callable[[Workshop], C], note: Note, progress: Progress) -> C:
     return made
 
 
-def make_torch(model: Model, reference: Runtime) -> CardRuntime:
+def make_torch(model: Model, reference: Runtime) -> BatchRuntime:
     """Torch on CUDA, checked; raises :class:`MienError` where that is not possible."""
     from mien.engine.runtime import parity
     from mien.engine.runtime.torch_cuda import TorchCudaRuntime
@@ -172,18 +174,18 @@ def tensorrt_installed() -> bool:
     return any(importlib.util.find_spec(name) is not None for name in MODULES)
 
 
-def card_problem() -> str | None:
+def device_problem() -> str | None:
     """Why no NVIDIA card can be used; None if one can."""
-    from mien.engine.runtime.cuda import CudaError, open_card
+    from mien.engine.runtime.cuda import CudaError, open_device
 
     try:
-        open_card().close()
+        open_device().close()
     except CudaError as error:
         return str(error)
     return None
 
 
-def torch_has_card() -> bool:
+def torch_has_gpu() -> bool:
     """Whether torch is there and finds a card."""
     from mien.engine.runtime.torch_cuda import import_torch
 
@@ -194,13 +196,13 @@ def torch_has_card() -> bool:
     return True
 
 
-def describe_card() -> str:
+def describe_gpu() -> str:
     """The NVIDIA card and TensorRT, or what is missing, in one line."""
-    from mien.engine.runtime.cuda import CudaError, open_card
+    from mien.engine.runtime.cuda import CudaError, open_device
     from mien.engine.runtime.tensorrt.backend import EngineError, find_backend
 
     try:
-        cuda = open_card()
+        cuda = open_device()
         card = str(cuda.card)
         cuda.close()
     except CudaError as error:

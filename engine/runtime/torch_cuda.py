@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 
-from mien.engine.avatar.canvas import Canvas, card_constants
+from mien.engine.avatar.canvas import Canvas, device_constants
 from mien.engine.avatar.model_io import AvatarCode, Field, point_inputs, source_tensor, to_field
-from mien.engine.runtime.batch import CardRuntime, Drawing, halves
+from mien.engine.runtime.batch import BatchRuntime, Drawing, halves
 from mien.engine.runtime.cuda import CudaError, OutOfMemory
-from mien.engine.runtime.device_cache import Residents
+from mien.engine.runtime.device_cache import DeviceCache
 from mien.engine.runtime.graphs import dynamic_batch, half_convolutions
 from mien.engine.runtime.graphs.editing import load_proto
 from mien.engine.runtime.graphs.image import PICTURE_INPUTS, picture_graph
@@ -95,7 +95,7 @@ class Replayed:
         return self._outputs
 
 
-class TorchCudaRuntime(CardRuntime):
+class TorchCudaRuntime(BatchRuntime):
     """Runs the exported files in torch.
 
     Args:
@@ -138,8 +138,8 @@ class TorchCudaRuntime(CardRuntime):
             self._renderer = torch.compile(self._renderer, dynamic=False)
         self._replayed: dict[int, Replayed] = {}
         self._too_large: set[int] = set()  # batch sizes that failed
-        self._codes: Residents[AvatarCode, Any] = Residents(self._code_tensors, KEPT)
-        self._canvases: Residents[Canvas, Any] = Residents(self._canvas_tensors, KEPT)
+        self._codes: DeviceCache[AvatarCode, Any] = DeviceCache(self._code_tensors, KEPT)
+        self._canvases: DeviceCache[Canvas, Any] = DeviceCache(self._canvas_tensors, KEPT)
 
     @property
     def batch(self) -> int:
@@ -218,7 +218,7 @@ class TorchCudaRuntime(CardRuntime):
         return self._guarded(lambda: (self._tensor(code.source), self._tensor(code.features)))
 
     def _canvas_tensors(self, canvas: Canvas) -> Any:
-        constants = card_constants(canvas)
+        constants = device_constants(canvas)
         return self._guarded(lambda: {name: self._tensor(values) for name, values in constants.items()})
 
 

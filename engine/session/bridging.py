@@ -17,7 +17,7 @@ RECOVERY = 0.25
 """Seconds over which a found face, or motion relative to a new reference, takes over again."""
 
 
-class Continuity:
+class GapFiller:
     """Fills gaps in a stream of motions without a jump: hold, ease back to neutral, recover.
 
     Times are those of the frames (media time), so a file plays the same at any speed.

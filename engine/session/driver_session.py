@@ -13,7 +13,7 @@ from time import monotonic, perf_counter
 from typing import Protocol, TypeVar
 
 from mien.engine.avatar import Avatar
-from mien.engine.face.likeness import oddity, unlikeness
+from mien.engine.face.likeness import pose_expression_distance, reference_problem
 from mien.engine.landmarks import Landmarker
 from mien.engine.motion import Gains, Motion
 from mien.engine.runtime.base import Runtime
@@ -21,7 +21,7 @@ from mien.engine.session.renderer import Planned, Renderer
 from mien.engine.session.session import Session
 from mien.engine.tracking import Tracker, TrackerSettings
 from mien.engine.types import Face, Frame, Image, MienError, Rendered
-from mien.engine.utils.throttled_log import Seldom
+from mien.engine.utils.throttled_log import ThrottledLog
 
 T = TypeVar("T")
 LOG = logging.getLogger("mien.engine")
@@ -29,32 +29,32 @@ LOG = logging.getLogger("mien.engine")
 SEARCH_S = 4.0
 """How long the search for the best reference looks."""
 
-UNLIKE = 1.6
-"""Unlikeness to the portrait (:func:`mien.engine.face.likeness.unlikeness`) beyond which we say so."""
+FAR_FROM_PORTRAIT = 1.6
+"""Unlikeness to the portrait (:func:`mien.engine.face.likeness.pose_expression_distance`) beyond which we say so."""
 
 
 @dataclass(frozen=True, slots=True)
 class Driven:
     """A tracked frame that waits to be rendered."""
 
-    session: LiveSession
+    session: DriverSession
     frame: Frame
     motion: Motion | None
     track_ms: float
 
 
 class Owner(Protocol):
-    """What a session needs of its owner (:class:`mien.engine.session.shared_renderer.ModelOwner`)."""
+    """What a session needs of its owner (:class:`mien.engine.session.shared_renderer.SharedRenderer`)."""
 
     def submit(self, driven: Driven) -> None: ...
 
-    def release(self, session: LiveSession, landmarker: Landmarker) -> None: ...
+    def release(self, session: DriverSession, landmarker: Landmarker) -> None: ...
 
     def call(self, work: Callable[[], T]) -> Future[T]: ...
 
 
-class LiveSession:
-    """Made by :meth:`mien.engine.session.shared_renderer.ModelOwner.open`; every method may be called from any thread.
+class DriverSession:
+    """Made by :meth:`mien.engine.session.shared_renderer.SharedRenderer.open`; every method may be called from any thread.
 
     Attributes:
         tracking: whether a frame is being tracked just now.
@@ -80,7 +80,7 @@ class LiveSession:
         self._commands: deque[Callable[[], None]] = deque()
         self._search: _Search | None = None
         self._asked: set[Future[str | None]] = set()
-        self._trouble = Seldom(LOG)
+        self._trouble = ThrottledLog(LOG)
         self._last: Image | None = None
         self._ended = False
         self.tracking = False
@@ -149,8 +149,11 @@ class LiveSession:
         face = self._tracker.face
         if face is None:
             return False, "no face is seen"
-        odd = oddity(face)
-        if odd is None and unlikeness(face, self._session.renderer.avatar.face) > UNLIKE:
+        odd = reference_problem(face)
+        if (
+            odd is None
+            and pose_expression_distance(face, self._session.renderer.avatar.face) > FAR_FROM_PORTRAIT
+        ):
             odd = "look at the camera, face at rest"
         return odd is None, odd or ""
 
@@ -262,7 +265,7 @@ class LiveSession:
             raise MienError("No face is seen, so the reference stays as it is. Look at the camera.")
         self._end_search()
         self._tracker.set_reference(self._last, face)
-        return oddity(face)
+        return reference_problem(face)
 
     def _keep_searching(self, frame: Frame) -> None:
         search = self._search
@@ -276,7 +279,7 @@ class LiveSession:
         if search.best is None:
             raise MienError("No face was seen, so the reference stays as it is. Look at the camera.")
         self._tracker.set_reference(*search.best)
-        return oddity(search.best[1])
+        return reference_problem(search.best[1])
 
 
 class _Search:
@@ -290,7 +293,7 @@ class _Search:
     def look(self, image: Image, face: Face | None, now: float) -> bool:
         """Look at one more picture; whether the time is up."""
         if face is not None:
-            score = unlikeness(face, self._portrait)
+            score = pose_expression_distance(face, self._portrait)
             if score < self._score:
                 self._score, self.best = score, (image.copy(), face)
         return now >= self._until

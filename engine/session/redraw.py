@@ -16,7 +16,7 @@ HEAD_RADIUS = 1.0
 """Face units from the head's centre to the rim of what moves with it."""
 
 
-class Stillness:
+class ChangeDetector:
     """Compares every motion with the last one that was drawn, so that slow movement adds up and is drawn.
 
     Motions with a network's own key points (the paper preset) always count as moved.

@@ -14,7 +14,7 @@ from mien.engine.avatar.transfer import carry_over
 from mien.engine.motion import Motion
 from mien.engine.runtime import default_runtime
 from mien.engine.runtime.base import Runtime
-from mien.engine.runtime.batch import CardRuntime, Drawing
+from mien.engine.runtime.batch import BatchRuntime, Drawing
 from mien.engine.types import Rendered
 
 
@@ -52,7 +52,7 @@ class Planned:
     carry_ms: float
 
 
-def draw_together(runtime: CardRuntime, planned: Sequence[Planned]) -> list[Rendered]:
+def draw_together(runtime: BatchRuntime, planned: Sequence[Planned]) -> list[Rendered]:
     """Pictures of several renderers, in order, by as few calls of the network as ``runtime`` needs."""
     start = perf_counter()
     images = runtime.draw([plan.drawing for plan in planned])
@@ -113,7 +113,7 @@ class Renderer:
     def render(self, motion: Motion) -> Rendered:
         """The avatar with this motion; ``image`` is ``(H, W, 3) uint8`` RGB, a new array every time."""
         plan = self.plan(motion)
-        if isinstance(self.runtime, CardRuntime):
+        if isinstance(self.runtime, BatchRuntime):
             return draw_together(self.runtime, [plan])[0]
         start = perf_counter()
         drawing = plan.drawing

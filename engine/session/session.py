@@ -8,8 +8,8 @@ from time import perf_counter
 
 from mien.engine.motion import Gains, Motion, apply_gains
 from mien.engine.motion.micro_gain import MicroGain
-from mien.engine.session.bridging import Continuity
-from mien.engine.session.redraw import Stillness
+from mien.engine.session.bridging import GapFiller
+from mien.engine.session.redraw import ChangeDetector
 from mien.engine.session.renderer import AvatarRenderer
 from mien.engine.tracking import Tracker
 from mien.engine.types import Face, Frame, Rendered
@@ -66,8 +66,8 @@ class Session:
         self.gains = gains or Gains()
         self._micro = MicroGain(self.gains.micro)
         self._on_motion = on_motion
-        self._continuity = Continuity()
-        self._stillness = Stillness() if skip_still else None
+        self._continuity = GapFiller()
+        self._stillness = ChangeDetector() if skip_still else None
         self._last: Rendered | None = None
         self.skipped = 0
 

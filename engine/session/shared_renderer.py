@@ -15,11 +15,11 @@ from mien.engine.avatar.model_io import AvatarCode, Field
 from mien.engine.landmarks import Landmarker
 from mien.engine.motion import Gains
 from mien.engine.runtime.base import Runtime
-from mien.engine.runtime.batch import CardRuntime
-from mien.engine.session.driver_session import Driven, LiveSession
+from mien.engine.runtime.batch import BatchRuntime
+from mien.engine.session.driver_session import Driven, DriverSession
 from mien.engine.session.renderer import draw_together
 from mien.engine.types import Floats, Image, Rendered
-from mien.engine.utils.throttled_log import Seldom
+from mien.engine.utils.throttled_log import ThrottledLog
 
 T = TypeVar("T")
 LOG = logging.getLogger("mien.engine")
@@ -28,7 +28,7 @@ WAIT_S = 0.003
 """How long a rendering waits for other drivers that are just being tracked, at most."""
 
 
-class ModelOwner:
+class SharedRenderer:
     """The thread that the runtime belongs to.
 
     It takes whatever motions are ready, the oldest picture first, waiting 3 ms at most for drivers that are
@@ -36,7 +36,7 @@ class ModelOwner:
     after the other.  A motion that a newer one of the same driver overtook is dropped and counted.  Nothing
     queues up, so a slow machine lowers the rate, not the timeliness.
 
-    >>> with ModelOwner(default_runtime(), make_landmarker) as owner:    # doctest: +SKIP
+    >>> with SharedRenderer(default_runtime(), make_landmarker) as owner:    # doctest: +SKIP
     ...     session = owner.open(avatar, deliver=show)
     ...     session.put(lambda: frame)
 
@@ -52,18 +52,18 @@ class ModelOwner:
     ) -> None:
         self._runtime, self._make_landmarker, self._crop = runtime, make_landmarker, crop
         self._changed = threading.Condition()
-        self._sessions: list[LiveSession] = []
-        self._ready: dict[LiveSession, Driven] = {}
+        self._sessions: list[DriverSession] = []
+        self._ready: dict[DriverSession, Driven] = {}
         self._calls: deque[tuple[Callable[[], object], Future[object]]] = deque()
         self._spare: list[Landmarker] = []
         self._closed = False
-        self._trouble = Seldom(LOG)
+        self._trouble = ThrottledLog(LOG)
         self.rounds = 0
         self.rendered = 0
         self._thread = threading.Thread(target=self._run, name="model owner", daemon=True)
         self._thread.start()
 
-    def __enter__(self) -> ModelOwner:
+    def __enter__(self) -> SharedRenderer:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -91,7 +91,7 @@ class ModelOwner:
 
     def open(
         self, avatar: Avatar, deliver: Callable[[Rendered], None], gains: Gains | None = None
-    ) -> LiveSession:
+    ) -> DriverSession:
         """One more driver, with the avatar that is to follow (0.2 s the first time).
 
         Args:
@@ -106,7 +106,7 @@ class ModelOwner:
             landmarker = self._spare.pop() if self._spare else None
         landmarker = landmarker or self._make_landmarker()
         landmarker.reset()
-        session = LiveSession(self, landmarker, avatar, self._runtime, self._crop, deliver, gains)
+        session = DriverSession(self, landmarker, avatar, self._runtime, self._crop, deliver, gains)
         with self._changed:
             closed = self._closed
             if not closed:
@@ -126,7 +126,7 @@ class ModelOwner:
             self._ready[driven.session] = driven
             self._changed.notify_all()
 
-    def release(self, session: LiveSession, landmarker: Landmarker) -> None:
+    def release(self, session: DriverSession, landmarker: Landmarker) -> None:
         """The session has ended: forget it, keep its landmarker for the next driver."""
         with self._changed:
             if session in self._sessions:
@@ -162,7 +162,7 @@ class ModelOwner:
 
     def _render(self, batch: list[Driven]) -> None:
         runtime = self._runtime
-        if len(batch) > 1 and runtime.batch > 1 and isinstance(runtime, CardRuntime):
+        if len(batch) > 1 and runtime.batch > 1 and isinstance(runtime, BatchRuntime):
             _render_together(runtime, batch, self._trouble)
         else:
             for driven in batch:
@@ -191,7 +191,7 @@ class ModelOwner:
             self._changed.wait(left)
 
 
-def _render_together(runtime: CardRuntime, batch: list[Driven], trouble: Seldom) -> None:
+def _render_together(runtime: BatchRuntime, batch: list[Driven], trouble: ThrottledLog) -> None:
     start = perf_counter()
     plans = [(driven, plan) for driven in batch if (plan := driven.session.plan(driven)) is not None]
     if not plans:
@@ -226,7 +226,7 @@ def _fulfil(work: Callable[[], object], future: Future[object]) -> None:
 class _Borrowed(Runtime):
     """The owner's runtime for other threads."""
 
-    def __init__(self, owner: ModelOwner) -> None:
+    def __init__(self, owner: SharedRenderer) -> None:
         self._owner = owner
         self.name = owner._runtime.name
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from mien.engine.face.head_pose import turn_between
 from mien.engine.face.layout import N_MESH
-from mien.engine.face.likeness import oddity
+from mien.engine.face.likeness import reference_problem
 from mien.engine.face.regions import region_maps
 from mien.engine.landmarks.topology import BLENDSHAPE_NAMES
 from mien.engine.types import Face, Floats, Image
@@ -78,7 +78,7 @@ def is_frontal(face: Face, limit: float = FRONTAL) -> bool:
 def is_neutral(face: Face, neutral: Neutral | None = None) -> bool:
     """Whether a face shows hardly any expression (or that of a saved neutral face)."""
     limit = NEUTRAL if neutral is None else LIKE_PROFILE
-    return oddity(face) is None and expression_of(face, neutral) <= limit
+    return reference_problem(face) is None and expression_of(face, neutral) <= limit
 
 
 def shape_difference(face: Face, other: Face) -> float:

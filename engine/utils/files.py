@@ -9,7 +9,7 @@ from pathlib import Path
 from mien.engine.types import MienError
 
 
-def write_whole(path: Path, data: bytes) -> None:
+def write_atomic(path: Path, data: bytes) -> None:
     """Write a file beside its place, then put it there: until then an older one stays as it is.
 
     Raises:

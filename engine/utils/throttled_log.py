@@ -12,7 +12,7 @@ EVERY_S = 10.0
 """How often the same line may be logged, seconds."""
 
 
-class Seldom:
+class ThrottledLog:
     """Logs exceptions, each kind at most every :data:`EVERY_S`, with how often it has happened meanwhile.
 
     May be called from any thread.

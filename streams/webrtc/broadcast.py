@@ -17,8 +17,8 @@ from mien.streams.mailbox import Closed, Mailbox
 from mien.streams.video.ffmpeg import av
 from mien.streams.webrtc.encoder import CLOCK, TIME_BASE, Encoder, Rates, to_frame
 from mien.streams.webrtc.logs import log
-from mien.streams.webrtc.stream_stats import Flow
-from mien.streams.webrtc.watermark import Mark
+from mien.streams.webrtc.stream_stats import StreamStats
+from mien.streams.webrtc.watermark import Watermark
 
 KEY_FRAME_EVERY_S = 0.4
 """Requests for key frames within this time are answered by one."""
@@ -114,7 +114,7 @@ class Broadcast:
         mark: bool = True,
         on_times: Callable[[dict[str, float]], None] | None = None,
     ) -> None:
-        self._loop, self._mark, self._on_times = loop, Mark() if mark else None, on_times
+        self._loop, self._mark, self._on_times = loop, Watermark() if mark else None, on_times
         self._mailbox: Mailbox[Rendered] = Mailbox()
         self._lock = threading.Lock()
         self._viewers: tuple[Subscription, ...] = ()
@@ -129,7 +129,7 @@ class Broadcast:
         self._base: tuple[float, float] | None = None
         self._origin = 0
         self.mirror = False
-        self.flow = Flow()
+        self.flow = StreamStats()
         self._thread = threading.Thread(target=self._run, name="encode", daemon=True)
         self._thread.start()
 

@@ -26,7 +26,7 @@ class Prepared:
     notes: tuple[str, ...] = ()
 
 
-class Performer(Protocol):
+class AvatarSession(Protocol):
     """One driver and one avatar; every method may be called from any thread."""
 
     @property
@@ -59,7 +59,7 @@ class Performer(Protocol):
         """End it; blocks for a moment."""
 
 
-class Theatre(Protocol):
+class AvatarEngine(Protocol):
     """The engine as the server sees it."""
 
     @property
@@ -81,5 +81,5 @@ class Theatre(Protocol):
             MienError: no face in it.
         """
 
-    def perform(self, avatar: Any, deliver: Callable[[Rendered], None]) -> Performer:
+    def perform(self, avatar: Any, deliver: Callable[[Rendered], None]) -> AvatarSession:
         """One more driver (called in a worker thread); ``deliver`` must be quick."""

@@ -12,7 +12,7 @@ from time import monotonic
 from typing import Any
 
 from mien.streams.webrtc.broadcast import Broadcast
-from mien.streams.webrtc.engine_interface import Performer, Theatre
+from mien.streams.webrtc.engine_interface import AvatarEngine, AvatarSession
 from mien.streams.webrtc.logs import log
 from mien.streams.webrtc.metrics import Metrics
 from mien.streams.webrtc.peer import Peer
@@ -37,7 +37,7 @@ class AvatarStream:
         id: what a viewer must know to watch it, which ends nothing (the driver's session has another).
     """
 
-    def __init__(self, performer: Performer, broadcast: Broadcast, portrait: Portrait) -> None:
+    def __init__(self, performer: AvatarSession, broadcast: Broadcast, portrait: Portrait) -> None:
         self.id = secrets.token_urlsafe(12)
         self.performer, self.broadcast, self.portrait = performer, broadcast, portrait
         self.sound = Sound(lambda: broadcast.flow.latency_ms / 1000)
@@ -85,7 +85,7 @@ class Hub:
         theatre: the engine.
     """
 
-    def __init__(self, settings: ServerSettings, theatre: Theatre) -> None:
+    def __init__(self, settings: ServerSettings, theatre: AvatarEngine) -> None:
         self.settings, self.theatre = settings, theatre
         self.metrics = Metrics()
         self.portraits = Portraits(theatre)

@@ -19,7 +19,7 @@ PATIENCE_S = 0.4
 """How long a packet is waited for when later ones are there: a round trip to the other side of the world."""
 
 
-class PromptBuffer(JitterBuffer):
+class ImmediateJitterBuffer(JitterBuffer):
     """Gives a picture out with its last packet (the RTP marker), and gives up what does not come.
 
     Args:
@@ -83,9 +83,9 @@ class PromptBuffer(JitterBuffer):
         return packet.sequence_number == self._newest
 
 
-def make_prompt(receiver: Any) -> None:
+def without_delay(receiver: Any) -> None:
     """Give a video receiver of aiortc's such a buffer."""
     # Private, so looked at before it is touched: with another aiortc the delay is back, and nothing breaks.
     name = "_RTCRtpReceiver__jitter_buffer"
     if receiver._RTCRtpReceiver__kind == "video" and type(getattr(receiver, name, None)) is JitterBuffer:
-        setattr(receiver, name, PromptBuffer(512))
+        setattr(receiver, name, ImmediateJitterBuffer(512))

@@ -20,7 +20,7 @@ from aiortc import (
 from aiortc.rtp import RTCP_PSFB_APP, RtcpPsfbPacket, unpack_remb_fci
 from aiortc.sdp import SessionDescription
 
-from mien.streams.webrtc.jitter_buffer import make_prompt
+from mien.streams.webrtc.jitter_buffer import without_delay
 from mien.streams.webrtc.settings import IceServer
 from mien.streams.webrtc.tracks import EncodedTrack
 
@@ -142,7 +142,7 @@ class Peer:
 
     def _prepare(self) -> None:
         for transceiver in self.connection.getTransceivers():
-            make_prompt(transceiver.receiver)
+            without_delay(transceiver.receiver)
         if self.connection.sctp is not None:
             _let_go_quietly(self.connection.sctp.transport)
         if self._loopback:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from mien.engine.types import Image, MienError
 from mien.streams.images import decode_image, fit_within
-from mien.streams.webrtc.engine_interface import Prepared, Theatre
+from mien.streams.webrtc.engine_interface import AvatarEngine, Prepared
 from mien.streams.webrtc.problems import Problem
 from mien.streams.webrtc.settings import PORTRAIT_BYTES, PORTRAIT_PIXELS
 
@@ -49,7 +49,7 @@ class Portrait:
 class Portraits:
     """The store, in memory alone: nothing of a visitor's is ever written to the disk."""
 
-    def __init__(self, theatre: Theatre) -> None:
+    def __init__(self, theatre: AvatarEngine) -> None:
         self._theatre = theatre
         self._kept: OrderedDict[str, Portrait] = OrderedDict()
         # One at a time: a picture of 40 megapixels takes 200 MB for a moment.

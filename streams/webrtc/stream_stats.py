@@ -10,7 +10,7 @@ from mien.engine.types import Rendered
 
 
 @dataclass
-class Flow:
+class StreamStats:
     """Numbers of one stream, for its statistics; written by one thread, read by others.
 
     Attributes:

@@ -13,7 +13,7 @@ HEIGHT = 0.032
 """Height of the capitals in shares of the picture's height: legible at 256 px, not in the way at 1024."""
 
 
-class Mark:
+class Watermark:
     """Stamps the word in the lower left corner, white with a dark rim, readable on any ground."""
 
     def __init__(self) -> None:
@@ -22,7 +22,7 @@ class Mark:
         self._light: NDArray[np.uint16] = np.zeros((0, 0, 1), np.uint16)
 
     def stamp(self, image: Image) -> None:
-        """Mark ``(H, W, 3) uint8`` in place."""
+        """Watermark ``(H, W, 3) uint8`` in place."""
         height, width = image.shape[:2]
         if self._size != (width, height):
             self._prepare(width, height)

@@ -15,6 +15,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from conftest import read_clip
 
 from mien.cli.batch import worker
 from mien.cli.batch.pairs import Pair, read_pairs
@@ -22,7 +23,6 @@ from mien.cli.batch.run import main
 from mien.engine.compose.__main__ import main as compose
 from mien.engine.motion.recording import load_recording
 from mien.engine.types import Image, MienError
-from tests.conftest import read_clip
 
 FRAMES = 5
 LONG = 300 * "x"

@@ -10,7 +10,7 @@ import pytest
 
 from mien.engine.avatar import Avatar
 from mien.engine.compose.__main__ import main, run
-from mien.engine.compose.actions import Act, Timing, source_timing
+from mien.engine.compose.actions import FacialAction, Timing, source_timing
 from mien.engine.compose.composition import compose, motion_at
 from mien.engine.face.layout import apply2
 from mien.engine.face.regions import REGIONS, region_indices, region_seeds
@@ -31,7 +31,7 @@ LONG = 300 * "x"
 
 def pushed(region: str, move: tuple[float, float]) -> Motion:
     """A made movement at its apex."""
-    recording = compose([Act(region_indices([region]), TIMING, move=move)], 1.0, 100.0)
+    recording = compose([FacialAction(region_indices([region]), TIMING, move=move)], 1.0, 100.0)
     motion = recording.motions[40]
     assert motion is not None
     return motion
@@ -41,8 +41,8 @@ def pushed(region: str, move: tuple[float, float]) -> Motion:
 def recording() -> Recording:
     """Two expressions one after the other, with a moving head: brows at 0.4 s, a mouth corner at 1.3 s."""
     acts = [
-        Act(region_indices(["brow_inner"]), TIMING, move=(0.0, -0.02)),
-        Act(region_indices(["mouth_corner_left"]), Timing(1.1, 1.3, 1.6), move=(0.02, -0.01)),
+        FacialAction(region_indices(["brow_inner"]), TIMING, move=(0.0, -0.02)),
+        FacialAction(region_indices(["mouth_corner_left"]), Timing(1.1, 1.3, 1.6), move=(0.02, -0.01)),
     ]
     made = compose(acts, 2.0, 50.0)
     motions = []
@@ -99,7 +99,7 @@ def test_field_points_regions_and_affines_agree() -> None:
 
 
 def test_nothing_moves_before_the_onset_and_after_the_offset() -> None:
-    made = compose([Act(region_indices(["chin"]), TIMING, move=(0.0, 0.02))], 1.0, 100.0)
+    made = compose([FacialAction(region_indices(["chin"]), TIMING, move=(0.0, 0.02))], 1.0, 100.0)
     strength = np.array([np.abs(m.dense).max() for m in made.motions if m is not None])
     assert strength[:21].max() == 0 and strength[70:].max() == 0 and strength.argmax() == 40
 

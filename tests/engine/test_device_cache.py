@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from mien.engine.runtime.cuda import OutOfMemory
-from mien.engine.runtime.device_cache import IDLE_S, Residents
+from mien.engine.runtime.device_cache import IDLE_S, DeviceCache
 
 
 @dataclass(eq=False)
@@ -24,8 +24,8 @@ class Card:
         self.made: list[str] = []
         self.now = 0.0
 
-    def residents(self, limit: int) -> Residents[Thing, Thing]:
-        return Residents(self._make, limit, self.lying.remove, lambda: self.now)
+    def residents(self, limit: int) -> DeviceCache[Thing, Thing]:
+        return DeviceCache(self._make, limit, self.lying.remove, lambda: self.now)
 
     def _make(self, thing: Thing) -> Thing:
         if len(self.lying) >= self.room:

@@ -9,6 +9,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from fakes.cuda import FakeCuda
+from fakes.tensorrt import FakeTensorRt
 from onnx import TensorProto, helper, numpy_helper
 
 from mien.engine.benchmark.gpu import ends, measure, networks, run
@@ -20,12 +22,10 @@ from mien.engine.benchmark.gpu.roofline import Layer, Rates, bound_ms, gflops, l
 from mien.engine.benchmark.gpu.run import Findings
 from mien.engine.runtime import RENDERER
 from mien.engine.runtime.graphs.editing import load_proto
-from mien.engine.runtime.selection import card_problem
+from mien.engine.runtime.selection import device_problem
 from mien.engine.runtime.tensorrt.cache import EngineCache
-from mien.engine.runtime.tensorrt.prepare import Workshop
+from mien.engine.runtime.tensorrt.prepare import BuildContext
 from mien.engine.types import MienError
-from tests.fakes.cuda import FakeCuda
-from tests.fakes.tensorrt import FakeTensorRt
 
 run_module = importlib.import_module("mien.engine.benchmark.gpu.run")  # the package's `run` is its function
 
@@ -130,7 +130,7 @@ def test_nothing_measured_is_an_empty_plot() -> None:
 
 
 def test_without_a_card_it_says_so_in_one_line() -> None:
-    if card_problem() is None:
+    if device_problem() is None:
         pytest.skip("there is a card here")
     with pytest.raises(MienError, match="NVIDIA") as caught:
         run(SimpleNamespace(json=None, plot=None))
@@ -150,7 +150,7 @@ def test_an_engine_is_loaded_once_and_timed_at_every_batch(
     cuda = FakeCuda()
     cuda.attach()
     backend = FakeTensorRt(cuda)
-    engines = measure.Engines(Workshop(backend, cuda, EngineCache(tmp_path)), 8)
+    engines = measure.Engines(BuildContext(backend, cuda, EngineCache(tmp_path)), 8)
     for batch in (1, 8):
         timing = measure.tensorrt_timing(engines, Case("live", METHODS[0], batch), [conv])
         assert timing.problem is None
@@ -208,7 +208,7 @@ def test_without_torch_tensorrts_figures_stay(
     def broken(*_: object) -> None:
         raise OSError("libnvinfer is damaged")
 
-    monkeypatch.setattr("mien.engine.runtime.cuda.open_card", lambda: cuda)
+    monkeypatch.setattr("mien.engine.runtime.cuda.open_device", lambda: cuda)
     monkeypatch.setattr("mien.engine.runtime.torch_cuda.import_torch", missing)
     monkeypatch.setattr("mien.engine.runtime.tensorrt.backend.find_backend", lambda: FakeTensorRt(cuda))
     monkeypatch.setattr(networks, "live_network", lambda notes: [conv])
@@ -229,7 +229,7 @@ def test_without_torch_tensorrts_figures_stay(
 def test_a_place_that_cannot_be_written_is_told_before_anything_is_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mien.engine.runtime.cuda.open_card", FakeCuda)
+    monkeypatch.setattr("mien.engine.runtime.cuda.open_device", FakeCuda)
     monkeypatch.setattr(run_module, "_measure", lambda *_: pytest.fail("measured"))
     with pytest.raises(MienError, match="cannot be written"):
         run(SimpleNamespace(json=str(tmp_path / "missing" / "a.json"), plot=None))

@@ -10,7 +10,7 @@ import onnx
 import pytest
 import torch
 
-from mien.engine.avatar.canvas import card_constants, compose
+from mien.engine.avatar.canvas import compose, device_constants
 from mien.engine.avatar.model_io import Field
 from mien.engine.runtime import ENCODER, RENDERER, default_runtime
 from mien.engine.runtime.graphs import dynamic_batch, half_convolutions, probe, probe_points
@@ -138,7 +138,7 @@ def test_the_picture_part_composes_as_the_cpu_does(crop: int | None) -> None:
     paint = 0.2 * np.sin(np.arange(256 * 256 * 3, dtype=np.float32)).reshape(256, 256, 3)
     field = Field(field.flow, field.occlusion, paint)
     inputs = {
-        **card_constants(drawing.canvas),
+        **device_constants(drawing.canvas),
         "flow": np.ascontiguousarray(field.flow.transpose(2, 0, 1)[None]),
         "paint": np.ascontiguousarray(paint.transpose(2, 0, 1)[None]),
     }
@@ -195,7 +195,7 @@ def test_a_graph_without_a_batch_is_refused() -> None:
 
 def test_canvas_constants_follow_the_portrait() -> None:
     drawing = real_drawings(default_runtime(threads=1), 1)[0]
-    constants = card_constants(drawing.canvas)
+    constants = device_constants(drawing.canvas)
     columns, rows = drawing.canvas.part
     assert constants["grid"].shape == constants["place"].shape == (1, rows, columns, 2)
     assert constants["still"].shape[2:] == drawing.canvas.still.shape[:2]

@@ -31,7 +31,7 @@ from mien.engine.landmarks.topology import FLIP
 from mien.engine.types import Face, FaceCrop, Image, MienError
 from mien.engine.utils.openvino_core import cpu_has_bf16
 
-DATA = Path(__file__).resolve().parent / "data"
+DATA = Path(__file__).resolve().parents[1] / "data"
 
 
 def _load(path: Path) -> ModuleType:

@@ -9,6 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fakes.cuda import FakeCuda
+from fakes.paper import tiny_parts, write_parts
+from fakes.tensorrt import FakeTensorRt
 from onnx import helper, numpy_helper
 
 from mien.cli.model_choice import load_model
@@ -18,19 +21,16 @@ from mien.engine.paper.openvino_paper import OpenVinoPaper
 from mien.engine.paper.parts import paper_parts, read_parts
 from mien.engine.paper.points import N_POINTS
 from mien.engine.paper.prepare import prepare_paper
-from mien.engine.paper.selection import PaperHandOver
+from mien.engine.paper.selection import FailoverPaperRuntime
 from mien.engine.paper.tensorrt_paper import TensorRtPaper
 from mien.engine.paper.torch_cuda_paper import TorchCudaPaper
 from mien.engine.runtime import default_runtime, selection
 from mien.engine.runtime.cuda import CudaError
-from mien.engine.runtime.failover import HandOver
+from mien.engine.runtime.failover import FailoverRuntime
 from mien.engine.runtime.tensorrt.backend import EngineError
 from mien.engine.runtime.tensorrt.cache import EngineCache
-from mien.engine.runtime.tensorrt.prepare import Workshop
+from mien.engine.runtime.tensorrt.prepare import BuildContext
 from mien.engine.types import Floats, Image, MienError
-from tests.fakes.cuda import FakeCuda
-from tests.fakes.paper import tiny_parts, write_parts
-from tests.fakes.tensorrt import FakeTensorRt
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +129,7 @@ def test_the_cpu_takes_over_in_every_thread(
     cuda = FakeCuda()
     lines: list[str] = []
     portrait, driven = moments
-    runtime = PaperHandOver(reference, lambda: build(cuda), lines.append)
+    runtime = FailoverPaperRuntime(reference, lambda: build(cuda), lines.append)
     assert runtime.wait().name == runtime.name == "tensorrt"
     code = runtime.encode(portrait.picture)
     source = runtime.detect(portrait.tensor, portrait.points)
@@ -159,7 +159,7 @@ def few_moments(monkeypatch: pytest.MonkeyPatch, moments: tuple[parity.Moment, l
 def test_engines_are_kept_and_checked(reference: OpenVinoPaper, tmp_path: Path) -> None:
     cuda = FakeCuda()
     backend = FakeTensorRt(cuda)
-    workshop = Workshop(backend, cuda, EngineCache(tmp_path))
+    workshop = BuildContext(backend, cuda, EngineCache(tmp_path))
     live: Any = None
     for _ in range(2):
         prepare_paper(tiny_parts(), reference, live, workshop).close()
@@ -197,7 +197,7 @@ def test_a_wrong_engine_is_refused_and_its_layer_named(
 ) -> None:
     cuda = FakeCuda()
     backend = FakeTensorRt(cuda, spoil=wrong)
-    workshop = Workshop(backend, cuda, EngineCache(tmp_path))
+    workshop = BuildContext(backend, cuda, EngineCache(tmp_path))
     live: Any = None
     with pytest.raises(EngineError, match=says) as caught:
         prepare_paper(tiny_parts(), reference, live, workshop)
@@ -279,7 +279,7 @@ class Machine:
         self.cards: list[FakeCuda] = []
         monkeypatch.setenv("MIEN_CACHE", str(cache))
         monkeypatch.setattr(selection, "tensorrt_installed", lambda: True)
-        monkeypatch.setattr("mien.engine.runtime.cuda.open_card", self._open)
+        monkeypatch.setattr("mien.engine.runtime.cuda.open_device", self._open)
         monkeypatch.setattr(
             "mien.engine.runtime.tensorrt.backend.find_backend", lambda: FakeTensorRt(self.cards[-1])
         )
@@ -297,7 +297,7 @@ def test_an_exported_folder_goes_to_the_card(
     machine = Machine(monkeypatch, tmp_path)
     lines: list[str] = []
     runtime = load_model(folder, 1, "f32", choice, note=lines.append)
-    assert isinstance(runtime, PaperHandOver)
+    assert isinstance(runtime, FailoverPaperRuntime)
     if choice == "auto":
         runtime.wait()  # nobody has to, but for this test
     assert runtime.name == "tensorrt"
@@ -324,12 +324,12 @@ def test_a_card_that_refuses_the_parts_is_let_go(
     assert all(card.closed for card in machine.cards)
 
 
-@pytest.mark.skipif(selection.card_problem() is None, reason="there is a card here")
+@pytest.mark.skipif(selection.device_problem() is None, reason="there is a card here")
 @pytest.mark.parametrize(("choice", "reason"), [("tensorrt", "NVIDIA"), ("torch", "torch")])
 def test_a_folder_obeys_the_runtime_or_says_why_not(choice: Any, reason: str, folder: Path) -> None:
     from mien.engine.utils.assets import ASSETS
 
-    for place, kind in ((folder, PaperHandOver), (ASSETS, HandOver)):
+    for place, kind in ((folder, FailoverPaperRuntime), (ASSETS, FailoverRuntime)):
         lines: list[str] = []
         runtime = load_model(place, 1, "f32", choice, note=lines.append)
         assert isinstance(runtime, kind)

@@ -11,14 +11,14 @@ import pytest
 
 from mien.cli.engine_progress import EngineProgress
 from mien.engine.runtime import ENCODER, RENDERER, default_runtime, selection
-from mien.engine.runtime.cuda import CudaError, driver, open_card
+from mien.engine.runtime.cuda import CudaError, driver, open_device
 from mien.engine.runtime.cuda.driver import DriverCuda
-from mien.engine.runtime.failover import HandOver
+from mien.engine.runtime.failover import FailoverRuntime
 from mien.engine.runtime.selection import choose, live_files
 from mien.engine.runtime.tensorrt.backend import EngineError, TensorRt, find_backend
 from mien.engine.types import MienError
 
-needs_no_card = pytest.mark.skipif(selection.card_problem() is None, reason="there is a card here")
+needs_no_card = pytest.mark.skipif(selection.device_problem() is None, reason="there is a card here")
 
 
 def broken_module(folder: Path, name: str, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,7 +100,7 @@ def test_auto_is_openvino_without_a_card_and_says_nothing() -> None:
     assert choose("auto", live_files(cpu, ENCODER, RENDERER), note=lines.append) is cpu
     assert lines == []
     with pytest.raises(CudaError):
-        open_card()
+        open_device()
 
 
 @needs_no_card
@@ -109,7 +109,7 @@ def test_what_was_asked_for_and_cannot_be_is_a_line(choice: Any, reason: str) ->
     lines: list[str] = []
     cpu = default_runtime(threads=1)
     runtime = choose(choice, live_files(cpu, ENCODER, RENDERER), note=lines.append)
-    assert isinstance(runtime, HandOver)
+    assert isinstance(runtime, FailoverRuntime)
     assert runtime.working is cpu
     assert len(lines) == 1
     assert reason in lines[0]
@@ -160,7 +160,7 @@ def test_the_doctor_shows_card_and_engines(tmp_path: Path, monkeypatch: pytest.M
     assert str(tmp_path) in selection.describe_engines()
     (tmp_path / "live-renderer-0.engine").write_bytes(b"nonsense")
     assert "live-renderer-0.engine damaged" in selection.describe_engines()
-    assert "\n" not in selection.describe_card()
+    assert "\n" not in selection.describe_gpu()
 
 
 def test_builds_are_said_once_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,7 +15,7 @@ from mien.engine.face.regions import REGIONS, region_indices, region_seeds
 from mien.engine.motion import Gains, Head, Motion, apply_gains
 from mien.engine.motion.recording import STEP, VERSION, Recording, load_recording, nominal_fps, save_recording
 from mien.engine.runtime import Runtime
-from mien.engine.session.bridging import HOLD, NEUTRAL_AFTER, RECOVERY, Continuity
+from mien.engine.session.bridging import HOLD, NEUTRAL_AFTER, RECOVERY, GapFiller
 from mien.engine.session.renderer import Renderer
 from mien.engine.session.session import Session
 from mien.engine.tracking import Tracker
@@ -50,7 +50,7 @@ def amount_of(motion: Motion) -> float:
 
 def shown(faces: list[bool], amount: float = 0.2) -> list[float]:
     """How far the avatar is moved in each frame, where the driver is moved by ``amount`` whenever seen."""
-    continuity = Continuity()
+    continuity = GapFiller()
     return [
         amount_of(continuity.fill(frame(i), moved(amount, i) if seen else None))
         for i, seen in enumerate(faces)
@@ -58,7 +58,7 @@ def shown(faces: list[bool], amount: float = 0.2) -> list[float]:
 
 
 def test_a_face_that_is_always_seen_is_shown_as_measured() -> None:
-    continuity = Continuity()
+    continuity = GapFiller()
     for i in range(5):
         motion = moved(0.1 * i, i)
         assert continuity.fill(frame(i), motion) is motion
@@ -98,7 +98,7 @@ def test_before_the_first_face_the_avatar_rests() -> None:
 
 
 def test_bridged_motion_carries_the_frames_own_identity() -> None:
-    continuity = Continuity()
+    continuity = GapFiller()
     continuity.fill(frame(0), moved(0.1))
     bridged = continuity.fill(Frame(PICTURE, 7, 123, 0.14), None)
     assert (bridged.index, bridged.captured_ns, bridged.time) == (7, 123, 0.14)

@@ -14,14 +14,14 @@ from mien.engine.avatar import Avatar
 from mien.engine.landmarks import make_landmarker
 from mien.engine.motion import Gains
 from mien.engine.runtime import Runtime
-from mien.engine.session.shared_renderer import ModelOwner
+from mien.engine.session.shared_renderer import SharedRenderer
 from mien.engine.types import Frame, Image, MienError, Rendered
-from mien.engine.utils.throttled_log import Seldom
+from mien.engine.utils.throttled_log import ThrottledLog
 
 
 @pytest.fixture
-def owner(runtime: Runtime) -> Iterator[ModelOwner]:
-    with ModelOwner(runtime, make_landmarker, crop=128) as owner:
+def owner(runtime: Runtime) -> Iterator[SharedRenderer]:
+    with SharedRenderer(runtime, make_landmarker, crop=128) as owner:
         yield owner
 
 
@@ -37,7 +37,7 @@ def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
 
 
 def test_every_driver_gets_its_own_avatars_picture(
-    owner: ModelOwner, avatar: Avatar, close_up: Image
+    owner: SharedRenderer, avatar: Avatar, close_up: Image
 ) -> None:
     seen: list[list[Rendered]] = [[], []]
     threads: set[str] = set()
@@ -63,7 +63,7 @@ def test_every_driver_gets_its_own_avatars_picture(
 
 
 def test_pictures_that_a_newer_one_overtook_are_never_made(
-    owner: ModelOwner, avatar: Avatar, close_up: Image
+    owner: SharedRenderer, avatar: Avatar, close_up: Image
 ) -> None:
     seen: list[Rendered] = []
     made: list[int] = []
@@ -88,7 +88,9 @@ def test_pictures_that_a_newer_one_overtook_are_never_made(
     assert session.dropped == 4
 
 
-def test_what_the_user_asks_for_is_never_dropped(owner: ModelOwner, avatar: Avatar, close_up: Image) -> None:
+def test_what_the_user_asks_for_is_never_dropped(
+    owner: SharedRenderer, avatar: Avatar, close_up: Image
+) -> None:
     seen: list[Rendered] = []
     session = owner.open(avatar, seen.append)
     early = session.take_reference()
@@ -105,7 +107,7 @@ def test_what_the_user_asks_for_is_never_dropped(owner: ModelOwner, avatar: Avat
     assert session.gains.expression == 0.5
 
 
-def test_the_best_reference_is_found_in_time(owner: ModelOwner, avatar: Avatar, close_up: Image) -> None:
+def test_the_best_reference_is_found_in_time(owner: SharedRenderer, avatar: Avatar, close_up: Image) -> None:
     session = owner.open(avatar, lambda _: None)
     found = session.search_reference(0.3)
     for index in range(200):
@@ -117,7 +119,7 @@ def test_the_best_reference_is_found_in_time(owner: ModelOwner, avatar: Avatar, 
 
 
 def test_whoever_waits_for_a_reference_is_told_when_there_will_be_none(
-    owner: ModelOwner, avatar: Avatar, close_up: Image
+    owner: SharedRenderer, avatar: Avatar, close_up: Image
 ) -> None:
     session = owner.open(avatar, lambda _: None)
     first, second = session.search_reference(60), session.search_reference(60)
@@ -156,14 +158,14 @@ def test_whoever_waits_for_a_reference_is_told_when_there_will_be_none(
 
 
 def test_a_closed_owner_takes_no_driver(runtime: Runtime, avatar: Avatar) -> None:
-    owner = ModelOwner(runtime, make_landmarker, crop=128)
+    owner = SharedRenderer(runtime, make_landmarker, crop=128)
     owner.close()
     with pytest.raises(RuntimeError, match="closed"):
         owner.open(avatar, lambda _: None)
 
 
 def test_a_new_avatar_is_drawn_from_the_next_picture_on(
-    owner: ModelOwner, avatar: Avatar, astronaut: Image, close_up: Image
+    owner: SharedRenderer, avatar: Avatar, astronaut: Image, close_up: Image
 ) -> None:
     flipped = np.ascontiguousarray(astronaut[:, ::-1])
     with make_landmarker() as landmarker:
@@ -180,7 +182,7 @@ def test_a_new_avatar_is_drawn_from_the_next_picture_on(
     assert np.abs(first - second[:, ::-1]).mean() < np.abs(first - second).mean() / 2
 
 
-def test_one_bad_picture_ends_nobodys_stream(owner: ModelOwner, avatar: Avatar, close_up: Image) -> None:
+def test_one_bad_picture_ends_nobodys_stream(owner: SharedRenderer, avatar: Avatar, close_up: Image) -> None:
     seen: list[Rendered] = []
     session = owner.open(avatar, seen.append)
 
@@ -195,7 +197,7 @@ def test_one_bad_picture_ends_nobodys_stream(owner: ModelOwner, avatar: Avatar, 
 
 
 def test_what_fails_with_every_picture_is_told_now_and_then(
-    owner: ModelOwner, avatar: Avatar, caplog: pytest.LogCaptureFixture
+    owner: SharedRenderer, avatar: Avatar, caplog: pytest.LogCaptureFixture
 ) -> None:
     session = owner.open(avatar, lambda _: None)
     tried: list[int] = []
@@ -214,7 +216,7 @@ def test_what_fails_with_every_picture_is_told_now_and_then(
 
 def test_the_next_line_counts_what_was_kept_back(caplog: pytest.LogCaptureFixture) -> None:
     now = 0.0
-    trouble = Seldom(logging.getLogger("mien.engine"), lambda: now)
+    trouble = ThrottledLog(logging.getLogger("mien.engine"), lambda: now)
     for seconds in range(25):
         now = float(seconds)
         for event in ("drawing failed", "tracking failed"):
@@ -231,7 +233,7 @@ def test_the_next_line_counts_what_was_kept_back(caplog: pytest.LogCaptureFixtur
 
 
 def test_a_closed_session_frees_its_thread_and_lends_its_landmarker_on(
-    owner: ModelOwner, avatar: Avatar
+    owner: SharedRenderer, avatar: Avatar
 ) -> None:
     before = threading.active_count()
     for _ in range(5):
@@ -244,7 +246,7 @@ def test_a_closed_session_frees_its_thread_and_lends_its_landmarker_on(
 
 
 def test_work_for_a_closed_owner_is_refused(runtime: Runtime) -> None:
-    owner = ModelOwner(runtime, make_landmarker)
+    owner = SharedRenderer(runtime, make_landmarker)
     owner.close()
     with pytest.raises(RuntimeError, match="closed"):
         owner.call(lambda: 1).result(1)

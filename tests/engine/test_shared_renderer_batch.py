@@ -7,22 +7,22 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+from fakes.cuda import FakeCuda
+from fakes.tensorrt import FakeTensorRt
 
 from mien.engine.avatar import Avatar
 from mien.engine.landmarks import make_landmarker
 from mien.engine.motion import Motion
 from mien.engine.motion.recording import load_recording
 from mien.engine.runtime import ENCODER, RENDERER, Runtime
-from mien.engine.runtime.batch import CardRuntime, Drawing
+from mien.engine.runtime.batch import BatchRuntime, Drawing
 from mien.engine.runtime.tensorrt.parts import live_parts
 from mien.engine.runtime.tensorrt.runtime import LiveEngines, TensorRtRuntime
 from mien.engine.session.driver_session import Driven
 from mien.engine.session.renderer import Renderer
-from mien.engine.session.shared_renderer import ModelOwner
+from mien.engine.session.shared_renderer import SharedRenderer
 from mien.engine.types import Frame, Image, Rendered
 from mien.engine.utils.assets import ASSETS
-from tests.fakes.cuda import FakeCuda
-from tests.fakes.tensorrt import FakeTensorRt
 
 SIDE = 64
 
@@ -44,7 +44,7 @@ def card_runtime(cuda: FakeCuda) -> TensorRtRuntime:
 class Room:
     """An owner with two drivers, whose motions are handed over at once."""
 
-    def __init__(self, owner: ModelOwner, avatar: Avatar) -> None:
+    def __init__(self, owner: SharedRenderer, avatar: Avatar) -> None:
         self.owner = owner
         self.seen: list[list[Rendered]] = [[], []]
         self.sessions = [owner.open(avatar, pictures.append) for pictures in self.seen]
@@ -77,7 +77,7 @@ def test_two_drivers_are_one_execution_of_the_network(
     card = card_runtime(cuda)
     wanted = alone(avatar, whole_runtime, motions)
     assert np.abs(wanted[0].astype(int) - wanted[1]).max() > 10  # two motions that can be told apart
-    with ModelOwner(card, make_landmarker, crop=SIDE) as owner:
+    with SharedRenderer(card, make_landmarker, crop=SIDE) as owner:
         room = Room(owner, avatar)
         for index in range(3):  # directly, recorded, replayed
             before = cuda.calls.copy()
@@ -99,14 +99,14 @@ def test_a_runtime_for_one_draws_each_as_it_does_alone(
     avatar: Avatar, runtime: Runtime, motions: list[Motion]
 ) -> None:
     assert runtime.batch == 1
-    with ModelOwner(runtime, make_landmarker, crop=SIDE) as owner:
+    with SharedRenderer(runtime, make_landmarker, crop=SIDE) as owner:
         found = Room(owner, avatar).round(motions, 0)
         assert owner.rounds == 1
     for picture, wanted in zip(found, alone(avatar, runtime, motions), strict=True):
         np.testing.assert_array_equal(picture, wanted)
 
 
-class Refusing(CardRuntime):
+class Refusing(BatchRuntime):
     """Draws nothing where a spoilt motion is among what it gets."""
 
     name = "refusing"
@@ -128,7 +128,7 @@ class Refusing(CardRuntime):
 def test_one_drivers_bad_motion_costs_the_others_nothing(avatar: Avatar, motions: list[Motion]) -> None:
     spoilt = Renderer(avatar, Refusing(0), SIDE).plan(motions[0]).drawing.driving_points[0, 0]
     refusing = Refusing(float(spoilt))
-    with ModelOwner(refusing, make_landmarker, crop=SIDE) as owner:
+    with SharedRenderer(refusing, make_landmarker, crop=SIDE) as owner:
         room = Room(owner, avatar)
         with pytest.raises(AssertionError):
             room.round(motions, 0)

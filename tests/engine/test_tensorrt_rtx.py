@@ -87,8 +87,9 @@ def test_a_blob_that_is_no_engine_is_refused(backend: TensorRt) -> None:
 
 def test_the_papers_networks_are_built_as_the_runtime_wants_them(backend: TensorRt) -> None:
     """On a model that computes in a moment; the real one is slow."""
+    from fakes.paper import tiny_parts
+
     from mien.engine.paper.parts import paper_parts
-    from tests.fakes.paper import tiny_parts
 
     parts = paper_parts(tiny_parts())
     found = {name: parsed_types(backend, part) for name, part in parts.items()}

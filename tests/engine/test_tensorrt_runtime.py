@@ -10,21 +10,21 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fakes.cuda import FakeCuda
+from fakes.tensorrt import FakeExecution, FakeTensorRt
 
-from mien.engine.avatar.canvas import card_constants, compose
+from mien.engine.avatar.canvas import compose, device_constants
 from mien.engine.avatar.model_io import AvatarCode
 from mien.engine.runtime import ENCODER, RENDERER, OpenVinoRuntime, device_cache, parity
-from mien.engine.runtime.batch import CardRuntime, Drawing
+from mien.engine.runtime.batch import BatchRuntime, Drawing
 from mien.engine.runtime.cuda import CudaError, OutOfMemory
-from mien.engine.runtime.failover import HandOver
+from mien.engine.runtime.failover import FailoverRuntime
 from mien.engine.runtime.tensorrt.backend import EngineError
 from mien.engine.runtime.tensorrt.cache import EngineCache
 from mien.engine.runtime.tensorrt.parts import live_parts
-from mien.engine.runtime.tensorrt.prepare import Model, Workshop, prepare
+from mien.engine.runtime.tensorrt.prepare import BuildContext, Model, prepare
 from mien.engine.runtime.tensorrt.runtime import LiveEngines, TensorRtRuntime, batches
 from mien.engine.types import MienError
-from tests.fakes.cuda import FakeCuda
-from tests.fakes.tensorrt import FakeExecution, FakeTensorRt
 
 MODEL = Model.read(ENCODER, RENDERER)
 
@@ -167,7 +167,7 @@ def test_a_batch_size_that_fails_is_split(
 ) -> None:
     cuda = FakeCuda()
     lines: list[str] = []
-    runtime = HandOver(reference, lambda: build(cuda, parts), lines.append)
+    runtime = FailoverRuntime(reference, lambda: build(cuda, parts), lines.append)
     runtime.wait()
     both = [replace(d, canvas=make_like(d)) for d in drawings[:2]]
     for _ in range(3):  # the pictures' own graphs, and the network's for one
@@ -253,7 +253,7 @@ def test_a_canvas_without_room_gives_everything_back(
     cuda = FakeCuda()
     runtime = build(cuda, parts)
     runtime.render(drawings[0].code, drawings[0].source_points, drawings[0].driving_points)
-    constants = sum(values.nbytes for values in card_constants(drawings[0].canvas).values())
+    constants = sum(values.nbytes for values in device_constants(drawings[0].canvas).values())
     cuda.memory = cuda.used() + constants + free
     with pytest.raises(OutOfMemory):
         runtime.draw([drawings[0]])
@@ -267,7 +267,7 @@ def test_a_card_that_fails_gives_its_memory_back(
 ) -> None:
     cuda = FakeCuda()
     lines: list[str] = []
-    runtime = HandOver(reference, lambda: build(cuda, parts), lines.append)
+    runtime = FailoverRuntime(reference, lambda: build(cuda, parts), lines.append)
     assert runtime.batch in (1, 2)
     runtime.wait()
     assert runtime.batch == 2
@@ -291,7 +291,7 @@ def test_engines_are_built_once_and_checked(reference: OpenVinoRuntime, tmp_path
     told: list[tuple[str, float]] = []
     lines: list[str] = []
     backend = FakeTensorRt(cuda)
-    workshop = Workshop(
+    workshop = BuildContext(
         backend, cuda, EngineCache(tmp_path), lines.append, lambda part, share: told.append((part, share))
     )
     prepare(MODEL, reference, workshop, batch=2).close()
@@ -319,7 +319,7 @@ def test_a_wrong_engine_is_refused_and_its_layer_named(reference: OpenVinoRuntim
         return proto
 
     cuda = FakeCuda()
-    workshop = Workshop(FakeTensorRt(cuda, spoil=nearest), cuda, EngineCache(tmp_path))
+    workshop = BuildContext(FakeTensorRt(cuda, spoil=nearest), cuda, EngineCache(tmp_path))
     strict = parity.Limits(
         flow_px=-1.0
     )  # refuses any: the untrained network ignores what it sees, its layers do not
@@ -333,7 +333,7 @@ def test_a_wrong_engine_is_refused_and_its_layer_named(reference: OpenVinoRuntim
 def test_an_engine_that_computes_nonsense_fails_the_gate(
     shared: tuple[FakeCuda, TensorRtRuntime], reference: OpenVinoRuntime, drawings: list[Drawing]
 ) -> None:
-    class Nan(CardRuntime):
+    class Nan(BatchRuntime):
         name = "nan"
         encode = shared[1].encode  # type: ignore[assignment]
 
@@ -374,7 +374,7 @@ def test_a_build_that_fails_is_one_line(reference: OpenVinoRuntime, tmp_path: Pa
     cuda = FakeCuda()
     backend = FakeTensorRt(cuda, refuse="this card is not supported")
     with pytest.raises(EngineError, match="not supported"):
-        prepare(MODEL, reference, Workshop(backend, cuda, EngineCache(tmp_path)), batch=2)
+        prepare(MODEL, reference, BuildContext(backend, cuda, EngineCache(tmp_path)), batch=2)
     assert not list(tmp_path.glob("*.engine"))
     assert cuda.open_handles() == 0
 
@@ -384,7 +384,7 @@ def test_a_cache_that_cannot_be_written_is_a_line_and_no_more(tmp_path: Path, pa
     cuda = FakeCuda()
     cuda.attach()
     lines: list[str] = []
-    workshop = Workshop(FakeTensorRt(cuda), cuda, EngineCache(tmp_path / "file" / "x"), lines.append)
+    workshop = BuildContext(FakeTensorRt(cuda), cuda, EngineCache(tmp_path / "file" / "x"), lines.append)
     assert workshop.engine(parts["picture"]) is not None
     assert len(lines) == 1
     assert "cannot be kept" in lines[0]
@@ -394,7 +394,7 @@ def test_nobody_waits_for_an_engine(reference: OpenVinoRuntime, drawings: list[D
     go = threading.Event()
     lines: list[str] = []
 
-    class Better(CardRuntime):
+    class Better(BatchRuntime):
         name = "better"
 
         def encode(self, source: Any) -> Any:
@@ -410,11 +410,11 @@ def test_nobody_waits_for_an_engine(reference: OpenVinoRuntime, drawings: list[D
 
     broken: list[bool] = []
 
-    def make() -> CardRuntime:
+    def make() -> BatchRuntime:
         go.wait(30)
         return Better()
 
-    runtime = HandOver(reference, make, lines.append)
+    runtime = FailoverRuntime(reference, make, lines.append)
     assert runtime.name == "openvino"
     np.testing.assert_array_equal(runtime.draw(drawings[:1])[0], expected(reference, drawings[0]))
     go.set()
@@ -433,10 +433,10 @@ def test_nobody_waits_for_an_engine(reference: OpenVinoRuntime, drawings: list[D
 def test_what_cannot_be_made_is_a_line(error: Exception, reference: OpenVinoRuntime) -> None:
     lines: list[str] = []
 
-    def make() -> CardRuntime:
+    def make() -> BatchRuntime:
         raise error
 
-    runtime = HandOver(reference, make, lines.append)
+    runtime = FailoverRuntime(reference, make, lines.append)
     assert runtime.wait() is reference
     assert len(lines) == 1
     assert lines[0].endswith("openvino is used")

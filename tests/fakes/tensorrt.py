@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from fakes.cuda import FakeCuda
 from mien.engine.runtime.tensorrt.backend import EngineError, Profile, Progress
 from mien.engine.utils.openvino_core import compile_for_cpu, core
-from tests.fakes.cuda import FakeCuda
 
 _HEAD = b"fake engine "
 

@@ -27,7 +27,7 @@ from av import AudioFrame, VideoFrame
 
 from mien.engine.types import Image
 from mien.streams.webrtc.app import Server
-from mien.streams.webrtc.engine_interface import Theatre
+from mien.streams.webrtc.engine_interface import AvatarEngine
 from mien.streams.webrtc.hub import Hub
 from mien.streams.webrtc.peer import _gather_on_loopback
 from mien.streams.webrtc.settings import ServerSettings
@@ -40,7 +40,7 @@ _AT_THE_END: ContextVar[contextlib.AsyncExitStack] = ContextVar("at_the_end")
 
 @contextlib.asynccontextmanager
 async def served(
-    theatre: Theatre, portraits: Sequence[tuple[Image, str]], **settings: Any
+    theatre: AvatarEngine, portraits: Sequence[tuple[Image, str]], **settings: Any
 ) -> AsyncIterator[Server]:
     """A server on a free port with these portraits; clients made meanwhile are closed before it."""
     hub = Hub(ServerSettings(port=0, **settings).checked(), theatre)

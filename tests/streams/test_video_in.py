@@ -344,7 +344,7 @@ def test_carphone() -> None:
 
 
 def test_the_shared_clips() -> None:
-    folder = Path(__file__).resolve().parents[2] / "shared/data/clips"
+    folder = Path(__file__).resolve().parents[3] / "shared/data/clips"
     clips = sorted(folder.glob("*.mp4"))[:3]
     if not clips:
         pytest.skip("no shared clips here")

@@ -10,14 +10,13 @@ import pytest
 import torch
 
 from mien.engine.types import MienError
+from mien.engine.utils.assets import ASSETS
 from mien.export import onnx_export
 from mien.export.__main__ import main
 from mien.train.model import LiveConfig, LiveModel
 from mien.train.model.layers import Conv
 from mien.train.model.weights import facts_in, load_live, preset_of
 from mien.train.model_card import card
-
-SHIPPED = Path(__file__).parent.parent / "engine" / "assets"
 
 
 def test_the_weights_come_back_to_half_a_rounding_step(trained: tuple[Any, Path]) -> None:
@@ -28,9 +27,9 @@ def test_the_weights_come_back_to_half_a_rounding_step(trained: tuple[Any, Path]
 
 
 def test_what_ships_draws_the_same_pictures_and_can_be_trained_on() -> None:
-    model = load_live(SHIPPED)
-    assert preset_of(SHIPPED) == "live"
-    assert model.config == LiveConfig.from_json(facts_in(SHIPPED)["config"])
+    model = load_live(ASSETS)
+    assert preset_of(ASSETS) == "live"
+    assert model.config == LiveConfig.from_json(facts_in(ASSETS)["config"])
     filters = [m for m in model.modules() if isinstance(m, Conv)]
     for filter_ in filters:
         spread = filter_.weight.std(dim=(1, 2, 3), correction=0)
@@ -44,7 +43,7 @@ def test_what_ships_draws_the_same_pictures_and_can_be_trained_on() -> None:
 
 
 def test_shipped_files_are_exported_again_for_another_target(tmp_path: Path) -> None:
-    assert main([str(SHIPPED), "--to", "openvino", "--output", str(tmp_path)]) == 0
+    assert main([str(ASSETS), "--to", "openvino", "--output", str(tmp_path)]) == 0
     assert (tmp_path / "live-renderer.xml").is_file()
 
 
@@ -71,7 +70,7 @@ def test_bad_folders_are_refused_in_a_line(trained: tuple[Any, Path], tmp_path: 
         load_live(tmp_path)
     mixed = tmp_path / "mixed"
     shutil.copytree(trained[1], mixed)
-    shutil.copy(SHIPPED / onnx_export.ENCODER_FILE, mixed)
+    shutil.copy(ASSETS / onnx_export.ENCODER_FILE, mixed)
     with pytest.raises(MienError, match="different exports"):
         load_live(mixed)
     (mixed / onnx_export.ENCODER_FILE).write_bytes(b"no such thing")
@@ -81,4 +80,4 @@ def test_bad_folders_are_refused_in_a_line(trained: tuple[Any, Path], tmp_path: 
 
 def test_exported_files_have_no_card(tmp_path: Path) -> None:
     with pytest.raises(MienError, match="do not say how they were trained"):
-        card(SHIPPED, tmp_path, None, "unknown")
+        card(ASSETS, tmp_path, None, "unknown")

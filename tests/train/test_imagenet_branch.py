@@ -17,8 +17,6 @@ from mien.train.model.imagenet_branch import Trunk  # noqa: E402
 from mien.train.model.live import LiveModel  # noqa: E402
 from mien.train.model.weights import load_live, with_sight  # noqa: E402
 
-SHIPPED = Path(__file__).parent.parent / "engine" / "assets"
-
 
 @pytest.fixture(scope="module")
 def seeing() -> LiveModel:

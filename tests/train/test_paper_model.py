@@ -29,7 +29,7 @@ from mien.train.model.paper import (  # noqa: E402
 from mien.train.model.paper.geometry import region_mask  # noqa: E402
 from mien.train.model.paper.weights import import_checkpoint, load_paper  # noqa: E402
 
-EXPECTED = Path(__file__).parent / "data" / "paper_reference.npz"
+EXPECTED = Path(__file__).parents[1] / "data" / "paper_reference.npz"
 NARROW = PaperConfig(
     align_corners=False,
     detector_width=4,

@@ -13,7 +13,7 @@ from fakes.web import Camera, Client, served, until
 
 from mien.engine.types import Image, Rendered
 from mien.streams.webrtc.broadcast import BEHIND, Broadcast, Subscription
-from mien.streams.webrtc.watermark import Mark
+from mien.streams.webrtc.watermark import Watermark
 
 GREY = np.full((64, 64, 3), 90, np.uint8)
 
@@ -71,12 +71,12 @@ def test_a_sender_that_waited_while_the_loop_was_held_up_gets_the_next_whole_pic
 
 
 def test_a_viewer_who_comes_while_a_picture_is_encoded_begins_soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    stamp, late = Mark.stamp, list[Subscription]()
+    stamp, late = Watermark.stamp, list[Subscription]()
 
     async def run() -> None:
         broadcast = Broadcast(asyncio.get_running_loop())
 
-        def come_meanwhile(self: Mark, image: Image) -> None:
+        def come_meanwhile(self: Watermark, image: Image) -> None:
             if not late:
                 late.append(broadcast.subscribe("vp8"))
             stamp(self, image)
@@ -84,7 +84,7 @@ def test_a_viewer_who_comes_while_a_picture_is_encoded_begins_soon(monkeypatch: 
         first = broadcast.subscribe("vp8")
         await next_while_pictures_come(broadcast, taking(first), 0)
         await asyncio.sleep(0.5)
-        monkeypatch.setattr(Mark, "stamp", come_meanwhile)
+        monkeypatch.setattr(Watermark, "stamp", come_meanwhile)
         broadcast.deliver(rendered(20))
         await until(lambda: late, 5)
         assert whole(await next_while_pictures_come(broadcast, taking(late[0]), 21))

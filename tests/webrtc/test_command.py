@@ -24,11 +24,11 @@ from mien.cli.build import make_runtime
 from mien.cli.live.speed import server_network
 from mien.cli.model_choice import load_model
 from mien.cli.options.arguments import parse
-from mien.cli.web.engine import EngineTheatre, changed
+from mien.cli.web.engine import LocalEngine, changed
 from mien.cli.web.run import settings_of
 from mien.engine.motion import Gains
 from mien.engine.runtime import Network, OpenVinoRuntime, selection
-from mien.engine.runtime.failover import HandOver
+from mien.engine.runtime.failover import FailoverRuntime
 from mien.engine.runtime.openvino_parts import PartedRenderer
 from mien.engine.types import MienError
 from mien.engine.utils.assets import ASSETS
@@ -127,7 +127,7 @@ def test_a_server_compiles_the_network_only_where_it_will_run(
     cores: int, compiled: int, runs: list[PartedRenderer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "cpu_count", lambda: cores)
-    theatre = EngineTheatre(parse(["--webrtc", "--runtime", "openvino", "--threads", "1"]))
+    theatre = LocalEngine(parse(["--webrtc", "--runtime", "openvino", "--threads", "1"]))
     theatre.load()
     assert len(runs) == compiled, "beside the frames it is one of its own"
     theatre.close()
@@ -142,14 +142,14 @@ def test_a_server_with_a_card_keeps_the_network_on_the_processor_until_the_card_
     folder: bool, runs: list[PartedRenderer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(selection, "tensorrt_installed", lambda: True)
-    monkeypatch.setattr(selection, "card_problem", lambda: None)
-    monkeypatch.setattr(selection, "on_card", refuse)
-    monkeypatch.setattr(selection, "torch_has_card", lambda: False)
+    monkeypatch.setattr(selection, "device_problem", lambda: None)
+    monkeypatch.setattr(selection, "on_device", refuse)
+    monkeypatch.setattr(selection, "torch_has_gpu", lambda: False)
     if folder:
         runtime = load_model(ASSETS, 1, "auto", alone=Network.OFF)
     else:
         runtime = make_runtime(parse(["--webrtc", "--threads", "1"]), Network.OFF)
-    assert isinstance(runtime, HandOver)
+    assert isinstance(runtime, FailoverRuntime)
     working = runtime.wait()
     assert isinstance(working, OpenVinoRuntime)
     assert working.network is Network.EVERY_FRAME

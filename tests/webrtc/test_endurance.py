@@ -24,7 +24,7 @@ import pytest
 from fakes.web import Camera, Client, served, until
 
 from mien.cli.options.arguments import parse
-from mien.cli.web.engine import EngineTheatre
+from mien.cli.web.engine import LocalEngine
 from mien.engine.types import Image
 from mien.streams.webrtc.app import Server
 
@@ -38,12 +38,12 @@ BLOCKS = 5000
 PATIENCE_S = 60.0
 """For what takes 5 s on an idle machine: how fast it is, is not the question here."""
 
-CLIENT = Path(__file__).parent / "fakes" / "web_client.py"
+CLIENT = Path(__file__).parents[1] / "fakes" / "web_client.py"
 
 
 @pytest.fixture(scope="module")
-def theatre() -> Iterator[EngineTheatre]:
-    theatre = EngineTheatre(parse(["--webrtc"]))
+def theatre() -> Iterator[LocalEngine]:
+    theatre = LocalEngine(parse(["--webrtc"]))
     theatre.load()
     theatre.open_doors()
     yield theatre
@@ -120,7 +120,7 @@ def kinds(names: Iterable[str]) -> set[str]:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_visitors_leave_nothing_behind(theatre: EngineTheatre, astronaut: Image) -> None:
+def test_visitors_leave_nothing_behind(theatre: LocalEngine, astronaut: Image) -> None:
     lost: list[str] = []
 
     async def gone(server: Server) -> None:
@@ -195,7 +195,7 @@ def test_visitors_leave_nothing_behind(theatre: EngineTheatre, astronaut: Image)
 
 
 def test_a_flood_from_one_address_does_not_disturb_a_session(
-    theatre: EngineTheatre, astronaut: Image, close_up: Image
+    theatre: LocalEngine, astronaut: Image, close_up: Image
 ) -> None:
     """A thousand requests in a second: most are turned away, and the avatar goes on at nearly its rate."""
 

@@ -24,7 +24,7 @@ from mien.streams.webrtc.broadcast import Broadcast
 from mien.streams.webrtc.client import _read, play, publish
 from mien.streams.webrtc.encoder import Encoder, Rates, to_frame
 from mien.streams.webrtc.tracks import Sound
-from mien.streams.webrtc.watermark import Mark
+from mien.streams.webrtc.watermark import Watermark
 from mien.streams.webrtc.whip import claim_main
 
 GREY = np.full((64, 64, 3), 255, np.uint8)
@@ -100,7 +100,7 @@ def test_without_the_mark_nothing_is_written_on_the_picture() -> None:
 def test_the_mark_is_readable_on_any_ground_and_leaves_the_rest_alone() -> None:
     for ground in (0, 128, 255):
         picture = np.full((512, 512, 3), ground, np.uint8)
-        Mark().stamp(picture)
+        Watermark().stamp(picture)
         corner = picture[460:, :120].astype(int)
         assert corner.max() - corner.min() > 100, ground
         assert (picture[:400] == ground).all()

@@ -12,7 +12,7 @@ from aiortc.rtp import RtpPacket, is_rtcp
 from fakes.theatre import TintTheatre
 from fakes.web import Camera, Client, served, until
 
-from mien.streams.webrtc.jitter_buffer import PATIENCE_S, PromptBuffer
+from mien.streams.webrtc.jitter_buffer import PATIENCE_S, ImmediateJitterBuffer
 
 GREY = np.full((64, 64, 3), 90, np.uint8)
 
@@ -37,7 +37,7 @@ class Receiver:
 
     def __init__(self, first: int = 65_500) -> None:
         self._clock = Clock()
-        self._buffer = PromptBuffer(512, clock=self._clock)
+        self._buffer = ImmediateJitterBuffer(512, clock=self._clock)
         self._first = first
         self.shown: list[int] = []
         self.wishes = 0

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 from aiortc import RTCSessionDescription
 from fakes.web import Camera, Client, until
-from test_privacy import CALLS, ROOT, _can_trace, _environment, leaks
-from test_webrtc_command import wait_until_ready
+from network_watch import CALLS, ROOT, can_trace, leaks, untracked_environment
+from test_command import wait_until_ready
 
 pytestmark = [
-    pytest.mark.skipif(not _can_trace(), reason="strace cannot run here"),
+    pytest.mark.skipif(not can_trace(), reason="strace cannot run here"),
     pytest.mark.slow,
 ]
 
@@ -31,7 +31,7 @@ def test_a_session_of_the_web_server_stays_on_this_machine(tmp_path: Path) -> No
         stdout=subprocess.PIPE,
         text=True,
         cwd=tmp_path,
-        env=_environment(),
+        env=untracked_environment(),
         start_new_session=True,
     )
     try:

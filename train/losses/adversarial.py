@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from mien.train.config import PaperLossConfig
 from mien.train.data.paper import PaperBatch
 from mien.train.losses.equivariance import Distortion, distorted_pixels, equivariance
-from mien.train.losses.gan import apart, far_from
+from mien.train.losses.gan import distance_to, lsgan
 from mien.train.losses.perceptual import Perceptual
 from mien.train.model.grid import full_precision
 from mien.train.model.paper import Discriminator, KeyPoints, PaperModel
@@ -78,7 +78,7 @@ class PaperObjective(nn.Module):
         with torch.no_grad():
             real = critic(self.critic_pyramid(target), points)
         made = critic(self.critic_pyramid(image), points)
-        return {"generator_gan": far_from(made, 1.0), "feature_matching": apart(real, made)}
+        return {"generator_gan": distance_to(made, 1.0), "feature_matching": lsgan(real, made)}
 
     def _equivariance(self, batch: PaperBatch, keys: KeyPoints, step: int) -> dict[str, Tensor]:
         weights, image = self.weights, batch.driving
@@ -108,5 +108,5 @@ class CriticObjective(nn.Module):
         assert before.points is not None
         real = critic(self.pyramid(batch.driving), before.points)
         fake = critic(self.pyramid(made), before.points)
-        parts = {"discriminator_gan": far_from(real, 1.0) + far_from(fake, 0.0)}
+        parts = {"discriminator_gan": distance_to(real, 1.0) + distance_to(fake, 0.0)}
         return _weighed(parts, self.weights, made, before.points)

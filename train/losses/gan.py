@@ -10,12 +10,12 @@ from mien.train.model.paper.discriminator import Discriminator, Opinion
 from mien.train.tasks.base import Losses
 
 
-def far_from(opinions: list[Opinion], goal: float) -> Tensor:
+def distance_to(opinions: list[Opinion], goal: float) -> Tensor:
     """Mean squared distance of the scores to ``goal``, summed over the scales."""
     return torch.stack([(opinion.score.float() - goal).square().mean() for opinion in opinions]).sum()
 
 
-def apart(real: list[Opinion], made: list[Opinion]) -> Tensor:
+def lsgan(real: list[Opinion], made: list[Opinion]) -> Tensor:
     """Feature matching: L1 of the discriminator's features, summed over blocks and scales."""
     pairs = [
         (a, b) for x, y in zip(real, made, strict=True) for a, b in zip(x.features, y.features, strict=True)
@@ -23,13 +23,13 @@ def apart(real: list[Opinion], made: list[Opinion]) -> Tensor:
     return torch.stack([(a.float() - b.float()).abs().mean() for a, b in pairs]).sum()
 
 
-def pleased(critic: Discriminator, made: Tensor, real: Tensor) -> dict[str, Tensor]:
+def generator_losses(critic: Discriminator, made: Tensor, real: Tensor) -> dict[str, Tensor]:
     """The painter's side, for crops ``(B, 3, h, w)``: ``adversarial`` and ``matching``."""
     critic = critic.requires_grad_(False)
     with torch.no_grad():
         wanted = critic([real])
     said = critic([made])
-    return {"adversarial": far_from(said, 1.0), "matching": apart(wanted, said)}
+    return {"adversarial": distance_to(said, 1.0), "matching": lsgan(wanted, said)}
 
 
 class CropCritic(nn.Module):
@@ -50,5 +50,5 @@ class CropCritic(nn.Module):
         if not self.weights.adversarial or before.target is None:
             return Losses(made.new_zeros(()), {}, made)
         critic = self.critic.requires_grad_(True)
-        total = far_from(critic([before.target]), 1.0) + far_from(critic([made]), 0.0)
+        total = distance_to(critic([before.target]), 1.0) + distance_to(critic([made]), 0.0)
         return Losses(total, {"critic": total.detach()}, made)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from mien.train.config import LossConfig
 from mien.train.data.dataset import Batch
-from mien.train.losses.gan import pleased
+from mien.train.losses.gan import generator_losses
 from mien.train.losses.image import (
     CROP,
     LEFT_EYE,
@@ -186,7 +186,7 @@ class Objective(nn.Module):
             middle = slice(EDGE, -EDGE)
             parts["perceptual"] = self.perceptual(image[..., middle, middle], target[..., middle, middle])
         if self.weights.adversarial and self._critic[0] is not None:
-            parts |= pleased(self._critic[0], image, target)
+            parts |= generator_losses(self._critic[0], image, target)
         return parts, image, target, pasted(warped, image, corners)
 
     def _perceptual(self, image: Tensor, batch: Batch, step: int) -> Tensor:

@@ -9,9 +9,9 @@ from typing import Any
 from mien.engine.benchmark.gpu.networks import PaperNetwork
 from mien.engine.benchmark.gpu.plan import Deadline
 from mien.engine.runtime import ENCODER, RENDERER, default_runtime, parity
-from mien.engine.runtime.batch import CardRuntime
+from mien.engine.runtime.batch import BatchRuntime
 from mien.engine.runtime.openvino import OpenVinoRuntime
-from mien.engine.runtime.tensorrt.prepare import Model, Workshop, prepare
+from mien.engine.runtime.tensorrt.prepare import BuildContext, Model, prepare
 
 FRAMES = 1000
 """Real frames that FP16 is compared on, at most."""
@@ -34,7 +34,7 @@ def torch_live(found: dict[str, float]) -> None:
 
 
 def tensorrt_live(
-    workshop: Workshop,
+    workshop: BuildContext,
     deadline: Deadline,
     found: dict[str, float],
     accuracy: dict[str, Any],
@@ -54,7 +54,7 @@ def tensorrt_live(
 
 
 def tensorrt_paper(
-    workshop: Workshop, network: PaperNetwork, found: dict[str, float], accuracy: dict[str, Any]
+    workshop: BuildContext, network: PaperNetwork, found: dict[str, float], accuracy: dict[str, Any]
 ) -> None:
     """The published network's engines as a run uses them."""
     from mien.engine.paper import parity as paper_gate
@@ -80,7 +80,7 @@ def tensorrt_paper(
         built.close()
 
 
-def _pictures(name: str, runtime: CardRuntime, found: dict[str, float]) -> None:
+def _pictures(name: str, runtime: BatchRuntime, found: dict[str, float]) -> None:
     reference = exact()
     for words, crop in (("whole portrait", None), ("face crop 512", 512)):
         drawings = parity.real_drawings(reference, 8, crop)
@@ -97,7 +97,7 @@ def _wall(draw: Callable[[int], object], count: int = 100) -> float:
     return 1e3 * (time.perf_counter() - start) / count
 
 
-def _accuracy(reference: OpenVinoRuntime, runtime: CardRuntime, deadline: Deadline) -> dict[str, Any]:
+def _accuracy(reference: OpenVinoRuntime, runtime: BatchRuntime, deadline: Deadline) -> dict[str, Any]:
     """The gate's figures on as many real frames as there is time for (the reference is the slow one)."""
     start = time.perf_counter()
     reports = [parity.check(reference, runtime, parity.real_drawings(reference, 8))]

@@ -12,13 +12,13 @@ from mien.engine.benchmark.gpu.plan import Case
 from mien.engine.benchmark.gpu.report import Timing
 from mien.engine.benchmark.gpu.roofline import Rates
 from mien.engine.runtime.cuda import Cuda
-from mien.engine.runtime.cuda.memory import OnCard
+from mien.engine.runtime.cuda.memory import DeviceArray
 from mien.engine.runtime.cuda.recorded import Recorded
 from mien.engine.runtime.graphs import dynamic_batch, half_convolutions
 from mien.engine.runtime.graphs.editing import inferred_shapes, load_proto
 from mien.engine.runtime.tensorrt.backend import Engine, Execution
 from mien.engine.runtime.tensorrt.parts import network_part
-from mien.engine.runtime.tensorrt.prepare import Workshop
+from mien.engine.runtime.tensorrt.prepare import BuildContext
 from mien.engine.types import MienError
 
 WARM_UP, RUNS = 20, 100
@@ -101,7 +101,7 @@ class Engines:
         largest: the largest batch.
     """
 
-    def __init__(self, workshop: Workshop, largest: int) -> None:
+    def __init__(self, workshop: BuildContext, largest: int) -> None:
         self.workshop, self._largest = workshop, largest
         self._loaded: dict[str, Engine] = {}
         self._sizes: dict[str, int] = {}
@@ -158,7 +158,7 @@ def _execution(engines: Engines, part: TimedPart, batch: int, stream: int, stack
     cuda = engines.workshop.cuda
     execution = engines.load(part).execution()
     for name, values in part.inputs.items():
-        buffer = OnCard(cuda, (batch, *values.shape[1:]))
+        buffer = DeviceArray(cuda, (batch, *values.shape[1:]))
         stack.callback(buffer.close)
         buffer.put(repeated(values, batch), stream)
         execution.set_shape(name, buffer.shape)
@@ -166,7 +166,7 @@ def _execution(engines: Engines, part: TimedPart, batch: int, stream: int, stack
     proto = load_proto(part.onnx)
     shapes = inferred_shapes(proto)
     for value in proto.graph.output:
-        buffer = OnCard(cuda, (batch, *shapes[value.name][1:]))
+        buffer = DeviceArray(cuda, (batch, *shapes[value.name][1:]))
         stack.callback(buffer.close)
         execution.set_address(value.name, buffer.address)
     return execution
@@ -196,15 +196,15 @@ def card_rates(torch: Any) -> tuple[Rates, dict[str, float]]:
         flops = 2 * 8192**3 / (1e-3 * _timed_by_torch(torch, lambda: a @ b))
         size = 1 << 28
         one, other = (torch.empty(size, dtype=torch.uint8, device="cuda") for _ in range(2))
-        on_card = 2 * size / (1e-3 * _timed_by_torch(torch, lambda: one.copy_(other)))
+        on_device = 2 * size / (1e-3 * _timed_by_torch(torch, lambda: one.copy_(other)))
         host = torch.empty(size >> 2, dtype=torch.uint8).pin_memory()
         part = one[: size >> 2]
         up = (size >> 2) / (1e-3 * _timed_by_torch(torch, lambda: part.copy_(host, non_blocking=True)))
         down = (size >> 2) / (1e-3 * _timed_by_torch(torch, lambda: host.copy_(part, non_blocking=True)))
     words = {
         "FP16 matrix product TFLOP/s": flops / 1e12,
-        "copy on the card GB/s": on_card / 1e9,
+        "copy on the card GB/s": on_device / 1e9,
         "to the card GB/s": up / 1e9,
         "from the card GB/s": down / 1e9,
     }
-    return Rates(flops, on_card), words
+    return Rates(flops, on_device), words

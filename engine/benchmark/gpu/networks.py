@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -34,7 +33,7 @@ def live_network(notes: list[str]) -> list[TimedPart]:
     """The shipped renderer, and the module behind it where the training code is installed."""
     content = RENDERER.read_bytes()
     try:
-        export = importlib.import_module("mien.export.onnx_export")
+        from mien.export import onnx_export as export
     except ImportError as error:
         notes.append(f"live, torch eager FP32: the exported graph stands for the model ({error})")
         return [TimedPart("live-renderer", content, _made_up(content))]
@@ -81,10 +80,11 @@ def paper_network(names: tuple[str, ...] = ("detector", "motion", "decoder")) ->
         MienError: the training code is not installed.
     """
     try:
-        paper_onnx = importlib.import_module("mien.export.paper_onnx")
-        model = importlib.import_module("mien.train.model.paper").PaperModel().eval()
+        from mien.export import paper_onnx
+        from mien.train.model.paper import PaperModel
     except ImportError as error:
         raise MienError(f'it needs the training code: pip install "mien[train]" ({error})') from error
+    model = PaperModel().eval()
     built = paper_onnx.build(model)
     parts = paper_onnx.parts(model)
     timed = [

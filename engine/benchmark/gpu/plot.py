@@ -11,7 +11,7 @@ import numpy as np
 from mien.engine.benchmark.gpu.plan import METHODS, PRESETS
 from mien.engine.benchmark.gpu.report import Timing
 from mien.engine.types import Image
-from mien.engine.utils.files import write_whole
+from mien.engine.utils.files import write_atomic
 
 WIDTH, HEIGHT, EDGE = 1200, 640, 80
 COLOURS = ((10, 70, 160), (160, 70, 10), (40, 130, 40), (130, 40, 130), (90, 90, 90))
@@ -66,4 +66,4 @@ def _text(image: Image, words: str, at: tuple[int, int], colour: tuple[int, int,
 def write(path: Path, timings: Sequence[Timing]) -> None:
     """Write the plot as PNG; raises :class:`MienError` where it cannot be written."""
     picture = cv2.cvtColor(draw(timings), cv2.COLOR_RGB2BGR)
-    write_whole(path, cv2.imencode(".png", picture)[1].tobytes())
+    write_atomic(path, cv2.imencode(".png", picture)[1].tobytes())

@@ -23,7 +23,7 @@ from mien.engine.benchmark.gpu.report import Report, Timing, as_json, markdown
 from mien.engine.benchmark.gpu.roofline import bound_ms, layers_of
 from mien.engine.runtime.graphs.editing import load_proto
 from mien.engine.types import MienError
-from mien.engine.utils.files import write_whole
+from mien.engine.utils.files import write_atomic
 
 SECONDS = 450.0
 """All of it; what has not begun by then is left out and named."""
@@ -85,7 +85,7 @@ class Findings:
             MienError: one cannot be written.
         """
         if self.options.json not in (None, "-"):
-            write_whole(Path(str(self.options.json)), self.text.encode())
+            write_atomic(Path(str(self.options.json)), self.text.encode())
         if self.options.plot is not None:
             plot.write(self.options.plot, self.timings)
 
@@ -96,10 +96,10 @@ def run(options: GpuOptions) -> None:
     Raises:
         MienError: no card, or no place for the results: in one line, before anything is measured.
     """
-    from mien.engine.runtime.cuda import CudaError, open_card
+    from mien.engine.runtime.cuda import CudaError, open_device
 
     deadline = Deadline(SECONDS)
-    cuda = open_card()
+    cuda = open_device()
     found = Findings(options, {"GPU": str(cuda.card), "Python": platform.python_version()})
     found.save()
     try:
@@ -159,7 +159,7 @@ def _torch(found: Findings) -> Any:
 def _workshop(cuda: Any, found: Findings) -> Any:
     from mien.engine.runtime.tensorrt.backend import EngineError, find_backend
     from mien.engine.runtime.tensorrt.cache import EngineCache
-    from mien.engine.runtime.tensorrt.prepare import Workshop
+    from mien.engine.runtime.tensorrt.prepare import BuildContext
 
     try:
         backend = find_backend()
@@ -168,7 +168,7 @@ def _workshop(cuda: Any, found: Findings) -> Any:
         found.notes.append(f"TensorRT's figures are left out: {error}")
         return None
     found.machine["TensorRT"] = f"{backend.name} {backend.version}"
-    return Workshop(backend, cuda, EngineCache(), found.notes.append)
+    return BuildContext(backend, cuda, EngineCache(), found.notes.append)
 
 
 def _all_timings(

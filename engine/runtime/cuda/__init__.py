@@ -107,7 +107,7 @@ class Cuda(Protocol):
         """Let go of the card: last of all, when nothing made on it is left.  Closing twice is allowed."""
 
 
-def open_card() -> Cuda:
+def open_device() -> Cuda:
     """The first NVIDIA GPU.
 
     Raises:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mien.engine.runtime.cuda import Cuda
 
 
-class OnCard:
+class DeviceArray:
     """An array on the card; :meth:`close` gives its memory back."""
 
     def __init__(self, cuda: Cuda, shape: tuple[int, ...], dtype: Any = np.float32) -> None:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mien.engine.avatar.canvas import Canvas, card_constants
+from mien.engine.avatar.canvas import Canvas, device_constants
 from mien.engine.avatar.model_io import FIELD_SIZE, IMAGE_SIZE, AvatarCode
 from mien.engine.runtime.cuda import Cuda
-from mien.engine.runtime.cuda.memory import OnCard, Pinned
+from mien.engine.runtime.cuda.memory import DeviceArray, Pinned
 from mien.engine.runtime.cuda.recorded import Recorded
 from mien.engine.runtime.graphs.image import PICTURE_OUTPUT
 
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
     from mien.engine.types import Image
 
 
-class AvatarOnCard:
+class AvatarBuffers:
     """An avatar's code in the card's memory."""
 
     def __init__(self, cuda: Cuda, code: AvatarCode, stream: int) -> None:
         self.code = code  # kept, so that its identity cannot be given to another
         self._open = ExitStack()
-        self.on_card: dict[str, OnCard] = {}
+        self.on_device: dict[str, DeviceArray] = {}
         try:
             for name, values in (("source", code.source), ("features", code.features)):
-                buffer = OnCard(cuda, values.shape)
+                buffer = DeviceArray(cuda, values.shape)
                 self._open.callback(buffer.close)
                 buffer.put(values, stream)
-                self.on_card[name] = buffer
+                self.on_device[name] = buffer
         except BaseException:
             self._open.close()
             raise
@@ -41,7 +41,7 @@ class AvatarOnCard:
         self._open.close()
 
 
-class CanvasOnCard:
+class CanvasBuffers:
     """A canvas in the card's memory, with the picture part's execution and results for each slot."""
 
     def __init__(self, cuda: Cuda, engine: Engine, canvas: Canvas, slots: int, stream: int) -> None:
@@ -49,23 +49,23 @@ class CanvasOnCard:
         self._open = ExitStack()
         try:
             constants = {}
-            for name, values in card_constants(canvas).items():
-                constants[name] = buffer = OnCard(cuda, values.shape)
+            for name, values in device_constants(canvas).items():
+                constants[name] = buffer = DeviceArray(cuda, values.shape)
                 self._open.callback(buffer.close)
                 buffer.put(values, stream)
-            self._calls = [PictureCall(cuda, engine, canvas, constants, self._open) for _ in range(slots)]
+            self._calls = [ImageCall(cuda, engine, canvas, constants, self._open) for _ in range(slots)]
         except BaseException:
             self._open.close()
             raise
 
-    def __getitem__(self, slot: int) -> PictureCall:
+    def __getitem__(self, slot: int) -> ImageCall:
         return self._calls[slot]
 
     def close(self) -> None:
         self._open.close()
 
 
-class PictureCall:
+class ImageCall:
     """The last step of a frame on one canvas: field in, finished bytes in pinned memory out.
 
     The portrait around the moving part is in the pinned picture from the beginning: pasting back is a strided
@@ -73,15 +73,15 @@ class PictureCall:
     """
 
     def __init__(
-        self, cuda: Cuda, engine: Engine, canvas: Canvas, constants: dict[str, OnCard], stack: ExitStack
+        self, cuda: Cuda, engine: Engine, canvas: Canvas, constants: dict[str, DeviceArray], stack: ExitStack
     ) -> None:
         self._cuda, self._canvas = cuda, canvas
         columns, rows = canvas.part
-        self._result = OnCard(cuda, (1, rows, columns, 3), np.uint8)
+        self._result = DeviceArray(cuda, (1, rows, columns, 3), np.uint8)
         stack.callback(self._result.close)
-        self._field: dict[str, OnCard] = {}
+        self._field: dict[str, DeviceArray] = {}
         for name, shape in (("flow", (2, FIELD_SIZE, FIELD_SIZE)), ("paint", (3, IMAGE_SIZE, IMAGE_SIZE))):
-            self._field[name] = buffer = OnCard(cuda, (1, *shape))
+            self._field[name] = buffer = DeviceArray(cuda, (1, *shape))
             stack.callback(buffer.close)
         self._picture = Pinned(cuda, canvas.still.shape if canvas.pasted else (rows, columns, 3), np.uint8)
         stack.callback(self._picture.close)
@@ -100,7 +100,7 @@ class PictureCall:
     def start(self, slot: Slot, index: int, compute: int) -> None:
         """Draw item ``index`` of a slot's batch; the bytes arrive in order of the slot's copy stream."""
         for name, buffer in self._field.items():
-            row = slot.on_card[name].address + index * buffer.size
+            row = slot.on_device[name].address + index * buffer.size
             self._cuda.copy(buffer.address, row, buffer.size, compute)
         self._call.run(compute)
         self._cuda.record(self._done, compute)

@@ -9,7 +9,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from mien.engine.runtime.cuda import Cuda
-from mien.engine.runtime.cuda.memory import OnCard, Pinned
+from mien.engine.runtime.cuda.memory import DeviceArray, Pinned
 from mien.engine.runtime.cuda.recorded import Recorded
 from mien.engine.runtime.tensorrt.backend import Engine
 
@@ -21,10 +21,10 @@ class EngineCall:
 
     Args:
         inputs, outputs: shapes by name, batch included; element types are the engine's.
-        resident: inputs that lie on the card already: they are copied into :attr:`on_card` there, not sent.
+        resident: inputs that lie on the card already: they are copied into :attr:`on_device` there, not sent.
 
     Attributes:
-        on_card: the buffers on the card, by name.
+        on_device: the buffers on the card, by name.
     """
 
     def __init__(
@@ -32,13 +32,13 @@ class EngineCall:
     ) -> None:
         self._cuda = cuda
         self._outputs = tuple(outputs)
-        self.on_card: dict[str, OnCard] = {}
+        self.on_device: dict[str, DeviceArray] = {}
         self._host: dict[str, Pinned] = {}
         self._open = ExitStack()
         try:
             execution = engine.execution()
             for name, shape in (*inputs.items(), *outputs.items()):
-                self.on_card[name] = card = OnCard(cuda, shape, engine.dtypes[name])
+                self.on_device[name] = card = DeviceArray(cuda, shape, engine.dtypes[name])
                 self._open.callback(card.close)
                 if name in inputs:
                     execution.set_shape(name, shape)
@@ -64,12 +64,12 @@ class EngineCall:
             The outputs by name: buffers, valid until the next call.
         """
         for name, values in given.items():
-            host, card = self._host[name], self.on_card[name]
+            host, card = self._host[name], self.on_device[name]
             host.array[...] = values
             self._cuda.upload(card.address, host.address, card.size, stream)
         self._call.run(stream)
         for name in self._outputs:
-            host, card = self._host[name], self.on_card[name]
+            host, card = self._host[name], self.on_device[name]
             self._cuda.download(host.address, card.address, card.size, stream)
         self._cuda.synchronise(stream)
         return {name: self._host[name].array for name in self._outputs}

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mien.engine.avatar.model_io import POINT_INPUTS, point_inputs
 from mien.engine.runtime import parity
 from mien.engine.runtime.base import Runtime
-from mien.engine.runtime.batch import CardRuntime, Drawing
+from mien.engine.runtime.batch import BatchRuntime, Drawing
 from mien.engine.runtime.cuda import Cuda, CudaError
 from mien.engine.runtime.tensorrt.backend import Backend, Engine, EngineError, Progress
 from mien.engine.runtime.tensorrt.cache import EngineCache, EngineKey
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from mien.engine.paper.runtime import PaperRuntime
 
 #: Told one line that a person should read.
-Note = Callable[[str], None]
+Notify = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True)
-class Workshop:
+class BuildContext:
     """What engines are made with.
 
     Attributes:
@@ -54,7 +54,7 @@ class Workshop:
     backend: Backend
     cuda: Cuda
     cache: EngineCache
-    note: Note = lambda line: None
+    note: Notify = lambda line: None
     progress: Progress = lambda part, share: None
 
     def key(self, part: Part) -> EngineKey:
@@ -149,7 +149,7 @@ class Workshop:
 def prepare(
     model: Model,
     reference: Runtime,
-    workshop: Workshop,
+    workshop: BuildContext,
     *,
     precision: Precision = "fp16",
     batch: int = MAX_BATCH,
@@ -184,7 +184,7 @@ def prepare(
 
 
 def _check_encoder(
-    reference: Runtime, runtime: CardRuntime, drawings: list[Drawing], limits: parity.Limits | None
+    reference: Runtime, runtime: BatchRuntime, drawings: list[Drawing], limits: parity.Limits | None
 ) -> parity.GateReport:
     """The same frames again, with the avatar's code made on the card."""
     drawn = parity.real_drawings(runtime, len(drawings))

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 
 from mien.engine.avatar.canvas import Canvas
 from mien.engine.avatar.model_io import AvatarCode, Field, check_points, check_source, to_field
-from mien.engine.runtime.batch import CardRuntime, Drawing, halves
+from mien.engine.runtime.batch import BatchRuntime, Drawing, halves
 from mien.engine.runtime.cuda import Cuda
-from mien.engine.runtime.device_cache import Residents
+from mien.engine.runtime.device_cache import DeviceCache
 from mien.engine.runtime.graphs.pixels import PIXELS
-from mien.engine.runtime.tensorrt.avatar_buffers import AvatarOnCard, CanvasOnCard
+from mien.engine.runtime.tensorrt.avatar_buffers import AvatarBuffers, CanvasBuffers
 from mien.engine.runtime.tensorrt.backend import Engine
 from mien.engine.runtime.tensorrt.call import EngineCall, Shapes
 from mien.engine.runtime.tensorrt.parts import MAX_BATCH
@@ -51,7 +51,7 @@ class LiveEngines:
             engine.close()
 
 
-class TensorRtRuntime(CardRuntime):
+class TensorRtRuntime(BatchRuntime):
     """Runs loaded engines; :func:`mien.engine.runtime.tensorrt.prepare.prepare` builds, loads and checks them.
 
     One thread at a time.  :meth:`close` gives the card's memory back, the engines' too.
@@ -81,13 +81,13 @@ class TensorRtRuntime(CardRuntime):
         except BaseException:
             self._open.close()
             raise
-        self._avatars: Residents[AvatarCode, AvatarOnCard] = Residents(
-            lambda code: AvatarOnCard(cuda, code, self._compute), AVATARS, AvatarOnCard.close
+        self._avatars: DeviceCache[AvatarCode, AvatarBuffers] = DeviceCache(
+            lambda code: AvatarBuffers(cuda, code, self._compute), AVATARS, AvatarBuffers.close
         )
-        self._canvases: Residents[Canvas, CanvasOnCard] = Residents(
-            lambda canvas: CanvasOnCard(cuda, engines.picture, canvas, SLOTS, self._compute),
+        self._canvases: DeviceCache[Canvas, CanvasBuffers] = DeviceCache(
+            lambda canvas: CanvasBuffers(cuda, engines.picture, canvas, SLOTS, self._compute),
             CANVASES,
-            CanvasOnCard.close,
+            CanvasBuffers.close,
         )
         self._open.callback(self._canvases.close)
         self._open.callback(self._avatars.close)
@@ -134,7 +134,7 @@ class TensorRtRuntime(CardRuntime):
         drawing = Drawing(code, source_points, driving_points, dense, canvas=None)  # type: ignore[arg-type]
         slot.start([drawing], [self._avatars.get(code)], self._compute)
         for name in RESULTS:
-            host, card = slot.host[name], slot.on_card[name]
+            host, card = slot.host[name], slot.on_device[name]
             size = card.size // self.batch
             self._cuda.download(host.address, card.address, size, self._compute)
         self._cuda.synchronise(self._compute)
@@ -146,7 +146,7 @@ class TensorRtRuntime(CardRuntime):
             check_points(drawing.driving_points)
         self._cuda.attach()
         pictures: list[Image] = []
-        waiting: list[CanvasOnCard] = []
+        waiting: list[CanvasBuffers] = []
         to_do = deque(batches(drawings, self.batch))
         turn = 0
         while to_do:
@@ -179,7 +179,7 @@ class TensorRtRuntime(CardRuntime):
     def _resident(self, batch: Sequence[Drawing]) -> bool:
         return all(d.canvas in self._canvases and d.code in self._avatars for d in batch)
 
-    def _start(self, turn: int, batch: Sequence[Drawing]) -> list[CanvasOnCard]:
+    def _start(self, turn: int, batch: Sequence[Drawing]) -> list[CanvasBuffers]:
         index = turn % SLOTS
         slot = self._slots[index]
         canvases = self._canvases.all([drawing.canvas for drawing in batch])
@@ -193,7 +193,7 @@ class TensorRtRuntime(CardRuntime):
         self._cuda.synchronise(self._slots[turn % SLOTS].stream)
         self._cuda.synchronise(self._compute)
 
-    def _finish(self, turn: int, canvases: Sequence[CanvasOnCard]) -> list[Image]:
+    def _finish(self, turn: int, canvases: Sequence[CanvasBuffers]) -> list[Image]:
         index = turn % SLOTS
         self._cuda.synchronise(self._slots[index].stream)
         return [canvas[index].picture() for canvas in canvases]

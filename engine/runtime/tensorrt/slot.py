@@ -10,13 +10,13 @@ import numpy as np
 
 from mien.engine.avatar.model_io import FIELD_SIZE, IMAGE_SIZE, point_inputs
 from mien.engine.runtime.cuda import Cuda
-from mien.engine.runtime.cuda.memory import OnCard, Pinned
+from mien.engine.runtime.cuda.memory import DeviceArray, Pinned
 from mien.engine.runtime.cuda.recorded import CaptureError, Recorded
 from mien.engine.types import N_LANDMARKS
 
 if TYPE_CHECKING:
     from mien.engine.runtime.batch import Drawing
-    from mien.engine.runtime.tensorrt.avatar_buffers import AvatarOnCard
+    from mien.engine.runtime.tensorrt.avatar_buffers import AvatarBuffers
     from mien.engine.runtime.tensorrt.backend import Engine
 
 #: What changes from frame to frame, and crosses the bus.
@@ -42,7 +42,7 @@ class Slot:
     def __init__(self, cuda: Cuda, engine: Engine, batch: int, avatar: Mapping[str, tuple[int, ...]]) -> None:
         self._cuda, self._engine = cuda, engine
         self._avatar = dict(avatar)
-        self._loaded: list[AvatarOnCard | None] = [None] * batch
+        self._loaded: list[AvatarBuffers | None] = [None] * batch
         self._calls: dict[int, Recorded] = {}
         self._open = ExitStack()
         try:
@@ -50,10 +50,10 @@ class Slot:
             self._open.callback(cuda.release_stream, self.stream)
             self._uploaded = cuda.create_event()
             self._open.callback(cuda.release_event, self._uploaded)
-            self.on_card: dict[str, OnCard] = {}
+            self.on_device: dict[str, DeviceArray] = {}
             self.host: dict[str, Pinned] = {}
             for name, shape in (*MOVING.items(), *RESULTS.items(), *self._avatar.items()):
-                self.on_card[name] = card = OnCard(cuda, (batch, *shape))
+                self.on_device[name] = card = DeviceArray(cuda, (batch, *shape))
                 self._open.callback(card.close)
                 if name not in self._avatar:
                     self.host[name] = host = Pinned(cuda, (batch, *shape))
@@ -62,7 +62,7 @@ class Slot:
             self._open.close()
             raise
 
-    def start(self, drawings: Sequence[Drawing], avatars: Sequence[AvatarOnCard], compute: int) -> None:
+    def start(self, drawings: Sequence[Drawing], avatars: Sequence[AvatarBuffers], compute: int) -> None:
         """Upload and run the network; its results are then on the card, in order of ``compute``.
 
         Raises:
@@ -72,15 +72,15 @@ class Slot:
         self._fill(drawings)
         count = len(drawings)
         for name in MOVING:
-            host, card = self.host[name], self.on_card[name]
+            host, card = self.host[name], self.on_device[name]
             self._cuda.upload(card.address, host.address, count * card.size // len(self._loaded), self.stream)
         self._cuda.record(self._uploaded, self.stream)
         for index, avatar in enumerate(avatars):
             if self._loaded[index] is not avatar:
                 for name, shape in self._avatar.items():
                     size = 4 * int(np.prod(shape))
-                    to = self.on_card[name].address + index * size
-                    self._cuda.copy(to, avatar.on_card[name].address, size, compute)
+                    to = self.on_device[name].address + index * size
+                    self._cuda.copy(to, avatar.on_device[name].address, size, compute)
                 self._loaded[index] = avatar
         self._cuda.wait(compute, self._uploaded)
         try:
@@ -101,7 +101,7 @@ class Slot:
             execution = self._engine.execution()
             for name, shape in (*MOVING.items(), *self._avatar.items()):
                 execution.set_shape(name, (count, *shape))
-            for name, buffer in self.on_card.items():
+            for name, buffer in self.on_device.items():
                 execution.set_address(name, buffer.address)
             self._calls[count] = call = Recorded(self._cuda, execution.enqueue, execution.capturable)
             self._open.callback(call.close)
