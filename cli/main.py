@@ -19,7 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run Mien; the exit status (0 done, 2 one line said why not, 130 stopped before there was anything)."""
     missing = _missing_library()
     if missing:
-        print(f"mien: {missing}", file=sys.stderr)
+        sys.stderr.write(f"mien: {missing}\n")
         return 2
     from mien.engine.utils.exit_status import status_of
 

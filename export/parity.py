@@ -49,7 +49,7 @@ def _infer(content: bytes, inputs: Mapping[str, Floats]) -> dict[str, Floats]:
 
 
 def measure(model: LiveModel, encoder: bytes, renderer: bytes) -> Parity:
-    """Compare the two files with the :func:`~mien.export.onnx_export.deployable` model they were made from."""
+    """Compare the two files with the deployable model (``onnx_export``) they were made from."""
     args = example_inputs(model.config)
     with torch.no_grad():
         features = model.encode(args[0])

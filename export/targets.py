@@ -1,7 +1,7 @@
 """Exported ONNX parts become files for a runtime.
 
-``onnx`` at FP32 and batch 1 is the export itself; everything else is made from it by :mod:`mien.engine.runtime.graphs`, so
-all targets hold the same weights.
+``onnx`` at FP32 and batch 1 is the export itself; everything else is made from it by
+:mod:`mien.engine.runtime.graphs`, so all targets hold the same weights.
 
 ``--size``: the ``live`` network works at 256 x 256 whatever the picture's size, and detail comes from the
 portrait's own pixels; a larger picture costs one more ``GridSample``.  That last step is a part of its own,

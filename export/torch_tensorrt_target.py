@@ -1,6 +1,7 @@
 """The other road to TensorRT: torch's exported program through Torch-TensorRT (extra ``tensorrt``).
 
-It starts from the same rewritten graph as the ONNX road (:class:`mien.engine.runtime.graphs.torch_graph.TorchGraph`), so
+It starts from the same rewritten graph as the ONNX road
+(:class:`mien.engine.runtime.graphs.torch_graph.TorchGraph`), so
 casts and shapes are the same.  It needs an NVIDIA GPU while it builds.
 """
 

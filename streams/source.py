@@ -50,7 +50,7 @@ class Source(ABC):
 
     @abstractmethod
     def __iter__(self) -> Iterator[Frame]:
-        """Yield every :class:`~mien.engine.types.Frame`: ``(H, W, 3) uint8`` RGB, times in seconds, increasing.
+        """Yield every :class:`Frame`: ``(H, W, 3) uint8`` RGB, times in seconds, increasing.
 
         Raises:
             MienError: when the source fails in a way that ends it.

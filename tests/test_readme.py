@@ -60,9 +60,9 @@ def test_every_mien_command_of_the_readme_is_understood() -> None:
 def test_every_module_that_the_readme_runs_explains_itself() -> None:
     modules = {words[2] for words in commands() if words[:2] == ["python", "-m"]} - {"pip", "pytest"}
     assert modules >= {
-        "mien.engine.generate",
-        "mien.engine.compose.__main__",
-        "mien.train.metrics",
+        "engine.compose",
+        "engine.generate",
+        "train.metrics",
         "train",
         "export",
     }
@@ -78,9 +78,7 @@ def test_the_composed_stimulus_of_the_readme_is_made(tmp_path: Path, monkeypatch
     from mien.engine.compose.__main__ import main
     from mien.engine.motion.recording import load_recording
 
-    (words,) = [
-        words for words in commands() if "mien.engine.compose.__main__" in words and "--neutral" in words
-    ]
+    (words,) = [words for words in commands() if "engine.compose" in words and "--neutral" in words]
     monkeypatch.chdir(tmp_path)
     assert main(words[3:]) == 0
     assert len(load_recording(tmp_path / "smirk.npz")) == 200

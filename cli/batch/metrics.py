@@ -1,4 +1,4 @@
-"""A result held against its driver, by the measures of ``mien.train.metrics``; the only place that calls them."""
+"""Measures of a result against its driver; the only place that calls ``mien.train.metrics``."""
 
 from __future__ import annotations
 

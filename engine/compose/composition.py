@@ -1,10 +1,11 @@
 """Motion with known content: one region's expression, at a chosen strength and time.
 
-An :class:`mien.engine.compose.actions.FacialAction` is an expression of some regions between its onset and its offset.  Its
+An :class:`mien.engine.compose.actions.FacialAction` is an expression of some regions between its onset and
+its offset.  Its
 shape over the face is either a recording's own movement, cut out with the regions' soft maps, or a
 soft push of the regions.  What is promised is the regions' displacement at the apex: the shape is
-scaled until the very fit that the tracker uses (:func:`mien.engine.motion.region_fit.fit_regions`) gives back what
-was asked for.
+scaled until the very fit that the tracker uses (:func:`mien.engine.motion.region_fit.fit_regions`) gives
+back what was asked for.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ class Gains:
         turn: turning and nodding.
         expression: everything that the face itself does.
         regions: further gains by region, side or group name (:mod:`mien.engine.face.regions`).
-        micro: amplification of small facial motion alone, 1 (off) to 8 (:mod:`mien.engine.motion.micro_gain`).
+        micro: amplification of small facial motion alone, 1 (off) to 8 (``micro_gain``).
     """
 
     head: float = 1.0

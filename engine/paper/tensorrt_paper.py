@@ -37,7 +37,8 @@ class TensorRtPaper(PaperRuntime):
     Threads take turns: there is one card.  :meth:`close` gives its memory back, the engines' too.
 
     Args:
-        parts: the networks (:func:`mien.engine.paper.parts.paper_parts`), ``engines`` theirs by the same names.
+        parts: the networks (:func:`mien.engine.paper.parts.paper_parts`), ``engines`` theirs by
+            the same names.
         points, given_points: the model's (:class:`PaperRuntime`).
 
     Raises:

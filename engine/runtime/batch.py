@@ -1,4 +1,4 @@
-"""Runtimes that draw several avatars' finished images in one call, where the results already are: on a GPU."""
+"""Runtimes that draw the finished images of several avatars in one call, on a GPU."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class BatchRuntime(Runtime):
 
     @abstractmethod
     def draw(self, drawings: Sequence[Drawing]) -> list[Image]:
-        """The pictures, in order; what :func:`mien.engine.avatar.canvas.compose` would make of each one's field.
+        """The images, in order: what :func:`mien.engine.avatar.canvas.compose` makes of each one's field.
 
         Several drawings, of one avatar or of several, are computed in one call of the network.
 

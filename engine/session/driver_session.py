@@ -30,7 +30,7 @@ SEARCH_S = 4.0
 """How long the search for the best reference looks."""
 
 FAR_FROM_PORTRAIT = 1.6
-"""Unlikeness to the portrait (:func:`mien.engine.face.likeness.pose_expression_distance`) beyond which we say so."""
+"""Pose and expression distance to the portrait beyond which the user is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Owner(Protocol):
 
 
 class DriverSession:
-    """Made by :meth:`mien.engine.session.shared_renderer.SharedRenderer.open`; every method may be called from any thread.
+    """One driver of a shared renderer (``SharedRenderer.open``); every method may be called from any thread.
 
     Attributes:
         tracking: whether a frame is being tracked just now.

@@ -69,7 +69,8 @@ class Aligner:
     """Measures how a face, resampled into the layout, differs in position from a reference one.
 
     At the live side, the preset's smoothing over the whole picture (2 to 3 ms) gives way to one step of
-    :class:`mien.engine.tracking.flow_refinement.LocalGlobal`, which makes narrow movements larger by a tenth on known motion,
+    :class:`mien.engine.tracking.flow_refinement.LocalGlobal`, which makes narrow movements larger by a
+    tenth on known motion,
     and the result is judged in the halved picture, the finest in which the search itself works.
     """
 

@@ -49,7 +49,7 @@ class VideoFileSink(Sink):
         audio_from: file whose sound is carried over, in step with picture times counted from that file.
         lossless: every pixel is kept exactly (RGB H.264 in MP4 and MOV, FFV1 in MKV and AVI, VP9 in WebM).
         quality: constant rate factor of H.264, lower is better; ignored when lossless.
-        credentials: sign the file as synthetic (:mod:`mien.streams.provenance.credentials`); what prevents it is a note.
+        credentials: sign the file as synthetic; what prevents it is a note.
 
     Raises:
         MienError: unknown extension, unwritable place, or a target that is the file the sound comes from.

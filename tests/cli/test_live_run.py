@@ -405,8 +405,8 @@ def test_a_disk_that_hangs_cannot_hold_up_the_end_and_what_is_lost_is_said(
 ) -> None:
     disk = Disk(hangs_at)
     monkeypatch.setattr("mien.cli.live.outputs.open_sink", lambda *_, **__: disk)
-    for name, seconds in (("live_loop.FLUSH_S", 0.5), ("recorder.CLOSE_S", 0.5), ("recorder.GIVE_UP_S", 0.1)):
-        monkeypatch.setattr(f"cli.{name}", seconds)
+    for name, seconds in (("window.FLUSH_S", 0.5), ("recorder.CLOSE_S", 0.5), ("recorder.GIVE_UP_S", 0.1)):
+        monkeypatch.setattr(f"mien.cli.live.{name}", seconds)
     monkeypatch.setattr("mien.engine.pipeline.pipeline.STUCK_S", 0.5)
     Window.last = 12
     done: list[int] = []

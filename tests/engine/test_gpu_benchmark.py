@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,21 +12,20 @@ from fakes.cuda import FakeCuda
 from fakes.tensorrt import FakeTensorRt
 from onnx import TensorProto, helper, numpy_helper
 
-from mien.engine.benchmark.gpu import ends, measure, networks, run
+from mien.engine.benchmark.gpu import ends, measure, networks
+from mien.engine.benchmark.gpu import run as run_module
 from mien.engine.benchmark.gpu.networks import TimedPart
 from mien.engine.benchmark.gpu.plan import BATCHES, METHODS, Case, Deadline, cases
 from mien.engine.benchmark.gpu.plot import draw, write
 from mien.engine.benchmark.gpu.report import Report, Timing, as_json, markdown
 from mien.engine.benchmark.gpu.roofline import Layer, Rates, bound_ms, gflops, layers_of
-from mien.engine.benchmark.gpu.run import Findings
+from mien.engine.benchmark.gpu.run import Findings, run
 from mien.engine.runtime import RENDERER
 from mien.engine.runtime.graphs.editing import load_proto
 from mien.engine.runtime.selection import device_problem
 from mien.engine.runtime.tensorrt.cache import EngineCache
 from mien.engine.runtime.tensorrt.prepare import BuildContext
 from mien.engine.types import MienError
-
-run_module = importlib.import_module("mien.engine.benchmark.gpu.run")  # the package's `run` is its function
 
 
 def one_convolution() -> object:

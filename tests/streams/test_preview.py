@@ -26,8 +26,8 @@ def test_no_display_is_a_line_and_no_abort() -> None:
     """In a process of its own: what goes wrong here ends the process."""
     environment = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY")}
     code = textwrap.dedent("""
-        from engine.types import MienError
-        from streams.preview import PreviewSink
+        from mien.engine.types import MienError
+        from mien.streams.preview import PreviewSink
         try:
             PreviewSink()
         except MienError as error:
@@ -145,8 +145,8 @@ def test_pyav_before_opencv_is_a_line_and_no_freeze() -> None:
     assert not windows_would_hang(["av", "cv2"], "darwin")
     code = textwrap.dedent("""
         import av
-        from engine.types import MienError
-        from streams.preview import PreviewSink
+        from mien.engine.types import MienError
+        from mien.streams.preview import PreviewSink
         try:
             PreviewSink()
         except MienError as error:
@@ -191,7 +191,7 @@ def test_a_real_window() -> None:
     """Opens, shows, and closes in a virtual display, in a process of its own."""
     code = textwrap.dedent("""
         from fakes.media import gradient
-        from streams.preview import PreviewSink
+        from mien.streams.preview import PreviewSink
         with PreviewSink(help_lines=["q  quit"]) as sink:
             sink.status = "30 fps"
             for i in range(20):

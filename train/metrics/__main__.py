@@ -1,7 +1,8 @@
 """``python -m train.metrics CLIP...``: how faithfully Mien moves, as a table, with baselines in the same run.
 
 Each clip (or passage of it) drives a portrait; the result's motion is held against the clip's own
-(:mod:`mien.train.metrics.fidelity`), and its face against the portrait's (:mod:`mien.train.metrics.identity`).  With
+(:mod:`mien.train.metrics.fidelity`), and its face against the portrait's
+(:mod:`mien.train.metrics.identity`).  With
 --self the clip's own first frame is the portrait, so that the result can be held against the clip itself
 (:mod:`mien.train.metrics.images`).  docs/metrics.md explains every figure.
 """

@@ -55,7 +55,7 @@ class DenseMotion:
         return np.asarray(self.field[:, self.mask], dtype=np.float32)
 
     def courses(self) -> Floats:
-        """``(T, K, 2) float32`` time course of every region (:data:`mien.engine.face.regions.REGIONS`), face units."""
+        """``(T, K, 2) float32`` time course of every region (``REGIONS``), face units."""
         weights = _region_weights(self.mask)
         means = np.einsum("kp,tpc->tkc", weights, self.vectors())
         return np.asarray(means * np.float32(EXTENT / SIDE), dtype=np.float32)

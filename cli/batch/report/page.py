@@ -54,7 +54,7 @@ def _parts(
         "<!doctype html><html lang=en><head><meta charset=utf-8>"
         '<meta name=viewport content="width=device-width, initial-scale=1">'
         '<meta name="color-scheme" content="light dark">'
-        f"<title>{heading}</title><style>{_asset('report_page.css')}</style></head><body>"
+        f"<title>{heading}</title><style>{_asset('page.css')}</style></head><body>"
         f'<a class=skip href="#pairs">to the pairs</a><header><p class=brand>Mien</p>'
         f"<h1>{escape(title)}</h1>{_summary(markers, failures)}</header><main>"
     )
@@ -71,11 +71,11 @@ def _parts(
             "shows more. The results of all lie beside this page.</p>"
         )
     yield _how(markers)
-    yield f"</main><script>{_asset('report_page.js')}</script></body></html>\n"
+    yield f"</main><script>{_asset('page.js')}</script></body></html>\n"
 
 
 def _asset(name: str) -> str:
-    return files("cli").joinpath(name).read_text("utf-8")
+    return files("mien.cli.batch.report").joinpath(name).read_text("utf-8")
 
 
 def _summary(markers: Sequence[Mapping[str, Any]], failures: Sequence[Failure]) -> str:

@@ -1,8 +1,8 @@
 """The last step of a frame as a graph: warp the portrait at its own resolution, add the paint, uint8.
 
 The ``live`` network works at 256 x 256 whatever the portrait's size; this part is what has the portrait's
-size. It is the same arithmetic as :func:`mien.engine.avatar.canvas.compose` (Keys' cubic kernel for flow and portrait,
-bilinear paint), but samples at exact positions, where OpenCV rounds them to 1/32 of a pixel.
+size. It is the same arithmetic as :func:`mien.engine.avatar.canvas.compose` (Keys' cubic kernel for flow
+and portrait, bilinear paint), but samples at exact positions, where OpenCV rounds them to 1/32 of a pixel.
 """
 
 from __future__ import annotations

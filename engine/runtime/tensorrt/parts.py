@@ -66,7 +66,8 @@ def network_part(
     Args:
         content: the ONNX file, FP32, batch 1.
         batch: the largest batch; with ``dynamic`` all smaller ones too, fast at ``batch``.
-        pixels: take the input ``source`` as bytes (see :func:`mien.engine.runtime.graphs.pixels.uint8_source`).
+        pixels: take the input ``source`` as bytes (see
+            :func:`mien.engine.runtime.graphs.pixels.uint8_source`).
     """
     if not 1 <= batch <= 64:
         raise MienError(f"a batch of {batch} is not possible: 1 to 64")

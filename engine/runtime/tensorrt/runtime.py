@@ -52,7 +52,7 @@ class LiveEngines:
 
 
 class TensorRtRuntime(BatchRuntime):
-    """Runs loaded engines; :func:`mien.engine.runtime.tensorrt.prepare.prepare` builds, loads and checks them.
+    """Loaded engines at work; ``tensorrt.prepare.prepare`` builds, loads and checks them.
 
     One thread at a time.  :meth:`close` gives the card's memory back, the engines' too.
 

@@ -67,7 +67,7 @@ class Slot:
 
         Raises:
             CudaError: among others where a batch of this size, above 1, cannot be a CUDA graph; see
-                :meth:`mien.engine.runtime.tensorrt.runtime.TensorRtRuntime.draw`, which takes smaller ones then.
+                ``TensorRtRuntime.draw``, which takes smaller ones then.
         """
         self._fill(drawings)
         count = len(drawings)
