@@ -18,10 +18,11 @@ from mien.engine.types import MienError
 from mien.train.checkpoint import load_state, save_state, save_weights
 from mien.train.config import FitConfig, StageConfig
 from mien.train.ema import Average
+from mien.train.losses.results import Losses
 from mien.train.monitor import Monitor
 from mien.train.stopping import asked_to_stop
 from mien.train.tasks import make_task
-from mien.train.tasks.base import Losses, Update
+from mien.train.tasks.base import Update
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,8 @@
-"""What the key points of a driver did since the reference frame: the paper preset's part of a motion."""
+"""Motion of a network's own key points since the reference frame, after FOMM's relative motion transfer.
+
+First order motion model (Siarohin et al., NeurIPS 2019): each key point has a position and a local affine
+frame.  Nothing here knows which network finds them.
+"""
 
 from __future__ import annotations
 

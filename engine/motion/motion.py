@@ -81,7 +81,7 @@ class Motion:
         blendshapes: ``(52,) float32`` of the driving frame itself, not relative.
         confidence: landmark network's presence score, 0..1.
         shape: the driver's face in the layout; None for motion that no face was measured for.
-        keys: change of the paper preset's key points; None where that preset does not measure.
+        keys: change of a network's own key points; None where no such network measures.
     """
 
     index: int

@@ -12,8 +12,9 @@ from mien.engine.paper.parts import Contents, paper_parts, renderer
 from mien.engine.paper.runtime import PaperRuntime
 from mien.engine.paper.tensorrt_paper import TensorRtPaper
 from mien.engine.runtime.base import Runtime
+from mien.engine.runtime.failover import close_quietly
 from mien.engine.runtime.tensorrt.parts import Precision
-from mien.engine.runtime.tensorrt.prepare import BuildContext, closed
+from mien.engine.runtime.tensorrt.prepare import BuildContext
 from mien.engine.types import MienError
 
 
@@ -39,7 +40,7 @@ def prepare_paper(
     engines = workshop.engines(parts)
     runtime = TensorRtPaper(parts, engines, workshop.cuda, reference.points, reference.given_points)
     with ExitStack() as stack:
-        stack.callback(closed, runtime)
+        stack.callback(close_quietly, runtime)
         portrait, moments = parity.real_moments(live)
         report = parity.check(reference, runtime, portrait, moments, limits)
         if report.failure is not None:

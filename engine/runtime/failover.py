@@ -73,7 +73,7 @@ class Failover(Generic[R]):
             self._ended = True
             better, self._better = self._better, None
         if better is not None:
-            _closed(better)
+            close_quietly(better)
         self._fallback.close()
 
     def _prepare(self) -> None:
@@ -91,14 +91,14 @@ class Failover(Generic[R]):
                 if not self._ended:
                     self._better = better
                     return
-            _closed(better)
+            close_quietly(better)
 
     def _failed(self, failed: R, error: MienError) -> None:
         with self._lock:
             if self._better is not failed:  # another thread has seen it before, or all has ended
                 return
             self._better = None
-        _closed(failed)
+        close_quietly(failed)
         self._say(f"{error}; {self._fallback.name} is used from now on")
 
     def _say(self, line: str) -> None:
@@ -106,8 +106,9 @@ class Failover(Generic[R]):
             self._note(line)
 
 
-def _closed(runtime: Working) -> None:
-    with suppress(MienError):  # a card that is gone has taken its memory along
+def close_quietly(runtime: Working) -> None:
+    """Close a runtime that is given up."""
+    with suppress(MienError):  # a GPU that is gone has taken its memory along
         runtime.close()
 
 

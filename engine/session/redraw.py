@@ -19,7 +19,7 @@ HEAD_RADIUS = 1.0
 class ChangeDetector:
     """Compares every motion with the last one that was drawn, so that slow movement adds up and is drawn.
 
-    Motions with a network's own key points (the paper preset) always count as moved.
+    Motions with a network's own key points always count as moved.
 
     Attributes:
         drawn: the motion that was drawn last.

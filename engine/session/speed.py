@@ -17,6 +17,7 @@ from mien.engine.avatar import Avatar
 from mien.engine.runtime import Network, OpenVinoRuntime
 from mien.engine.session.renderer import Renderer
 from mien.engine.session.session import Session
+from mien.engine.session.throughput import run_pipeline
 from mien.engine.tracking import Tracker, TrackerSettings
 from mien.engine.types import Image
 from mien.engine.utils.openvino_core import core, load_openvino
@@ -73,8 +74,6 @@ def settle_speed(runtime: OpenVinoRuntime, avatar: Avatar, folder: Path | None =
 
 def measure_fps(runtime: OpenVinoRuntime, avatar: Avatar) -> float:
     """Frames per second of tracking and rendering at full speed, the network on every frame."""
-    from mien.engine.session.throughput import run_pipeline
-
     runtime.network = Network.EVERY_FRAME
     with Tracker(TrackerSettings(live=True)) as tracker:
         session = Session(tracker, Renderer(avatar, runtime))

@@ -13,10 +13,10 @@ from mien.engine.types import Floats, Image
 from mien.train.data.choice import openness
 from mien.train.data.dataset import Batch, PackedData
 from mien.train.evaluation.candidates import Candidate
-from mien.train.evaluation.measures import keypoint_distance, landmarks_of, psnr, sharpness, ssim
 from mien.train.losses.image import CROP, part_squares, square_crop
 from mien.train.losses.perceptual import LitePerceptual, Perceptual
 from mien.train.metrics.identity import FaceEmbedding, cosine
+from mien.train.metrics.image_quality import keypoint_distance, landmarks_of, psnr, sharpness, ssim
 from mien.train.sheet import picture
 from mien.train.validation import Pairs, spread, validation_pairs
 

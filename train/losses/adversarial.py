@@ -10,10 +10,10 @@ from mien.train.data.paper import PaperBatch
 from mien.train.losses.equivariance import Distortion, distorted_pixels, equivariance
 from mien.train.losses.gan import distance_to, lsgan
 from mien.train.losses.perceptual import Perceptual
+from mien.train.losses.results import Losses
 from mien.train.model.grid import full_precision
 from mien.train.model.paper import Discriminator, KeyPoints, PaperModel
 from mien.train.model.paper.layers import Reduce
-from mien.train.tasks.base import Losses
 
 
 class Pyramid(nn.Module):

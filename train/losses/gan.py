@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from mien.train.config import LossConfig
+from mien.train.losses.results import Losses
 from mien.train.model.paper.discriminator import Discriminator, Opinion
-from mien.train.tasks.base import Losses
 
 
 def distance_to(opinions: list[Opinion], goal: float) -> Tensor:

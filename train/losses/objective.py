@@ -22,9 +22,9 @@ from mien.train.losses.image import (
 from mien.train.losses.landmarks import LandmarkDistance
 from mien.train.losses.motion import explained, flow_distance, flow_error, occlusion_distance, roughness
 from mien.train.losses.perceptual import Perceptual
+from mien.train.losses.results import Losses
 from mien.train.model import LiveModel
 from mien.train.model.paper import Discriminator
-from mien.train.tasks.base import Losses
 
 RANDOM_CROP = 128
 EDGE = 8

@@ -3,9 +3,9 @@
 Everything is measured in the *face square* of the true frame, enlarged or reduced to 256 x 256, so that
 clips of any size, and the published figures on 256 x 256 face videos, can be compared; the pictures are
 compared on the *face box* in it, since around a moving head the background says more about the camera.
-Formulas, sources
-and blind spots: docs/metrics.md.  The measures themselves are those of ``python -m train evaluate``
-(:mod:`mien.train.evaluation.measures`, :class:`mien.train.losses.perceptual.LitePerceptual`) and need torch.
+Formulas, sources and blind spots: docs/metrics.md.  The measures themselves are those of ``python -m train
+evaluate`` (:mod:`~mien.train.metrics.image_quality`,
+:class:`~mien.train.losses.perceptual.LitePerceptual`); they need torch.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import numpy as np
 import torch
 
 from mien.engine.types import Floats, Image
-from mien.train.evaluation.measures import keypoint_distance, psnr, ssim
 from mien.train.losses.perceptual import LitePerceptual
+from mien.train.metrics.image_quality import keypoint_distance, psnr, ssim
 
 SIDE = 256
 """Side of the measured picture, pixels."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from mien.engine.types import MienError
 from mien.train.checkpoint import Describes
@@ -16,31 +16,13 @@ from mien.train.config import StageConfig
 from mien.train.validation import Validation
 
 
-class Losses(NamedTuple):
-    """Results of one update.
-
-    Attributes:
-        total: what is minimised.
-        parts: each loss before its weight, detached, for the log.
-        image: ``(B, 3, H, W)`` finished picture, or crops of it.
-        points: ``(B, K, 2)`` its key points, where the preset has some.
-        target: what ``image`` should be, where a discriminator compares them.
-    """
-
-    total: Tensor
-    parts: dict[str, Tensor]
-    image: Tensor
-    points: Tensor | None = None
-    target: Tensor | None = None
-
-
 @dataclass(frozen=True, slots=True)
 class Update:
     """One optimizer's part of a training step.
 
     Attributes:
-        objective: called with batch, step and, in all but the first update, the first one's :class:`Losses`;
-            gives :class:`Losses`.
+        objective: called with batch, step and, in all but the first update, the first one's
+            :class:`~mien.train.losses.results.Losses`; gives such losses.
         parameters: what learns.
         filters: what learns ``optim.filter_rate`` times as fast: standardised filters.
     """

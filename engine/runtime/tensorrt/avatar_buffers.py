@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,6 @@ from mien.engine.runtime.graphs.image import PICTURE_OUTPUT
 
 if TYPE_CHECKING:
     from mien.engine.runtime.tensorrt.backend import Engine
-    from mien.engine.runtime.tensorrt.slot import Slot
     from mien.engine.types import Image
 
 
@@ -97,19 +97,26 @@ class ImageCall:
         self._call = Recorded(cuda, execution.enqueue, execution.capturable)
         stack.callback(self._call.close)
 
-    def start(self, slot: Slot, index: int, compute: int) -> None:
-        """Draw item ``index`` of a slot's batch; the bytes arrive in order of the slot's copy stream."""
+    def start(self, results: Mapping[str, DeviceArray], index: int, compute: int, stream: int) -> None:
+        """Draw one item of a batch that the network has computed.
+
+        Args:
+            results: the batch's buffers on the device, by name.
+            index: the item.
+            compute: the stream that the network ran in.
+            stream: the copies'; the finished bytes arrive in its order.
+        """
         for name, buffer in self._field.items():
-            row = slot.on_device[name].address + index * buffer.size
+            row = results[name].address + index * buffer.size
             self._cuda.copy(buffer.address, row, buffer.size, compute)
         self._call.run(compute)
         self._cuda.record(self._done, compute)
-        self._cuda.wait(slot.stream, self._done)
+        self._cuda.wait(stream, self._done)
         columns, rows = self._canvas.part
         canvas, wide = self._canvas, self._picture.array.shape[1]
         place = 3 * (canvas.top * wide + canvas.left) if canvas.pasted else 0
         self._cuda.download_rectangle(
-            self._picture.address + place, 3 * wide, self._result.address, 3 * columns, rows, slot.stream
+            self._picture.address + place, 3 * wide, self._result.address, 3 * columns, rows, stream
         )
 
     @property
@@ -118,5 +125,5 @@ class ImageCall:
         return self._call
 
     def picture(self) -> Image:
-        """The finished picture, once the slot's copy stream is done; a new array."""
+        """The finished picture, once the copies' stream is done; a new array."""
         return np.array(self._picture.array, np.uint8)

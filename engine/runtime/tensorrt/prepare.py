@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from numpy.typing import NDArray
 
@@ -15,15 +15,13 @@ from mien.engine.runtime import parity
 from mien.engine.runtime.base import Runtime
 from mien.engine.runtime.batch import BatchRuntime, Drawing
 from mien.engine.runtime.cuda import Cuda, CudaError
+from mien.engine.runtime.failover import close_quietly
 from mien.engine.runtime.tensorrt.backend import Backend, Engine, EngineError, Progress
 from mien.engine.runtime.tensorrt.cache import EngineCache, EngineKey
 from mien.engine.runtime.tensorrt.layers import compare_layers, first_wrong, write_dump
 from mien.engine.runtime.tensorrt.parts import MAX_BATCH, Part, Precision, live_parts, read_onnx
 from mien.engine.runtime.tensorrt.runtime import LiveEngines, TensorRtRuntime
 from mien.engine.types import MienError
-
-if TYPE_CHECKING:
-    from mien.engine.paper.runtime import PaperRuntime
 
 #: Told one line that a person should read.
 Notify = Callable[[str], None]
@@ -168,7 +166,7 @@ def prepare(
     code = parts["encoder"].outputs
     runtime = TensorRtRuntime(LiveEngines(**engines, code=code, batch=batch), workshop.cuda)
     with ExitStack() as stack:
-        stack.callback(closed, runtime)
+        stack.callback(close_quietly, runtime)
         drawings = parity.real_drawings(reference)
         report = parity.check(reference, runtime, drawings, limits)
         if report.failure is None:
@@ -192,9 +190,3 @@ def _check_encoder(
     if pictures.failure is not None:
         return pictures
     return parity.check_codes(drawings[0].code, drawn[0].code, pictures)
-
-
-def closed(runtime: Runtime | PaperRuntime) -> None:
-    """Close a runtime that is given up."""
-    with suppress(CudaError):  # if the card is gone, so is its memory
-        runtime.close()

@@ -185,7 +185,7 @@ class TensorRtRuntime(BatchRuntime):
         canvases = self._canvases.all([drawing.canvas for drawing in batch])
         slot.start(batch, self._avatars.all([drawing.code for drawing in batch]), self._compute)
         for place, canvas in enumerate(canvases):
-            canvas[index].start(slot, place, self._compute)
+            canvas[index].start(slot.on_device, place, self._compute, slot.stream)
         return canvases
 
     def _settle(self, turn: int) -> None:
