@@ -50,9 +50,9 @@ def make_runtime(options: Options, alone: Network = Network.EVERY_FRAME) -> AnyR
     if options.model == WARP:
         return default_runtime(*wanted, Network.OFF)
     if options.model in BUILT_IN:
-        return chosen_runtime(options.runtime, *wanted, note=told.note, progress=told.progress, alone=alone)
+        return chosen_runtime(options.runtime, *wanted, notify=told.note, progress=told.progress, alone=alone)
     path = Path(options.model)
-    return load_model(path, *wanted, options.runtime, note=told.note, progress=told.progress, alone=alone)
+    return load_model(path, *wanted, options.runtime, notify=told.note, progress=told.progress, alone=alone)
 
 
 def make_renderer(avatar: Avatar, runtime: AnyRuntime, options: Options) -> AvatarRenderer:

@@ -72,7 +72,7 @@ def load_model(
     precision: Precision,
     choice: Choice = "auto",
     *,
-    note: Notify = lambda line: None,
+    notify: Notify = lambda line: None,
     progress: Progress = lambda part, share: None,
     alone: Network = Network.EVERY_FRAME,
 ) -> AnyRuntime:
@@ -87,21 +87,21 @@ def load_model(
     if path.is_dir():
         if is_paper_folder(path):
             paper = OpenVinoPaper(path, threads=threads, precision=precision)
-            return choose(choice, paper_files(paper, path), note=note, progress=progress)
+            return choose(choice, paper_files(paper, path), notify=notify, progress=progress)
         encoder, renderer = path / ENCODER.name, path / RENDERER.name
         if not encoder.is_file() and not renderer.is_file():
             raise MienError(f"--model {path} holds no exported model; python -m export makes one.")
         network = network_of(choice, alone)
         live = OpenVinoRuntime(encoder, renderer, threads=threads or 2, precision=precision, network=network)
-        return choose(choice, live_files(live, encoder, renderer), note=note, progress=progress)
+        return choose(choice, live_files(live, encoder, renderer), notify=notify, progress=progress)
     if path.suffix.lower() != WEIGHTS:
         raise MienError(f"--model {path} is no model. Give live, a {WEIGHTS} file, or an exported folder.")
     _check_choice(path, choice)
     if threads:
         _torch(path).set_num_threads(threads)
     if _is_paper(path):
-        return choose(_for_weights(choice), _paper_weights(path), note=note, progress=progress)
-    return choose(_for_weights(choice), _live_weights(path), note=note, progress=progress)
+        return choose(_for_weights(choice), _paper_weights(path), notify=notify, progress=progress)
+    return choose(_for_weights(choice), _live_weights(path), notify=notify, progress=progress)
 
 
 def _for_weights(choice: Choice) -> Choice:

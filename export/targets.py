@@ -103,11 +103,11 @@ def _openvino(name: str, content: bytes) -> dict[str, bytes]:
 
 def _engines(parts: Mapping[str, bytes], options: Options, paper: bool) -> dict[str, bytes]:
     from mien.engine.runtime.tensorrt.backend import EngineError, find_backend
-    from mien.engine.runtime.tensorrt.parts import USUAL_SIDE, picture_part
+    from mien.engine.runtime.tensorrt.parts import USUAL_SIDE, image_part
 
     wanted = [_part(name, content, options) for name, content in parts.items()]
     if not paper:
-        wanted.append(picture_part(options.size or USUAL_SIDE))
+        wanted.append(image_part(options.size or USUAL_SIDE))
     ending = f"{options.precision}.engine"
     try:
         backend = find_backend((options.target.replace("-", "_"),))

@@ -21,7 +21,7 @@ def choose_speed(runtime: AnyRuntime, avatar: Avatar, options: Options, console:
     if not isinstance(runtime, OpenVinoRuntime) or runtime.network is Network.OFF:
         return
     if options.model in (EXACT, FAST):
-        runtime.network = Network.EVERY_FRAME if options.model == EXACT else Network.BESIDE
+        runtime.network = Network.EVERY_FRAME if options.model == EXACT else Network.BACKGROUND
         return
     speed = settle_speed(runtime, avatar)
     what = "on every frame" if speed.network is Network.EVERY_FRAME else "beside, as often as it can"
@@ -36,6 +36,6 @@ def server_network(options: Options, cores: int | None = None) -> Network:
     Encoders, other people's frames and often a browser want it, too: beside the frames of a page on the same
     two cores the network left 7.5 pictures a second of 18.
     """
-    wanted = {EXACT: Network.EVERY_FRAME, FAST: Network.BESIDE}
+    wanted = {EXACT: Network.EVERY_FRAME, FAST: Network.BACKGROUND}
     spare = (cores or os.cpu_count() or 1) >= SERVER_CORES
-    return wanted.get(options.model, Network.BESIDE if spare else Network.OFF)
+    return wanted.get(options.model, Network.BACKGROUND if spare else Network.OFF)

@@ -153,7 +153,7 @@ def _painted(canvas: Canvas, moved: Image, paint: Floats) -> Image:
 
 
 def device_constants(canvas: Canvas) -> dict[str, Floats]:
-    """A canvas as inputs of ``runtime.graphs.image.picture_graph``: all but flow and paint."""
+    """A canvas as inputs of ``runtime.graphs.image.image_graph``: all but flow and paint."""
     height, width = canvas.still.shape[:2]
     columns, rows = canvas.part
     per_unit = np.array([2 / max(1, width - 1), 2 / max(1, height - 1)], np.float32)

@@ -25,7 +25,7 @@ from mien.engine.types import Floats
 PLOT = Path("mien-benchmark.png")
 NETWORKS = {
     Network.EVERY_FRAME: "network on every frame",
-    Network.BESIDE: "network beside, as often as it can",
+    Network.BACKGROUND: "network beside, as often as it can",
     Network.OFF: "no network",
 }
 
@@ -119,7 +119,7 @@ def _choose(console: Console, setup: Setup, options: Options) -> str:
         setup.runtime.network = Network(options.profile)
     else:
         fps = measure_fps(setup.runtime, setup.avatar)
-        setup.runtime.network = Network.EVERY_FRAME if fps >= ENOUGH_FPS else Network.BESIDE
+        setup.runtime.network = Network.EVERY_FRAME if fps >= ENOUGH_FPS else Network.BACKGROUND
         line(console, f"{fps:.0f} fps with the network on every frame, so: {setup.runtime.network.value}")
     line(console, f"profile {setup.runtime.network.value}: {NETWORKS[setup.runtime.network]}")
     return setup.runtime.network.value

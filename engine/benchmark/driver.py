@@ -37,7 +37,7 @@ def read_portrait(path: Path | None, side: int = 1024) -> Image:
     return np.asarray(picture, np.uint8)
 
 
-def driver_pictures(
+def driver_images(
     clip: Path | None, size: tuple[int, int], landmarker: Landmarker, runtime: Runtime
 ) -> list[Image]:
     """The driver's pictures, each ``(height, width, 3) uint8`` RGB; ``size`` is width and height.

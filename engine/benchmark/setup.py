@@ -11,7 +11,7 @@ import cv2
 
 from mien.engine.avatar import Avatar
 from mien.engine.benchmark.arguments import Options
-from mien.engine.benchmark.driver import driver_pictures, read_portrait
+from mien.engine.benchmark.driver import driver_images, read_portrait
 from mien.engine.landmarks import make_landmarker
 from mien.engine.runtime import Runtime, default_runtime
 from mien.engine.runtime.openvino import Network, OpenVinoRuntime
@@ -57,7 +57,7 @@ def set_up(options: Options) -> Setup:
     with make_landmarker() as landmarker:
         avatar = Avatar.of(portrait, landmarker, runtime, str(options.avatar or "the portrait"))
         ready = perf_counter() - start
-        pictures = driver_pictures(options.clip, options.size, landmarker, runtime)
+        pictures = driver_images(options.clip, options.size, landmarker, runtime)
     # Every figure below is that of a trained network, also while the shipped one is not.
     runtime.network = Network.EVERY_FRAME
     return Setup(runtime, avatar, portrait, pictures, ready)

@@ -13,7 +13,7 @@ from mien.engine.avatar import Avatar
 from mien.engine.benchmark.setup import Setup
 from mien.engine.landmarks import make_landmarker
 from mien.engine.session.live_pipeline import LivePipeline
-from mien.engine.session.throughput import WARM_UP_S, Camera, HandOver
+from mien.engine.session.throughput import WARM_UP_S, Camera, Delivery
 from mien.engine.types import Floats, Image
 
 TIMES = 6
@@ -44,30 +44,30 @@ def measure_switches(setup: Setup, fps: float, times: int = TIMES) -> Switches:
     As in a live run, the landmarker is the tracker's kind and the encoder works beside the renderer.
     """
     camera = Camera(setup.pictures, fps, seconds=3600.0)
-    hand_over = HandOver()
+    delivery = Delivery()
     spans: list[tuple[float, float, float]] = []
     with setup.session() as session, make_landmarker() as landmarker, ThreadPoolExecutor(1) as worker:
         live = LivePipeline(camera, session, stop=camera.stop)
-        live.send("send", hand_over)
+        live.send("send", delivery)
 
         def prepare(image: Image) -> Avatar:
             return Avatar.of(image, landmarker, setup.runtime)
 
         with live:
             live.wait(WARM_UP_S)
-            hand_over.begin()
+            delivery.begin()
             for number in range(times):
                 live.wait(2 * AFTER_S)
-                wished = _now(hand_over)
+                wished = _now(delivery)
                 # A portrait is new each time: nothing of an earlier one can be used again.
                 avatar = worker.submit(prepare, _other(setup.portrait, number)).result()
-                ready = _now(hand_over)
+                ready = _now(delivery)
                 live.set_avatar(avatar)
                 live.wait(AFTER_S)
-                spans.append((wished, ready, _now(hand_over)))
+                spans.append((wished, ready, _now(delivery)))
             camera.stop()
             live.wait(5.0)
-    at = np.asarray(hand_over.at.values, np.float64)
+    at = np.asarray(delivery.at.values, np.float64)
     gap, usual = longest_gaps(at, [(start, end) for start, _, end in spans])
     prepared = float(np.median([ready - start for start, ready, _ in spans]))
     return Switches(times, 1000 * prepared, 1000 * gap, 1000 * usual)
@@ -93,5 +93,5 @@ def _other(portrait: Image, number: int) -> Image:
     return np.ascontiguousarray(image - image // (16 + number))
 
 
-def _now(hand_over: HandOver) -> float:
-    return (time.monotonic_ns() - hand_over.started_ns) / 1e9
+def _now(delivery: Delivery) -> float:
+    return (time.monotonic_ns() - delivery.started_ns) / 1e9

@@ -50,14 +50,14 @@ class PaperLimits:
         code: of a portrait's code, relative to its largest value.
         key_points_px: of the key points, in pixels of the crop.
         jacobians: of the local frames, relative to their largest value.
-        mean_picture: in grey levels of 255.
+        mean_image: in grey levels of 255.
         shift_px: of whole pictures against each other.
     """
 
     code: float = 0.02
     key_points_px: float = 0.1
     jacobians: float = 0.05
-    mean_picture: float = 0.5
+    mean_image: float = 0.5
     shift_px: float = 0.02
 
 
@@ -73,7 +73,7 @@ class PaperReport:
     code: float
     key_points_px: float
     jacobians: float
-    mean_picture: float
+    mean_image: float
     shift_px: float
     failure: str | None
 
@@ -86,7 +86,7 @@ class PaperReport:
     def __str__(self) -> str:
         return (
             f"{self.frames} frames: key points {self.key_points_px:.4f} px at most, "
-            f"picture {self.mean_picture:.3f}/255 on average, shift {self.shift_px:.4f} px"
+            f"picture {self.mean_image:.3f}/255 on average, shift {self.shift_px:.4f} px"
         )
 
 
@@ -94,7 +94,7 @@ _WORDS = {
     "code": "the encoder's features are off by {:.1%}",
     "key_points_px": "key points are off by {:.3f} px",
     "jacobians": "key points' frames are off by {:.1%}",
-    "mean_picture": "pictures are off by {:.2f}/255 on average",
+    "mean_image": "pictures are off by {:.2f}/255 on average",
     "shift_px": "pictures are shifted by {:.3f} px",
 }
 _PARTS = {"the encoder": "encoder", "key points": "detector"}

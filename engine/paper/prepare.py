@@ -22,7 +22,7 @@ def prepare_paper(
     contents: Contents,
     reference: PaperRuntime,
     live: Runtime,
-    workshop: BuildContext,
+    context: BuildContext,
     *,
     precision: Precision = "fp16",
     limits: parity.PaperLimits | None = None,
@@ -37,8 +37,8 @@ def prepare_paper(
         MienError: no engine, no memory, or results that are not the reference's; in one line.
     """
     parts = paper_parts(contents, precision)
-    engines = workshop.engines(parts)
-    runtime = TensorRtPaper(parts, engines, workshop.cuda, reference.points, reference.given_points)
+    engines = context.engines(parts)
+    runtime = TensorRtPaper(parts, engines, context.cuda, reference.points, reference.given_points)
     with ExitStack() as stack:
         stack.callback(close_quietly, runtime)
         portrait, moments = parity.real_moments(live)
@@ -46,7 +46,7 @@ def prepare_paper(
         if report.failure is not None:
             onnx = renderer(contents) if report.part == "renderer" else contents[report.part]
             inputs = _inputs(report.part, reference, portrait, moments[-1])
-            raise workshop.refusal(report.failure, onnx, inputs, precision)
+            raise context.refusal(report.failure, onnx, inputs, precision)
         stack.pop_all()
     return runtime
 

@@ -32,7 +32,7 @@ class PaperRenderer:
         self._crop = crop
         self.set_avatar(avatar)
 
-    behind = False
+    stale = False
     """The network runs on every frame: no picture is ever behind what is known."""
 
     def set_avatar(self, avatar: Avatar) -> None:

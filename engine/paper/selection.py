@@ -18,8 +18,8 @@ from mien.engine.types import Floats, Image
 class FailoverPaperRuntime(PaperRuntime):
     """A :class:`~mien.engine.runtime.failover.Failover` of runtimes of the ``paper`` preset."""
 
-    def __init__(self, fallback: PaperRuntime, make: Callable[[], PaperRuntime], note: Notify) -> None:
-        self._both: Failover[PaperRuntime] = Failover(fallback, make, note)
+    def __init__(self, fallback: PaperRuntime, make: Callable[[], PaperRuntime], notify: Notify) -> None:
+        self._both: Failover[PaperRuntime] = Failover(fallback, make, notify)
         self.points, self.given_points = fallback.points, fallback.given_points
 
     @property
@@ -60,12 +60,12 @@ def paper_options(
         reference: computes the same in FP32; made anew, because ``here`` works in another thread meanwhile.
     """
 
-    def tensorrt(note: Notify, progress: Progress) -> PaperRuntime:
+    def tensorrt(notify: Notify, progress: Progress) -> PaperRuntime:
         from mien.engine.paper.prepare import prepare_paper
 
         return on_device(
-            lambda workshop: prepare_paper(contents(), reference(), default_runtime(1, "f32"), workshop),
-            note,
+            lambda context: prepare_paper(contents(), reference(), default_runtime(1, "f32"), context),
+            notify,
             progress,
         )
 

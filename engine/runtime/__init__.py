@@ -59,7 +59,7 @@ def chosen_runtime(
     threads: int | None = None,
     precision: Precision = "auto",
     *,
-    note: Notify,
+    notify: Notify,
     progress: Progress = lambda part, share: None,
     alone: Network = Network.EVERY_FRAME,
 ) -> Runtime:
@@ -72,7 +72,7 @@ def chosen_runtime(
             never runs is not compiled.
     """
     cpu = default_runtime(threads, precision, network_of(choice, alone))
-    return choose(choice, live_files(cpu, ENCODER, RENDERER), note=note, progress=progress)
+    return choose(choice, live_files(cpu, ENCODER, RENDERER), notify=notify, progress=progress)
 
 
 def network_of(choice: Choice, alone: Network) -> Network:

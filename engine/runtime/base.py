@@ -31,7 +31,7 @@ class Runtime(ABC):
         return 1
 
     @property
-    def behind(self) -> bool:
+    def stale(self) -> bool:
         """Whether the last motion, rendered once more, would come out better: more is known about it now."""
         return False
 

@@ -36,11 +36,11 @@ class Failover(Generic[R]):
     may use both runtimes may use this one.
 
     Args:
-        note: gets the lines.
+        notify: gets the lines.
     """
 
-    def __init__(self, fallback: R, make: Callable[[], R], note: Notify) -> None:
-        self._fallback, self._make, self._note = fallback, make, note
+    def __init__(self, fallback: R, make: Callable[[], R], notify: Notify) -> None:
+        self._fallback, self._make, self._notify = fallback, make, notify
         self._better: R | None = None
         self._lock = threading.Lock()
         self._ended = False
@@ -103,7 +103,7 @@ class Failover(Generic[R]):
 
     def _say(self, line: str) -> None:
         if not self._ended:
-            self._note(line)
+            self._notify(line)
 
 
 def close_quietly(runtime: Working) -> None:
@@ -115,8 +115,8 @@ def close_quietly(runtime: Working) -> None:
 class FailoverRuntime(BatchRuntime):
     """A :class:`Failover` of runtimes of the ``live`` preset."""
 
-    def __init__(self, fallback: Runtime, make: Callable[[], Runtime], note: Notify) -> None:
-        self._both: Failover[Runtime] = Failover(fallback, make, note)
+    def __init__(self, fallback: Runtime, make: Callable[[], Runtime], notify: Notify) -> None:
+        self._both: Failover[Runtime] = Failover(fallback, make, notify)
         self._fallback = fallback
 
     @property
@@ -129,8 +129,8 @@ class FailoverRuntime(BatchRuntime):
         return self.working.batch
 
     @property
-    def behind(self) -> bool:
-        return self.working.behind
+    def stale(self) -> bool:
+        return self.working.stale
 
     @property
     def working(self) -> Runtime:

@@ -50,13 +50,13 @@ class Network(Enum):
 
     Attributes:
         EVERY_FRAME: with every frame.
-        BESIDE: as often as the machine allows, in a thread of its own; each frame takes the newest correction
+        BACKGROUND: as often as the machine allows, in a thread of its own; each frame takes the newest correction
             and paint there are.
         OFF: never: an untrained one gives zeros.
     """
 
     EVERY_FRAME = "live"
-    BESIDE = "live-fast"
+    BACKGROUND = "live-fast"
     OFF = "warp"
 
 
@@ -129,7 +129,7 @@ class OpenVinoRuntime(Runtime):
 
     @network.setter
     def network(self, network: Network) -> None:
-        if network is Network.BESIDE and self._other is None:
+        if network is Network.BACKGROUND and self._other is None:
             # One thread: it fills the time that the frames leave, and two would take theirs.
             self._other = PartedRenderer(self._model, 1, self.precision)
         if network is Network.OFF:
@@ -137,7 +137,7 @@ class OpenVinoRuntime(Runtime):
             self._finish()
             self._renderer.forget_network()
             self._renderer.run_warp()
-        elif network is Network.BESIDE:
+        elif network is Network.BACKGROUND:
             self._renderer.run_light()
         self._holds = None
         self._network = network
@@ -181,7 +181,7 @@ class OpenVinoRuntime(Runtime):
             self._finish()
             self._renderer.run()
         else:
-            if self._network is Network.BESIDE:
+            if self._network is Network.BACKGROUND:
                 self._run_beside(driver, code)
                 self._renderer.run_light()
             else:
@@ -191,12 +191,12 @@ class OpenVinoRuntime(Runtime):
         return Field(self._flow, outputs["occlusion"][0, 0], self._paint)
 
     @property
-    def behind(self) -> bool:
-        return self.behind_for(self._own)
+    def stale(self) -> bool:
+        return self.stale_for(self._own)
 
-    def behind_for(self, driver: SessionRuntime) -> bool:
+    def stale_for(self, driver: SessionRuntime) -> bool:
         """Whether the network could say more of this driver's last frame than his last picture shows."""
-        if self._network is not Network.BESIDE or not (self._beside is None or self._beside.done()):
+        if self._network is not Network.BACKGROUND or not (self._beside is None or self._beside.done()):
             return False
         return driver.waiting or (self._beside is not None and self._beside_for is driver)
 
@@ -265,8 +265,8 @@ class SessionRuntime(Runtime):
         self.waiting = self.fresh = False
 
     @property
-    def behind(self) -> bool:
-        return self._runtime.behind_for(self)
+    def stale(self) -> bool:
+        return self._runtime.stale_for(self)
 
     def encode(self, source: Image) -> AvatarCode:
         return self._runtime.encode(source)

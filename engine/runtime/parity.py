@@ -29,7 +29,7 @@ class Limits:
     Attributes:
         flow_px, mean_flow_px: of the flow, in pixels of the 256-pixel crop (a micro-expression is half one).
         occlusion: largest, of 1.
-        paint, mean_paint, mean_picture: in grey levels of 255.
+        paint, mean_paint, mean_image: in grey levels of 255.
         shift_px: of whole pictures against each other, in their own pixels.
         code: of an avatar's code, relative to its largest value.
     """
@@ -39,13 +39,13 @@ class Limits:
     occlusion: float = 0.05
     paint: float = 12.0
     mean_paint: float = 0.5
-    mean_picture: float = 0.5
+    mean_image: float = 0.5
     shift_px: float = 0.02
     code: float = 0.02
 
 
 @dataclass(frozen=True, slots=True)
-class GateReport:
+class ParityReport:
     """What was found on ``frames`` frames; the attributes are those of :class:`Limits`.
 
     Attributes:
@@ -59,7 +59,7 @@ class GateReport:
     occlusion: float
     paint: float
     mean_paint: float
-    mean_picture: float
+    mean_image: float
     shift_px: float
     finite: bool
     failure: str | None
@@ -67,7 +67,7 @@ class GateReport:
     def __str__(self) -> str:
         return (
             f"{self.frames} frames: flow {self.flow_px:.4f} px at most, "
-            f"picture {self.mean_picture:.3f}/255 on average, shift {self.shift_px:.4f} px"
+            f"picture {self.mean_image:.3f}/255 on average, shift {self.shift_px:.4f} px"
         )
 
 
@@ -87,7 +87,7 @@ def sub_pixel_shift(reference: Image, candidate: Image) -> float:
 
 def check(
     reference: Runtime, candidate: BatchRuntime, drawings: Sequence[Drawing], limits: Limits | None = None
-) -> GateReport:
+) -> ParityReport:
     """Compare fields and finished pictures of the same drawings, drawn one by one and in whole batches."""
     limits = limits or Limits()
     pixels = (IMAGE_SIZE - 1) / 2
@@ -115,7 +115,7 @@ def check(
         )
     worst = [float(value) for value in np.max(rows, axis=0)]
     named = dict(zip(_WORDS, worst, strict=True))
-    return GateReport(
+    return ParityReport(
         frames=len(drawings), finite=finite, failure=first_failure(_WORDS, worst, finite, limits), **named
     )
 
@@ -135,7 +135,7 @@ _WORDS = {
     "occlusion": "the occlusion map is off by {:.3f}",
     "paint": "painted pixels are off by {:.1f}/255",
     "mean_paint": "the paint is off by {:.2f}/255 on average",
-    "mean_picture": "pictures are off by {:.2f}/255 on average",
+    "mean_image": "pictures are off by {:.2f}/255 on average",
     "shift_px": "pictures are shifted by {:.3f} px",
 }
 
@@ -164,8 +164,8 @@ def code_difference(expected: AvatarCode, found: AvatarCode) -> float:
 
 
 def check_codes(
-    expected: AvatarCode, found: AvatarCode, report: GateReport, limits: Limits | None = None
-) -> GateReport:
+    expected: AvatarCode, found: AvatarCode, report: ParityReport, limits: Limits | None = None
+) -> ParityReport:
     """``report``, failed if an avatar's code from the two runtimes differs."""
     limits = limits or Limits()
     apart = code_difference(expected, found)

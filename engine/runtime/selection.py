@@ -61,27 +61,27 @@ class Joined(Protocol[R_co]):
     def wait(self) -> R_co: ...
 
 
-def choose(choice: Choice, roads: RuntimeOptions[R], *, note: Notify, progress: Progress = _silent) -> R:
+def choose(choice: Choice, options: RuntimeOptions[R], *, notify: Notify, progress: Progress = _silent) -> R:
     """The runtime for ``choice``, ready to render at once.
 
     ``"openvino"`` is ``roads.here``.  ``"auto"`` starts with that; where TensorRT and an NVIDIA card are
     there, engines are loaded or built beside it and take over when they have passed the gate.
     ``"tensorrt"`` and ``"torch"`` wait for the card's runtime.  What cannot be used is named in one line
-    through ``note``, and the next runtime is used: TensorRT, torch on CUDA, OpenVINO.
+    through ``notify``, and the next runtime is used: TensorRT, torch on CUDA, OpenVINO.
     """
     if stays_on_cpu(choice):
-        return roads.here
+        return options.here
 
     def on_tensorrt() -> R:
         try:
-            return roads.tensorrt(note, progress)
+            return options.tensorrt(notify, progress)
         except MienError as error:
             if not torch_has_gpu():
                 raise
-            note(f"{error}; torch is tried")
-            return roads.torch()
+            notify(f"{error}; torch is tried")
+            return options.torch()
 
-    better = roads.join(roads.here, roads.torch if choice == "torch" else on_tensorrt, note)
+    better = options.join(options.here, options.torch if choice == "torch" else on_tensorrt, notify)
     if choice != "auto":
         better.wait()
     return cast(R, better)
@@ -105,10 +105,10 @@ def live_options(
         reference: computes the same in FP32; made anew, because ``here`` works in another thread meanwhile.
     """
 
-    def tensorrt(note: Notify, progress: Progress) -> Runtime:
+    def tensorrt(notify: Notify, progress: Progress) -> Runtime:
         from mien.engine.runtime.tensorrt.prepare import prepare
 
-        return on_device(lambda workshop: prepare(model(), reference(), workshop), note, progress)
+        return on_device(lambda context: prepare(model(), reference(), context), notify, progress)
 
     def torch() -> Runtime:
         from mien.engine.runtime.torch_cuda import import_torch
@@ -133,7 +133,7 @@ def live_files(cpu: OpenVinoRuntime, encoder: Path, renderer: Path) -> RuntimeOp
     return live_options(cpu, model, reference)
 
 
-def on_device(make: Callable[[BuildContext], C], note: Notify, progress: Progress) -> C:
+def on_device(make: Callable[[BuildContext], C], notify: Notify, progress: Progress) -> C:
     """What ``make`` makes on the first card; the card is let go when that is closed, or could not be made.
 
     Raises:
@@ -146,7 +146,7 @@ def on_device(make: Callable[[BuildContext], C], note: Notify, progress: Progres
 
     cuda = open_device()  # first: without a card there is nothing to say about TensorRT
     try:
-        made = make(BuildContext(find_backend(), cuda, EngineCache(), note, progress))
+        made = make(BuildContext(find_backend(), cuda, EngineCache(), notify, progress))
     except BaseException:
         with suppress(CudaError):
             cuda.close()
@@ -203,7 +203,7 @@ def describe_gpu() -> str:
 
     try:
         cuda = open_device()
-        card = str(cuda.card)
+        card = str(cuda.device)
         cuda.close()
     except CudaError as error:
         return f"not used: {error}"

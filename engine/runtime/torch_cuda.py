@@ -19,7 +19,7 @@ from mien.engine.runtime.cuda import CudaError, OutOfMemory
 from mien.engine.runtime.device_cache import DeviceCache
 from mien.engine.runtime.graphs import dynamic_batch, half_convolutions
 from mien.engine.runtime.graphs.editing import load_proto
-from mien.engine.runtime.graphs.image import PICTURE_INPUTS, picture_graph
+from mien.engine.runtime.graphs.image import IMAGE_INPUTS, image_graph
 from mien.engine.types import Floats, Image, MienError
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ class TorchCudaRuntime(BatchRuntime):
 
         self._encoder = module(load_proto(encoder))
         self._renderer = module(dynamic_batch(load_proto(renderer)))
-        self._picture = self._guarded(lambda: TorchGraph(picture_graph()).to(self._device).eval())
+        self._picture = self._guarded(lambda: TorchGraph(image_graph()).to(self._device).eval())
         if mode == "compile":
             self._renderer = torch.compile(self._renderer, dynamic=False)
         self._replayed: dict[int, Replayed] = {}
@@ -194,7 +194,7 @@ class TorchCudaRuntime(BatchRuntime):
         canvases = self._canvases.all([drawing.canvas for drawing in batch])
         for index, constants in enumerate(canvases):
             given = {**constants, "flow": flow[index : index + 1], "paint": paint[index : index + 1]}
-            (picture,) = self._picture(*(given[name] for name in PICTURE_INPUTS))
+            (picture,) = self._picture(*(given[name] for name in IMAGE_INPUTS))
             moved.append(picture[0].to("cpu", non_blocking=True))
         if self._device.type == "cuda":
             self._torch.cuda.synchronize()

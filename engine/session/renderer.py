@@ -30,7 +30,7 @@ class AvatarRenderer(Protocol):
     def size(self) -> tuple[int, int]: ...
 
     @property
-    def behind(self) -> bool: ...
+    def stale(self) -> bool: ...
 
     def set_avatar(self, avatar: Avatar) -> None: ...
 
@@ -98,9 +98,9 @@ class Renderer:
         return self._canvas.size(self._crop)
 
     @property
-    def behind(self) -> bool:
+    def stale(self) -> bool:
         """Whether the last motion, rendered once more, would come out better."""
-        return self._draws.behind
+        return self._draws.stale
 
     def plan(self, motion: Motion) -> Planned:
         """What :meth:`render` would draw."""

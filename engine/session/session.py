@@ -118,7 +118,7 @@ class Session:
         if self._last is None or still.drawn is None or moved:
             self._last = self.renderer.render(motion)
             return self._last
-        if self._behind:
+        if self._stale:
             # The very motion drawn last, so that a network beside sees when it has nothing more to add.
             last = self.renderer.render(still.drawn)
         else:
@@ -128,6 +128,6 @@ class Session:
         return self._last
 
     @property
-    def _behind(self) -> bool:
+    def _stale(self) -> bool:
         """Whether the last picture lacks what a network beside has found out since."""
-        return self.renderer.behind
+        return self.renderer.stale

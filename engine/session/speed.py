@@ -68,7 +68,7 @@ def settle_speed(runtime: OpenVinoRuntime, avatar: Avatar, folder: Path | None =
             _write(path, known)
         else:
             fps = 0.0  # not one picture in time: too slow, today
-    runtime.network = Network.EVERY_FRAME if fps >= ENOUGH_FPS else Network.BESIDE
+    runtime.network = Network.EVERY_FRAME if fps >= ENOUGH_FPS else Network.BACKGROUND
     return Speed(fps, runtime.network, measured)
 
 

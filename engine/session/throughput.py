@@ -122,7 +122,7 @@ class Figures:
     memory: list[tuple[float, float]] = field(default_factory=list, repr=False)
 
 
-class HandOver:
+class Delivery:
     """The last stage: into the pixel format of a virtual camera, with its times kept.
 
     Args:
@@ -193,20 +193,20 @@ def run_pipeline(
     live = LivePipeline(
         camera, session, policy=Policy.WAIT if fps is None else Policy.NEWEST, stop=camera.stop
     )
-    hand_over = HandOver()
-    sender = live.send("send", hand_over)
+    delivery = Delivery()
+    sender = live.send("send", delivery)
     begun = time.monotonic_ns()
     memory: list[tuple[float, float]] = []
     with live:
-        first = _first_picture(live, hand_over, begun)
+        first = _first_delivery(live, delivery, begun)
         live.wait(warm_up)
-        hand_over.begin()
+        delivery.begin()
         delivered, dropped = camera.delivered, _dropped(live, sender)
         while not live.wait(1.0):
-            memory.append(((time.monotonic_ns() - hand_over.started_ns) / 1e9, resident_mb()))
-        cpu = time.process_time() - hand_over.cpu_s
-    span = float(hand_over.at.values[-1]) if hand_over.at.count else float("nan")
-    shown = hand_over.latency.count
+            memory.append(((time.monotonic_ns() - delivery.started_ns) / 1e9, resident_mb()))
+        cpu = time.process_time() - delivery.cpu_s
+    span = float(delivery.at.values[-1]) if delivery.at.count else float("nan")
+    shown = delivery.latency.count
     queue = Samples(MANY)
     waits = [stage.queue_ms.values[-shown:] for stage in (live.track_stage, live.render_stage, sender)]
     count = min(len(wait) for wait in waits)
@@ -220,14 +220,14 @@ def run_pipeline(
         shown=shown,
         fps=shown / span,
         dropped=(_dropped(live, sender) - dropped) / max(1, given),
-        stages={name: Spread.of(samples) for name, samples in hand_over.stages.items() if samples.count},
-        latency=Spread.of(hand_over.latency),
+        stages={name: Spread.of(samples) for name, samples in delivery.stages.items() if samples.count},
+        latency=Spread.of(delivery.latency),
         queue=Spread.of(queue),
         cpu_ms=1000 * cpu / max(1, shown),
         memory_mb=resident_mb(),
         peak_mb=peak_mb(),
         first_ms=first,
-        track=hand_over.track(),
+        track=delivery.track(),
         memory=memory,
     )
 
@@ -237,11 +237,11 @@ def _dropped(live: LivePipeline, sender: Stage) -> int:
     return live.dropped + (sender.inlet.dropped if sender.inlet is not None else 0)
 
 
-def _first_picture(live: LivePipeline, hand_over: HandOver, begun_ns: int) -> float:
+def _first_delivery(live: LivePipeline, delivery: Delivery, begun_ns: int) -> float:
     """Milliseconds until there was one, or nan when none came within 20 s."""
     while live.running and time.monotonic_ns() - begun_ns < 20e9:
-        if hand_over.latency.count:
-            return (hand_over.started_ns - begun_ns) / 1e6 + 1000 * float(hand_over.at.values[0])
+        if delivery.latency.count:
+            return (delivery.started_ns - begun_ns) / 1e6 + 1000 * float(delivery.at.values[0])
         time.sleep(0.002)
     return float("nan")
 

@@ -233,7 +233,7 @@ def test_the_speed_is_measured_once_and_remembered(
     first = settle_speed(runtime, avatar, tmp_path)
     again = settle_speed(runtime, avatar, tmp_path)
     assert (first.measured, again.measured) == (True, False) and first.fps == again.fps == 12.0
-    assert runtime.network is Network.BESIDE, "too slow for every frame"
+    assert runtime.network is Network.BACKGROUND, "too slow for every frame"
     known = json.loads((tmp_path / "speed.json").read_text())
     (tmp_path / "speed.json").write_text(json.dumps(dict.fromkeys(known, 60.0)))
     assert settle_speed(runtime, avatar, tmp_path).network is Network.EVERY_FRAME
@@ -244,7 +244,7 @@ def test_a_measurement_without_a_picture_is_not_remembered(
 ) -> None:
     monkeypatch.setattr("mien.engine.session.speed.measure_fps", lambda *_: float("nan"))
     found = settle_speed(default_runtime(threads=1), avatar, tmp_path)
-    assert found.fps == 0.0 and found.network is Network.BESIDE
+    assert found.fps == 0.0 and found.network is Network.BACKGROUND
     assert not (tmp_path / "speed.json").exists()
 
 

@@ -20,7 +20,7 @@ from mien.engine.benchmark.plot import draw_latency
 from mien.engine.benchmark.report import write_json
 from mien.engine.benchmark.switching import longest_gaps, measure_switches
 from mien.engine.session.live_pipeline import Shown
-from mien.engine.session.throughput import Camera, HandOver, Spread
+from mien.engine.session.throughput import Camera, Delivery, Spread
 from mien.engine.types import Frame, MienError, Rendered
 from mien.engine.utils.assets import ASSETS
 from mien.engine.utils.samples import Samples
@@ -98,14 +98,14 @@ def test_a_gap_counts_for_the_change_that_it_touches() -> None:
 
 def test_a_run_of_hours_keeps_its_first_minute_for_comparison() -> None:
     now = 0
-    hand_over = HandOver(remembered=3000, clock=lambda: now)
+    delivery = Delivery(remembered=3000, clock=lambda: now)
     picture = np.zeros((2, 2, 3), np.uint8)
     for number in range(12_000):  # at 10 pictures a second, 20 minutes
         late = 40.0 if number < 600 else 80.0
         now = number * 100_000_000
         rendered = Rendered(picture, number, now - round(late * 1e6), number / 10)
-        hand_over(Shown(rendered, Frame(picture, number, now, number / 10), None, False))
-    times, latencies = np.array(hand_over.track()).T
+        delivery(Shown(rendered, Frame(picture, number, now, number / 10), None, False))
+    times, latencies = np.array(delivery.track()).T
     assert (np.diff(times) > 0).all() and len(times) == 600 + 3000
     assert times[0] == 0 and times[599] == pytest.approx(59.9) and times[-1] == pytest.approx(1199.9)
     assert np.median(latencies[times < 60]) == 40.0 and np.median(latencies[times > 1140]) == 80.0
@@ -113,14 +113,14 @@ def test_a_run_of_hours_keeps_its_first_minute_for_comparison() -> None:
 
 def test_what_a_short_run_keeps_is_every_picture_once() -> None:
     now = 0
-    hand_over = HandOver(clock=lambda: now)
+    delivery = Delivery(clock=lambda: now)
     picture = np.zeros((2, 2, 3), np.uint8)
-    assert hand_over.track() == []
+    assert delivery.track() == []
     for number in range(900):
         now = number * 100_000_000
         rendered = Rendered(picture, number, now, number / 10)
-        hand_over(Shown(rendered, Frame(picture, number, now, number / 10), None, False))
-    assert [time for time, _ in hand_over.track()] == pytest.approx([n / 10 for n in range(900)])
+        delivery(Shown(rendered, Frame(picture, number, now, number / 10), None, False))
+    assert [time for time, _ in delivery.track()] == pytest.approx([n / 10 for n in range(900)])
 
 
 def test_results_are_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from mien.engine.avatar.model_io import Field
 from mien.engine.runtime import ENCODER, RENDERER, default_runtime
 from mien.engine.runtime.graphs import dynamic_batch, half_convolutions, probe, probe_points
 from mien.engine.runtime.graphs.editing import inferred_shapes, load_proto
-from mien.engine.runtime.graphs.image import PICTURE_INPUTS, picture_graph
+from mien.engine.runtime.graphs.image import IMAGE_INPUTS, image_graph
 from mien.engine.runtime.graphs.pixels import uint8_source
 from mien.engine.runtime.graphs.torch_graph import TorchGraph
 from mien.engine.runtime.parity import real_drawings, sub_pixel_shift
@@ -142,8 +142,8 @@ def test_the_picture_part_composes_as_the_cpu_does(crop: int | None) -> None:
         "flow": np.ascontiguousarray(field.flow.transpose(2, 0, 1)[None]),
         "paint": np.ascontiguousarray(paint.transpose(2, 0, 1)[None]),
     }
-    assert set(inputs) == set(PICTURE_INPUTS)
-    found = computed(picture_graph(), inputs)["picture"][0]
+    assert set(inputs) == set(IMAGE_INPUTS)
+    found = computed(image_graph(), inputs)["picture"][0]
     canvas = drawing.canvas
     expected = compose(canvas, field)
     if canvas.pasted:

@@ -159,10 +159,10 @@ def few_moments(monkeypatch: pytest.MonkeyPatch, moments: tuple[parity.Moment, l
 def test_engines_are_kept_and_checked(reference: OpenVinoPaper, tmp_path: Path) -> None:
     cuda = FakeCuda()
     backend = FakeTensorRt(cuda)
-    workshop = BuildContext(backend, cuda, EngineCache(tmp_path))
+    context = BuildContext(backend, cuda, EngineCache(tmp_path))
     live: Any = None
     for _ in range(2):
-        prepare_paper(tiny_parts(), reference, live, workshop).close()
+        prepare_paper(tiny_parts(), reference, live, context).close()
         assert len(backend.built) == 3
         assert cuda.open_handles() == 0
     assert all(engine.closed for engine in backend.loaded)
@@ -197,10 +197,10 @@ def test_a_wrong_engine_is_refused_and_its_layer_named(
 ) -> None:
     cuda = FakeCuda()
     backend = FakeTensorRt(cuda, spoil=wrong)
-    workshop = BuildContext(backend, cuda, EngineCache(tmp_path))
+    context = BuildContext(backend, cuda, EngineCache(tmp_path))
     live: Any = None
     with pytest.raises(EngineError, match=says) as caught:
-        prepare_paper(tiny_parts(), reference, live, workshop)
+        prepare_paper(tiny_parts(), reference, live, context)
     assert "\n" not in str(caught.value)
     assert cuda.open_handles() == 0
     assert all(engine.closed for engine in backend.loaded)
@@ -212,11 +212,11 @@ def test_torch_computes_the_parts_too(
     exact = TorchCudaPaper(tiny_parts(), N_POINTS, True, half=False, device="cpu")
     report = parity.check(reference, exact, *moments)
     assert report.failure is None
-    assert report.mean_picture < 0.01
+    assert report.mean_image < 0.01
     half = TorchCudaPaper(tiny_parts(), N_POINTS, True, device="cpu")
     report = parity.check(reference, half, *moments)
     assert report.failure is None
-    assert report.mean_picture > 0
+    assert report.mean_image > 0
 
 
 def test_numbers_that_are_none_fail_the_gate(
@@ -252,14 +252,14 @@ def test_weights_go_to_the_card_by_the_export(
     save_weights(path, dict(PaperModel(config).state_dict()), config, facts_of(config))
     Machine(monkeypatch, tmp_path / "cache")
     lines: list[str] = []
-    runtime = load_model(path, 1, "f32", "tensorrt", note=lines.append)
+    runtime = load_model(path, 1, "f32", "tensorrt", notify=lines.append)
     assert lines == []
     assert runtime.name == "tensorrt"
     exact = load_model(path, 1, "f32", "torch")
     assert exact.name == "torch"
     report = parity.check(exact, runtime, *moments)  # type: ignore[arg-type]
     assert report.failure is None
-    assert report.mean_picture > 0
+    assert report.mean_image > 0
     runtime.close()
 
 
@@ -296,7 +296,7 @@ def test_an_exported_folder_goes_to_the_card(
 ) -> None:
     machine = Machine(monkeypatch, tmp_path)
     lines: list[str] = []
-    runtime = load_model(folder, 1, "f32", choice, note=lines.append)
+    runtime = load_model(folder, 1, "f32", choice, notify=lines.append)
     assert isinstance(runtime, FailoverPaperRuntime)
     if choice == "auto":
         runtime.wait()  # nobody has to, but for this test
@@ -317,7 +317,7 @@ def test_a_card_that_refuses_the_parts_is_let_go(
         lambda: FakeTensorRt(machine.cards[-1], refuse="this card is not supported"),
     )
     lines: list[str] = []
-    runtime = load_model(folder, 1, "f32", "tensorrt", note=lines.append)
+    runtime = load_model(folder, 1, "f32", "tensorrt", notify=lines.append)
     assert runtime.name == "openvino"
     assert len(lines) == 1
     assert "not supported" in lines[0]
@@ -331,7 +331,7 @@ def test_a_folder_obeys_the_runtime_or_says_why_not(choice: Any, reason: str, fo
 
     for place, kind in ((folder, FailoverPaperRuntime), (ASSETS, FailoverRuntime)):
         lines: list[str] = []
-        runtime = load_model(place, 1, "f32", choice, note=lines.append)
+        runtime = load_model(place, 1, "f32", choice, notify=lines.append)
         assert isinstance(runtime, kind)
         assert runtime.name == "openvino"
         assert len(lines) == 1

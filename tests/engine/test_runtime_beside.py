@@ -51,7 +51,7 @@ def test_a_driver_who_has_stopped_is_shown_what_the_network_finds_out_about_his_
     tremor = replace(stopped, points=stopped.points + np.float32(1e-6))
     wanted = Renderer(avatar, exact).render(stopped).image
 
-    beside.network = Network.BESIDE
+    beside.network = Network.BACKGROUND
     session = Session(None, Renderer(avatar, beside), skip_still=True)
     session.play(frame(0), rest)
     first = session.play(frame(1), stopped).image
@@ -62,7 +62,7 @@ def test_a_driver_who_has_stopped_is_shown_what_the_network_finds_out_about_his_
         shown = session.play(frame(number), moment)
         assert (shown.index, shown.captured_ns, shown.time) == (number, number, number / 30)
     np.testing.assert_allclose(shown.image.astype(int), wanted, atol=1)
-    assert not beside.behind and session.skipped >= 2, "and then there is nothing more to draw"
+    assert not beside.stale and session.skipped >= 2, "and then there is nothing more to draw"
     assert session.play(frame(6), tremor).image is shown.image
 
 
@@ -71,7 +71,7 @@ def test_a_motion_that_stays_gives_what_every_frame_would(face, trained, precisi
     image, points = face
     _, folder = trained
     exact, beside = openvino(folder, precision), openvino(folder, precision)
-    beside.network = Network.BESIDE
+    beside.network = Network.BACKGROUND
     code = exact.encode(image)
     driving = moved(points)
     expected = exact.render(code, points, driving)
@@ -87,7 +87,7 @@ def test_the_warp_follows_every_frame_without_waiting_for_the_network(face, trai
     image, points = face
     runtime = openvino(trained[1], "f32")
     code = runtime.encode(image)
-    runtime.network = Network.BESIDE
+    runtime.network = Network.BACKGROUND
     first = runtime.render(code, points, points).flow.copy()
     second = runtime.render(code, points, moved(points)).flow.copy()
     assert np.abs(first).max() < 1e-3 < np.abs(second).max(), "the very frame's motion"
@@ -96,7 +96,7 @@ def test_the_warp_follows_every_frame_without_waiting_for_the_network(face, trai
 def test_another_avatar_gets_nothing_of_the_last_ones_paint(face, trained) -> None:  # type: ignore[no-untyped-def]
     image, points = face
     runtime = openvino(trained[1], "f32")
-    runtime.network = Network.BESIDE
+    runtime.network = Network.BACKGROUND
     code, other = runtime.encode(image), runtime.encode(np.ascontiguousarray(image[:, ::-1]))
     settle(runtime, code, points, moved(points))
     assert np.abs(runtime.render(code, points, moved(points)).paint).max() > 1e-3
@@ -110,7 +110,7 @@ def test_of_two_drivers_of_one_avatar_each_gets_what_the_network_says_of_him(fac
     motions = [moved(points), moved(moved(points))]
     wanted = [exact.render(code, points, motion).paint.copy() for motion in motions]
     assert np.abs(wanted[0] - wanted[1]).max() > 1e-3, "two that can be told apart"
-    beside.network = Network.BESIDE
+    beside.network = Network.BACKGROUND
     drivers = [beside.for_driver() for _ in motions]
     for _ in range(6):
         for driver, motion in zip(drivers, motions, strict=True):

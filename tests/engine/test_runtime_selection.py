@@ -97,7 +97,7 @@ def test_a_tensorrt_without_a_usable_driver_is_one_line(name: str) -> None:
 def test_auto_is_openvino_without_a_card_and_says_nothing() -> None:
     lines: list[str] = []
     cpu = default_runtime(threads=1)
-    assert choose("auto", live_files(cpu, ENCODER, RENDERER), note=lines.append) is cpu
+    assert choose("auto", live_files(cpu, ENCODER, RENDERER), notify=lines.append) is cpu
     assert lines == []
     with pytest.raises(CudaError):
         open_device()
@@ -108,7 +108,7 @@ def test_auto_is_openvino_without_a_card_and_says_nothing() -> None:
 def test_what_was_asked_for_and_cannot_be_is_a_line(choice: Any, reason: str) -> None:
     lines: list[str] = []
     cpu = default_runtime(threads=1)
-    runtime = choose(choice, live_files(cpu, ENCODER, RENDERER), note=lines.append)
+    runtime = choose(choice, live_files(cpu, ENCODER, RENDERER), notify=lines.append)
     assert isinstance(runtime, FailoverRuntime)
     assert runtime.working is cpu
     assert len(lines) == 1

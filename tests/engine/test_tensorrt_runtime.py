@@ -291,18 +291,18 @@ def test_engines_are_built_once_and_checked(reference: OpenVinoRuntime, tmp_path
     told: list[tuple[str, float]] = []
     lines: list[str] = []
     backend = FakeTensorRt(cuda)
-    workshop = BuildContext(
+    context = BuildContext(
         backend, cuda, EngineCache(tmp_path), lines.append, lambda part, share: told.append((part, share))
     )
-    prepare(MODEL, reference, workshop, batch=2).close()
+    prepare(MODEL, reference, context, batch=2).close()
     assert len(backend.built) == 3
     assert {part for part, _ in told} == {"live-encoder", "live-renderer", "live-picture"}
     assert told[-1][1] == 1.0
-    prepare(MODEL, reference, workshop, batch=2).close()
+    prepare(MODEL, reference, context, batch=2).close()
     assert len(backend.built) == 3
     damaged = next(tmp_path.glob("live-picture*.engine"))
     damaged.write_bytes(damaged.read_bytes()[:-3])
-    prepare(MODEL, reference, workshop, batch=2).close()
+    prepare(MODEL, reference, context, batch=2).close()
     assert len(backend.built) == 4
     assert lines == []
     assert cuda.open_handles() == 0
@@ -319,12 +319,12 @@ def test_a_wrong_engine_is_refused_and_its_layer_named(reference: OpenVinoRuntim
         return proto
 
     cuda = FakeCuda()
-    workshop = BuildContext(FakeTensorRt(cuda, spoil=nearest), cuda, EngineCache(tmp_path))
+    context = BuildContext(FakeTensorRt(cuda, spoil=nearest), cuda, EngineCache(tmp_path))
     strict = parity.Limits(
         flow_px=-1.0
     )  # refuses any: the untrained network ignores what it sees, its layers do not
     with pytest.raises(EngineError, match=r"prior\.features.*GridSample") as caught:
-        prepare(MODEL, reference, workshop, batch=2, limits=strict)
+        prepare(MODEL, reference, context, batch=2, limits=strict)
     assert "\n" not in str(caught.value)
     assert (tmp_path / "layers.json").read_text().startswith("[")
     assert cuda.open_handles() == 0
@@ -365,7 +365,7 @@ def test_an_engine_that_computes_nonsense_fails_the_gate(
     assert parity.check(reference, Mixed(), drawings[:2]).failure is not None  # wrong in a batch alone
     report = parity.check(reference, Nan(), drawings[:2])
     assert (report.failure, report.finite) == ("some results are not numbers", False)
-    shifted = parity.check(reference, Shifted(), drawings[:2], parity.Limits(mean_picture=255))
+    shifted = parity.check(reference, Shifted(), drawings[:2], parity.Limits(mean_image=255))
     assert shifted.failure is not None
     assert "shifted" in shifted.failure
 
@@ -384,8 +384,8 @@ def test_a_cache_that_cannot_be_written_is_a_line_and_no_more(tmp_path: Path, pa
     cuda = FakeCuda()
     cuda.attach()
     lines: list[str] = []
-    workshop = BuildContext(FakeTensorRt(cuda), cuda, EngineCache(tmp_path / "file" / "x"), lines.append)
-    assert workshop.engine(parts["picture"]) is not None
+    context = BuildContext(FakeTensorRt(cuda), cuda, EngineCache(tmp_path / "file" / "x"), lines.append)
+    assert context.engine(parts["picture"]) is not None
     assert len(lines) == 1
     assert "cannot be kept" in lines[0]
 

@@ -12,7 +12,7 @@ import pytest
 from mien.engine.runtime import ENCODER
 from mien.engine.runtime.graphs.editing import load_proto
 from mien.engine.runtime.tensorrt.backend import EngineError
-from mien.engine.runtime.tensorrt.parts import network_part, picture_part
+from mien.engine.runtime.tensorrt.parts import image_part, network_part
 
 torch = pytest.importorskip("torch")
 
@@ -22,7 +22,7 @@ from mien.export import torch_tensorrt_target as road  # noqa: E402
 
 @pytest.mark.slow
 def test_the_picture_part_keeps_its_sizes_free() -> None:
-    part = picture_part()
+    part = image_part()
     program = road.program_of(part, "cpu")
     graph = TorchGraph(load_proto(part.onnx))
     random = torch.Generator().manual_seed(1)
@@ -53,5 +53,5 @@ def test_a_part_that_it_cannot_build_names_the_other_road(monkeypatch: pytest.Mo
     monkeypatch.setattr(road, "import_torch", lambda: torch)
     monkeypatch.setattr(road, "program_of", lambda part, device: None)
     with pytest.raises(EngineError, match=r"live-picture: no converter.*--to tensorrt-rtx") as caught:
-        road.build(picture_part())
+        road.build(image_part())
     assert "\n" not in str(caught.value)

@@ -13,14 +13,14 @@ from collections import Counter
 from collections.abc import Callable
 from itertools import count
 
-from mien.engine.runtime.cuda import Card, CudaError, OutOfMemory
+from mien.engine.runtime.cuda import CudaError, DeviceInfo, OutOfMemory
 
-CARD = Card("Fake RTX", (8, 9), "999.1", 8 << 30)
+DEVICE = DeviceInfo("Fake RTX", (8, 9), "999.1", 8 << 30)
 
 
 class FakeCuda:
-    def __init__(self, card: Card = CARD, memory: int = 8 << 30) -> None:
-        self.card = card
+    def __init__(self, device: DeviceInfo = DEVICE, memory: int = 8 << 30) -> None:
+        self.device = device
         self.memory = memory
         self.calls: Counter[str] = Counter()
         self.broken = self.closed = False

@@ -29,7 +29,7 @@ from mien.train.config import FitConfig, build, load_config  # noqa: E402
 from mien.train.data.augment import AugmentConfig, Change, worse_tracking  # noqa: E402
 from mien.train.data.choice import choose_pairs, openness  # noqa: E402
 from mien.train.data.dataset import Batch, PackedClip, PackedData, split_ids, still_ids, untorn  # noqa: E402
-from mien.train.data.stills import carried_flow, folds, warp_picture  # noqa: E402
+from mien.train.data.stills import carried_flow, folds, warp_image  # noqa: E402
 from mien.train.data.teacher import teacher_flow  # noqa: E402
 from mien.train.fit import Fit, Place, learning_rate  # noqa: E402
 from mien.train.model.live import LiveModel  # noqa: E402
@@ -183,7 +183,7 @@ def test_a_still_moves_by_its_teacher_flow(packed: Path) -> None:
         flow = np.asarray(teacher[:2], np.float32)
         assert not folds(flow)
         assert np.abs(flow).max() * 127.5 > 1  # it does move
-        made = warp_picture(np.asarray(arrays["frames"][source]), flow)
+        made = warp_image(np.asarray(arrays["frames"][source]), flow)
         apart = np.abs(made.astype(np.float32) - arrays["frames"][driving])
         assert apart.mean() < 0.5  # the flow is kept as float16
 

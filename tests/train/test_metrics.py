@@ -19,7 +19,7 @@ from mien.engine.types import Floats, Image, MienError
 from mien.train.metrics import __main__ as command
 from mien.train.metrics import identity
 from mien.train.metrics.identity import FaceEmbedding, aligned, cosine
-from mien.train.metrics.images import FaceSquare, PerceptualDistance, landmark_distance, picture_scores
+from mien.train.metrics.images import FaceSquare, PerceptualDistance, image_scores, landmark_distance
 from mien.train.metrics.judge import SAMPLES, Judge, Truth, Watch, looked_at
 from mien.train.metrics.table import Row, markdown
 
@@ -52,7 +52,7 @@ def blurred(image: Image, sigma: float) -> Image:
 
 
 def test_identical_pictures(close_up: Image) -> None:
-    scores = picture_scores(close_up, close_up)
+    scores = image_scores(close_up, close_up)
     assert scores == {"l1": 0.0, "psnr": pytest.approx(100.0), "ssim": pytest.approx(1.0, abs=1e-5)}
 
 
@@ -61,10 +61,10 @@ def test_psnr_and_l1_of_known_noise() -> None:
     other = grey.copy()
     other[::2] += 10
     other[1::2] -= 10
-    scores = picture_scores(other, grey)
+    scores = image_scores(other, grey)
     assert scores["l1"] == pytest.approx(10 / 255, rel=1e-5)
     assert scores["psnr"] == pytest.approx(20 * np.log10(255 / 10), abs=1e-3)
-    gaussian = picture_scores(noise(grey, 8.0), grey)
+    gaussian = image_scores(noise(grey, 8.0), grey)
     rounding = 1 / 12
     assert gaussian["psnr"] == pytest.approx(10 * np.log10(255**2 / (64 + rounding)), abs=0.05)
     assert gaussian["l1"] == pytest.approx(8 * np.sqrt(2 / np.pi) / 255, rel=0.01)
@@ -88,7 +88,7 @@ def test_ssim_is_scikit_images(close_up: Image, spoilt: str) -> None:
         use_sample_covariance=False,
         data_range=255,
     )
-    ours = picture_scores(other, close_up)
+    ours = image_scores(other, close_up)
     assert ours["ssim"] == pytest.approx(theirs, abs=1e-3)
     assert ours["psnr"] == pytest.approx(peak_signal_noise_ratio(close_up, other), abs=1e-3)
 
@@ -98,7 +98,7 @@ def test_worse_pictures_score_worse(close_up: Image) -> None:
     assert distance(close_up, close_up) == pytest.approx(0.0, abs=1e-5)
     for spoil in (noise, blurred):
         steps = [spoil(close_up, sigma) for sigma in (1.0, 3.0, 9.0)]
-        scores = [picture_scores(step, close_up) for step in steps]
+        scores = [image_scores(step, close_up) for step in steps]
         far = [distance(step, close_up) for step in steps]
         assert far[0] < far[1] < far[2]
         assert scores[0]["psnr"] > scores[1]["psnr"] > scores[2]["psnr"]
@@ -109,7 +109,7 @@ def test_worse_pictures_score_worse(close_up: Image) -> None:
 def test_perceptual_sees_blur_where_psnr_prefers_it(close_up: Image) -> None:
     lighter, soft = np.clip(close_up.astype(int) + 20, 0, 255).astype(np.uint8), blurred(close_up, 2.0)
     distance = PerceptualDistance()
-    assert picture_scores(lighter, close_up)["psnr"] < picture_scores(soft, close_up)["psnr"]
+    assert image_scores(lighter, close_up)["psnr"] < image_scores(soft, close_up)["psnr"]
     assert distance(lighter, close_up) < distance(soft, close_up)
 
 

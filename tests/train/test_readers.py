@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mien.engine.types import MienError
-from mien.train.data.clips import read_pictures
+from mien.train.data.clips import read_images
 from mien.train.data.readers import find_clips
 from mien.train.data.split import joined, leave_one_out, validation_groups
 
@@ -55,7 +55,7 @@ def test_casme2(tmp_path: Path) -> None:
     assert clips[0].action_units == "12"
     assert len(missing) == 1
     assert "EP03_02" in missing[0]
-    assert [int(p[0, 0, 0]) for p in read_pictures(clips[0])] == pytest.approx([0, 40, 80], abs=2)
+    assert [int(p[0, 0, 0]) for p in read_images(clips[0])] == pytest.approx([0, 40, 80], abs=2)
 
 
 def test_samm_has_notes_above_its_header(tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ def test_folders_of_videos(tmp_path: Path) -> None:
     clips = find_clips(tmp_path).clips
     assert [c.subject for c in clips] == ["id10270", "id10270", "id10271"]
     with pytest.raises(MienError, match=r"00001\.mp4"):
-        read_pictures(clips[0])
+        read_images(clips[0])
 
 
 def test_shared_index_groups_people_and_folders(tmp_path: Path) -> None:

@@ -96,8 +96,8 @@ def test_the_pages_gains_become_the_engines() -> None:
     ("model", "cores", "network"),
     [
         ("live", 2, Network.OFF),
-        ("live", 8, Network.BESIDE),
-        ("live-fast", 2, Network.BESIDE),
+        ("live", 8, Network.BACKGROUND),
+        ("live-fast", 2, Network.BACKGROUND),
         ("live-exact", 2, Network.EVERY_FRAME),
         ("folder", 2, Network.OFF),
     ],

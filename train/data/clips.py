@@ -38,7 +38,7 @@ class Clip:
     action_units: str = ""
 
 
-def read_pictures(clip: Clip, limit: int = 0) -> list[Image]:
+def read_images(clip: Clip, limit: int = 0) -> list[Image]:
     """The clip's pictures ``(H, W, 3) uint8`` RGB, in order.
 
     Args:
@@ -49,7 +49,7 @@ def read_pictures(clip: Clip, limit: int = 0) -> list[Image]:
     """
     kept: list[Image] = []
     stride = 1
-    for index, image in enumerate(iterate_pictures(clip)):
+    for index, image in enumerate(iterate_images(clip)):
         if index % stride:
             continue
         kept.append(image)
@@ -61,8 +61,8 @@ def read_pictures(clip: Clip, limit: int = 0) -> list[Image]:
     return kept
 
 
-def iterate_pictures(clip: Clip) -> Iterator[Image]:
-    """The clip's pictures one by one, as :func:`read_pictures`."""
+def iterate_images(clip: Clip) -> Iterator[Image]:
+    """The clip's pictures one by one, as :func:`read_images`."""
     from mien.streams.folder import FrameFolderSource
     from mien.streams.images import load_image
     from mien.streams.video import VideoFileSource

@@ -15,7 +15,7 @@ import numpy as np
 from mien.engine.landmarks import Landmarker
 from mien.engine.types import Floats, MienError
 from mien.train.data.choice import choose_pairs
-from mien.train.data.clips import Clip, read_pictures
+from mien.train.data.clips import Clip, read_images
 from mien.train.data.teacher import teacher_flow
 from mien.train.data.tracking import SourceView, Tracked, track_clip
 
@@ -48,7 +48,7 @@ def pack_clip(clip: Clip, config: PackConfig, landmarker: Landmarker, folder: Pa
     Raises:
         MienError: the clip cannot be used, or the folder cannot be written.
     """
-    tracked = track_clip(read_pictures(clip, config.frames), landmarker, str(clip.path))
+    tracked = track_clip(read_images(clip, config.frames), landmarker, str(clip.path))
     arrays = _arrays(clip, config, tracked)
     meta = {
         "format": FORMAT,

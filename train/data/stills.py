@@ -19,7 +19,7 @@ import numpy as np
 from mien.engine.avatar.model_io import FIELD_SIZE, IMAGE_SIZE
 from mien.engine.landmarks import Landmarker
 from mien.engine.types import Face, Floats, Image, MienError
-from mien.train.data.clips import Clip, read_pictures
+from mien.train.data.clips import Clip, read_images
 from mien.train.data.dataset import PackedClip
 from mien.train.data.packing import FORMAT, write_packed
 from mien.train.data.teacher import NORM_PER_PIXEL, pixel_grid
@@ -59,7 +59,7 @@ def pack_still(
     Raises:
         MienError: the still cannot be used, no motion fits it, or the folder cannot be written.
     """
-    tracked = track_clip(read_pictures(still, 1), landmarker, str(still.path))
+    tracked = track_clip(read_images(still, 1), landmarker, str(still.path))
     image, face = tracked.images[0], tracked.faces[0]
     rng = np.random.default_rng((config.seed, zlib.crc32(still.id.encode())))
     view = SourceView(image, face)
@@ -130,7 +130,7 @@ def carried_flow(flow: Floats, visible: Floats, ours: Floats, theirs: Floats) ->
     return np.stack([back.real, back.imag]).astype(np.float32)
 
 
-def warp_picture(image: Image, flow: Floats) -> Image:
+def warp_image(image: Image, flow: Floats) -> Image:
     """``(256, 256, 3) uint8``: position y shows the picture at ``y + flow(y)``, flow enlarged bilinearly."""
     x, y = pixel_grid()
     step = (FIELD_SIZE - 1) / (IMAGE_SIZE - 1)
@@ -167,7 +167,7 @@ def _driven(
     view: SourceView, image: Image, flow: Floats, landmarker: Landmarker
 ) -> tuple[Image, Face, Floats, Floats] | None:
     """The driving picture, its face, and what the live tracker makes of the pair."""
-    driving = warp_picture(image, flow)
+    driving = warp_image(image, flow)
     landmarker.reset()
     face = landmarker.track(driving)
     driven = None if face is None else view.drive(driving, face)

@@ -19,7 +19,7 @@ from mien.engine.avatar.model_io import IMAGE_SIZE
 from mien.engine.landmarks import Landmarker
 from mien.engine.types import Face, Floats, Image, MienError
 from mien.train.data.choice import openness
-from mien.train.data.clips import Clip, iterate_pictures, read_pictures
+from mien.train.data.clips import Clip, iterate_images, read_images
 from mien.train.data.dataset import PackedClip
 from mien.train.data.tracking import track_clip
 from mien.train.metrics.find import LOOK, Peak, Span, is_subtle, peak_of, shift_at
@@ -133,7 +133,7 @@ def _clip(meta: dict[str, Any]) -> Clip:
 
 
 def _passages(clip: Clip, length: int, landmarker: Landmarker) -> list[Passage]:
-    images = read_pictures(clip) if clip.onset >= 0 else _first(clip)
+    images = read_images(clip) if clip.onset >= 0 else _first(clip)
     # Cut as for training where the clip is no face crop yet.
     if images[0].shape != (IMAGE_SIZE, IMAGE_SIZE, 3):
         images = track_clip(images, landmarker, str(clip.path)).images
@@ -150,7 +150,7 @@ def _passages(clip: Clip, length: int, landmarker: Landmarker) -> list[Passage]:
 
 
 def _first(clip: Clip) -> list[Image]:
-    images = list(islice(iterate_pictures(clip), READ))
+    images = list(islice(iterate_images(clip), READ))
     if not images:
         raise MienError(f"{clip.path} holds no pictures. Leave it out or replace the file.")
     return images

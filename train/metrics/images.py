@@ -65,7 +65,7 @@ class FaceSquare:
         return np.asarray((landmarks[:, :2] - corner) * np.float32(SIDE / self.side), np.float32)
 
 
-def picture_scores(image: Image, target: Image) -> dict[str, float]:
+def image_scores(image: Image, target: Image) -> dict[str, float]:
     """``l1`` (0..1), ``psnr`` (dB, at most 100) and ``ssim`` (-1..1) of two ``(H, W, 3) uint8`` pictures."""
     ours, theirs = _tensor(image), _tensor(target)
     return {

@@ -130,13 +130,13 @@ class Watch:
     def _compare(
         self, picture: Image, points: Floats | None, square: FaceSquare, target: Image, wanted: Floats
     ) -> None:
-        from mien.train.metrics.images import landmark_distance, picture_scores
+        from mien.train.metrics.images import image_scores, landmark_distance
 
         whole, box = square.picture(picture), square.box(wanted)
         face, true_face = whole[box], target[box]
-        for name, value in picture_scores(face, true_face).items():
+        for name, value in image_scores(face, true_face).items():
             self._add(name, value)
-        self._add("l1_wide", picture_scores(whole, target)["l1"])
+        self._add("l1_wide", image_scores(whole, target)["l1"])
         found = None if points is None else square.points(points)
         self._add("akd", landmark_distance(found, square.points(wanted)))
         if self._judge.perceptual is not None:

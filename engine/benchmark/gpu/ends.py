@@ -34,7 +34,7 @@ def torch_live(found: dict[str, float]) -> None:
 
 
 def tensorrt_live(
-    workshop: BuildContext,
+    context: BuildContext,
     deadline: Deadline,
     found: dict[str, float],
     accuracy: dict[str, Any],
@@ -42,7 +42,7 @@ def tensorrt_live(
 ) -> None:
     """The engines as a live run uses them."""
     reference = exact()
-    built = prepare(Model.read(ENCODER, RENDERER), reference, workshop)
+    built = prepare(Model.read(ENCODER, RENDERER), reference, context)
     try:
         _pictures("live, TensorRT", built, found)
         accuracy |= _accuracy(reference, built, deadline)
@@ -54,18 +54,18 @@ def tensorrt_live(
 
 
 def tensorrt_paper(
-    workshop: BuildContext, network: PaperNetwork, found: dict[str, float], accuracy: dict[str, Any]
+    context: BuildContext, network: PaperNetwork, found: dict[str, float], accuracy: dict[str, Any]
 ) -> None:
     """The published network's engines as a run uses them."""
-    from mien.engine.paper import parity as paper_gate
+    from mien.engine.paper import parity as paper_parity
     from mien.engine.paper.prepare import prepare_paper
     from mien.engine.paper.torch_paper import TorchPaper
 
     reference = TorchPaper(network.model.cpu())
     live = default_runtime(2, "f32")
-    built = prepare_paper(network.contents, reference, live, workshop)
+    built = prepare_paper(network.contents, reference, live, context)
     try:
-        portrait, moments = paper_gate.real_moments(live)
+        portrait, moments = paper_parity.real_moments(live)
         code = built.encode(portrait.picture)
         source = built.detect(portrait.tensor, portrait.points)
         tensors = [(moment.tensor, moment.points) for moment in moments]
@@ -74,7 +74,7 @@ def tensorrt_paper(
             built.animate(code, source, built.detect(*tensors[index % len(tensors)]))
 
         found["paper, TensorRT, key points and picture"] = _wall(draw)
-        report = paper_gate.check(reference, built, portrait, moments)
+        report = paper_parity.check(reference, built, portrait, moments)
         accuracy["paper (random weights)"] = str(report)
     finally:
         built.close()
@@ -111,7 +111,7 @@ def _accuracy(reference: OpenVinoRuntime, runtime: BatchRuntime, deadline: Deadl
     failures = [report.failure for report in reports if report.failure is not None]
     return {
         "frames": count,
-        "mean picture error /255": round(max(report.mean_picture for report in reports), 4),
+        "mean picture error /255": round(max(report.mean_image for report in reports), 4),
         "largest flow error px": round(max(report.flow_px for report in reports), 4),
         "all numbers": all(report.finite for report in reports),
         "gate": failures[0] if failures else "passed",

@@ -101,18 +101,18 @@ class Engines:
         largest: the largest batch.
     """
 
-    def __init__(self, workshop: BuildContext, largest: int) -> None:
-        self.workshop, self._largest = workshop, largest
+    def __init__(self, context: BuildContext, largest: int) -> None:
+        self.context, self._largest = context, largest
         self._loaded: dict[str, Engine] = {}
         self._sizes: dict[str, int] = {}
 
     def load(self, part: TimedPart) -> Engine:
         """The part's engine, built first where there is none in the cache."""
         if part.name not in self._loaded:
-            before = self.workshop.cuda.free_memory()
+            before = self.context.cuda.free_memory()
             network = network_part(part.name, part.onnx, "fp16", self._largest)
-            self._loaded[part.name] = self.workshop.engine(network)
-            self._sizes[part.name] = max(0, before - self.workshop.cuda.free_memory())
+            self._loaded[part.name] = self.context.engine(network)
+            self._sizes[part.name] = max(0, before - self.context.cuda.free_memory())
         return self._loaded[part.name]
 
     def size(self, parts: Sequence[TimedPart]) -> int:
@@ -127,7 +127,7 @@ class Engines:
 
 def tensorrt_timing(engines: Engines, case: Case, parts: Sequence[TimedPart]) -> Timing:
     """TensorRT's engines, replayed as one CUDA graph."""
-    cuda = engines.workshop.cuda
+    cuda = engines.context.cuda
     try:
         for part in parts:
             engines.load(part)
@@ -155,7 +155,7 @@ def tensorrt_timing(engines: Engines, case: Case, parts: Sequence[TimedPart]) ->
 
 
 def _execution(engines: Engines, part: TimedPart, batch: int, stream: int, stack: ExitStack) -> Execution:
-    cuda = engines.workshop.cuda
+    cuda = engines.context.cuda
     execution = engines.load(part).execution()
     for name, values in part.inputs.items():
         buffer = DeviceArray(cuda, (batch, *values.shape[1:]))
@@ -189,7 +189,7 @@ def _timed_by_driver(cuda: Cuda, work: Recorded, stream: int, stack: ExitStack) 
     return float(median(cuda.elapsed_ms(*pair) for pair in events))
 
 
-def card_rates(torch: Any) -> tuple[Rates, dict[str, float]]:
+def gpu_rates(torch: Any) -> tuple[Rates, dict[str, float]]:
     """The card's rates: a large FP16 matrix product, and copies on the card, up and down."""
     with torch.inference_mode():
         a, b = (torch.randn(8192, 8192, device="cuda", dtype=torch.float16) for _ in range(2))

@@ -100,7 +100,7 @@ def run(options: GpuOptions) -> None:
 
     deadline = Deadline(SECONDS)
     cuda = open_device()
-    found = Findings(options, {"GPU": str(cuda.card), "Python": platform.python_version()})
+    found = Findings(options, {"GPU": str(cuda.device), "Python": platform.python_version()})
     found.save()
     try:
         _measure(found, cuda, deadline)
@@ -112,7 +112,7 @@ def run(options: GpuOptions) -> None:
 
 
 def _measure(found: Findings, cuda: Any, deadline: Deadline) -> None:
-    torch, workshop = _torch(found), _workshop(cuda, found)
+    torch, context = _torch(found), _context(cuda, found)
     presets: dict[str, list[TimedPart]] = {}
     paper: PaperNetwork | None = None
     with found.step("live was left out"):
@@ -122,12 +122,12 @@ def _measure(found: Findings, cuda: Any, deadline: Deadline) -> None:
         presets["paper"] = paper.timed
     if torch is not None:
         with found.step("the card's rates"):
-            rates, words = measure.card_rates(torch)
+            rates, words = measure.gpu_rates(torch)
             found.rates |= words
             for preset, parts in presets.items():
                 layers = [layer for part in parts for layer in layers_of(load_proto(part.onnx))]
                 found.bounds[preset] = {batch: bound_ms(layers, rates, batch) for batch in BATCHES}
-    engines = None if workshop is None else Engines(workshop, max(BATCHES))
+    engines = None if context is None else Engines(context, max(BATCHES))
     _all_timings(found, torch, engines, presets, deadline)
     if engines is not None:
         with found.step("the engines' end"):
@@ -135,13 +135,13 @@ def _measure(found: Findings, cuda: Any, deadline: Deadline) -> None:
     if torch is not None:
         with found.step("end to end, live, torch"):
             ends.torch_live(found.end_to_end)
-    if workshop is None:
+    if context is None:
         return
     if paper is not None and deadline.allows(60):
         with found.step("end to end, paper, TensorRT"):
-            ends.tensorrt_paper(workshop, paper, found.end_to_end, found.accuracy)
+            ends.tensorrt_paper(context, paper, found.end_to_end, found.accuracy)
     with found.step("end to end, live, TensorRT"):  # last: its accuracy takes what time there is
-        ends.tensorrt_live(workshop, deadline, found.end_to_end, found.accuracy, found.notes)
+        ends.tensorrt_live(context, deadline, found.end_to_end, found.accuracy, found.notes)
 
 
 def _torch(found: Findings) -> Any:
@@ -156,7 +156,7 @@ def _torch(found: Findings) -> Any:
     return torch
 
 
-def _workshop(cuda: Any, found: Findings) -> Any:
+def _context(cuda: Any, found: Findings) -> Any:
     from mien.engine.runtime.tensorrt.backend import EngineError, find_backend
     from mien.engine.runtime.tensorrt.cache import EngineCache
     from mien.engine.runtime.tensorrt.prepare import BuildContext

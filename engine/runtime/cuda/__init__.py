@@ -21,7 +21,7 @@ class OutOfMemory(CudaError):
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
+class DeviceInfo:
     """One GPU.
 
     Attributes:
@@ -44,7 +44,7 @@ class Cuda(Protocol):
     """One card, used from one thread at a time; every method may raise :class:`CudaError`."""
 
     @property
-    def card(self) -> Card: ...
+    def device(self) -> DeviceInfo: ...
 
     def attach(self) -> None:
         """Make the card's context current in the calling thread (cheap; before a thread's other calls)."""

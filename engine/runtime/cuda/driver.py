@@ -14,7 +14,7 @@ from ctypes import byref, c_char_p, c_float, c_int, c_size_t, c_uint, c_void_p
 from pathlib import Path
 from typing import Any
 
-from mien.engine.runtime.cuda import Card, CudaError, OutOfMemory
+from mien.engine.runtime.cuda import CudaError, DeviceInfo, OutOfMemory
 
 _OUT_OF_MEMORY = 2
 _NO_DEVICE = 100
@@ -75,15 +75,15 @@ class DriverCuda:
         self._call("cuDevicePrimaryCtxRetain", byref(self._context), self._device)
         try:
             self.attach()
-            self._card = self._describe()
+            self._device_info = self._describe()
         except CudaError:
             with suppress(CudaError):
                 self.close()
             raise
 
     @property
-    def card(self) -> Card:
-        return self._card
+    def device(self) -> DeviceInfo:
+        return self._device_info
 
     def _call(self, name: str, *arguments: Any) -> None:
         try:
@@ -102,7 +102,7 @@ class DriverCuda:
         word = text.value.decode() if text.value else "unknown error"
         raise CudaError(f"the GPU failed: {name} gave {word} ({code})")
 
-    def _describe(self) -> Card:
+    def _describe(self) -> DeviceInfo:
         name = ctypes.create_string_buffer(256)
         self._call("cuDeviceGetName", name, c_int(256), self._device)
         capability = []
@@ -112,7 +112,9 @@ class DriverCuda:
             capability.append(value.value)
         memory = c_size_t()
         self._call("cuDeviceTotalMem_v2", byref(memory), self._device)
-        return Card(name.value.decode(), (capability[0], capability[1]), self._driver_version(), memory.value)
+        return DeviceInfo(
+            name.value.decode(), (capability[0], capability[1]), self._driver_version(), memory.value
+        )
 
     def _driver_version(self) -> str:
         """The kernel driver's own version where it says so, else the CUDA version that it supports."""

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 #: Inputs, in order, and their dimensions: H, W are the portrait's, h, w those of the part that moves.
-PICTURE_INPUTS: dict[str, tuple[int | str, ...]] = {
+IMAGE_INPUTS: dict[str, tuple[int | str, ...]] = {
     "flow": (1, 2, 64, 64),
     "paint": (1, 3, 256, 256),
     "amount": (1, 2, 64, 64),
@@ -20,10 +20,10 @@ PICTURE_INPUTS: dict[str, tuple[int | str, ...]] = {
     "place": (1, "height", "width", 2),
     "still": (1, 3, "still_height", "still_width"),
 }
-PICTURE_OUTPUT = "picture"
+IMAGE_OUTPUT = "picture"
 
 
-def picture_graph() -> Any:
+def image_graph() -> Any:
     """An ``onnx.ModelProto``: flow and paint of one frame -> ``picture`` ``(1, h, w, 3) uint8`` RGB.
 
     Inputs (FP32): ``flow`` and ``paint`` as the renderer gives them; ``amount``, what the flow is multiplied
@@ -51,14 +51,14 @@ def picture_graph() -> Any:
         helper.make_node("Clip", ["rounding", "black", "white"], ["clipped"], "clipped"),
         helper.make_node("Floor", ["clipped"], ["whole"], "whole"),
         helper.make_node("Transpose", ["whole"], ["pixels"], "pixels", perm=[0, 2, 3, 1]),
-        helper.make_node("Cast", ["pixels"], [PICTURE_OUTPUT], PICTURE_OUTPUT, to=TensorProto.UINT8),
+        helper.make_node("Cast", ["pixels"], [IMAGE_OUTPUT], IMAGE_OUTPUT, to=TensorProto.UINT8),
     ]
     constants = {"white": 255.0, "black": 0.0, "half": 0.5}
     graph = helper.make_graph(
         nodes,
         "picture",
-        [helper.make_tensor_value_info(k, TensorProto.FLOAT, v) for k, v in PICTURE_INPUTS.items()],
-        [helper.make_tensor_value_info(PICTURE_OUTPUT, TensorProto.UINT8, (1, "height", "width", 3))],
+        [helper.make_tensor_value_info(k, TensorProto.FLOAT, v) for k, v in IMAGE_INPUTS.items()],
+        [helper.make_tensor_value_info(IMAGE_OUTPUT, TensorProto.UINT8, (1, "height", "width", 3))],
         [numpy_helper.from_array(np.array(v, np.float32), k) for k, v in constants.items()],
     )
     proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)

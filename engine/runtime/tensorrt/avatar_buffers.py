@@ -13,7 +13,7 @@ from mien.engine.avatar.model_io import FIELD_SIZE, IMAGE_SIZE, AvatarCode
 from mien.engine.runtime.cuda import Cuda
 from mien.engine.runtime.cuda.memory import DeviceArray, Pinned
 from mien.engine.runtime.cuda.recorded import Recorded
-from mien.engine.runtime.graphs.image import PICTURE_OUTPUT
+from mien.engine.runtime.graphs.image import IMAGE_OUTPUT
 
 if TYPE_CHECKING:
     from mien.engine.runtime.tensorrt.backend import Engine
@@ -93,7 +93,7 @@ class ImageCall:
         for name, buffer in (*constants.items(), *self._field.items()):
             execution.set_shape(name, buffer.shape)
             execution.set_address(name, buffer.address)
-        execution.set_address(PICTURE_OUTPUT, self._result.address)
+        execution.set_address(IMAGE_OUTPUT, self._result.address)
         self._call = Recorded(cuda, execution.enqueue, execution.capturable)
         stack.callback(self._call.close)
 

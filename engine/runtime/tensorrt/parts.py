@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from mien.engine.runtime.graphs import dynamic_batch, half_convolutions
 from mien.engine.runtime.graphs.editing import inferred_shapes, load_proto
-from mien.engine.runtime.graphs.image import PICTURE_INPUTS, picture_graph
+from mien.engine.runtime.graphs.image import IMAGE_INPUTS, image_graph
 from mien.engine.runtime.graphs.pixels import uint8_source
 from mien.engine.runtime.tensorrt.backend import Profile
 from mien.engine.types import MienError
@@ -86,15 +86,15 @@ def network_part(
     return Part(name, _bytes(proto), profile, precision, outputs)
 
 
-def picture_part(side: int = USUAL_SIDE) -> Part:
+def image_part(side: int = USUAL_SIDE) -> Part:
     """The picture part; any size up to 4096 x 4096, fast where the moving part has this ``side``."""
 
     def shape(size: int) -> dict[str, tuple[int, ...]]:
-        return {k: tuple(size if isinstance(d, str) else d for d in v) for k, v in PICTURE_INPUTS.items()}
+        return {k: tuple(size if isinstance(d, str) else d for d in v) for k, v in IMAGE_INPUTS.items()}
 
     low, best, high = shape(SMALLEST_SIDE), shape(side), shape(LARGEST_SIDE)
-    profile = Profile({name: (low[name], best[name], high[name]) for name in PICTURE_INPUTS})
-    return Part("live-picture", _bytes(picture_graph()), profile, "fp32")
+    profile = Profile({name: (low[name], best[name], high[name]) for name in IMAGE_INPUTS})
+    return Part("live-picture", _bytes(image_graph()), profile, "fp32")
 
 
 def live_parts(
@@ -108,7 +108,7 @@ def live_parts(
     return {
         "encoder": network_part("live-encoder", encoder, precision, 1, pixels=True),
         "renderer": network_part("live-renderer", renderer, precision, batch),
-        "picture": picture_part(side),
+        "picture": image_part(side),
     }
 
 

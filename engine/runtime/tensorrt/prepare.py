@@ -45,19 +45,19 @@ class BuildContext:
     """What engines are made with.
 
     Attributes:
-        note: gets lines worth reading (a cache that cannot be written).
+        notify: gets lines worth reading (a cache that cannot be written).
         progress: gets the part that is built, and how far it is, 0..1.
     """
 
     backend: Backend
     cuda: Cuda
     cache: EngineCache
-    note: Notify = lambda line: None
+    notify: Notify = lambda line: None
     progress: Progress = lambda part, share: None
 
     def key(self, part: Part) -> EngineKey:
         """What an engine of ``part`` is kept under, here and now."""
-        card = self.cuda.card
+        card = self.cuda.device
         return EngineKey(
             part=part.name,
             weights=part.sha256,
@@ -92,7 +92,7 @@ class BuildContext:
             problem = self.cache.store(key, blob)
             self.progress(part.name, 1.0)
         if problem is not None:
-            self.note(problem)
+            self.notify(problem)
         return engine
 
     def engines(self, parts: Mapping[str, Part]) -> dict[str, Engine]:
@@ -147,7 +147,7 @@ class BuildContext:
 def prepare(
     model: Model,
     reference: Runtime,
-    workshop: BuildContext,
+    context: BuildContext,
     *,
     precision: Precision = "fp16",
     batch: int = MAX_BATCH,
@@ -162,9 +162,9 @@ def prepare(
         MienError: no engine, no memory, or results that are not the reference's; in one line.
     """
     parts = live_parts(model.encoder, model.renderer, precision, batch)
-    engines = workshop.engines(parts)
+    engines = context.engines(parts)
     code = parts["encoder"].outputs
-    runtime = TensorRtRuntime(LiveEngines(**engines, code=code, batch=batch), workshop.cuda)
+    runtime = TensorRtRuntime(LiveEngines(**engines, code=code, batch=batch), context.cuda)
     with ExitStack() as stack:
         stack.callback(close_quietly, runtime)
         drawings = parity.real_drawings(reference)
@@ -176,14 +176,14 @@ def prepare(
             points = point_inputs(last.source_points, last.driving_points, last.dense)
             inputs = {"source": last.code.source, "features": last.code.features}
             inputs |= dict(zip(POINT_INPUTS, points, strict=True))
-            raise workshop.refusal(report.failure, model.renderer, inputs, precision)
+            raise context.refusal(report.failure, model.renderer, inputs, precision)
         stack.pop_all()
     return runtime
 
 
 def _check_encoder(
     reference: Runtime, runtime: BatchRuntime, drawings: list[Drawing], limits: parity.Limits | None
-) -> parity.GateReport:
+) -> parity.ParityReport:
     """The same frames again, with the avatar's code made on the card."""
     drawn = parity.real_drawings(runtime, len(drawings))
     pictures = parity.check(reference, runtime, drawn[:2], limits)
