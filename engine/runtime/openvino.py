@@ -50,8 +50,8 @@ class Network(Enum):
 
     Attributes:
         EVERY_FRAME: with every frame.
-        BACKGROUND: as often as the machine allows, in a thread of its own; each frame takes the newest correction
-            and paint there are.
+        BACKGROUND: as often as the machine allows, in a background thread; each frame uses the newest
+            correction and paint available.
         OFF: never: an untrained one gives zeros.
     """
 
