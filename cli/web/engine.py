@@ -80,7 +80,7 @@ class LocalEngine:
             avatar = Avatar.of(image, self._landmarker, self._owner.shared(), name)
         return Prepared(avatar, avatar.notes)
 
-    def perform(self, avatar: Any, deliver: Callable[[Rendered], None]) -> LocalSession:
+    def open_session(self, avatar: Any, deliver: Callable[[Rendered], None]) -> LocalSession:
         if self._owner is None:
             raise MienError("The model is still loading.")
         return LocalSession(self._owner.open(avatar, deliver, self._gains))
@@ -109,7 +109,7 @@ class LocalSession:
     def put(self, make: Callable[[], Frame]) -> None:
         self._session.put(make)
 
-    def wear(self, avatar: Any) -> None:
+    def set_avatar(self, avatar: Any) -> None:
         self._session.set_avatar(avatar)
 
     def set_gains(self, gains: Mapping[str, float]) -> None:

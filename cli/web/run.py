@@ -46,9 +46,9 @@ def run_web(options: Options, console: Console) -> None:
         _share_the_cores(stack)
         handler = set_up(options.web.log_json)
         stack.callback(logging.getLogger("mien").removeHandler, handler)
-        theatre = LocalEngine(options)
-        stack.callback(theatre.close)
-        asyncio.run(_serve(options, settings, theatre, console))
+        engine = LocalEngine(options)
+        stack.callback(engine.close)
+        asyncio.run(_serve(options, settings, engine, console))
 
 
 def _share_the_cores(stack: ExitStack) -> None:
@@ -56,7 +56,7 @@ def _share_the_cores(stack: ExitStack) -> None:
     stack.callback(cv2.setNumThreads, cv2.getNumThreads())
     # As in a live run: OpenCV's own threads beside them cost a quarter more CPU and gain nothing.
     cv2.setNumThreads(1)
-    # A picture changes threads seven times on its way, and at each may wait this long for the interpreter.
+    # A frame changes threads seven times on its way, and at each may wait this long for the interpreter.
     stack.callback(sys.setswitchinterval, sys.getswitchinterval())
     sys.setswitchinterval(SWITCH_S)
 
@@ -86,13 +86,13 @@ def settings_of(options: Options) -> ServerSettings:
     ).checked()
 
 
-async def _serve(options: Options, settings: ServerSettings, theatre: LocalEngine, console: Console) -> None:
+async def _serve(options: Options, settings: ServerSettings, engine: LocalEngine, console: Console) -> None:
     stop = asyncio.Event()
     _stop_on_signals(stop)
-    hub = Hub(settings, theatre)
+    hub = Hub(settings, engine)
     async with Server(hub) as server:
         _announce(console, settings, server.url)
-        work = asyncio.ensure_future(_work(options, hub, theatre))
+        work = asyncio.ensure_future(_work(options, hub, engine))
         waiting = asyncio.ensure_future(stop.wait())
         done, _ = await asyncio.wait({work, waiting}, return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
@@ -127,10 +127,10 @@ def _announce(console: Console, settings: ServerSettings, url: str) -> None:
         )
 
 
-async def _work(options: Options, hub: Hub, theatre: LocalEngine) -> None:
+async def _work(options: Options, hub: Hub, engine: LocalEngine) -> None:
     """Load the model, then run what drives and what is published; never ends by itself without an error."""
-    await asyncio.get_running_loop().run_in_executor(hub.portraits.worker, _load, options, hub, theatre)
-    theatre.open_doors()
+    await asyncio.get_running_loop().run_in_executor(hub.portraits.worker, _load, options, hub, engine)
+    engine.open_doors()
     log("ready")
     web = options.web
     tasks: list[Coroutine[Any, Any, Any]] = []
@@ -153,8 +153,8 @@ async def _work(options: Options, hub: Hub, theatre: LocalEngine) -> None:
         await asyncio.gather(*running, return_exceptions=True)
 
 
-def _load(options: Options, hub: Hub, theatre: LocalEngine) -> None:
-    theatre.load()
+def _load(options: Options, hub: Hub, engine: LocalEngine) -> None:
+    engine.load()
     named: list[Path] = [options.avatar] if options.avatar else []
     named += list_portraits(options.avatars) if options.avatars else []
     if not named:
@@ -163,12 +163,12 @@ def _load(options: Options, hub: Hub, theatre: LocalEngine) -> None:
         try:
             hub.portraits.add(load_image(path), path.stem)
         except MienError as error:
-            # A folder may hold other pictures too; the portrait that was asked for by name must work.
+            # A folder may hold other images too; the portrait that was asked for by name must work.
             if options.avatar and index == 0:
                 raise
             log("portrait left out", reason=str(error))
     if not hub.portraits.seen_by(None):
-        raise MienError(f"{options.avatars} holds no picture with a face that can be animated.")
+        raise MienError(f"{options.avatars} holds no image with a face that can be animated.")
 
 
 async def _drive(options: Options, stream: AvatarStream) -> None:
@@ -185,7 +185,7 @@ async def _drive(options: Options, stream: AvatarStream) -> None:
         error: BaseException | None = None
         try:
             for frame in source:
-                stream.performer.put(_giving(frame))
+                stream.session.put(_giving(frame))
         except Exception as found:
             # Whatever it is must be told, or the server would go on with an avatar that stands still.
             error = found

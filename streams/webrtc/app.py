@@ -71,9 +71,9 @@ def _add_health(app: web.Application, hub: Hub) -> None:
         return web.json_response({"status": "ok"})
 
     async def ready(_: web.Request) -> web.Response:
-        if hub.theatre.ready and not hub.draining:
+        if hub.engine.ready and not hub.draining:
             return web.json_response({"ready": True})
-        reason = "draining" if hub.draining else hub.theatre.reason
+        reason = "draining" if hub.draining else hub.engine.reason
         return web.json_response({"ready": False, "reason": reason}, status=503, headers={"Retry-After": "2"})
 
     async def metrics(_: web.Request) -> web.Response:

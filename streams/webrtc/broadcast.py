@@ -1,4 +1,4 @@
-"""One avatar's pictures, encoded once per codec, for any number of viewers."""
+"""One avatar's frames, encoded once per codec, for any number of viewers."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ TELL_EVERY_S = 10.0
 """How often failures of the encoder are logged."""
 
 BEHIND = 3
-"""Encoded pictures that may wait for a viewer's sender; beyond that it starts again at a key frame."""
+"""Encoded frames that may wait for a viewer's sender; beyond that it starts again at a key frame."""
 
 
 class Subscription:
-    """One viewer's queue of encoded pictures; made by :meth:`Broadcast.subscribe`.
+    """One viewer's queue of encoded frames; made by :meth:`Broadcast.subscribe`.
 
     Lives on the event loop.
     """
@@ -50,7 +50,7 @@ class Subscription:
         self.dropped = 0
 
     async def next(self) -> Any:
-        """The next encoded picture, a PyAV packet.
+        """The next encoded frame, a PyAV packet.
 
         Raises:
             EOFError: there will be no more.
@@ -58,7 +58,7 @@ class Subscription:
         while not self._packets:
             if self._closed:
                 raise EOFError
-            # Not once at the start: pictures may also be dropped while the sender waits, when the loop was
+            # Not once at the start: frames may also be dropped while the sender waits, when the loop was
             # held up and then has more of them at once than may wait.
             if self._stalled:
                 self._stalled = False
@@ -68,9 +68,9 @@ class Subscription:
         return self._packets.popleft()
 
     def offer(self, packet: Any, key: bool) -> None:
-        """A new picture; one that nobody takes in time is dropped with all that depend on it.
+        """A new frame; one that nobody takes in time is dropped with all that depend on it.
 
-        A whole picture is asked for when the sender takes again, not before: a viewer that is not connected
+        A whole frame is asked for when the sender takes again, not before: a viewer that is not connected
         yet must not cost the others their bit rate.
         """
         if self._closed or self._stalled:
@@ -88,23 +88,23 @@ class Subscription:
         self._there.set()
 
     def want_key_frame(self) -> None:
-        """The viewer lost pictures, or is new."""
+        """The viewer lost frames, or is new."""
         self._broadcast.want_key_frame(self.codec)
 
     def close(self) -> None:
-        """No more pictures are wanted."""
+        """No more frames are wanted."""
         self._closed = True
         self._there.set()
         self._broadcast.unsubscribe(self)
 
 
 class Broadcast:
-    """A thread that stamps, encodes and hands on the newest picture; with no viewer it does nothing.
+    """A thread that stamps, encodes and hands on the newest frame; with no viewer it does nothing.
 
     Args:
         loop: the event loop that the viewers' senders run in.
-        mark: whether every picture says that it is synthetic.
-        on_times: gets every picture's milliseconds per stage, for the metrics.
+        mark: whether every frame says that it is synthetic.
+        on_times: gets every frame's milliseconds per stage, for the metrics.
     """
 
     def __init__(
@@ -129,13 +129,13 @@ class Broadcast:
         self._base: tuple[float, float] | None = None
         self._origin = 0
         self.mirror = False
-        self.flow = StreamStats()
+        self.stats = StreamStats()
         self._thread = threading.Thread(target=self._run, name="encode", daemon=True)
         self._thread.start()
 
     @property
     def dropped(self) -> int:
-        """Pictures that newer ones replaced before they were encoded."""
+        """Frames that newer ones replaced before they were encoded."""
         return self._mailbox.dropped
 
     @property
@@ -144,7 +144,7 @@ class Broadcast:
         return len(self._viewers)
 
     def deliver(self, rendered: Rendered) -> None:
-        """The avatar's next picture, from any thread."""
+        """The avatar's next frame, from any thread."""
         self._mailbox.put(rendered)
 
     def subscribe(self, codec: str) -> Subscription:
@@ -164,7 +164,7 @@ class Broadcast:
             self._viewers = tuple(v for v in self._viewers if v is not viewer)
 
     def want_key_frame(self, codec: str) -> None:
-        """Make the next picture of this codec a key frame."""
+        """Make the next frame of this codec a key frame."""
         with self._lock:
             self._key_wanted.add(codec)
 
@@ -194,13 +194,13 @@ class Broadcast:
         try:
             self._send(rendered)
         except Exception as error:
-            # One bad picture must not end the stream; a hardware encoder may have lost its hardware.
+            # One bad frame must not end the stream; a hardware encoder may have lost its hardware.
             self._tell(error)
             self._hardware = False
             self._encoders.clear()
 
     def _tell(self, error: Exception) -> None:
-        """The first failure at once; what fails with every picture is counted and told now and then."""
+        """The first failure at once; what fails with every frame is counted and told now and then."""
         self._failures += 1
         if monotonic() < self._quiet_until:
             return
@@ -223,7 +223,7 @@ class Broadcast:
             frame = to_frame(image, pts)
             for codec in codecs:
                 self._encode(codec, frame, rate)
-        times = self.flow.count(rendered, 1000 * (perf_counter() - start))
+        times = self.stats.count(rendered, 1000 * (perf_counter() - start))
         if self._on_times is not None:
             self._on_times(times)
 
@@ -236,7 +236,7 @@ class Broadcast:
             return
         packet = av.Packet(data)
         packet.pts, packet.time_base = frame.pts, TIME_BASE
-        self.flow.sent_bytes += len(data)
+        self.stats.sent_bytes += len(data)
         try:
             self._loop.call_soon_threadsafe(self._offer, codec, packet, key)
         except RuntimeError:
@@ -276,7 +276,7 @@ class Broadcast:
         """Media time in the RTP clock: increasing whatever the drivers' clocks do."""
         now = monotonic()
         if self._base is None or abs((time - self._base[0]) - (now - self._base[1])) > 1.0:
-            # Another driver, or the same one after a pause: go on where the last picture was.
+            # Another driver, or the same one after a pause: go on where the last frame was.
             self._base = (time, now)
             self._origin = max(self._last_pts + CLOCK // 30, 0)
         pts = self._origin + round((time - self._base[0]) * CLOCK)

@@ -24,7 +24,7 @@ from mien.streams.webrtc.peer import Peer
 from mien.streams.webrtc.resources import SDP
 from mien.streams.webrtc.security import host_name
 from mien.streams.webrtc.settings import SDP_BYTES, is_loopback
-from mien.streams.webrtc.tracks import EncodedTrack, PictureIn, Sound
+from mien.streams.webrtc.tracks import EncodedTrack, Sound, VideoInput
 
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 30.0
 TIMEOUT_S = 15.0
@@ -169,7 +169,7 @@ async def publish(hub: Hub, stream: Callable[[], AvatarStream | None], url: str,
 
 
 async def play(hub: Hub, stream: AvatarStream, url: str, token: str | None) -> None:
-    """Let a WHEP endpoint's pictures drive ``stream``, until cancelled."""
+    """Let a WHEP endpoint's frames drive ``stream``, until cancelled."""
 
     async def once(http: aiohttp.ClientSession) -> None:
         remote = Remote(url, token, hub)
@@ -178,7 +178,7 @@ async def play(hub: Hub, stream: AvatarStream, url: str, token: str | None) -> N
         connection.addTransceiver("audio", direction="recvonly")
 
         def track(found: Any) -> None:
-            part: PictureIn | Sound = stream.picture if found.kind == "video" else stream.sound
+            part: VideoInput | Sound = stream.video if found.kind == "video" else stream.sound
             remote.peer.spawn(part.run(found))
 
         connection.on("track", track)

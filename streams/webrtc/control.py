@@ -18,7 +18,7 @@ LABEL = "control"
 MESSAGE_BYTES = 4096
 REPORT_S = 0.5
 RATE_OVER = 4
-"""Reports (2 s) over which the bit rate is taken: a slow machine sends no picture at all in half a second."""
+"""Reports (2 s) over which the bit rate is taken: a slow machine sends no frame at all in half a second."""
 
 UNREAD_BYTES = 64 * 1024
 """More is not kept for a visitor who does not take what is said."""
@@ -53,7 +53,7 @@ class Control:
             await asyncio.sleep(REPORT_S)
             if self._channel is None or self._channel.readyState != "open":
                 continue
-            neutral, why = self._stream.performer.hint()
+            neutral, why = self._stream.session.hint()
             self._say("hint", neutral=neutral, why=why)
             self._say("stats", **self._statistics())
 
@@ -62,16 +62,16 @@ class Control:
         self._say("error", text=text)
 
     def _statistics(self) -> dict[str, float]:
-        flow = self._stream.broadcast.flow
+        stats = self._stream.broadcast.stats
         then, before = self._sent[0]
-        now, sent = monotonic(), flow.sent_bytes
+        now, sent = monotonic(), stats.sent_bytes
         self._sent.append((now, sent))
         return {
-            "fps": round(flow.fps(), 1),
-            "track_ms": round(flow.stage_ms.get("track", 0.0), 1),
-            "render_ms": round(flow.stage_ms.get("render", 0.0), 1),
-            "encode_ms": round(flow.stage_ms.get("encode", 0.0), 1),
-            "latency_ms": round(flow.latency_ms, 1),
+            "fps": round(stats.fps(), 1),
+            "track_ms": round(stats.stage_ms.get("track", 0.0), 1),
+            "render_ms": round(stats.stage_ms.get("render", 0.0), 1),
+            "encode_ms": round(stats.stage_ms.get("encode", 0.0), 1),
+            "latency_ms": round(stats.latency_ms, 1),
             "dropped": self._stream.dropped,
             "bitrate_kbps": round((sent - before) * 8 / 1000 / max(now - then, 1e-3)),
         }
@@ -97,13 +97,13 @@ class Control:
     def _obey(self, message: Mapping[str, Any]) -> None:
         kind = message.get("type")
         if kind == "portrait":
-            self._wear(message.get("id"))
+            self._set_portrait(message.get("id"))
         elif kind == "reference":
-            self._follow(self._stream.performer.take_reference())
+            self._follow(self._stream.session.take_reference())
         elif kind == "search":
-            self._follow(self._stream.performer.search_reference())
+            self._follow(self._stream.session.search_reference())
         elif kind == "gains":
-            self._stream.performer.set_gains(_gains(message))
+            self._stream.session.set_gains(_gains(message))
         elif kind == "mirror":
             self._stream.broadcast.mirror = message.get("on") is True
         elif kind == "ping":
@@ -112,11 +112,11 @@ class Control:
         else:
             raise MienError(f"There is no message of type {str(kind)[:40]!r}.")
 
-    def _wear(self, identity: Any) -> None:
+    def _set_portrait(self, identity: Any) -> None:
         portrait = self._hub.portraits.find(identity) if isinstance(identity, str) else None
         if portrait is None or portrait.owner not in (None, self._visitor):
             raise MienError("This portrait is not there any more. Choose another, or upload it again.")
-        self._stream.performer.wear(portrait.prepared.avatar)
+        self._stream.session.set_avatar(portrait.prepared.avatar)
         self._stream.portrait = portrait
         self._say("portrait", id=portrait.id, notes=list(portrait.prepared.notes))
 

@@ -1,4 +1,4 @@
-"""VP8 and H.264 for live pictures, made once and sent to everybody who watches.
+"""VP8 and H.264 for live frames, made once and sent to everybody who watches.
 
 aiortc's own encoders are one per viewer and hold to module constants (VP8: 1.5 Mb/s at most); and they use
 libvpx's denoiser and static threshold, which take movements of half a pixel for noise.
@@ -35,13 +35,13 @@ class Rates:
 
     @staticmethod
     def of(width: int, height: int) -> Rates:
-        """For pictures of this size at 30 fps; 512 x 512 gets 2 Mb/s."""
+        """For frames of this size at 30 fps; 512 x 512 gets 2 Mb/s."""
         pixels = width * height
         return Rates(start=int(7.6 * pixels), low=int(1.2 * pixels), high=int(12 * pixels))
 
 
 class Encoder:
-    """One codec for one stream of pictures; a new size or a far other rate starts it anew.
+    """One codec for one stream of frames; a new size or a far other rate starts it anew.
 
     Args:
         codec: ``"vp8"`` or ``"h264"``.
@@ -55,18 +55,18 @@ class Encoder:
         self._rate = 0
 
     def encode(self, frame: Any, rate: int, key: bool) -> tuple[bytes, bool]:
-        """The picture's bytes (Annex B for H.264) and whether it is a key frame.
+        """The frame's bytes (Annex B for H.264) and whether it is a key frame.
 
         Args:
             frame: a ``yuv420p`` PyAV frame with ``pts`` in :data:`TIME_BASE`, larger than the last one's.
             rate: wished bits per second.
-            key: whether everything must be in this picture.
+            key: whether everything must be in this frame.
         """
         fresh = self._context is None or self._outgrown(frame, rate)
         if fresh:
             self._open(frame.width, frame.height, rate)
-        picture = av.video.frame.PictureType
-        frame.pict_type = picture.I if key or fresh else picture.NONE
+        types = av.video.frame.PictureType
+        frame.pict_type = types.I if key or fresh else types.NONE
         packets = self._context.encode(frame)
         return b"".join(bytes(packet) for packet in packets), any(packet.is_keyframe for packet in packets)
 
@@ -110,7 +110,7 @@ def _vp8(width: int, height: int, rate: int) -> Any:
         "deadline": "realtime",
         "cpu-used": "-6",
         "lag-in-frames": "0",
-        # A quarter of a second: a larger buffer lets a key frame delay the pictures after it.
+        # A quarter of a second: a larger buffer lets a key frame delay the frames after it.
         "bufsize": str(rate // 4),
         "minrate": str(rate),
         "maxrate": str(rate),
@@ -139,7 +139,7 @@ def _x264(width: int, height: int, rate: int) -> Any:
 
 
 def _try(name: str, width: int, height: int, rate: int) -> Any | None:
-    """A hardware encoder that made a picture, or None: many are compiled in, few find their hardware."""
+    """A hardware encoder that made a frame, or None: many are compiled in, few find their hardware."""
     try:
         context = _new(name, width, height, rate)
         context.profile = "Baseline"
@@ -147,7 +147,7 @@ def _try(name: str, width: int, height: int, rate: int) -> Any | None:
         if name == "h264_nvenc":
             context.options = {"preset": "p2", "tune": "ull", "zerolatency": "1", "forced-idr": "1"}
         elif name in ("h264_qsv", "h264_amf"):
-            # Else a picture that is asked for whole is no point at which a new viewer can begin.
+            # Else a frame that is asked for whole is no point at which a new viewer can begin.
             context.options = {"forced_idr": "1"}
         trial = to_frame(np.full((height, width, 3), 128, np.uint8), 0)
         if context.encode(trial):

@@ -31,12 +31,12 @@ class AvatarSession(Protocol):
 
     @property
     def dropped(self) -> int:
-        """Pictures that newer ones replaced before they were used."""
+        """Frames that newer ones replaced before they were used."""
 
     def put(self, make: Callable[[], Frame]) -> None:
-        """The driver's newest picture, made only if it is used."""
+        """The driver's newest frame, made only if it is used."""
 
-    def wear(self, avatar: Any) -> None:
+    def set_avatar(self, avatar: Any) -> None:
         """Draw another prepared avatar."""
 
     def set_gains(self, gains: Mapping[str, float]) -> None:
@@ -47,7 +47,7 @@ class AvatarSession(Protocol):
         """
 
     def take_reference(self) -> Future[str | None]:
-        """Make the latest picture the reference; None, or what is odd about it; ``MienError`` if no face."""
+        """Make the latest frame the reference; None, or what is odd about it; ``MienError`` if no face."""
 
     def search_reference(self) -> Future[str | None]:
         """Find the best reference in the next seconds."""
@@ -72,7 +72,7 @@ class AvatarEngine(Protocol):
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height of the pictures."""
+        """Width and height of the frames."""
 
     def prepare(self, image: Image, name: str) -> Prepared:
         """Prepare a portrait (0.3 s; called in a worker thread).
@@ -81,5 +81,5 @@ class AvatarEngine(Protocol):
             MienError: no face in it.
         """
 
-    def perform(self, avatar: Any, deliver: Callable[[Rendered], None]) -> AvatarSession:
+    def open_session(self, avatar: Any, deliver: Callable[[Rendered], None]) -> AvatarSession:
         """One more driver (called in a worker thread); ``deliver`` must be quick."""

@@ -19,7 +19,7 @@ from mien.streams.webrtc.peer import Peer
 from mien.streams.webrtc.portraits import Portrait, Portraits
 from mien.streams.webrtc.problems import Problem
 from mien.streams.webrtc.settings import ServerSettings
-from mien.streams.webrtc.tracks import PictureIn, Sound
+from mien.streams.webrtc.tracks import Sound, VideoInput
 
 RETRY_S = 5
 
@@ -31,22 +31,22 @@ GOODBYE_S = 0.3
 
 
 class AvatarStream:
-    """One driver's avatar: performer, pictures out, sound out.
+    """One driver's avatar: session, frames out, sound out.
 
     Attributes:
         id: what a viewer must know to watch it, which ends nothing (the driver's session has another).
     """
 
-    def __init__(self, performer: AvatarSession, broadcast: Broadcast, portrait: Portrait) -> None:
+    def __init__(self, session: AvatarSession, broadcast: Broadcast, portrait: Portrait) -> None:
         self.id = secrets.token_urlsafe(12)
-        self.performer, self.broadcast, self.portrait = performer, broadcast, portrait
-        self.sound = Sound(lambda: broadcast.flow.latency_ms / 1000)
-        self.picture = PictureIn(performer.put)
+        self.session, self.broadcast, self.portrait = session, broadcast, portrait
+        self.sound = Sound(lambda: broadcast.stats.latency_ms / 1000)
+        self.video = VideoInput(session.put)
 
     @property
     def dropped(self) -> int:
-        """Pictures that were not shown because newer ones were there."""
-        return self.performer.dropped + self.broadcast.dropped
+        """Frames that were not shown because newer ones were there."""
+        return self.session.dropped + self.broadcast.dropped
 
 
 @dataclass
@@ -82,13 +82,13 @@ class Hub:
 
     Args:
         settings: the limits.
-        theatre: the engine.
+        engine: the engine.
     """
 
-    def __init__(self, settings: ServerSettings, theatre: AvatarEngine) -> None:
-        self.settings, self.theatre = settings, theatre
+    def __init__(self, settings: ServerSettings, engine: AvatarEngine) -> None:
+        self.settings, self.engine = settings, engine
         self.metrics = Metrics()
-        self.portraits = Portraits(theatre)
+        self.portraits = Portraits(engine)
         self.resources: dict[str, Resource] = {}
         self.streams: set[AvatarStream] = set()
         self.main: AvatarStream | None = None
@@ -96,7 +96,7 @@ class Hub:
         self.draining = False
         self._opening = 0
         # Of the streams that have ended: a counter never goes back.
-        self._past_pictures, self._past_dropped = 0, 0
+        self._past_frames, self._past_dropped = 0, 0
         self._tasks: set[asyncio.Task[Any]] = set()
         # Opening and closing an engine session blocks for a moment: never on the event loop.
         self.worker = ThreadPoolExecutor(2, "session")
@@ -110,8 +110,8 @@ class Hub:
         """
         if self.draining:
             raise Problem(503, "The server is about to end.", retry_after=30)
-        if not self.theatre.ready:
-            raise Problem(503, f"Not ready: {self.theatre.reason}.", retry_after=2)
+        if not self.engine.ready:
+            raise Problem(503, f"Not ready: {self.engine.reason}.", retry_after=2)
 
     def check_room(self) -> None:
         """Refuse one more driver when there are as many as allowed.
@@ -148,15 +148,15 @@ class Hub:
         broadcast = Broadcast(loop, mark=self.settings.mark, on_times=self.metrics.observe)
         self._opening += 1
         try:
-            performer = await loop.run_in_executor(
-                self.worker, self.theatre.perform, portrait.prepared.avatar, broadcast.deliver
+            session = await loop.run_in_executor(
+                self.worker, self.engine.open_session, portrait.prepared.avatar, broadcast.deliver
             )
         except BaseException:
             broadcast.close()
             raise
         finally:
             self._opening -= 1
-        stream = AvatarStream(performer, broadcast, portrait)
+        stream = AvatarStream(session, broadcast, portrait)
         if self.draining:
             self.streams.add(stream)
             await self.close_stream(stream)
@@ -170,7 +170,7 @@ class Hub:
         if stream not in self.streams:
             return
         self.streams.discard(stream)
-        self._past_pictures += stream.broadcast.flow.pictures
+        self._past_frames += stream.broadcast.stats.frames
         self._past_dropped += stream.dropped
         if self.main is stream:
             self.main, self.main_driver = None, None
@@ -178,7 +178,7 @@ class Hub:
         for resource in [r for r in self.resources.values() if r.stream is stream]:
             await self.close(resource, "the driver left")
         loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self.worker, stream.performer.close)
+        await loop.run_in_executor(self.worker, stream.session.close)
         await loop.run_in_executor(self.worker, stream.broadcast.join)
 
     def add(self, resource: Resource, address: str) -> None:
@@ -229,27 +229,27 @@ class Hub:
 
     def _register_gauges(self) -> None:
         gauge = self.metrics.gauge
-        gauge("ready", "Whether drivers can be taken.", lambda: float(self.theatre.ready))
+        gauge("ready", "Whether drivers can be taken.", lambda: float(self.engine.ready))
         gauge("sessions", "Drivers now.", lambda: float(len(self.streams)))
         gauge("sessions_max", "Drivers at most.", lambda: float(self.settings.max_sessions))
         gauge("viewers", "WHEP players now.", lambda: sum(r.kind == "whep" for r in self.resources.values()))
         gauge(
             "pictures_total",
-            "Pictures of the avatars.",
-            lambda: self._past_pictures + sum(s.broadcast.flow.pictures for s in self.streams),
+            "Frames of the avatars.",
+            lambda: self._past_frames + sum(s.broadcast.stats.frames for s in self.streams),
         )
         gauge(
             "dropped_total",
-            "Pictures that newer ones replaced before they were shown.",
+            "Frames that newer ones replaced before they were shown.",
             lambda: self._past_dropped + sum(s.dropped for s in self.streams),
         )
         gauge(
             "frames_per_second",
-            "Pictures a second, all avatars together.",
-            lambda: sum(s.broadcast.flow.fps() for s in self.streams),
+            "Frames a second, all avatars together.",
+            lambda: sum(s.broadcast.stats.fps() for s in self.streams),
         )
         gauge(
             "queue_age_milliseconds",
-            "Largest smoothed age of a picture when it is sent.",
-            lambda: max((s.broadcast.flow.latency_ms for s in self.streams), default=0.0),
+            "Largest smoothed age of a frame when it is sent.",
+            lambda: max((s.broadcast.stats.latency_ms for s in self.streams), default=0.0),
         )

@@ -1,8 +1,8 @@
-"""Makes whole pictures of a driver's packets: with their last packet, and without those that never come.
+"""Makes whole frames of a driver's packets: with their last packet, and without those that never come.
 
-aiortc gives a picture out with the first packet of the next one: 33 ms late at 30 fps.  And it asks for a
+aiortc gives a frame out with the first packet of the next one: 33 ms late at 30 fps.  And it asks for a
 lost packet once; where that, or the answer, is lost too, it waits until 512 others have come: of small
-pictures, 17 s.
+frames, 17 s.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ PATIENCE_S = 0.4
 
 
 class ImmediateJitterBuffer(JitterBuffer):
-    """Gives a picture out with its last packet (the RTP marker), and gives up what does not come.
+    """Gives a frame out with its last packet (the RTP marker), and gives up what does not come.
 
     Args:
         capacity: packets, a power of two.
@@ -34,7 +34,7 @@ class ImmediateJitterBuffer(JitterBuffer):
         self._waiting_since: float | None = None
 
     def add(self, packet: RtpPacket) -> tuple[bool, JitterFrame | None]:
-        """Take a packet; whether a key frame is needed, and a picture if one is whole."""
+        """Take a packet; whether a key frame is needed, and a frame if one is whole."""
         lost, frame = super().add(packet)
         if self._newest is None or lost or uint16_gt(packet.sequence_number, self._newest):
             self._newest = packet.sequence_number
@@ -45,10 +45,10 @@ class ImmediateJitterBuffer(JitterBuffer):
         now = self._clock()
         if self._waiting_since is None:
             self._waiting_since = now
-        # At a picture's end, so that the next packet begins one.
+        # At a frame's end, so that the next packet begins one.
         if now - self._waiting_since < PATIENCE_S or not (packet.marker and self._is_newest(packet)):
             return lost, None
-        # Those behind the gap, too: they say what changes from pictures that will not be seen, and shown one
+        # Those behind the gap, too: they say what changes from frames that will not be seen, and shown one
         # a packet they would make all that follow late.
         self.remove(self._held())
         self._waiting_since = None

@@ -41,7 +41,7 @@ class Metrics:
             self._counters[name, label] = self._counters.get((name, label), 0) + 1
 
     def observe(self, stages: Mapping[str, float]) -> None:
-        """One picture's milliseconds per stage."""
+        """One frame's milliseconds per stage."""
         with self._lock:
             for stage, value in stages.items():
                 self._stages.setdefault(stage, Histogram()).add(value)
@@ -71,7 +71,7 @@ class Metrics:
         with self._lock:
             stages = {name: (list(h.counts), h.total) for name, h in self._stages.items()}
         if stages:
-            yield "# HELP mien_stage_milliseconds Of one picture; latency is from arrival to sent."
+            yield "# HELP mien_stage_milliseconds Of one frame; latency is from arrival to sent."
             yield "# TYPE mien_stage_milliseconds histogram"
         for name, (counts, total) in sorted(stages.items()):
             below = 0

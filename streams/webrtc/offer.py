@@ -52,7 +52,7 @@ def read_offer(text: str, *, local_only: bool) -> Offer:
 
     Raises:
         Problem: 400 malformed, 406 well-formed but nothing that can be answered (no video, no common
-            codec, several pictures).
+            codec, several videos).
     """
     parsed = _parse(text)
     video = [media for media in parsed.media if media.kind == "video"]

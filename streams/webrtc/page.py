@@ -102,8 +102,8 @@ class Page:
     async def state(self, request: web.Request) -> web.Response:
         """What the page must know before it connects."""
         hub, settings = self._hub, self._hub.settings
-        ready = hub.theatre.ready and not hub.draining
-        reason = "the server is about to end" if hub.draining else hub.theatre.reason
+        ready = hub.engine.ready and not hub.draining
+        reason = "the server is about to end" if hub.draining else hub.engine.reason
         visitor = request.cookies.get(VISITOR)
         return web.json_response(
             {
@@ -149,7 +149,7 @@ class Page:
         return response
 
     async def preview(self, request: web.Request) -> web.Response:
-        """A portrait's small picture."""
+        """A portrait's small image."""
         portrait = self._hub.portraits.find(request.match_info["id"])
         if portrait is None or portrait.owner not in (None, request.cookies.get(VISITOR)):
             raise Problem(404, "There is no such portrait.")
@@ -200,7 +200,7 @@ class _Visit:
         self.peer.spawn(self._control.report())
 
     def _track(self, track: Any) -> None:
-        part = self._stream.picture if track.kind == "video" else self._stream.sound
+        part = self._stream.video if track.kind == "video" else self._stream.sound
         self.peer.spawn(part.run(track))
 
     def _channel(self, channel: Any) -> None:

@@ -1,7 +1,7 @@
-"""Tells a browser to show every picture as soon as it is decoded (RTP header extension "playout-delay").
+"""Tells a browser to show every frame as soon as it is decoded (RTP header extension "playout-delay").
 
-A browser holds pictures back, to even out how late each one is.  What it takes for the network's unrest is
-mostly ours (a busy machine draws one picture faster than the next), and late pictures are worth less to who
+A browser holds frames back, to even out how late each one is.  What it takes for the network's unrest is
+mostly ours (a busy machine draws one frame faster than the next), and late frames are worth less to who
 drives the avatar than a steady clock.  A page can ask for a smallest delay only (``jitterBufferTarget``); the
 largest is the sender's to set.  aiortc does not know the extension, so it is added here.
 
@@ -40,7 +40,7 @@ class _AtOnce(HeaderExtensionsMap):
 
 
 def show_at_once(transceiver: Any, offer: str) -> bool:
-    """Send a transceiver's pictures so, if the offer that it answers has the extension; whether it has.
+    """Send a transceiver's frames so, if the offer that it answers has the extension; whether it has.
 
     To be called between the remote description and the answer.
     """

@@ -49,20 +49,20 @@ class Portrait:
 class Portraits:
     """The store, in memory alone: nothing of a visitor's is ever written to the disk."""
 
-    def __init__(self, theatre: AvatarEngine) -> None:
-        self._theatre = theatre
+    def __init__(self, engine: AvatarEngine) -> None:
+        self._engine = engine
         self._kept: OrderedDict[str, Portrait] = OrderedDict()
-        # One at a time: a picture of 40 megapixels takes 200 MB for a moment.
+        # One at a time: an image of 40 megapixels takes 200 MB for a moment.
         self.worker = ThreadPoolExecutor(1, "portrait")
 
     def add(self, image: Image, name: str, owner: str | None = None) -> Portrait:
-        """Prepare and keep a picture (in a worker thread).
+        """Prepare and keep an image (in a worker thread).
 
         Raises:
             MienError: no face in it.
         """
         image = fit_within(image, SIDE)
-        prepared = self._theatre.prepare(image, name)
+        prepared = self._engine.prepare(image, name)
         portrait = Portrait(secrets.token_urlsafe(16), name, owner, _preview(image), prepared)
         self._kept[portrait.id] = portrait
         self._make_room()
@@ -72,7 +72,7 @@ class Portraits:
         """Decode, prepare and keep what a visitor sent (in the worker thread).
 
         Raises:
-            Problem: 413 too many pixels, 422 not a picture or no face in it.
+            Problem: 413 too many pixels, 422 not an image or no face in it.
         """
         check_signature(data)
         try:
@@ -108,7 +108,7 @@ class Portraits:
 
 
 def check_type(content_type: str) -> None:
-    """Refuse what does not even claim to be a picture that is taken.
+    """Refuse what does not even claim to be an image that is taken.
 
     Raises:
         Problem: 415.
@@ -121,7 +121,7 @@ def check_type(content_type: str) -> None:
 
 
 def check_signature(data: bytes) -> None:
-    """Refuse files that are not one of the four picture formats, whatever they are called.
+    """Refuse files that are not one of the four image formats, whatever they are called.
 
     Raises:
         Problem: 413 too large, 422 empty or something else.
@@ -130,13 +130,11 @@ def check_signature(data: bytes) -> None:
         raise Problem(413, f"The portrait is larger than {PORTRAIT_BYTES // 2**20} MB. Export it smaller.")
     known = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a")
     if not (data.startswith(known) or (data[:4] == b"RIFF" and data[8:12] == b"WEBP")):
-        raise Problem(
-            422, "This is not a JPEG, PNG, WebP or GIF picture. Export the portrait as one of them."
-        )
+        raise Problem(422, "This is not a JPEG, PNG, WebP or GIF image. Export the portrait as one of them.")
 
 
 def clean_name(given: str) -> str:
-    """A visitor's name for a picture as it may be shown: printable, short, never empty."""
+    """A visitor's name for an image as it may be shown: printable, short, never empty."""
     kept = "".join(c for c in given if c.isprintable()).strip()
     return kept[:60] or "portrait"
 

@@ -64,7 +64,7 @@ class ServerSettings:
         cert, key: PEM files for HTTPS.
         max_sessions: drivers at the same time (page visitors, WHIP, ``--whep-source``).
         max_viewers: WHEP players at the same time.
-        mark: whether every sent picture carries the word "synthetic".
+        mark: whether every sent frame carries the word "synthetic".
         rate, burst: requests per second, and at once, from one address.
         silence_s: seconds without a packet after which a peer counts as gone.
         ice_servers: told to clients and used by us; none unless the user names them.

@@ -1,4 +1,4 @@
-"""Media between aiortc and us: pictures and sound in, the avatar and the delayed sound out.
+"""Media between aiortc and us: frames and sound in, the avatar and the delayed sound out.
 
 aiortc's receive queues have no bound, so a pump takes every frame at once; what is late is dropped there and
 then.  A frame is converted to RGB only if it is used.
@@ -23,17 +23,17 @@ from mien.streams.video.colour import RgbConverter
 from mien.streams.webrtc.broadcast import Subscription
 
 MAX_SIDE = 1280
-"""Longest side of a driving picture, pixels: larger ones are reduced before they are tracked."""
+"""Longest side of a driving frame, pixels: larger ones are reduced before they are tracked."""
 
 MAX_SOUND_DELAY_S = 1.0
 LATE_S = 0.1
 """Sound later than this is skipped."""
 
 SOUND_STEP_S = 0.002
-"""How fast the sound's delay may follow the picture's, seconds per 20 ms: without audible jumps."""
+"""How fast the sound's delay may follow the frame's, seconds per 20 ms: without audible jumps."""
 
 
-class PictureIn:
+class VideoInput:
     """Takes a remote video track's frames and gives the newest one on.
 
     Args:
@@ -61,7 +61,7 @@ class PictureIn:
 
 
 class EncodedTrack(MediaStreamTrack):
-    """The avatar for one viewer: pictures that are encoded already, which aiortc only puts into packets."""
+    """The avatar for one viewer: frames that are encoded already, which aiortc only puts into packets."""
 
     kind = "video"
 
@@ -71,7 +71,7 @@ class EncodedTrack(MediaStreamTrack):
         self._bound = asyncio.Event()
 
     def bind(self, subscription: Subscription) -> None:
-        """Where the pictures come from, known when the codec is."""
+        """Where the frames come from, known when the codec is."""
         self._subscription = subscription
         self._bound.set()
 
@@ -92,7 +92,7 @@ class EncodedTrack(MediaStreamTrack):
             self._subscription.close()
 
     def want_key_frame(self) -> None:
-        """The viewer asked for a whole picture."""
+        """The viewer asked for a whole frame."""
         if self._subscription is not None:
             self._subscription.want_key_frame()
 
@@ -103,10 +103,10 @@ class EncodedTrack(MediaStreamTrack):
 
 
 class Sound:
-    """The driver's sound, given back as late as the avatar's picture is.
+    """The driver's sound, given back as late as the avatar's frame is.
 
     Args:
-        delay: the picture's present delay in seconds.
+        delay: the frame's present delay in seconds.
     """
 
     def __init__(self, delay: Callable[[], float]) -> None:
@@ -167,7 +167,7 @@ class DelayedSound(MediaStreamTrack):
             await self._there.wait()
         release, frame = self._frames.popleft()
         while self._frames and monotonic() - release > LATE_S:
-            # A sender that fell behind skips, or the sound would trail the picture from then on.
+            # A sender that fell behind skips, or the sound would trail the frame from then on.
             release, frame = self._frames.popleft()
         await asyncio.sleep(max(0.0, release - monotonic()))
         return frame

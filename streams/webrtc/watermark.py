@@ -1,4 +1,4 @@
-"""The visible mark on every picture that leaves for others: it says that the picture is synthetic."""
+"""The visible mark on every frame that leaves for others: it says that the frame is synthetic."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mien.engine.types import Image
 
 WORD = "synthetic"
 HEIGHT = 0.032
-"""Height of the capitals in shares of the picture's height: legible at 256 px, not in the way at 1024."""
+"""Height of the capitals in shares of the frame's height: legible at 256 px, not in the way at 1024."""
 
 
 class Watermark:

@@ -49,7 +49,7 @@ class Whip:
             await hub.close_stream(stream)
 
         def track(found: Any) -> None:
-            part = stream.picture if found.kind == "video" else stream.sound
+            part = stream.video if found.kind == "video" else stream.sound
             peer.spawn(part.run(found))
 
         peer = Peer(

@@ -40,10 +40,10 @@ _AT_THE_END: ContextVar[contextlib.AsyncExitStack] = ContextVar("at_the_end")
 
 @contextlib.asynccontextmanager
 async def served(
-    theatre: AvatarEngine, portraits: Sequence[tuple[Image, str]], **settings: Any
+    engine: AvatarEngine, portraits: Sequence[tuple[Image, str]], **settings: Any
 ) -> AsyncIterator[Server]:
     """A server on a free port with these portraits; clients made meanwhile are closed before it."""
-    hub = Hub(ServerSettings(port=0, **settings).checked(), theatre)
+    hub = Hub(ServerSettings(port=0, **settings).checked(), engine)
     for image, name in portraits:
         hub.portraits.add(image, name)
     async with Server(hub) as server, contextlib.AsyncExitStack() as stack:
@@ -55,16 +55,16 @@ async def served(
 
 
 class Camera(VideoStreamTrack):
-    """Sends pictures, over and over, 30 a second."""
+    """Sends frames, over and over, 30 a second."""
 
-    def __init__(self, pictures: Sequence[Image]) -> None:
+    def __init__(self, frames: Sequence[Image]) -> None:
         super().__init__()
-        self._pictures = pictures
+        self._frames = frames
         self.sent = 0
 
     async def recv(self) -> VideoFrame:
         pts, base = await self.next_timestamp()
-        frame = VideoFrame.from_ndarray(self._pictures[self.sent % len(self._pictures)], format="rgb24")
+        frame = VideoFrame.from_ndarray(self._frames[self.sent % len(self._frames)], format="rgb24")
         frame.pts, frame.time_base = pts, base
         self.sent += 1
         return frame
@@ -99,7 +99,7 @@ class Client:
     """A WebRTC client on this machine, as a page, a WHIP sender or a WHEP player.
 
     Attributes:
-        pictures: what arrived, the newest last (only if ``keep``), and when.
+        frames: what arrived, the newest last (only if ``keep``), and when.
     """
 
     def __init__(self, base: str, token: str | None = None, keep: int = 400) -> None:
@@ -111,7 +111,7 @@ class Client:
         self.http = aiohttp.ClientSession()
         self.channel: Any = None
         self.messages: list[dict[str, Any]] = []
-        self.pictures: list[VideoFrame] = []
+        self.frames: list[VideoFrame] = []
         self.times: list[float] = []
         self.sounds: list[tuple[float, float]] = []
         self.location: str | None = None
@@ -181,8 +181,8 @@ class Client:
             while True:
                 frame = await track.recv()
                 self.times.append(monotonic())
-                self.pictures.append(frame)
-                del self.pictures[: -self._keep]
+                self.frames.append(frame)
+                del self.frames[: -self._keep]
 
     async def _listen(self, track: Any) -> None:
         with contextlib.suppress(MediaStreamError):

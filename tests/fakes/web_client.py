@@ -1,6 +1,6 @@
 """A page's session in a process of its own, that can be killed: ``python web_client.py URL CYCLES``.
 
-It connects, waits for a picture of the avatar, prints "connected", and says goodbye; with 0 cycles it stays
+It connects, waits for a frame of the avatar, prints "connected", and says goodbye; with 0 cycles it stays
 connected until it is killed.
 """
 
@@ -19,13 +19,13 @@ sys.path[:0] = [str(Path(__file__).resolve().parents[1]), str(Path(__file__).res
 async def once(url: str) -> Any:
     from fakes.web import Camera, Clicks, Client, until
 
-    picture = np.zeros((240, 320, 3), np.uint8)
+    frame = np.zeros((240, 320, 3), np.uint8)
     client = Client(url)
-    client.send(Camera([picture, picture + 60]))
+    client.send(Camera([frame, frame + 60]))
     client.send(Clicks())
     client.control()
     await client.connect("/session")
-    await until(lambda: client.pictures, 120)
+    await until(lambda: client.frames, 120)
     print("connected", flush=True)
     return client
 

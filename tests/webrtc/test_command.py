@@ -127,10 +127,10 @@ def test_a_server_compiles_the_network_only_where_it_will_run(
     cores: int, compiled: int, runs: list[PartedRenderer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "cpu_count", lambda: cores)
-    theatre = LocalEngine(parse(["--webrtc", "--runtime", "openvino", "--threads", "1"]))
-    theatre.load()
+    engine = LocalEngine(parse(["--webrtc", "--runtime", "openvino", "--threads", "1"]))
+    engine.load()
     assert len(runs) == compiled, "beside the frames it is one of its own"
-    theatre.close()
+    engine.close()
 
 
 def refuse(*_: object) -> None:

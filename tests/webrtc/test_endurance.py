@@ -42,12 +42,12 @@ CLIENT = Path(__file__).parents[1] / "fakes" / "web_client.py"
 
 
 @pytest.fixture(scope="module")
-def theatre() -> Iterator[LocalEngine]:
-    theatre = LocalEngine(parse(["--webrtc"]))
-    theatre.load()
-    theatre.open_doors()
-    yield theatre
-    theatre.close()
+def engine() -> Iterator[LocalEngine]:
+    engine = LocalEngine(parse(["--webrtc"]))
+    engine.load()
+    engine.open_doors()
+    yield engine
+    engine.close()
 
 
 def memory_mb() -> float:
@@ -120,7 +120,7 @@ def kinds(names: Iterable[str]) -> set[str]:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_visitors_leave_nothing_behind(theatre: LocalEngine, astronaut: Image) -> None:
+def test_visitors_leave_nothing_behind(engine: LocalEngine, astronaut: Image) -> None:
     lost: list[str] = []
 
     async def gone(server: Server) -> None:
@@ -145,7 +145,7 @@ def test_visitors_leave_nothing_behind(theatre: LocalEngine, astronaut: Image) -
     async def warm(server: Server) -> None:
         """Until what is made once and kept is there: executors' threads, landmarkers, pools.
 
-        Each of four landmarkers grows with its own first pictures, and which one a visitor gets is by chance.
+        Each of four landmarkers grows with its own first frames, and which one a visitor gets is by chance.
         """
         await killed(server, KILLED_AT_ONCE)
         quiet = 0
@@ -169,7 +169,7 @@ def test_visitors_leave_nothing_behind(theatre: LocalEngine, astronaut: Image) -
     async def run() -> None:
         # A task that ends with an error which nobody looks at is reported here, and nowhere else.
         asyncio.get_running_loop().set_exception_handler(lambda _, context: lost.append(str(context)))
-        async with served(theatre, [(astronaut, "Eileen Collins")], rate=1000) as server:
+        async with served(engine, [(astronaut, "Eileen Collins")], rate=1000) as server:
             await warm(server)
             before = await settled(server)
             for _ in range(ROUNDS):
@@ -195,7 +195,7 @@ def test_visitors_leave_nothing_behind(theatre: LocalEngine, astronaut: Image) -
 
 
 def test_a_flood_from_one_address_does_not_disturb_a_session(
-    theatre: LocalEngine, astronaut: Image, close_up: Image
+    engine: LocalEngine, astronaut: Image, close_up: Image
 ) -> None:
     """A thousand requests in a second: most are turned away, and the avatar goes on at nearly its rate."""
 
@@ -210,7 +210,7 @@ def test_a_flood_from_one_address_does_not_disturb_a_session(
             return await asyncio.gather(*(ask() for _ in range(1000)))
 
     async def run() -> None:
-        async with served(theatre, [(astronaut, "Eileen Collins")]) as server:
+        async with served(engine, [(astronaut, "Eileen Collins")]) as server:
             client = Client(server.url)
             client.send(Camera([np.ascontiguousarray(close_up)]))
             await client.connect("/session")

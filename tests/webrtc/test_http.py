@@ -13,7 +13,7 @@ from typing import Any
 import aiohttp
 import numpy as np
 import pytest
-from fakes.theatre import TintTheatre
+from fakes.avatar_engine import TintEngine
 from fakes.web import Camera, Client, served
 from PIL import Image as Pil
 
@@ -32,12 +32,12 @@ FRAGMENT = {"Content-Type": "application/trickle-ice-sdpfrag"}
 Talk = Callable[[Server, aiohttp.ClientSession], Awaitable[None]]
 
 
-def talk(with_server: Talk, theatre: TintTheatre | None = None, **settings: Any) -> None:
+def talk(with_server: Talk, engine: TintEngine | None = None, **settings: Any) -> None:
     """Run ``with_server`` against a fresh server."""
 
     async def run() -> None:
         async with (
-            served(theatre or TintTheatre(), [(GREY, "grey")], **settings) as server,
+            served(engine or TintEngine(), [(GREY, "grey")], **settings) as server,
             aiohttp.ClientSession(server.url, cookie_jar=aiohttp.CookieJar(unsafe=True)) as http,
         ):
             await with_server(server, http)
@@ -91,8 +91,8 @@ def test_the_state_says_what_the_page_must_know() -> None:
         assert state["limits"] == {"portrait_bytes": 10 * 2**20, "portrait_pixels": 40_000_000}
         assert state["ice_servers"] == []
         async with http.get(state["portraits"][0]["image"]) as response:
-            picture = Pil.open(io.BytesIO(await response.read()))
-            assert (response.content_type, picture.size) == ("image/jpeg", (64, 64))
+            image = Pil.open(io.BytesIO(await response.read()))
+            assert (response.content_type, image.size) == ("image/jpeg", (64, 64))
 
     talk(with_server, max_sessions=3)
 
@@ -210,8 +210,8 @@ def test_wrong_methods_are_named_and_so_are_the_right_ones() -> None:
 
 
 def test_nobody_is_served_before_the_model_is_loaded() -> None:
-    theatre = TintTheatre()
-    theatre.ready, theatre.reason = False, "the model is still loading"
+    engine = TintEngine()
+    engine.ready, engine.reason = False, "the model is still loading"
 
     async def with_server(server: Server, http: aiohttp.ClientSession) -> None:
         async with http.get("/healthz") as response:
@@ -223,11 +223,11 @@ def test_nobody_is_served_before_the_model_is_loaded() -> None:
             async with http.post(path, data=b"v=0", headers={"Content-Type": kind}) as response:
                 assert (await problem(response))[0] == 503
                 assert int(response.headers["Retry-After"]) > 0
-        theatre.ready = True
+        engine.ready = True
         async with http.get("/readyz") as response:
             assert response.status == 200
 
-    talk(with_server, theatre)
+    talk(with_server, engine)
 
 
 def test_a_full_server_says_when_to_come_back() -> None:
@@ -445,7 +445,7 @@ def test_what_is_no_portrait_is_refused() -> None:
     talk(with_server)
 
 
-def test_of_an_animated_gif_the_first_picture_is_taken() -> None:
+def test_of_an_animated_gif_the_first_image_is_taken() -> None:
     frames = [Pil.new("RGB", (40, 40), colour) for colour in ((200, 10, 10), (10, 200, 10))]
     out = io.BytesIO()
     frames[0].save(out, "GIF", save_all=True, append_images=frames[1:])
@@ -481,7 +481,7 @@ def test_the_metrics_are_prometheus_text() -> None:
 
 def test_counters_are_told_to_the_last_digit() -> None:
     metrics = Metrics()
-    metrics.gauge("pictures_total", "Pictures.", lambda: 12345678)
+    metrics.gauge("pictures_total", "Frames.", lambda: 12345678)
     assert "mien_pictures_total 12345678" in metrics.text().splitlines()
 
 
@@ -535,7 +535,7 @@ def test_the_address_that_is_told_is_one_that_answers() -> None:
     async def run() -> None:
         for host in ("localhost", "127.0.0.1"):
             async with (
-                served(TintTheatre(), [(GREY, "grey")], host=host) as server,
+                served(TintEngine(), [(GREY, "grey")], host=host) as server,
                 aiohttp.ClientSession() as http,
                 http.get(f"{server.url}/healthz") as response,
             ):
@@ -548,21 +548,21 @@ def test_the_address_that_is_told_is_one_that_answers() -> None:
 def test_what_a_visitor_recorded_gets_content_credentials() -> None:
     import c2pa
 
-    picture = io.BytesIO()
-    Pil.fromarray(PATTERN).save(picture, "PNG")
+    image = io.BytesIO()
+    Pil.fromarray(PATTERN).save(image, "PNG")
 
     async def signs(server: Server, http: aiohttp.ClientSession) -> None:
         png = {"Content-Type": "image/png"}
-        async with http.post("/api/credentials", data=picture.getvalue(), headers=png) as response:
+        async with http.post("/api/credentials", data=image.getvalue(), headers=png) as response:
             assert (response.status, response.content_type) == (200, "image/png")
             kept = await response.read()
         with c2pa.Reader("image/png", io.BytesIO(kept)) as reader:
             assert reader.get_validation_state() == "Valid" and "compositeSynthetic" in reader.json()
         assert np.array_equal(np.asarray(Pil.open(io.BytesIO(kept))), PATTERN)
         for kind, data, status in [
-            ("image/png", b"no picture", 422),
+            ("image/png", b"no image", 422),
             ("image/png", b"", 422),
-            ("video/mp4", picture.getvalue(), 422),
+            ("video/mp4", image.getvalue(), 422),
             ("video/webm", b"\x1aE\xdf\xa3", 415),
         ]:
             async with http.post("/api/credentials", data=data, headers={"Content-Type": kind}) as response:

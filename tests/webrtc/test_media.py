@@ -1,4 +1,4 @@
-"""Pictures and sound through the server: newest first, in time, marked, encoded once, ended when silent."""
+"""Frames and sound through the server: newest first, in time, marked, encoded once, ended when silent."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from aiohttp import web
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
-from fakes.theatre import SIDE, TintTheatre
+from fakes.avatar_engine import SIDE, TintEngine
 from fakes.web import Camera, Clicks, Client, served, until
 
 from mien.engine.types import Image, Rendered
@@ -33,16 +33,16 @@ Talk = Callable[[Server], Awaitable[None]]
 
 
 def halves(left: int = 60, right: int = 200) -> Image:
-    """A picture whose left half is dark and whose right half is light."""
-    picture = np.full((240, 320, 3), left, np.uint8)
-    picture[:, 160:] = right
-    return picture
+    """A frame whose left half is dark and whose right half is light."""
+    frame = np.full((240, 320, 3), left, np.uint8)
+    frame[:, 160:] = right
+    return frame
 
 
-def talk(with_server: Talk, theatre: TintTheatre | None = None, **settings: Any) -> None:
+def talk(with_server: Talk, engine: TintEngine | None = None, **settings: Any) -> None:
     async def run() -> None:
         portraits = [(GREY, "white"), (RED, "red")]
-        async with served(theatre or TintTheatre(), portraits, **settings) as server:
+        async with served(engine or TintEngine(), portraits, **settings) as server:
             await with_server(server)
 
     asyncio.run(asyncio.wait_for(run(), 120))
@@ -60,7 +60,7 @@ def patiently(run: Callable[[], Any], times: int = 4) -> None:
 
 
 def newest(client: Client) -> Image:
-    return np.asarray(client.pictures[-1].to_ndarray(format="rgb24"), np.uint8)
+    return np.asarray(client.frames[-1].to_ndarray(format="rgb24"), np.uint8)
 
 
 async def page(server: Server, **more: Any) -> Client:
@@ -69,7 +69,7 @@ async def page(server: Server, **more: Any) -> Client:
     client.send(Camera([halves()]))
     client.control()
     await client.connect("/session")
-    await until(lambda: len(client.pictures) > 3)
+    await until(lambda: len(client.frames) > 3)
     await until(lambda: client.heard("hello"))
     return client
 
@@ -77,18 +77,18 @@ async def page(server: Server, **more: Any) -> Client:
 def test_the_avatar_comes_back_and_says_that_it_is_synthetic() -> None:
     async def with_server(server: Server) -> None:
         client = await page(server)
-        picture = newest(client)
-        assert picture.shape == (SIDE, SIDE, 3)
-        assert abs(int(picture[100, 40, 0]) - 60) < 12
-        assert abs(int(picture[100, 210, 0]) - 200) < 12
-        corner = picture[-14:, :70].astype(int)
+        frame = newest(client)
+        assert frame.shape == (SIDE, SIDE, 3)
+        assert abs(int(frame[100, 40, 0]) - 60) < 12
+        assert abs(int(frame[100, 210, 0]) - 200) < 12
+        corner = frame[-14:, :70].astype(int)
         assert corner.max() > 200, "light letters on the dark half"
         await client.close()
 
     talk(with_server)
 
 
-def test_without_the_mark_nothing_is_written_on_the_picture() -> None:
+def test_without_the_mark_nothing_is_written_on_the_frame() -> None:
     async def with_server(server: Server) -> None:
         client = await page(server)
         assert newest(client)[-14:, :70].max() < 90
@@ -99,16 +99,16 @@ def test_without_the_mark_nothing_is_written_on_the_picture() -> None:
 
 def test_the_mark_is_readable_on_any_ground_and_leaves_the_rest_alone() -> None:
     for ground in (0, 128, 255):
-        picture = np.full((512, 512, 3), ground, np.uint8)
-        Watermark().stamp(picture)
-        corner = picture[460:, :120].astype(int)
+        frame = np.full((512, 512, 3), ground, np.uint8)
+        Watermark().stamp(frame)
+        corner = frame[460:, :120].astype(int)
         assert corner.max() - corner.min() > 100, ground
-        assert (picture[:400] == ground).all()
-        assert (picture[:, 200:] == ground).all()
+        assert (frame[:400] == ground).all()
+        assert (frame[:, 200:] == ground).all()
 
 
 def test_the_visitors_wishes_are_obeyed() -> None:
-    theatre = TintTheatre()
+    engine = TintEngine()
 
     async def with_server(server: Server) -> None:
         client = await page(server)
@@ -127,7 +127,7 @@ def test_the_visitors_wishes_are_obeyed() -> None:
         }
         assert client.heard("reference")[0]["ok"] is True
         assert client.heard("pong")[0]["t"] == 7
-        assert theatre.performers[0].gains == {"eyes": 1.5, "micro": 3.0}
+        assert engine.sessions[0].gains == {"eyes": 1.5, "micro": 3.0}
         await until(lambda: newest(client)[100, 40, 0] > 150)
         assert newest(client)[100, 40, 1] < 60, "red now, and mirrored: the light half is on the left"
         await until(lambda: client.heard("stats") and client.heard("hint"))
@@ -136,7 +136,7 @@ def test_the_visitors_wishes_are_obeyed() -> None:
         }  # fmt: skip
         await client.close()
 
-    talk(with_server, theatre)
+    talk(with_server, engine)
 
 
 def test_nonsense_on_the_control_channel_is_answered_in_words() -> None:
@@ -155,19 +155,19 @@ def test_nonsense_on_the_control_channel_is_answered_in_words() -> None:
 
 
 def test_a_slow_engine_lowers_the_rate_and_not_the_timeliness() -> None:
-    theatre = TintTheatre(work_s=0.15)
+    engine = TintEngine(work_s=0.15)
 
     async def with_server(server: Server) -> None:
         client = await page(server)
         await asyncio.sleep(2.5)
         stream = next(iter(server.hub.streams))
-        flow = stream.broadcast.flow
-        assert flow.fps() < 8
+        stats = stream.broadcast.stats
+        assert stats.fps() < 8
         assert stream.dropped > 15
-        assert flow.latency_ms < 1000, "it would be seconds if pictures queued up"
+        assert stats.latency_ms < 1000, "it would be seconds if frames queued up"
         await client.close()
 
-    talk(with_server, theatre)
+    talk(with_server, engine)
 
 
 def test_viewers_share_one_rendering_and_one_encoding(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,7 +179,7 @@ def test_viewers_share_one_rendering_and_one_encoding(monkeypatch: pytest.Monkey
         return encode(self, *words)
 
     monkeypatch.setattr(Encoder, "encode", counted)
-    theatre = TintTheatre()
+    engine = TintEngine()
 
     async def with_server(server: Server) -> None:
         sender = Client(server.url)
@@ -193,26 +193,26 @@ def test_viewers_share_one_rendering_and_one_encoding(monkeypatch: pytest.Monkey
             viewers.append(viewer)
 
         def state() -> Any:
-            seen = [(viewer.connection.connectionState, len(viewer.pictures)) for viewer in viewers]
+            seen = [(viewer.connection.connectionState, len(viewer.frames)) for viewer in viewers]
             return {
                 "viewers": seen,
                 "sender": sender.connection.connectionState,
-                "rendered": theatre.performers[0].made,
+                "rendered": engine.sessions[0].made,
                 "encoded": len(made),
             }
 
-        await until(lambda: all(len(viewer.pictures) > 10 for viewer in viewers), state=state)
+        await until(lambda: all(len(viewer.frames) > 10 for viewer in viewers), state=state)
         assert len(set(made)) == 1
-        assert len(made) <= theatre.performers[0].made
+        assert len(made) <= engine.sessions[0].made
         assert server.hub.main is not None
         assert server.hub.main.broadcast.viewers == 3
         assert await sender.delete() == 200
         await until(lambda: not server.hub.resources)
-        assert theatre.performers[0].closed, "with its driver the avatar ends"
+        assert engine.sessions[0].closed, "with its driver the avatar ends"
         for client in (sender, *viewers):
             await client.close()
 
-    talk(with_server, theatre)
+    talk(with_server, engine)
 
 
 def test_a_visitors_avatar_is_watched_by_an_id_that_ends_nothing() -> None:
@@ -226,7 +226,7 @@ def test_a_visitors_avatar_is_watched_by_an_id_that_ends_nothing() -> None:
         watch = Client(server.url)
         watch.receive("video")
         await watch.connect(f"/whep?session={session}")
-        await until(lambda: len(watch.pictures) > 3)
+        await until(lambda: len(watch.frames) > 3)
         async with watch.http.delete(f"{server.url}/session/{session}") as response:
             assert response.status == 404
         assert (await viewer.post("/whep?session=nobody"))[0] == 404
@@ -256,7 +256,7 @@ def test_one_camera_drives_the_main_avatar_and_the_next_one_is_told_so() -> None
 
 
 def test_a_peer_that_falls_silent_is_closed() -> None:
-    theatre = TintTheatre()
+    engine = TintEngine()
 
     async def with_server(server: Server) -> None:
         client = await page(server)
@@ -266,10 +266,10 @@ def test_a_peer_that_falls_silent_is_closed() -> None:
                 protocol.transport.abort()
         # aiortc itself notices after half a minute; a busy machine may take a few seconds.
         await until(lambda: not server.hub.resources, 15)
-        await until(lambda: theatre.performers[0].closed, 15)
+        await until(lambda: engine.sessions[0].closed, 15)
         await client.close()
 
-    talk(with_server, theatre, silence_s=1.5)
+    talk(with_server, engine, silence_s=1.5)
 
 
 def test_a_peer_that_never_connects_holds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -322,7 +322,7 @@ class Instants(MediaStreamTrack):
         return monotonic()
 
 
-def test_sound_is_as_late_as_the_picture_and_follows_it_gently() -> None:
+def test_sound_is_as_late_as_the_frame_and_follows_it_gently() -> None:
     async def run() -> None:
         delay = [0.2]
         sound = Sound(lambda: delay[0])
@@ -357,31 +357,31 @@ def test_sound_that_nobody_took_in_time_is_skipped() -> None:
 
 
 def test_the_drain_ends_everything_and_takes_nobody_new() -> None:
-    theatre = TintTheatre()
+    engine = TintEngine()
 
     async def with_server(server: Server) -> None:
         client = await page(server)
         await server.hub.drain()
         assert not server.hub.resources
-        assert theatre.performers[0].closed
+        assert engine.sessions[0].closed
         late = Client(server.url)
         late.send(Camera([halves()]))
         assert (await late.post("/session"))[0] == 503
         await client.close()
         await late.close()
 
-    talk(with_server, theatre)
+    talk(with_server, engine)
 
 
 def test_mien_publishes_to_a_whip_server_and_plays_from_a_whep_server() -> None:
-    """One Mien's picture goes to a second one over WHIP; a third takes the second's over WHEP."""
-    theatres = [TintTheatre() for _ in range(3)]
+    """One Mien's frame goes to a second one over WHIP; a third takes the second's over WHEP."""
+    engines = [TintEngine() for _ in range(3)]
 
     async def run() -> None:
         async with (
-            served(theatres[0], [(RED, "red")], mark=False) as first,
-            served(theatres[1], [(GREY, "white")], token="second-token", mark=False) as second,
-            served(theatres[2], [(GREY, "white")]) as third,
+            served(engines[0], [(RED, "red")], mark=False) as first,
+            served(engines[1], [(GREY, "white")], token="second-token", mark=False) as second,
+            served(engines[2], [(GREY, "white")]) as third,
         ):
             camera = Client(first.url)
             camera.send(Camera([halves()]), "sendonly")
@@ -397,7 +397,7 @@ def test_mien_publishes_to_a_whip_server_and_plays_from_a_whep_server() -> None:
             viewer = Client(third.url)
             viewer.receive("video")
             await viewer.connect("/whep")
-            await until(lambda: len(viewer.pictures) > 5)
+            await until(lambda: len(viewer.frames) > 5)
             red, green, _ = newest(viewer)[100, 210].astype(int)
             assert red > 120
             assert green < 70, "the first one's portrait is red"
@@ -412,20 +412,20 @@ def test_mien_publishes_to_a_whip_server_and_plays_from_a_whep_server() -> None:
 
 
 def test_the_publisher_comes_back_after_a_loss() -> None:
-    theatres = [TintTheatre(), TintTheatre()]
+    engines = [TintEngine(), TintEngine()]
 
     async def run() -> None:
-        async with served(theatres[0], [(RED, "red")]) as first, served(theatres[1], [(GREY, "w")]) as second:
+        async with served(engines[0], [(RED, "red")]) as first, served(engines[1], [(GREY, "w")]) as second:
             camera = Client(first.url)
             camera.send(Camera([halves()]), "sendonly")
             await camera.connect("/whip")
             task = asyncio.ensure_future(
                 publish(first.hub, lambda: first.hub.main, f"{second.url}/whip", None)
             )
-            await until(lambda: second.hub.main is not None and theatres[1].performers[-1].made)
+            await until(lambda: second.hub.main is not None and engines[1].sessions[-1].made)
             before = next(iter(second.hub.resources.values()))
             await second.hub.close(before, "the test ends it")
-            await until(lambda: second.hub.main is not None and theatres[1].performers[-1].made, 15)
+            await until(lambda: second.hub.main is not None and engines[1].sessions[-1].made, 15)
             assert before not in second.hub.resources.values()
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
@@ -436,12 +436,12 @@ def test_the_publisher_comes_back_after_a_loss() -> None:
 
 @pytest.mark.parametrize("codec", ["vp8", "h264"])
 def test_the_encoder_keeps_its_rate_and_gives_key_frames_on_request(codec: str) -> None:
-    picture = np.random.default_rng(3).integers(0, 255, (256, 256, 3), np.uint8)
+    frame = np.random.default_rng(3).integers(0, 255, (256, 256, 3), np.uint8)
     encoder = Encoder(codec, hardware=False)
     rate = Rates.of(256, 256).start
     size, keys = 0, []
     for index in range(60):
-        moved = np.roll(picture, index, axis=1)
+        moved = np.roll(frame, index, axis=1)
         data, key = encoder.encode(to_frame(moved, index * 3000), rate, index == 30)
         size += len(data)
         keys += [index] if key else []
@@ -466,8 +466,8 @@ def test_half_a_pixel_of_movement_survives_the_encoding(codec: str, close_up: Im
         for shown in decoder.decode(av.Packet(data)):
             true.append(cv2.cvtColor(moved, cv2.COLOR_RGB2GRAY).astype(np.float32))
             seen.append(shown.to_ndarray(format="gray").astype(np.float32))
-    truth = np.stack([picture - true[30] for picture in true[31:]])
-    found = np.stack([picture - seen[30] for picture in seen[31:]])
+    truth = np.stack([frame - true[30] for frame in true[31:]])
+    found = np.stack([frame - seen[30] for frame in seen[31:]])
     assert float(np.corrcoef(truth.ravel(), found.ravel())[0, 1]) > 0.88
 
 
@@ -486,14 +486,14 @@ def test_time_stamps_increase_whatever_the_drivers_clocks_do() -> None:
 def test_a_late_viewer_begins_with_a_key_frame() -> None:
     async def run() -> None:
         broadcast = Broadcast(asyncio.get_running_loop(), mark=False)
-        picture = np.full((64, 64, 3), 90, np.uint8)
+        frame = np.full((64, 64, 3), 90, np.uint8)
         first = broadcast.subscribe("vp8")
         seen: list[list[bool]] = []
         for viewer in (first, None):
             viewer = viewer or broadcast.subscribe("vp8")
             kinds: list[bool] = []
             for index in range(6):
-                broadcast.deliver(Rendered(picture, index, 0, index / 10, {}))
+                broadcast.deliver(Rendered(frame, index, 0, index / 10, {}))
                 await asyncio.sleep(0.1)
                 while viewer._packets:
                     # In VP8 the lowest bit of the first byte is 0 for key frames (RFC 6386, section 9.1).
@@ -510,7 +510,7 @@ def test_a_late_viewer_begins_with_a_key_frame() -> None:
     asyncio.run(asyncio.wait_for(run(), 20))
 
 
-def test_a_picture_that_cannot_be_encoded_ends_nobodys_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_frame_that_cannot_be_encoded_ends_nobodys_stream(monkeypatch: pytest.MonkeyPatch) -> None:
     failures = iter([True, False, True])
     encode = Encoder.encode
 
@@ -544,7 +544,7 @@ def test_the_bit_rate_is_taken_over_some_seconds_not_over_one_report() -> None:
         assert min(stats["bitrate_kbps"] for stats in client.heard("stats")[2:]) > 0
         await client.close()
 
-    talk(with_server, TintTheatre(work_s=0.7))
+    talk(with_server, TintEngine(work_s=0.7))
 
 
 def test_the_drain_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -558,22 +558,22 @@ def test_the_drain_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_session_that_opens_during_the_drain_is_closed_again() -> None:
-    theatre = TintTheatre()
-    perform = theatre.perform
+    engine = TintEngine()
+    open_session = engine.open_session
 
     async def with_server(server: Server) -> None:
         def late(*args: Any) -> Any:
             server.hub.draining = True
-            return perform(*args)
+            return open_session(*args)
 
-        theatre.perform = late  # type: ignore[method-assign]
+        engine.open_session = late  # type: ignore[method-assign]
         client = Client(server.url)
         client.send(Camera([halves()]))
         assert (await client.post("/session"))[0] == 503
-        assert theatre.performers[0].closed and not server.hub.streams
+        assert engine.sessions[0].closed and not server.hub.streams
         await client.close()
 
-    talk(with_server, theatre)
+    talk(with_server, engine)
 
 
 def test_an_answer_that_comes_in_parts_is_read_whole() -> None:

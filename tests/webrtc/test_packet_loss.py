@@ -1,4 +1,4 @@
-"""Packets that are lost for good cost the driver's pictures a moment, not many seconds."""
+"""Packets that are lost for good cost the driver's frames a moment, not many seconds."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from aiortc.jitterbuffer import JitterFrame
 from aiortc.rtp import RtpPacket, is_rtcp
-from fakes.theatre import TintTheatre
+from fakes.avatar_engine import TintEngine
 from fakes.web import Camera, Client, served, until
 
 from mien.streams.webrtc.jitter_buffer import PATIENCE_S, ImmediateJitterBuffer
@@ -28,10 +28,10 @@ class Clock:
 
 
 class Receiver:
-    """A buffer that is given pictures of two packets each, 30 a second; some packets never come.
+    """A buffer that is given frames of two packets each, 30 a second; some packets never come.
 
     Attributes:
-        shown: numbers of the pictures that came out.
+        shown: numbers of the frames that came out.
         wishes: how often the buffer asked for a key frame.
     """
 
@@ -42,25 +42,25 @@ class Receiver:
         self.shown: list[int] = []
         self.wishes = 0
 
-    def take(self, picture: int, part: int) -> None:
+    def take(self, frame: int, part: int) -> None:
         packet = RtpPacket(
             payload_type=97,
             marker=part,
-            sequence_number=(self._first + 2 * picture + part) & 0xFFFF,
-            timestamp=3000 * picture,
+            sequence_number=(self._first + 2 * frame + part) & 0xFFFF,
+            timestamp=3000 * frame,
         )
-        packet._data = bytes([picture % 256, part])  # type: ignore[attr-defined]
+        packet._data = bytes([frame % 256, part])  # type: ignore[attr-defined]
         wish, frame = self._buffer.add(packet)
         self.wishes += wish
         if isinstance(frame, JitterFrame):
             assert frame.data == bytes([frame.timestamp // 3000 % 256, 0, frame.timestamp // 3000 % 256, 1])
             self.shown.append(frame.timestamp // 3000)
 
-    def play(self, pictures: range, lost: set[tuple[int, int]] = frozenset()) -> None:  # type: ignore[assignment]
-        for picture in pictures:
+    def play(self, frames: range, lost: set[tuple[int, int]] = frozenset()) -> None:  # type: ignore[assignment]
+        for frame in frames:
             for part in (0, 1):
-                if (picture, part) not in lost:
-                    self.take(picture, part)
+                if (frame, part) not in lost:
+                    self.take(frame, part)
             self._clock.now += 1 / 30
 
 
@@ -68,7 +68,7 @@ WAIT = round(30 * PATIENCE_S)
 
 
 @pytest.mark.parametrize("lost", [{(5, 0)}, {(5, 1)}, {(5, 0), (5, 1)}, {(5, 1), (9, 0)}])
-def test_a_packet_that_never_comes_is_given_up_and_a_whole_picture_asked_for(
+def test_a_packet_that_never_comes_is_given_up_and_a_whole_frame_asked_for(
     lost: set[tuple[int, int]],
 ) -> None:
     receiver = Receiver()
@@ -77,10 +77,10 @@ def test_a_packet_that_never_comes_is_given_up_and_a_whole_picture_asked_for(
     assert receiver.wishes == 1
     rest = receiver.shown[5:]
     assert 5 + WAIT <= rest[0] <= 5 + WAIT + 3
-    assert rest == list(range(rest[0], 60)), "from then on every picture, with its last packet"
+    assert rest == list(range(rest[0], 60)), "from then on every frame, with its last packet"
 
 
-def test_a_packet_that_comes_late_costs_no_picture() -> None:
+def test_a_packet_that_comes_late_costs_no_frame() -> None:
     receiver = Receiver()
     receiver.play(range(9), {(5, 1)})
     assert receiver.shown == [0, 1, 2, 3, 4]
@@ -89,12 +89,12 @@ def test_a_packet_that_comes_late_costs_no_picture() -> None:
     assert (receiver.shown, receiver.wishes) == (list(range(40)), 0)
 
 
-def test_pictures_that_come_seldom_are_no_loss() -> None:
+def test_frames_that_come_seldom_are_no_loss() -> None:
     receiver = Receiver()
-    for picture in range(5):
-        receiver.take(picture, 0)
+    for frame in range(5):
+        receiver.take(frame, 0)
         receiver._clock.now += 2
-        receiver.take(picture, 1)
+        receiver.take(frame, 1)
     assert (receiver.shown, receiver.wishes) == (list(range(5)), 0)
 
 
@@ -102,12 +102,12 @@ def test_the_avatar_goes_on_after_a_packet_of_the_drivers_was_lost_for_good() ->
     """aiortc asks for a packet once; where that goes astray, it waits for half a thousand others."""
 
     async def run() -> None:
-        theatre = TintTheatre()
-        async with served(theatre, [(GREY, "grey")]) as server:
+        engine = TintEngine()
+        async with served(engine, [(GREY, "grey")]) as server:
             driver = Client(server.url)
             driver.send(Camera([GREY, GREY + 60]), "sendonly")
             await driver.connect("/whip")
-            await until(lambda: theatre.performers and theatre.performers[0].made > 5)
+            await until(lambda: engine.sessions and engine.sessions[0].made > 5)
             sender: Any = driver.connection.getSenders()[0]
             send, dropped = sender.transport._send_rtp, list[bytes]()
 
@@ -123,8 +123,8 @@ def test_the_avatar_goes_on_after_a_packet_of_the_drivers_was_lost_for_good() ->
             sender._retransmit = forget
             sender.transport._send_rtp = send_but_one
             await until(lambda: dropped, 5)
-            made = theatre.performers[0].made
-            await until(lambda: theatre.performers[0].made > made + 20, 8)
+            made = engine.sessions[0].made
+            await until(lambda: engine.sessions[0].made > made + 20, 8)
             await driver.close()
 
     asyncio.run(asyncio.wait_for(run(), 60))

@@ -1,4 +1,4 @@
-"""A browser that knows the extension is told to show every picture at once; others notice nothing."""
+"""A browser that knows the extension is told to show every frame at once; others notice nothing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from aiortc import RTCSessionDescription
 from aiortc.rtp import HeaderExtensions, HeaderExtensionsMap, unpack_header_extensions
-from fakes.theatre import TintTheatre
+from fakes.avatar_engine import TintEngine
 from fakes.web import Camera, Client, served, until
 
 from mien.streams.webrtc.playout import URI, _AtOnce
@@ -20,15 +20,15 @@ AT_ONCE = b"\0\0\0"
 
 
 def packets(path: str, identifier: int | None) -> tuple[str, list[list[tuple[int, bytes]]], int]:
-    """The server's answer, the header extensions of the packets that came, and how many pictures did."""
+    """The server's answer, the header extensions of the packets that came, and how many frames did."""
 
     async def run() -> tuple[str, list[list[tuple[int, bytes]]], int]:
-        async with served(TintTheatre(), [(GREY, "grey")]) as server:
+        async with served(TintEngine(), [(GREY, "grey")]) as server:
             driver, client = Client(server.url), Client(server.url)
             driver.send(Camera([PATTERN]))
             if path == "/whep":
                 await driver.connect("/session")
-                await until(lambda: driver.pictures)
+                await until(lambda: driver.frames)
                 client.receive("video")
             else:
                 await driver.close()
@@ -40,11 +40,11 @@ def packets(path: str, identifier: int | None) -> tuple[str, list[list[tuple[int
             assert status == 201
             seen = watch(client)
             await client.connection.setRemoteDescription(RTCSessionDescription(answer, "answer"))
-            await until(lambda: len(client.pictures) > 3)
-            pictures = len(client.pictures)
+            await until(lambda: len(client.frames) > 3)
+            frames = len(client.frames)
             await client.close()
             await driver.close()
-            return answer, seen, pictures
+            return answer, seen, frames
 
     return asyncio.run(asyncio.wait_for(run(), 120))
 
@@ -62,7 +62,7 @@ def watch(client: Client) -> list[list[tuple[int, bytes]]]:
     return seen
 
 
-def test_a_page_is_told_to_show_every_picture_at_once() -> None:
+def test_a_page_is_told_to_show_every_frame_at_once() -> None:
     answer, seen, _ = packets("/session", 9)
     assert f"a=extmap:9 {URI}" in answer
     assert seen and all((9, AT_ONCE) in extensions for extensions in seen)
@@ -71,8 +71,8 @@ def test_a_page_is_told_to_show_every_picture_at_once() -> None:
 
 @pytest.mark.parametrize("identifier", [None, 15])
 def test_who_does_not_know_the_extension_is_not_sent_it(identifier: int | None) -> None:
-    answer, seen, pictures = packets("/session", identifier)
-    assert URI not in answer and pictures > 3
+    answer, seen, frames = packets("/session", identifier)
+    assert URI not in answer and frames > 3
     assert not any(AT_ONCE in dict(extensions).values() for extensions in seen)
 
 

@@ -53,7 +53,7 @@ def test_a_session_of_the_web_server_stays_on_this_machine(tmp_path: Path) -> No
             status, answer = await client.post("/session", sdp)
             assert status == 201
             await client.connection.setRemoteDescription(RTCSessionDescription(answer, "answer"))
-            await until(lambda: client.pictures, 90)
+            await until(lambda: client.frames, 90)
             await client.delete()
             await client.close()
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from aiohttp import web
 from conftest import read_clip
-from fakes.theatre import TintTheatre
+from fakes.avatar_engine import TintEngine
 from fakes.web import served
 
 from mien.engine.types import Image
@@ -86,8 +86,8 @@ def camera(carphone: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("y4m") / "face.y4m"
     with path.open("wb") as file:
         file.write(b"YUV4MPEG2 W640 H480 F30:1 Ip A1:1 C420jpeg\n")
-        for picture in read_clip(carphone, 60):
-            large = cv2.resize(picture, (640, 480))
+        for frame in read_clip(carphone, 60):
+            large = cv2.resize(frame, (640, 480))
             file.write(b"FRAME\n" + cv2.cvtColor(large, cv2.COLOR_RGB2YUV_I420).tobytes())
     return path
 
@@ -118,8 +118,8 @@ def test_whip_whep_publishes_a_camera_and_plays_the_avatar(package: Path, camera
 
     async def run() -> None:
         runner, url = await _site(package)
-        theatre = TintTheatre()
-        async with served(theatre, [(blue, "blue")], token=TOKEN) as server, async_playwright() as driver:
+        engine = TintEngine()
+        async with served(engine, [(blue, "blue")], token=TOKEN) as server, async_playwright() as driver:
             browser = await driver.chromium.launch(
                 executable_path=CHROMIUM,
                 args=[
@@ -140,7 +140,7 @@ def test_whip_whep_publishes_a_camera_and_plays_the_avatar(package: Path, camera
             width, red, green, blue_ = await page.evaluate("colour()")
             assert width == 256
             assert blue_ > 2 * max(red, green), "the avatar's colour, not the camera's"
-            assert theatre.performers[0].made > 5
+            assert engine.sessions[0].made > 5
             await asyncio.sleep(1)  # for the trickled candidates
             await page.evaluate("whep.stop()")
             await page.evaluate("whip.stop()")

@@ -1,4 +1,4 @@
-"""An engine for tests of the server: the avatar is the driver's own picture, tinted by the portrait."""
+"""An engine for tests of the server: the avatar is the driver's own image, tinted by the portrait."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ from mien.streams.webrtc.engine_interface import Prepared
 SIDE = 256
 
 
-class TintTheatre:
-    """Takes any picture as a portrait but a wholly black one, which "has no face".
+class TintEngine:
+    """Takes any image as a portrait but a wholly black one, which "has no face".
 
     Args:
-        work_s: how long one picture takes.
+        work_s: how long one image takes.
     """
 
     def __init__(self, work_s: float = 0.0) -> None:
         self.ready, self.reason, self.size = True, "", (SIDE, SIDE)
         self.work_s = work_s
-        self.performers: list[TintPerformer] = []
+        self.sessions: list[TintSession] = []
 
     def prepare(self, image: Image, name: str) -> Prepared:
         if not image.any():
             raise MienError(f"No face was found in {name}. Give another photo.")
         return Prepared(image.mean(axis=(0, 1)), (f"{name} is only a colour.",))
 
-    def perform(self, avatar: Any, deliver: Callable[[Rendered], None]) -> TintPerformer:
-        performer = TintPerformer(avatar, deliver, self.work_s)
-        self.performers.append(performer)
-        return performer
+    def open_session(self, avatar: Any, deliver: Callable[[Rendered], None]) -> TintSession:
+        session = TintSession(avatar, deliver, self.work_s)
+        self.sessions.append(session)
+        return session
 
 
-class TintPerformer:
-    """Draws the driver's picture, its channels scaled by the portrait's mean colour."""
+class TintSession:
+    """Draws the driver's image, its channels scaled by the portrait's mean colour."""
 
     def __init__(self, avatar: Any, deliver: Callable[[Rendered], None], work_s: float) -> None:
         self.avatar, self._deliver, self._work_s = avatar, deliver, work_s
@@ -60,7 +60,7 @@ class TintPerformer:
     def put(self, make: Callable[[], Frame]) -> None:
         self._mailbox.put(make)
 
-    def wear(self, avatar: Any) -> None:
+    def set_avatar(self, avatar: Any) -> None:
         self.avatar = avatar
 
     def set_gains(self, gains: Mapping[str, float]) -> None:
