@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-TREE = ROOT / ".typing" / "mien"
+TREE = ROOT / ".typing"
 ROOMS = ("cli", "engine", "export", "streams", "train")
 
 
-def main() -> None:
-    """Make the tree anew: a file that was moved or removed must not stay behind in it."""
-    shutil.rmtree(TREE.parent, ignore_errors=True)
-    for folder, into in ((ROOT / "mien", TREE), *((ROOT / room, TREE / room) for room in ROOMS)):
+def build(tree: Path = TREE) -> None:
+    """Make ``tree/mien`` anew: a file that was moved or removed must not stay behind in it."""
+    package = tree / "mien"
+    shutil.rmtree(package, ignore_errors=True)
+    for folder, into in ((ROOT / "mien", package), *((ROOT / room, package / room) for room in ROOMS)):
         for path in sorted(folder.rglob("*")):
             if path.suffix in (".py", ".typed"):
                 _link(path, into / path.relative_to(folder))
@@ -28,10 +30,10 @@ def main() -> None:
 def _link(path: Path, place: Path) -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
     try:
-        place.symlink_to(os.path.relpath(path, place.parent))
+        place.symlink_to(os.path.relpath(path, place.parent.resolve()))
     except OSError:
         shutil.copyfile(path, place)
 
 
 if __name__ == "__main__":
-    main()
+    build(*map(Path, sys.argv[1:2]))
