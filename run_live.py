@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
-NOT_INSTALLED = "mien: Mien is not installed for this Python. Run: {python} -m pip install -e ."
+ROOT = Path(__file__).resolve().parent
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run Mien; see :func:`mien.cli.main.main`."""
-    try:
-        from mien.cli.main import main as run
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] != "mien":
-            raise
-        print(NOT_INSTALLED.format(python=sys.executable), file=sys.stderr)
-        return 2
+    """Run Mien; see :func:`mien.__main__.main`.
+
+    The command of version 0.1 calls this function, where ``mien`` may not be importable.
+    """
+    if str(ROOT) not in sys.path:
+        sys.path.append(str(ROOT))
+    from mien.__main__ import main as run
+
     return run(arguments)
 
 

@@ -23,15 +23,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     from mien.engine.utils.exit_status import status_of
 
-    return status_of(lambda: _run(arguments))
+    return status_of(lambda: _run(sys.argv[1:] if arguments is None else arguments))
 
 
-def _run(arguments: Sequence[str] | None) -> None:
+def _run(words: Sequence[str]) -> int | None:
+    from mien.cli.commands import find_command
+
+    command = find_command(words)
+    return command.run(words[1:]) if command is not None else _run_mien(words)
+
+
+def _run_mien(words: Sequence[str]) -> None:
     from rich.console import Console
 
     from mien.cli.options.arguments import parse
 
-    options = parse(arguments)
+    options = parse(words)
     console = Console()
     if options.doctor:
         from mien.cli.doctor import run_doctor

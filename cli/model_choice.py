@@ -62,7 +62,7 @@ def _check_choice(path: Path, choice: Choice) -> None:
     if choice == "openvino" and path.suffix.lower() == WEIGHTS:
         raise MienError(
             f"--runtime openvino runs exported parts, and {path.name} is weights, which PyTorch runs. "
-            f"python -m export {path} --output DIR writes parts; then give --model DIR."
+            f"mien export {path} --output DIR writes parts; then give --model DIR."
         )
 
 
@@ -90,7 +90,7 @@ def load_model(
             return choose(choice, paper_files(paper, path), notify=notify, progress=progress)
         encoder, renderer = path / ENCODER.name, path / RENDERER.name
         if not encoder.is_file() and not renderer.is_file():
-            raise MienError(f"--model {path} holds no exported model; python -m export makes one.")
+            raise MienError(f"--model {path} holds no exported model; mien export makes one.")
         network = network_of(choice, alone)
         live = OpenVinoRuntime(encoder, renderer, threads=threads or 2, precision=precision, network=network)
         return choose(choice, live_files(live, encoder, renderer), notify=notify, progress=progress)
@@ -115,7 +115,7 @@ def _torch(path: Path) -> Any:
     except ImportError as error:
         raise MienError(
             f"--model {path} needs PyTorch: pip install 'mien[train]'. Without it, give a folder that "
-            "python -m export made of these weights."
+            "mien export made of these weights."
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""``python -m export WEIGHTS.safetensors|--untrained [--to TARGET] --output DIR``."""
+"""``mien export WEIGHTS.safetensors|--untrained [--to TARGET] --output DIR``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ``python -m export`` can be asked for."""
+"""What ``mien export`` can be asked for."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ TARGETS: tuple[Target, ...] = ("onnx", "openvino", "tensorrt", "tensorrt-rtx")
 
 EXAMPLES = """\
 examples:
-  python -m export --untrained --output engine/assets
+  mien export --untrained --output engine/assets
       the shipped files again
-  python -m export weights.safetensors --output model
+  mien export weights.safetensors --output model
       ONNX, FP32, batch 1: what mien --model model runs
-  python -m export engine/assets --to openvino --output shipped
+  mien export engine/assets --to openvino --output shipped
       the shipped weights for another target
-  python -m export weights.safetensors --to tensorrt-rtx --batch 8 --output engines
+  mien export weights.safetensors --to tensorrt-rtx --batch 8 --output engines
       FP16 engines for NVIDIA GPUs, batch 1 to 8; no GPU is needed to build them
 """
 
@@ -49,7 +49,7 @@ class Options:
 def parse(arguments: Sequence[str] | None = None) -> Options:
     """The options in ``arguments``; for words that make no sense argparse ends the program, status 2."""
     parser = argparse.ArgumentParser(
-        prog="python -m export",
+        prog="mien export",
         description="Weights become files that a runtime loads.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -1,4 +1,4 @@
-"""``python -m train prepare | fit | evaluate | card | import``: the command line of training."""
+"""``mien train prepare | fit | evaluate | card | import``: the command line of training."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ NEEDED = Extra("training", "train", ("torch", "lightning_fabric", "safetensors",
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m train", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="mien train", description="Train the models, and measure what they have learned."
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     _add_prepare(commands)
     _add_fit(commands)

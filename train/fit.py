@@ -1,4 +1,4 @@
-"""``python -m train fit``: the training loop."""
+"""``mien train fit``: the training loop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``python -m train import CHECKPOINT``: published weights become weights of the ``paper`` preset."""
+"""``mien train import CHECKPOINT``: published weights become weights of the ``paper`` preset."""
 
 from __future__ import annotations
 

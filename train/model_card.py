@@ -1,4 +1,4 @@
-"""``python -m train card WEIGHTS --data DIR``: what a model was trained on and how good it is, as text."""
+"""``mien train card WEIGHTS --data DIR``: what a model was trained on and how good it is, as text."""
 
 from __future__ import annotations
 

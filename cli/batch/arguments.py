@@ -1,4 +1,4 @@
-"""What ``python -m engine.generate`` can be asked for."""
+"""What ``mien generate`` can be asked for."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class GenerateOptions:
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         message = message.removeprefix("argument ")
-        raise MienError(f"{message[:1].upper()}{message[1:]}. See: python -m engine.generate --help")
+        raise MienError(f"{message[:1].upper()}{message[1:]}. See: mien generate --help")
 
 
 def parse(arguments: Sequence[str] | None = None) -> GenerateOptions:
@@ -86,7 +86,7 @@ def parse(arguments: Sequence[str] | None = None) -> GenerateOptions:
 
 def _parser() -> _Parser:
     parser = _Parser(
-        prog="python -m engine.generate",
+        prog="mien generate",
         description="Drive many portraits by many clips: a list of pairs in, videos, motion files, metrics\n"
         "and one report out. What is finished already is not made again.",
         epilog=EXAMPLES,

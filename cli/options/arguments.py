@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NoReturn
 
+from mien.cli.commands import listed
 from mien.cli.options import values
 from mien.cli.options.web import WebOptions, add_web, take_web
 from mien.engine.types import MienError
@@ -131,10 +132,10 @@ def _version() -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="mien",
-        usage="mien [--driving WHO] [--avatar PORTRAIT] [--output FILE] [options]",
+        usage="mien [--driving WHO] [--avatar PORTRAIT] [--output FILE] [options]\n       mien COMMAND ...",
         description="Mien: a still portrait moves as the person before the camera moves,\n"
         "down to micro-expressions.",
-        epilog=EXAMPLES,
+        epilog=f"commands (each has its own --help):\n{listed()}\n\n{EXAMPLES}",
         formatter_class=_Formatter,
         add_help=False,
         allow_abbrev=False,
@@ -264,7 +265,7 @@ def _machine(group: argparse._ArgumentGroup) -> None:
         default="live",
         help="what draws: live (built in; live-fast and live-exact choose by hand how often its network "
         "runs, warp leaves it out: landmarks and measured motion alone), weights (.safetensors; needs "
-        "torch), or a folder that python -m export wrote",
+        "torch), or a folder that mien export wrote",
     )
     group.add_argument(
         "--tracker",

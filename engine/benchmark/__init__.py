@@ -1,1 +1,1 @@
-"""``python -m engine.benchmark``: frames per second and latency, stage by stage, on this machine."""
+"""``mien benchmark``: frames per second and latency, stage by stage, on this machine."""

@@ -1,4 +1,4 @@
-"""``python -m engine.benchmark``."""
+"""Command line of the benchmark: ``mien benchmark``, or ``python -m engine.benchmark`` in a checkout."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mien.engine.utils.exit_status import status_of
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the benchmark; the exit status (0 done, 2 one line said why not, 130 stopped)."""
-    return status_of(lambda: _run(arguments), "benchmark")
+    return status_of(lambda: _run(arguments), "mien benchmark")
 
 
 def _run(arguments: Sequence[str] | None) -> None:

@@ -12,16 +12,16 @@ from mien.engine.types import MienError
 
 EXAMPLES = """\
 examples:
-  python -m engine.benchmark
+  mien benchmark
       the built-in face, every stage, at camera pace and at full speed
-  python -m engine.benchmark --clip talk.mp4 --json result.json
-  python -m engine.benchmark --compare openvino,render,torch,paper
+  mien benchmark --clip talk.mp4 --json result.json
+  mien benchmark --compare openvino,render,torch,paper
       runtimes side by side in one run, taking turns, with ratios
-  python -m engine.benchmark --live 1200 --plot latency.png
+  mien benchmark --live 1200 --plot latency.png
       twenty minutes at camera pace: latency over time, memory growth
-  python -m engine.benchmark --sessions 4
+  mien benchmark --sessions 4
       how many avatars this machine holds at 30 frames per second
-  python -m engine.benchmark --gpu
+  mien benchmark --gpu
       the same on an NVIDIA GPU
 """
 
@@ -65,7 +65,7 @@ class Options:
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         message = message.removeprefix("argument ")
-        raise MienError(f"{message[:1].upper()}{message[1:]}. See: python -m engine.benchmark --help")
+        raise MienError(f"{message[:1].upper()}{message[1:]}. See: mien benchmark --help")
 
 
 def parse(arguments: Sequence[str] | None = None) -> Options:
@@ -77,7 +77,7 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
-        prog="python -m engine.benchmark",
+        prog="mien benchmark",
         description="How fast this machine tracks and renders, and how late a picture is.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,

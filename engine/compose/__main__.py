@@ -1,4 +1,4 @@
-"""Makes a driver of known content: ``python -m engine.compose``.
+"""Makes a driver of known content: ``mien compose``.
 
 A recorded motion plus edits, or a made one without any recording.  The result is a motion file that any
 portrait can be driven with (``mien --driving edited.npz --avatar face.png``).
@@ -22,12 +22,12 @@ from mien.engine.utils.exit_status import status_of
 
 EXAMPLES = """\
 examples:
-  python -m engine.compose talk.npz --region brow_inner --gain 1.5 --onset 0.4 --output edited.npz
+  mien compose talk.npz --region brow_inner --gain 1.5 --onset 0.4 --output edited.npz
       the inner brows' strongest movement in talk.npz, half as strong again, beginning at 0.4 s
-  python -m engine.compose talk.npz --region brow_inner --onset 0.4 --region lips --strength 1.5% \\
+  mien compose talk.npz --region brow_inner --onset 0.4 --region lips --strength 1.5% \\
       --onset 0.9 --output two.npz
       as recorded at the brows, then the lips by 1.5 hundredths of a face unit
-  python -m engine.compose --neutral --seconds 2 --fps 100 --region mouth_corner_left --move 0.01,-0.01 \\
+  mien compose --neutral --seconds 2 --fps 100 --region mouth_corner_left --move 0.01,-0.01 \\
       --onset 0.5 --apex 0.7 --offset 1.0 --output smirk.npz
 
 One face unit is the distance between the outer eye corners (89 mm on the model face). x is to the
@@ -51,7 +51,7 @@ _PER_ACT: dict[str, Any] = {
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise MienError(f"{message[:1].upper()}{message[1:]}. See: python -m engine.compose --help")
+        raise MienError(f"{message[:1].upper()}{message[1:]}. See: mien compose --help")
 
 
 class _Region(argparse.Action):
@@ -109,7 +109,7 @@ def run(arguments: Sequence[str] | None = None) -> str:
 
 def _parser() -> _Parser:
     parser = _Parser(
-        prog="python -m engine.compose",
+        prog="mien compose",
         description="Play one region's expression at a chosen strength and time.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -1,4 +1,4 @@
-"""The words of ``python -m engine.compose``: names, numbers with limits, strengths with units."""
+"""The words of ``mien compose``: names, numbers with limits, strengths with units."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from mien.engine.utils.openvino_core import compile_for_cpu, core, cpu_has_bf16
 
 PARTS = ("detector", "encoder", "motion", "decoder")
 _MODEL, _VERSION = "mien-paper", "1"
-_REMEDY = "python -m export WEIGHTS.safetensors --output DIR writes them"
+_REMEDY = "mien export WEIGHTS.safetensors --output DIR writes them"
 
 
 def part_file(folder: Path, part: str) -> Path:

@@ -32,7 +32,7 @@ from mien.engine.utils.thread_priority import make_way
 
 Precision = Literal["auto", "f32", "bf16"]
 
-_REMEDY = "reinstall mien, or run: python -m export"
+_REMEDY = "reinstall mien, or run: mien export"
 _MODEL, _MODEL_VERSION = "mien-live", "1"
 
 
@@ -64,7 +64,7 @@ class OpenVinoRuntime(Runtime):
     """OpenVINO on ``threads`` CPU threads.
 
     Args:
-        encoder_path, renderer_path: what ``python -m export`` wrote.
+        encoder_path, renderer_path: what ``mien export`` wrote.
         precision: ``"bf16"`` computes the convolutions in bfloat16 (the rest stays FP32), ``"auto"`` does so
             where the CPU has it.
         network: how often the network runs at first.

@@ -117,7 +117,7 @@ def split_ids(root: Path, part: str, leave_out: str = "") -> list[str]:
         if leave_out:
             ids = _left_out(root, [*split["train"], *split["validation"]], part, leave_out)
     except (OSError, ValueError, KeyError) as error:
-        raise MienError(f"{root} is not what prepare writes: run python -m train prepare first.") from error
+        raise MienError(f"{root} is not what prepare writes: run mien train prepare first.") from error
     if not ids:
         raise MienError(f"{root}: no clips in the part {part}. Prepare more people or another share.")
     return ids
@@ -159,7 +159,7 @@ def still_ids(root: Path, leave_out: str = "") -> list[str]:
             groups = {group for _, group in people(root, split_ids(root, "validation", leave_out)).values()}
             ids = [name for name in ids if _still_group(root, name) not in groups]
     except (OSError, ValueError, KeyError) as error:
-        raise MienError(f"{root} is not what prepare writes: run python -m train prepare first.") from error
+        raise MienError(f"{root} is not what prepare writes: run mien train prepare first.") from error
     if not ids:
         raise MienError(f"{root} holds no stills: run prepare with --stills N, or set data.stills to 0.")
     return ids

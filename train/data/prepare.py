@@ -1,4 +1,4 @@
-"""``python -m train prepare SOURCE --output DIR``: every clip packed once; what is there already is kept."""
+"""``mien train prepare SOURCE --output DIR``: every clip packed once; what is there already is kept."""
 
 from __future__ import annotations
 

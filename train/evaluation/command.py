@@ -1,4 +1,4 @@
-"""``python -m train evaluate WEIGHTS --data DIR``."""
+"""``mien train evaluate WEIGHTS --data DIR``."""
 
 from __future__ import annotations
 

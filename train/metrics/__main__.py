@@ -1,4 +1,4 @@
-"""``python -m train.metrics CLIP...``: how faithfully Mien moves, as a table, with baselines in the same run.
+"""``mien metrics CLIP...``: how faithfully Mien moves, as a table, with baselines in the same run.
 
 Each clip (or passage of it) drives a portrait; the result's motion is held against the clip's own
 (:mod:`mien.train.metrics.fidelity`), and its face against the portrait's
@@ -155,7 +155,7 @@ def _driven(frames: Sequence[Image], method: Method, avatar: Avatar, runtime: Ru
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; exit status 2 with one line for what the user can mend."""
-    parser = argparse.ArgumentParser(prog="python -m train.metrics", description=__doc__)
+    parser = argparse.ArgumentParser(prog="mien metrics", description=__doc__)
     parser.add_argument("clips", nargs="+", metavar="CLIP", help="clip.mp4, or a passage: clip.mp4:100-140")
     parser.add_argument("--avatar", action="append", type=Path, help="portrait(s) to drive; the built-in one")
     parser.add_argument(

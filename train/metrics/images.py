@@ -3,7 +3,7 @@
 Everything is measured in the *face square* of the true frame, enlarged or reduced to 256 x 256, so that
 clips of any size, and the published figures on 256 x 256 face videos, can be compared; the pictures are
 compared on the *face box* in it, since around a moving head the background says more about the camera.
-Formulas, sources and blind spots: docs/metrics.md.  The measures themselves are those of ``python -m train
+Formulas, sources and blind spots: docs/metrics.md.  The measures themselves are those of ``mien train
 evaluate`` (:mod:`~mien.train.metrics.image_quality`,
 :class:`~mien.train.losses.perceptual.LitePerceptual`); they need torch.
 """

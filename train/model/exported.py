@@ -42,7 +42,7 @@ def load_exported(folder: Path) -> LiveModel:
     files = {part: _read(folder, part) for part in PARTS}
     facts = [_facts(file) for file in files.values()]
     if any(fact.get("name") != MODEL_NAME for fact in facts):
-        raise MienError(f"{folder}: not the live model's files; python -m export writes them.")
+        raise MienError(f"{folder}: not the live model's files; mien export writes them.")
     if len({fact.get("weights_sha256") for fact in facts}) > 1:
         raise MienError(f"{folder}: the two files are of different exports; export the weights again.")
     try:

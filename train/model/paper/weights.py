@@ -72,9 +72,7 @@ def load_paper(path: Path) -> PaperModel:
     except (OSError, SafetensorError) as error:
         raise MienError(f"{path}: cannot read weights: {error}") from error
     if (facts.get("model"), facts.get("version")) != (PAPER_NAME, str(PAPER_VERSION)):
-        raise MienError(
-            f"{path}: not weights of {PAPER_NAME} {PAPER_VERSION}; python -m train import makes them."
-        )
+        raise MienError(f"{path}: not weights of {PAPER_NAME} {PAPER_VERSION}; mien train import makes them.")
     try:
         config = PaperConfig.from_json(facts["config"])
     except (KeyError, TypeError, ValueError) as error:
