@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import av
@@ -48,39 +46,44 @@ def test_the_python_of_the_readme_runs(
     assert picture.shape == astronaut.shape
 
 
+def of_mien() -> list[list[str]]:
+    """The words of every command of the README after ``mien`` (or ``python run_live.py``)."""
+    found = [words for words in commands() if words[0] == "mien" or words[:2] == ["python", "run_live.py"]]
+    return [words[1 if words[0] == "mien" else 2 :] for words in found]
+
+
 def test_every_mien_command_of_the_readme_is_understood() -> None:
+    from mien.cli.commands import find_command
     from mien.cli.options.arguments import parse
 
-    found = [words for words in commands() if words[0] == "mien" or "run_live.py" in words]
-    assert len(found) >= 5
-    for words in found:
-        parse([word for word in words if word not in ("python", "run_live.py", "mien")])
+    plain = [words for words in of_mien() if find_command(words) is None]
+    assert len(plain) >= 5
+    for words in plain:
+        parse(words)
 
 
-def test_every_module_that_the_readme_runs_explains_itself() -> None:
-    modules = {words[2] for words in commands() if words[:2] == ["python", "-m"]} - {"pip", "pytest"}
-    assert modules >= {
-        "engine.compose",
-        "engine.generate",
-        "train.metrics",
-        "train",
-        "export",
-    }
-    for module in sorted(modules):
-        found = subprocess.run(
-            [sys.executable, "-m", module, "--help"], capture_output=True, text=True, cwd=ROOT, check=False
-        )
-        assert found.returncode == 0, found.stderr
-        assert "usage" in found.stdout
+def test_every_subcommand_that_the_readme_runs_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    from mien.cli.commands import COMMANDS, find_command
+
+    used = {command.name for words in of_mien() if (command := find_command(words)) is not None}
+    assert used == {command.name for command in COMMANDS}
+    steps = {words[1] for words in of_mien() if words[0] == "train"}
+    for words in [*([name] for name in used), *(["train", step] for step in steps)]:
+        command = find_command(words)
+        assert command is not None
+        with pytest.raises(SystemExit) as ended:
+            command.run([*words[1:], "--help"])
+        assert ended.value.code == 0
+        assert "usage" in capsys.readouterr().out
 
 
 def test_the_composed_stimulus_of_the_readme_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from mien.engine.compose.__main__ import main
     from mien.engine.motion.recording import load_recording
 
-    (words,) = [words for words in commands() if "engine.compose" in words and "--neutral" in words]
+    (words,) = [words for words in of_mien() if words[0] == "compose" and "--neutral" in words]
     monkeypatch.chdir(tmp_path)
-    assert main(words[3:]) == 0
+    assert main(words[1:]) == 0
     assert len(load_recording(tmp_path / "smirk.npz")) == 200
 
 

@@ -342,7 +342,7 @@ def test_a_folder_obeys_the_runtime_or_says_why_not(choice: Any, reason: str, fo
 def test_weights_are_not_for_openvino(tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
     path.write_bytes(b"")
-    with pytest.raises(MienError, match="python -m export") as caught:
+    with pytest.raises(MienError, match="mien export") as caught:
         load_model(path, 1, "f32", "openvino")
     assert "\n" not in str(caught.value)
 
