@@ -26,18 +26,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status_of(lambda: _run(sys.argv[1:] if arguments is None else arguments))
 
 
-def _run(words: Sequence[str]) -> int | None:
-    from mien.cli.commands import find_command
-
-    command = find_command(words)
-    return command.run(words[1:]) if command is not None else _run_mien(words)
-
-
-def _run_mien(words: Sequence[str]) -> None:
+def _run(words: Sequence[str]) -> int:
     from rich.console import Console
 
+    from mien.cli.commands import find_command
     from mien.cli.options.arguments import parse
 
+    command = find_command(words)
+    if command is not None:
+        return command.run(words[1:])
     options = parse(words)
     console = Console()
     if options.doctor:
@@ -50,6 +47,7 @@ def _run_mien(words: Sequence[str]) -> None:
         list_cameras(console)
     else:
         _animate(options, console)
+    return 0
 
 
 def _animate(options: Options, console: Console) -> None:
