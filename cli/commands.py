@@ -89,4 +89,5 @@ def find_command(words: Sequence[str]) -> Command | None:
 
 def listed() -> str:
     """The subcommands, a line each, for the end of ``mien --help``."""
-    return "\n".join(f"  mien {command.name:<11}{command.help}" for command in COMMANDS)
+    lines = "".join(f"  mien {command.name:<11}{command.help}\n" for command in COMMANDS)
+    return f"commands (each has its own --help):\n{lines}\n"

@@ -29,13 +29,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(words: Sequence[str]) -> int:
     from rich.console import Console
 
-    from mien.cli.commands import find_command
+    from mien.cli.commands import find_command, listed
     from mien.cli.options.arguments import parse
 
     command = find_command(words)
     if command is not None:
         return command.run(words[1:])
-    options = parse(words)
+    options = parse(words, listed())
     console = Console()
     if options.doctor:
         from mien.cli.doctor import run_doctor

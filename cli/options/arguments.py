@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NoReturn
 
-from mien.cli.commands import listed
 from mien.cli.options import values
 from mien.cli.options.web import WebOptions, add_web, take_web
 from mien.engine.types import MienError
@@ -97,13 +96,16 @@ class _Parser(argparse.ArgumentParser):
         raise MienError(f"{message[:1].upper()}{message[1:]}. See: mien --help")
 
 
-def parse(arguments: Sequence[str] | None = None) -> Options:
+def parse(arguments: Sequence[str] | None = None, commands: str = "") -> Options:
     """The options in ``arguments`` (``sys.argv`` when left out).
+
+    Args:
+        commands: what the help says about subcommands.
 
     Raises:
         MienError: for words that make no sense, in one line.
     """
-    found = vars(_parser().parse_args(arguments))
+    found = vars(_parser(commands).parse_args(arguments))
     for name in ("driving", "output"):
         if found[name] is not None and not found[name].strip():
             raise MienError(f"--{name} is empty. See: mien --help")
@@ -129,13 +131,13 @@ def _version() -> str:
         return "mien (not installed)"
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(commands: str) -> argparse.ArgumentParser:
     parser = _Parser(
         prog="mien",
         usage="mien [--driving WHO] [--avatar PORTRAIT] [--output FILE] [options]\n       mien COMMAND ...",
         description="Mien: a still portrait moves as the person before the camera moves,\n"
         "down to micro-expressions.",
-        epilog=f"commands (each has its own --help):\n{listed()}\n\n{EXAMPLES}",
+        epilog=f"{commands}{EXAMPLES}",
         formatter_class=_Formatter,
         add_help=False,
         allow_abbrev=False,
