@@ -1,8 +1,19 @@
-"""The small data types that ``streams`` and ``engine`` share.
+"""Small data types that ``streams`` and ``engine`` share, and the errors that all of Mien raises.
 
 Images are ``(H, W, 3) uint8 RGB`` arrays.  Image coordinates have their origin in the top left
 corner of the top left pixel, x to the right, y down, in pixels (MediaPipe's convention: the centre
 of the first pixel is at 0.5).
+
+Errors that a user can fix::
+
+    MienError
+     +- NoFaceError    no face where one is needed, or one that cannot be measured
+     +- SourceError    what is read: a file, folder, camera or stream
+     +- SinkError      what is written: a file, folder, virtual camera or connection
+     +- ModelError     what computes: weights, exported networks, engines, a device, a missing library
+     +- UsageError     what was asked for: options, values, configurations, names
+
+Everything else that is raised is a bug in Mien.
 """
 
 from __future__ import annotations
@@ -27,6 +38,26 @@ class MienError(Exception):
 
     The command line prints it without a traceback and exits with status 2.
     """
+
+
+class NoFaceError(MienError):
+    """An image or clip shows no face, or none that can be measured."""
+
+
+class SourceError(MienError):
+    """A file, folder, camera or stream cannot be opened, read, or understood."""
+
+
+class SinkError(MienError):
+    """A result cannot be written or delivered."""
+
+
+class ModelError(MienError):
+    """Weights, an exported network, an engine, or the device or library that runs them cannot be used."""
+
+
+class UsageError(MienError):
+    """Options, values, configurations or names that do not exist, or contradict each other."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,14 +20,12 @@ decoder     warped                                                       picture
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mien.engine.paper.openvino_paper import PARTS, part_file
 from mien.engine.types import MienError
 from mien.engine.utils.openvino_core import compile_for_cpu, core
 from mien.export.onnx_export import strip, to_onnx, weights_sha256
@@ -176,29 +174,3 @@ def check(differences: Mapping[str, float]) -> None:
             raise MienError(
                 f"exported {name} differs from torch by {difference:.2g} (> {TOLERANCE[name]:.0e})"
             )
-
-
-def export_paper(model: PaperModel, output: Path) -> list[Path]:
-    """Write all parts into ``output`` after checking them against torch; returns their paths.
-
-    All are written beside their final names first, so a failed export leaves old files as they were.
-
-    Raises:
-        MienError: a part differs from torch, or cannot be written.
-    """
-    built = build(model)
-    check(measure(model, built))
-    paths = [part_file(output, part) for part in PARTS]
-    beside = [path.with_name(path.name + ".part") for path in paths]
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-        for part, path in zip(PARTS, beside, strict=True):
-            path.write_bytes(built[part])
-        for path, final in zip(beside, paths, strict=True):
-            path.replace(final)
-    except OSError as error:
-        raise MienError(f"{output}: cannot write: {error.strerror or error}") from error
-    finally:
-        for path in beside:
-            path.unlink(missing_ok=True)
-    return paths

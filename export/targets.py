@@ -17,7 +17,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mien.engine.types import MienError
+from mien.engine.types import MienError, SinkError
+from mien.engine.utils.files import replacing
 from mien.export.arguments import Options
 
 #: Parts that run once per portrait: at batch 1, whatever ``--batch`` says.
@@ -126,17 +127,11 @@ def write(files: Mapping[str, bytes], output: Path) -> list[Path]:
     All are written beside their final names first, so a failed export leaves old files as they were.
     """
     paths = [output / name for name in files]
-    beside = [path.with_name(path.name + ".part") for path in paths]
     try:
         output.mkdir(parents=True, exist_ok=True)
-        for path, content in zip(beside, files.values(), strict=True):
-            path.write_bytes(content)
-        for path, final in zip(beside, paths, strict=True):
-            path.replace(final)
+        with contextlib.ExitStack() as stack:
+            for path, content in zip(paths, files.values(), strict=True):
+                stack.enter_context(replacing(path)).write_bytes(content)
     except OSError as error:
-        raise MienError(f"{output}: cannot write: {error.strerror or error}") from error
-    finally:
-        for path in beside:
-            with contextlib.suppress(OSError):  # where the folder is a file, this fails for that reason too
-                path.unlink()
+        raise SinkError(f"{output}: cannot write: {error.strerror or error}") from error
     return paths

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from mien.engine.types import Frame, Image, MienError
+from mien.engine.utils.files import beside
 from mien.streams.images import list_images, load_image
 from mien.streams.sink import Sink, check_writable_parent, write_failure
 from mien.streams.source import Source, SourceInfo
@@ -80,7 +80,7 @@ class FrameFolderSink(Sink):
         if self._path.exists() and (not self._path.is_dir() or any(self._path.iterdir())):
             kind = "is not empty" if self._path.is_dir() else "is a file"
             raise MienError(f"{self._path} {kind}. Give the name of a new folder, or a file such as out.mp4.")
-        self._part = self._path.with_name(f".{self._path.name}.part-{os.getpid()}")
+        self._part = beside(self._path)
         self._count = 0
         self._done = False
         shutil.rmtree(self._part, ignore_errors=True)

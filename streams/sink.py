@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from abc import ABC, abstractmethod
 from pathlib import Path
 from types import TracebackType
 
-from mien.engine.types import Image, MienError
+from mien.engine.types import Image, MienError, SinkError
+from mien.engine.utils.files import DISK_FULL, disk_full
 
 
 class Sink(ABC):
@@ -72,11 +74,9 @@ def check_writable_parent(path: Path) -> None:
 
 def write_failure(path: Path, error: Exception) -> MienError:
     """The one line for an operating system or FFmpeg error met while writing ``path``."""
-    import errno
-
     code = getattr(error, "errno", None)
-    if code in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
-        return MienError(f"The disk is full: {path} was not written. Free some space or write elsewhere.")
+    if code in DISK_FULL:
+        return SinkError(disk_full(str(path)))
     if code in (errno.EACCES, errno.EPERM, errno.EROFS):
         return MienError(f"No permission to write {path}. Choose another place.")
     reason = getattr(error, "strerror", None) or str(error) or type(error).__name__

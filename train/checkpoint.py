@@ -9,7 +9,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from mien.engine.types import MienError
+from mien.engine.types import MienError, SinkError
+from mien.engine.utils.files import replacing
 
 STATE = "state.pt"
 
@@ -27,15 +28,13 @@ def save_state(folder: Path, state: dict[str, Any]) -> None:
         MienError: it cannot be written.
     """
     path = folder / STATE
-    part = path.with_suffix(".part")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        torch.save(state, part)
-        part.replace(path)
+        with replacing(path) as part:
+            torch.save(state, part)
     except (OSError, RuntimeError) as error:
         # torch reports a full disk as a RuntimeError of its zip writer.
-        part.unlink(missing_ok=True)
-        raise MienError(
+        raise SinkError(
             f"{path}: cannot save ({str(error).splitlines()[0]}). The last checkpoint is kept; free space "
             "and run fit again."
         ) from error
@@ -68,12 +67,10 @@ def save_weights(path: Path, weights: dict[str, Tensor], config: Describes, fact
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
-    part = path.with_suffix(".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         tensors = {name: value.detach().contiguous().cpu() for name, value in weights.items()}
-        save_file(tensors, part, metadata={"config": config.to_json(), **facts})
-        part.replace(path)
+        with replacing(path) as part:
+            save_file(tensors, part, metadata={"config": config.to_json(), **facts})
     except (OSError, SafetensorError) as error:
-        part.unlink(missing_ok=True)
-        raise MienError(f"{path}: cannot save: {error}. Free space or choose another folder.") from error
+        raise SinkError(f"{path}: cannot save: {error}. Free space or choose another folder.") from error

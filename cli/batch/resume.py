@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
@@ -63,16 +62,6 @@ def finished(folder: Path, pair: Pair, request: Mapping[str, Any]) -> dict[str, 
     if not isinstance(marker, dict) or marker.get("request") != json.loads(json.dumps(request)):
         return None
     return marker if all(place.is_file() for place in places.values()) else None
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file beside its place, then put it there: it is never half-written."""
-    temporary = path.with_name(f".{path.name}.part-{os.getpid()}")
-    try:
-        temporary.write_text(text, "utf-8")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _plain(value: Any) -> Any:

@@ -19,12 +19,13 @@ from mien.cli.batch.pairs import Failure, Pair, read_pairs
 from mien.cli.batch.pool import Outcome, run_pairs
 from mien.cli.batch.report.page import write_report
 from mien.cli.batch.report.wording import number
-from mien.cli.batch.resume import HIDDEN, finished, request_of, results_of, write_text
+from mien.cli.batch.resume import HIDDEN, finished, request_of, results_of
 from mien.cli.build import make_gains
 from mien.cli.model_choice import BUILT_IN, check_model
 from mien.cli.terminal import progress_bar, say
 from mien.engine.types import MienError
 from mien.engine.utils.exit_status import status_of
+from mien.engine.utils.files import write_atomic
 from mien.streams.sink import same_file
 
 SCRATCH = ".unfinished-"
@@ -164,11 +165,11 @@ class _Batch:
     def _write_tables(self) -> None:
         folder = self.options.output
         rows = [_row(self.markers[pair.name]) for pair in self._made()]
-        write_text(folder / "metrics.csv", _csv(COLUMNS, rows))
+        write_atomic(folder / "metrics.csv", _csv(COLUMNS, rows))
         failures = folder / "failures.csv"
         if self.failures:
             lines = [{"name": f.name, "line": f.line, "reason": f.reason} for f in self.failures]
-            write_text(failures, _csv(("name", "line", "reason"), lines))
+            write_atomic(failures, _csv(("name", "line", "reason"), lines))
         else:
             failures.unlink(missing_ok=True)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 from mien.engine.face.likeness import reference_problem
 from mien.engine.session.session import Tracked
@@ -11,6 +10,7 @@ from mien.engine.tracking import Tracker
 from mien.engine.tracking.auto_reference import AutoReference, Ghost, Newcomer
 from mien.engine.tracking.neutral_profile import Profile, load_profile, profile_path, save_profile
 from mien.engine.types import Face, Image, MienError
+from mien.engine.utils.folders import NO_HOME
 
 OFFER = "another face? press X to make it the reference"
 
@@ -33,7 +33,7 @@ class Calibration:
     ) -> None:
         self._tracker, self._tell = tracker, tell
         self._name, self._camera = profile, camera
-        self._path: Path | None = profile_path(profile, camera) if profile else None
+        self._path = profile_path(profile, camera) if profile else None
         self._saved = load_profile(self._path) if self._path else None
         self._auto, self._newcomer = AutoReference(self._saved), Newcomer()
         self._known: object = None
@@ -75,10 +75,14 @@ class Calibration:
             self._remember(at_rest)
 
     def _remember(self, face: Face) -> None:
-        if self._path is None or self._name is None:
+        if self._name is None:
+            return
+        if self._path is None:
+            self._tell(f"the profile of {self._name} is not kept: {NO_HOME}")
+            self._name = None
             return
         try:
             save_profile(self._path, Profile.of(self._name, self._camera, face))
         except MienError as error:
-            self._path = None
+            self._name = None
             self._tell(str(error))

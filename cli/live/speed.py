@@ -26,6 +26,7 @@ def choose_speed(runtime: AnyRuntime, avatar: Avatar, options: Options, console:
     speed = settle_speed(runtime, avatar)
     what = "on every frame" if speed.network is Network.EVERY_FRAME else "beside, as often as it can"
     line = f"this machine renders live at {speed.fps:.0f} fps: the network runs {what}"
+    line += f" ({speed.note})" if speed.note else ""
     if speed.measured:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 

@@ -35,7 +35,6 @@ from __future__ import annotations
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,7 +46,8 @@ from mien.engine.face.layout import GRID, N_MESH, layout
 from mien.engine.face.regions import REGIONS
 from mien.engine.landmarks.topology import FACE_OVAL
 from mien.engine.motion.motion import Head, Motion, Shape
-from mien.engine.types import N_BLENDSHAPES, N_LANDMARKS, Floats, MienError
+from mien.engine.types import N_BLENDSHAPES, N_LANDMARKS, Floats, MienError, SinkError, SourceError
+from mien.engine.utils.files import no_such_file, replacing
 
 FORMAT, VERSION = "mien-motion", 1
 STEP = 1.0 / 4096
@@ -90,23 +90,19 @@ class Recording:
 
 
 def save_recording(path: Path, recording: Recording) -> None:
-    """Write ``recording`` to ``path`` (beside it first, then renamed).
+    """Write ``recording`` to ``path``, whole or not at all.
 
     Raises:
         MienError: nothing to write, or the place cannot be written to.
     """
     if not recording.motions:
         raise MienError(f"No motion was recorded, so {path} was not written.")
-    temporary = path.with_name(f".{path.name}.part")
+    arrays = _arrays(recording)
     try:
-        with temporary.open("wb") as file:
-            np.savez_compressed(file, **_arrays(recording))
-        temporary.replace(path)
+        with replacing(path) as part, part.open("wb") as file:
+            np.savez_compressed(file, **arrays)
     except OSError as error:
-        raise MienError(f"{path} could not be written ({error.strerror}). Choose another place.") from error
-    finally:
-        with suppress(OSError):  # a name that cannot be written cannot be removed, for the same reason
-            temporary.unlink()
+        raise SinkError(f"{path} could not be written ({error.strerror}). Choose another place.") from error
 
 
 def load_recording(path: Path) -> Recording:
@@ -119,9 +115,7 @@ def load_recording(path: Path) -> Recording:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
     except FileNotFoundError as error:
-        raise MienError(
-            f"{path} does not exist. Check the spelling; relative paths start at {Path.cwd()}."
-        ) from error
+        raise SourceError(no_such_file(path)) from error
     except _UNREADABLE as error:
         raise MienError(f"{path} is not a readable motion file. Record one with --save-motion.") from error
     if str(arrays.get("format")) != FORMAT:

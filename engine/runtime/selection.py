@@ -14,6 +14,7 @@ from mien.engine.runtime.batch import BatchRuntime
 from mien.engine.runtime.failover import FailoverRuntime, Notify, Working
 from mien.engine.runtime.openvino import OpenVinoRuntime
 from mien.engine.types import MienError
+from mien.engine.utils.folders import NO_HOME
 
 if TYPE_CHECKING:
     from mien.engine.runtime.tensorrt.prepare import BuildContext, Model
@@ -221,7 +222,7 @@ def describe_engines() -> str:
     cache = EngineCache()
     entries = cache.entries()
     if not entries:
-        return f"none built yet (they would be in {cache.folder})"
+        return f"none built yet (they would be in {cache.folder})" if cache.folder else f"not kept: {NO_HOME}"
     words = []
     for entry in entries:
         if entry.key is None:

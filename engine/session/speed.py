@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import sys
-from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
@@ -19,7 +18,9 @@ from mien.engine.session.renderer import Renderer
 from mien.engine.session.session import Session
 from mien.engine.session.throughput import run_pipeline
 from mien.engine.tracking import Tracker, TrackerSettings
-from mien.engine.types import Image
+from mien.engine.types import Image, SinkError
+from mien.engine.utils.files import write_atomic
+from mien.engine.utils.folders import NO_HOME, user_folder
 from mien.engine.utils.openvino_core import core, load_openvino
 
 ENOUGH_FPS = 40.0
@@ -37,39 +38,33 @@ class Speed:
         fps: frames per second with the network on every frame.
         network: what follows from it.
         measured: whether it was measured now, or remembered.
+        note: why it will be measured at the next start, too; empty where it is remembered.
     """
 
     fps: float
     network: Network
     measured: bool
-
-
-def cache_folder(system: str = sys.platform, environment: Mapping[str, str] = os.environ) -> Path:
-    """Where this system keeps what can be made again."""
-    home = Path.home()
-    if system == "win32":
-        return Path(environment.get("LOCALAPPDATA") or home / "AppData/Local") / "mien"
-    if system == "darwin":
-        return home / "Library/Caches/mien"
-    return Path(environment.get("XDG_CACHE_HOME") or home / ".cache") / "mien"
+    note: str = ""
 
 
 def settle_speed(runtime: OpenVinoRuntime, avatar: Avatar, folder: Path | None = None) -> Speed:
     """Set how often ``runtime``'s network runs, by what is remembered or a measurement of two seconds."""
-    path = (folder or cache_folder()) / "speed.json"
+    folder = folder or user_folder("cache")
+    path = folder / "speed.json" if folder else None
     key = _key(runtime)
-    known = _read(path)
+    known = _read(path) if path else {}
     fps = known.get(key)
     measured = fps is None
     if fps is None:
         fps = measure_fps(runtime, avatar)
         if isfinite(fps):
             known[key] = fps
-            _write(path, known)
+            if path:
+                _write(path, known)
         else:
             fps = 0.0  # not one picture in time: too slow, today
     runtime.network = Network.EVERY_FRAME if fps >= ENOUGH_FPS else Network.BACKGROUND
-    return Speed(fps, runtime.network, measured)
+    return Speed(fps, runtime.network, measured, "" if path else f"not remembered: {NO_HOME}")
 
 
 def measure_fps(runtime: OpenVinoRuntime, avatar: Avatar) -> float:
@@ -105,11 +100,7 @@ def _read(path: Path) -> dict[str, float]:
 
 
 def _write(path: Path, known: dict[str, float]) -> None:
-    part = path.with_suffix(".part")
-    try:
+    # A home that cannot be written to costs a measurement at every start, nothing else.
+    with suppress(OSError, SinkError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps(known, indent=1), encoding="utf-8")
-        part.replace(path)
-    except OSError:
-        # A home that cannot be written to costs a measurement at every start, nothing else.
-        return
+        write_atomic(path, json.dumps(known, indent=1))

@@ -8,17 +8,16 @@ before it takes its reference by itself.
 
 from __future__ import annotations
 
-import os
 import re
-import sys
 import zipfile
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from mien.engine.types import N_BLENDSHAPES, N_LANDMARKS, Face, Floats, MienError
+from mien.engine.types import N_BLENDSHAPES, N_LANDMARKS, Face, Floats, SinkError, SourceError, UsageError
+from mien.engine.utils.files import replacing
+from mien.engine.utils.folders import user_folder
 
 FORMAT, VERSION = "mien-profile", 1
 
@@ -47,34 +46,34 @@ class Profile:
         return Profile(name, camera, face.landmarks, face.pose, face.blendshapes)
 
 
-def profile_folder(system: str = sys.platform, environment: Mapping[str, str] = os.environ) -> Path:
-    """Where this system keeps a user's data."""
-    home = Path.home()
-    if system == "win32":
-        return Path(environment.get("APPDATA") or home / "AppData/Roaming") / "mien" / "profiles"
-    if system == "darwin":
-        return home / "Library/Application Support/mien/profiles"
-    return Path(environment.get("XDG_DATA_HOME") or home / ".local/share") / "mien" / "profiles"
+def profile_folder() -> Path | None:
+    """Where this user's profiles are; None where they have no home folder."""
+    folder = user_folder("data")
+    return folder / "profiles" if folder else None
 
 
-def profile_path(name: str, camera: str, folder: Path | None = None) -> Path:
-    """The file of a person at a camera; raises ``MienError`` for a name that makes no file."""
+def profile_path(name: str, camera: str, folder: Path | None = None) -> Path | None:
+    """The file of a person at a camera, or None where there is no folder for it.
+
+    Raises:
+        UsageError: a name that makes no file.
+    """
     if re.fullmatch(r"[\w .-]{1,60}", name) is None or name.strip(" .") == "":
-        raise MienError(f"{name!r} is no name for a profile. Use letters, digits, spaces, dots and dashes.")
+        raise UsageError(f"{name!r} is no name for a profile. Use letters, digits, spaces, dots and dashes.")
     place = re.sub(r"\W+", "-", camera).strip("-").lower()
-    return (folder or profile_folder()) / f"{name}@{place}.npz"
+    folder = folder or profile_folder()
+    return folder / f"{name}@{place}.npz" if folder else None
 
 
 def save_profile(path: Path, profile: Profile) -> None:
     """Write a profile, whole or not at all.
 
     Raises:
-        MienError: when it cannot be written.
+        SinkError: when it cannot be written.
     """
-    part = path.with_suffix(".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("wb") as file:
+        with replacing(path) as part, part.open("wb") as file:
             np.savez(
                 file,
                 format=FORMAT,
@@ -85,17 +84,15 @@ def save_profile(path: Path, profile: Profile) -> None:
                 pose=profile.pose,
                 blendshapes=profile.blendshapes,
             )
-        part.replace(path)
     except OSError as error:
-        part.unlink(missing_ok=True)
-        raise MienError(f"The profile {path} cannot be written ({error.strerror}).") from error
+        raise SinkError(f"The profile {path} cannot be written ({error.strerror}).") from error
 
 
 def load_profile(path: Path) -> Profile | None:
     """A profile, or None when there is none yet.
 
     Raises:
-        MienError: when the file is no profile.
+        SourceError: when the file is no profile.
     """
     if not path.exists():
         return None
@@ -110,5 +107,5 @@ def load_profile(path: Path) -> Profile | None:
             if arrays[key].shape != shape or not np.isfinite(arrays[key]).all():
                 raise ValueError(f"{key} is damaged")
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise MienError(f"{path} is no profile of this version. Delete it to make a new one.") from error
+        raise SourceError(f"{path} is no profile of this version. Delete it to make a new one.") from error
     return Profile(name, camera, **{key: value.astype(np.float32) for key, value in arrays.items()})

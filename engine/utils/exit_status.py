@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from io import TextIOWrapper
 
 from mien.engine.types import MienError
+from mien.engine.utils.files import DISK_FULL, disk_full
 
 REFUSED, STOPPED = 2, 130
 
-_FULL = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
 _DISK = frozenset({errno.EIO, errno.EROFS, errno.EFBIG})
 
 
@@ -90,8 +90,8 @@ def _refused_by_the_system(error: OSError | ValueError) -> str | None:
             "A file's name holds a NUL character, which no system allows. Check the names." if nul else None
         )
     of = error.filename if isinstance(error.filename, str) else ""
-    if error.errno in _FULL:
-        return f"The disk is full{of and f': {of} was not written'}. Free some space or write elsewhere."
+    if error.errno in DISK_FULL:
+        return disk_full(of)
     if of:
         return f"{of} cannot be used ({error.strerror}). Check the name, or choose another place."
     return f"A disk cannot be used ({error.strerror}). Check it." if error.errno in _DISK else None

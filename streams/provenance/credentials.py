@@ -6,7 +6,6 @@ authority, no manifest elsewhere, no revocation list.
 
 from __future__ import annotations
 
-import os
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from io import BytesIO
@@ -14,6 +13,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from mien.engine.types import MienError
+from mien.engine.utils.files import replacing
+from mien.engine.utils.folders import NO_HOME
 from mien.streams.provenance.signing_key import identity_path, load_identity
 
 SOURCE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeSynthetic"
@@ -54,20 +55,16 @@ def add_credentials(path: Path) -> str | None:
     kind = KINDS.get(path.suffix.lower())
     if kind is None:
         return f"{path.name} carries no content credentials: its format has no place for them, .mp4 has."
-    part = path.with_name(f".{path.name}.signed-{os.getpid()}")
     try:
         most = MOST_BYTES if kind in ("video/mp4", "video/quicktime") else MOST_WHOLE_BYTES
         if path.stat().st_size > most:
             raise MienError(f"it is larger than {most >> 20} MB")
-        with path.open("rb") as read, part.open("w+b") as written:
+        with replacing(path) as part, path.open("rb") as read, part.open("w+b") as written:
             _sign(read, written, kind)
-        part.replace(path)
     # Whatever a library makes of it: what was recorded is worth more than its label.
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         return f"{path.name} carries no content credentials ({reason})."
-    finally:
-        part.unlink(missing_ok=True)
     return None
 
 
@@ -76,6 +73,8 @@ def describe() -> str:
     if not available():
         return 'content credentials: none; python -m pip install "mien[provenance]" adds them to recordings'
     path = identity_path()
+    if path is None:
+        return f"content credentials: none, {NO_HOME}"
     key = "key" if path.exists() else "key to be made"
     return f"content credentials: c2pa-python {_version('c2pa-python')}, {key} in {path}"
 

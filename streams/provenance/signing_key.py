@@ -15,7 +15,9 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
-from mien.engine.types import MienError
+from mien.engine.types import SinkError
+from mien.engine.utils.files import replacing
+from mien.engine.utils.folders import NO_HOME, user_folder
 
 FILE = "content-credentials.pem"
 MAKER = "Mien on this machine"
@@ -40,37 +42,36 @@ class Identity:
     key: bytes
 
 
-def identity_path(system: str = sys.platform, environment: Mapping[str, str] = os.environ) -> Path:
-    """Where this system keeps a user's settings."""
-    home = Path.home()
-    if system == "win32":
-        return Path(environment.get("APPDATA") or home / "AppData/Roaming") / "mien" / FILE
-    if system == "darwin":
-        return home / "Library/Application Support/mien" / FILE
-    return Path(environment.get("XDG_CONFIG_HOME") or home / ".config") / "mien" / FILE
+def identity_path(system: str = sys.platform, environment: Mapping[str, str] = os.environ) -> Path | None:
+    """The key's place among a user's settings; None where they have no home folder."""
+    folder = user_folder("config", system, environment)
+    return folder / FILE if folder else None
 
 
-def load_identity(path: Path) -> Identity:
+def load_identity(path: Path | None) -> Identity:
     """The key and certificates in ``path``: made when there are none, and again when ours have run out.
 
     A user with a certificate of an authority's puts key and chain there instead.
 
     Raises:
-        MienError: the file cannot be read or made, holds something else, or somebody else's that ran out.
+        SinkError: the file cannot be read or made, holds something else, or somebody else's that ran out; or
+            there is no place for it.
     """
+    if path is None:
+        raise SinkError(f"no place for the key that signs: {NO_HOME}")
     try:
         if not path.exists():
             _make(path)
         identity, until, ours = _read(path.read_bytes())
         if until < datetime.now(timezone.utc):
             if not ours:
-                raise MienError(f"the certificate in {path} has run out")
+                raise SinkError(f"the certificate in {path} has run out")
             _make(path)
             identity, _, _ = _read(path.read_bytes())
     except OSError as error:
-        raise MienError(f"{path} cannot be used: {error.strerror}") from error
+        raise SinkError(f"{path} cannot be used: {error.strerror}") from error
     except (ValueError, TypeError, IndexError) as error:
-        raise MienError(f"{path} is no key with certificates; delete it to have one made") from error
+        raise SinkError(f"{path} is no key with certificates; delete it to have one made") from error
     return identity
 
 
@@ -116,11 +117,11 @@ def _make(path: Path) -> None:
     root = _certificate("Mien authority", authority.public_key(), authority, ca=True)
     data = _pem(key) + own.public_bytes(Encoding.PEM) + root.public_bytes(Encoding.PEM)
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    part.unlink(missing_ok=True)
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+    with (
+        replacing(path) as part,
+        os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file,
+    ):
         file.write(data)
-    part.replace(path)
 
 
 def _certificate(name: str, public: Any, authority: Any, *, ca: bool) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import os
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from mien.engine.types import Image, MienError
+from mien.engine.utils.files import beside
 from mien.streams.provenance.credentials import add_credentials
 from mien.streams.sink import Sink, check_writable_parent, same_file, write_failure
 from mien.streams.video.audio_track import AudioTrack
@@ -74,7 +74,7 @@ class VideoFileSink(Sink):
         self._rate = Fraction(fps).limit_denominator(1001)
         self._encoding = encoding_for(self._path, lossless=lossless, quality=quality)
         self._check_target(audio_from)
-        self._part = self._path.with_name(f".{self._path.name}.part-{os.getpid()}")
+        self._part = beside(self._path)
         self._done = False
         self._held: Any | None = None
         self._sound: AudioTrack | None = None

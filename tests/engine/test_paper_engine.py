@@ -202,10 +202,9 @@ def test_exported_parts_compute_what_torch_computes(
     pytest.importorskip("onnxscript")
     from mien.cli.model_choice import load_model
     from mien.engine.paper.openvino_paper import PARTS, OpenVinoPaper, part_file
-    from mien.export.paper_onnx import export_paper
-    from mien.train.model.paper.weights import load_paper
+    from mien.export.targets import exported_parts, write
 
-    export_paper(load_paper(weights), tmp_path)
+    write({f"{name}.onnx": content for name, content in exported_parts(weights).items()}, tmp_path)
     fast, exact = load_model(tmp_path, 1, "f32"), load_model(weights, 1, "f32")
     assert isinstance(fast, OpenVinoPaper)
     assert isinstance(exact, PaperRuntime)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import zlib
 from dataclasses import asdict, dataclass
@@ -14,6 +13,7 @@ import numpy as np
 
 from mien.engine.landmarks import Landmarker
 from mien.engine.types import Floats, MienError
+from mien.engine.utils.files import beside
 from mien.train.data.choice import choose_pairs
 from mien.train.data.clips import Clip, read_images
 from mien.train.data.teacher import teacher_flow
@@ -113,7 +113,7 @@ def write_packed(folder: Path, arrays: dict[str, np.ndarray], meta: dict[str, An
     Raises:
         MienError: it cannot be written.
     """
-    part = folder.with_name(f".{folder.name}.part-{os.getpid()}")
+    part = beside(folder)
     try:
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)

@@ -17,7 +17,8 @@ from zlib import crc32
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from mien.engine.types import MienError
+from mien.engine.types import MienError, SinkError
+from mien.engine.utils.files import replacing
 from mien.train.data.clips import Clip
 from mien.train.data.packing import FORMAT, PackConfig, pack_clip
 from mien.train.data.readers import find_clips
@@ -160,14 +161,6 @@ def _tell(console: Console, reason: str) -> None:
     console.print(f"left out: {reason}", highlight=False, soft_wrap=True, markup=False)
 
 
-def write_split(output: Path, clips: Sequence[Clip], usable: Collection[str], share: float) -> None:
-    """``split.json``: the usable ids to train on and to validate on.
-
-    The split is drawn from all ``clips``, so that it stays the same when more of them become usable.
-    """
-    _write_split(output, clips, usable, _validation(clips, share, ()), [])
-
-
 def _write_split(
     output: Path, clips: Sequence[Clip], usable: Collection[str], out: Collection[str], stills: Sequence[str]
 ) -> None:
@@ -178,12 +171,11 @@ def _write_split(
         **({"stills": sorted(stills)} if stills else {}),
     }
     path = output / "split.json"
-    part = path.with_suffix(".part")
     try:
-        part.write_text(json.dumps(split, indent=1) + "\n", encoding="utf-8")
-        part.replace(path)
+        with replacing(path) as part:
+            part.write_text(json.dumps(split, indent=1) + "\n", encoding="utf-8")
     except OSError as error:
-        raise MienError(
+        raise SinkError(
             f"{path}: cannot write: {error.strerror or error}. Free space and run again."
         ) from error
 

@@ -15,6 +15,7 @@ from typing import Any
 from mien.cli.batch.pairs import Failure
 from mien.cli.batch.report.wording import METRIC_WORDS, number
 from mien.cli.batch.resume import mien_version
+from mien.engine.utils.files import replacing
 
 
 def write_report(
@@ -25,7 +26,7 @@ def write_report(
     failures: Sequence[Failure],
     shown: int,
 ) -> None:
-    """Write the page (beside its place, then put there).
+    """Write the page, whole or not at all.
 
     Args:
         place: ``DIR/report.html``.
@@ -35,11 +36,8 @@ def write_report(
         failures: what could not be made.
         shown: how many sections the page takes in.
     """
-    temporary = place.with_name(f".{place.name}.part")
-    with temporary.open("w", encoding="utf-8") as page:
-        for part in _parts(title, markers, sections, failures, shown):
-            page.write(part)
-    temporary.replace(place)
+    with replacing(place) as file, file.open("w", encoding="utf-8") as page:
+        page.writelines(_parts(title, markers, sections, failures, shown))
 
 
 def _parts(

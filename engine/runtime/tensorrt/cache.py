@@ -11,14 +11,18 @@ import hashlib
 import json
 import os
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-_SUFFIX, _LOCK, _PART = ".engine", ".lock", ".part"
+from mien.engine.utils.files import replacing
+from mien.engine.utils.folders import NO_HOME, user_folder
+
+_SUFFIX, _LOCK = ".engine", ".lock"
+_PARTS = "*.part*"
+"""Unfinished files, of earlier versions' names too."""
 
 _WRITING_S = 60.0
 """A file that was written to so recently may be its writer's still, though he holds no lock (yet)."""
@@ -65,71 +69,56 @@ class Entry:
     key: EngineKey | None  # None: damaged
 
 
-def default_folder() -> Path:
-    """``$MIEN_CACHE``, or the platform's folder for caches."""
+def default_folder() -> Path | None:
+    """``$MIEN_CACHE``, or the user's folder for caches; None where they have no home folder."""
     chosen = os.environ.get("MIEN_CACHE")
     if chosen:
         return Path(chosen)
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "mien" / "engines"
+    folder = user_folder("cache")
+    return folder / "engines" if folder else None
 
 
 class EngineCache:
-    """The engines in one folder (made when the first is stored)."""
+    """The engines in one folder (made when the first is stored); where there is none, nothing is kept.
+
+    Attributes:
+        folder: the folder, or None.
+    """
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder or default_folder()
 
     def load(self, key: EngineKey) -> bytes | None:
         """The engine, or None where there is none that is whole and built for exactly this."""
-        return _read(self.folder / key.file_name, key)
+        return _read(self.folder / key.file_name, key) if self.folder else None
 
     def store(self, key: EngineKey, blob: bytes) -> str | None:
         """Keep an engine, and drop those that it supersedes; returns why it could not be kept, or None."""
+        if self.folder is None:
+            return f"the engine cannot be kept ({NO_HOME}); it is built anew next time"
         header = json.dumps({"key": asdict(key), "sha256": hashlib.sha256(blob).hexdigest()}).encode()
-        final = self.folder / key.file_name
-        beside: str | None = None
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            handle, beside = tempfile.mkstemp(dir=self.folder, prefix=final.name, suffix=_PART)
-            with os.fdopen(handle, "wb") as file:
+            with replacing(self.folder / key.file_name) as part, part.open("wb") as file:
                 with contextlib.suppress(OSError):  # nobody sweeps it away, however long this takes
                     lock(file.fileno(), wait=False)
                 file.write(header + b"\n" + blob)
-            Path(beside).replace(final)
         except OSError as error:
-            if beside is not None:
-                with contextlib.suppress(OSError):
-                    Path(beside).unlink(missing_ok=True)
             reason = error.strerror or error
             return f"{self.folder}: the engine cannot be kept ({reason}); it is built anew next time"
-        self._prune(key)
+        _prune(self.folder, key)
         return None
-
-    def _prune(self, key: EngineKey) -> None:
-        """Engines of the same part for other weights, drivers or versions will not be used again."""
-        for path in self.folder.glob(f"{key.part}-*{_SUFFIX}"):
-            found = _header(path)
-            stale = found is None or (
-                (found.card, found.precision, found.shapes) == (key.card, key.precision, key.shapes)
-                and found != key
-            )
-            if stale:
-                with contextlib.suppress(OSError):
-                    path.unlink()
 
     def discard(self, key: EngineKey) -> None:
         """Forget an engine that turned out to be bad."""
-        with contextlib.suppress(OSError):
-            (self.folder / key.file_name).unlink(missing_ok=True)
+        if self.folder:
+            with contextlib.suppress(OSError):
+                (self.folder / key.file_name).unlink(missing_ok=True)
 
     def entries(self) -> list[Entry]:
         """What is there, by name."""
+        if self.folder is None:
+            return []
         try:
             paths = sorted(self.folder.glob(f"*{_SUFFIX}"))
         except OSError:
@@ -144,10 +133,13 @@ class EngineCache:
         with it, or by the next who builds.  Where the folder cannot be written there is none, and both build
         for themselves.
         """
+        if self.folder is None:
+            yield
+            return
         path = self.folder / f"{key.file_name}{_LOCK}"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            self._sweep()
+            _sweep(self.folder)
             file = _locked(path)
         except OSError:  # some network file systems have no locks
             yield
@@ -157,21 +149,35 @@ class EngineCache:
         finally:
             _remove(file, path)
 
-    def _sweep(self) -> None:
-        """Remove what processes that died have left: locks and half-written files that nobody holds."""
-        for path in (*self.folder.glob(f"*{_LOCK}"), *self.folder.glob(f"*{_PART}")):
+
+def _prune(folder: Path, key: EngineKey) -> None:
+    """Engines of the same part for other weights, drivers or versions will not be used again."""
+    for path in folder.glob(f"{key.part}-*{_SUFFIX}"):
+        found = _header(path)
+        stale = found is None or (
+            (found.card, found.precision, found.shapes) == (key.card, key.precision, key.shapes)
+            and found != key
+        )
+        if stale:
             with contextlib.suppress(OSError):
-                if path.suffix == _PART and time.time() - path.stat().st_mtime < _WRITING_S:
-                    continue
-                file = path.open("r+b")
-                try:
-                    free = lock(file.fileno(), wait=False)
-                except OSError:
-                    free = False
-                if free:
-                    _remove(file, path)
-                else:
-                    file.close()
+                path.unlink()
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what processes that died have left: locks and half-written files that nobody holds."""
+    for path in (*folder.glob(f"*{_LOCK}"), *folder.glob(_PARTS)):
+        with contextlib.suppress(OSError):
+            if path.suffix != _LOCK and time.time() - path.stat().st_mtime < _WRITING_S:
+                continue
+            file = path.open("r+b")
+            try:
+                free = lock(file.fileno(), wait=False)
+            except OSError:
+                free = False
+            if free:
+                _remove(file, path)
+            else:
+                file.close()
 
 
 def _locked(path: Path) -> BinaryIO:

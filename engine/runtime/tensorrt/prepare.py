@@ -126,8 +126,8 @@ class BuildContext:
             layers = compare_layers(self.backend, self.cuda, onnx, inputs, half=precision == "fp16")
         except MienError as error:
             return EngineError(f"{named} (which layer is not known: {error})")
-        dump = self.cache.folder / "layers.json"
-        where = f"; all layers: {dump}" if write_dump(layers, dump) else ""
+        dump = self.cache.folder / "layers.json" if self.cache.folder else None
+        where = f"; all layers: {dump}" if dump and write_dump(layers, dump) else ""
         layer = first_wrong(layers)
         if layer is None:
             return EngineError(f"{named} (no single layer of the network is wrong{where})")
