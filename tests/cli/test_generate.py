@@ -19,6 +19,7 @@ from conftest import read_clip
 
 from mien.cli.batch import worker
 from mien.cli.batch.pairs import Pair, read_pairs
+from mien.cli.batch.report.page import write_report
 from mien.cli.batch.run import main
 from mien.engine.compose.__main__ import main as compose
 from mien.engine.motion.recording import load_recording
@@ -381,11 +382,21 @@ def test_tables_on_a_full_disk_are_a_line(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("mien.cli.batch.run.run_pairs", lambda *_: None)
-    monkeypatch.setattr("mien.cli.batch.run.write_text", full)
+    monkeypatch.setattr(Path, "replace", full)
     pairs = write_list(place / "full.csv", "grey8,face.png,a")
     assert main([str(pairs), "--output", str(tmp_path / "out")]) == 2
     said = capsys.readouterr().err
     assert "disk is full" in said and said.count("\n") == 1
+    assert list((tmp_path / "out").glob("*.part-*")) == []
+
+
+def test_a_report_that_cannot_be_written_leaves_the_older_one_and_no_part_of_it(tmp_path: Path) -> None:
+    page = tmp_path / "report.html"
+    page.write_text("yesterday's", "utf-8")
+    with pytest.raises(FileNotFoundError):
+        write_report(page, "pairs", [], [tmp_path / "section-that-is-gone.html"], [], shown=1)
+    assert page.read_text("utf-8") == "yesterday's"
+    assert list(tmp_path.iterdir()) == [page]
 
 
 def test_lists_as_people_write_them(place: Path) -> None:
