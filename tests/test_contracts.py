@@ -125,3 +125,14 @@ def test_every_file_beside_the_modules_is_packaged() -> None:
         )
     ]
     assert left_out == []
+
+
+def test_the_container_image_is_built_from_all_that_is_packaged() -> None:
+    docker = (ROOT / "deploy" / "Dockerfile").read_text().splitlines()
+    copied = {name for line in docker if line.startswith("COPY ") for name in line.split()[1:-1]}
+    admitted = {
+        line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")
+    }
+    assert copied == admitted
+    assert copied >= {"pyproject.toml", *setuptools_table()["package-dir"].values()}
+    assert [name for name in copied if not (ROOT / name).exists()] == []
