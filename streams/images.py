@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -82,7 +83,12 @@ def load_image(path: str | Path) -> Image:
 
 
 def decode_image(
-    name: str, data: bytes, *, max_pixels: int = MAX_PIXELS, formats: tuple[str, ...] | None = None
+    name: str,
+    data: bytes,
+    *,
+    max_pixels: int = MAX_PIXELS,
+    formats: tuple[str, ...] | None = None,
+    limit: Callable[[Any], Any] | None = None,
 ) -> Image:
     """Decode a picture that is in memory, with :func:`load_image`'s care.
 
@@ -91,6 +97,8 @@ def decode_image(
         data: the file's bytes.
         max_pixels: larger pictures are refused before anything is decoded.
         formats: Pillow's names of the formats to try; None tries all that it knows.
+        limit: takes Pillow's image before its pixels are decoded and returns the one to go on with; it may
+            refuse (``MienError``) or reduce it.
 
     Raises:
         MienError: as :func:`load_image`.
@@ -104,8 +112,9 @@ def decode_image(
             warnings.simplefilter("ignore", Pil.DecompressionBombWarning)
             with Pil.open(io.BytesIO(data), formats=formats) as picture:
                 _check_size(name, picture.size, max_pixels)
-                picture.load()
-                return _to_rgb(ImageOps.exif_transpose(picture))
+                bounded = picture if limit is None else limit(picture)
+                bounded.load()
+                return _to_rgb(ImageOps.exif_transpose(bounded))
     except MienError:
         raise
     except Pil.DecompressionBombError as error:
@@ -114,7 +123,9 @@ def decode_image(
         ) from error
     except UnidentifiedImageError as error:
         raise MienError(f"{name} is not a picture file. Give a PNG, JPEG, WebP or TIFF portrait.") from error
-    except (OSError, SyntaxError, ValueError, EOFError, MemoryError) as error:
+    except MemoryError as error:
+        raise MienError(f"{name} takes too much memory to read. Scale it down.") from error
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
         raise MienError(f"{name} is damaged or cut off ({error}). Copy or export it again.") from error
 
 

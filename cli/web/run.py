@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import sys
 import threading
@@ -30,6 +31,9 @@ from mien.streams.webrtc.hub import AvatarStream, Hub
 from mien.streams.webrtc.logs import log, set_up
 from mien.streams.webrtc.settings import IceServer, ServerSettings
 from mien.streams.webrtc.whip import claim_main
+
+END_S = 4.5
+"""Seconds from the signal to the end of the process, at most."""
 
 SWITCH_S = 0.001
 """How long a thread may keep the interpreter from another that wants it (Python: 5 ms)."""
@@ -99,11 +103,28 @@ async def _serve(options: Options, settings: ServerSettings, engine: LocalEngine
         if work in done:
             work.result()
         hub.draining = True
+        _end_by(END_S)
         log("stopping", sessions=len(hub.streams))
         work.cancel()
         with suppress(asyncio.CancelledError):
             await work
     log("stopped")
+
+
+def _end_by(seconds: float) -> None:
+    """End the process after so many seconds, whatever native code still runs in its threads by then.
+
+    Python waits for every thread of a pool at its end, and a model that is being compiled cannot be stopped.
+    """
+
+    def end() -> None:
+        log("stopped", waited_for="native code")
+        logging.shutdown()
+        os._exit(0)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
 
 
 def _stop_on_signals(stop: asyncio.Event) -> None:

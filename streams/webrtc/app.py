@@ -12,16 +12,19 @@ from aiohttp import web
 from mien.engine.types import MienError
 from mien.streams.webrtc.credentials import Credentials
 from mien.streams.webrtc.hub import Hub
+from mien.streams.webrtc.limits import PORTRAIT_BYTES
 from mien.streams.webrtc.metrics import TYPE as METRICS_TYPE
 from mien.streams.webrtc.page import Page
 from mien.streams.webrtc.resources import Sessions, endpoint_options
 from mien.streams.webrtc.security import Guard
-from mien.streams.webrtc.settings import PORTRAIT_BYTES, ServerSettings
+from mien.streams.webrtc.settings import ServerSettings
 from mien.streams.webrtc.whep import Whep
 from mien.streams.webrtc.whip import Whip
 
 HEADER_BYTES = 8190
-GRACE_S = 5.0
+GRACE_S = 1.0
+"""How long requests that are under way may take at the end; with the farewells it stays below 5 s."""
+
 NAMES = {"localhost": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
 """Under which address this machine finds a server that listens there; asyncio's "::" is IPv6 alone."""
 

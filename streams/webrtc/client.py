@@ -18,12 +18,13 @@ from aiortc.sdp import SessionDescription
 from mien.engine.types import MienError
 from mien.streams.network_source import without_password
 from mien.streams.webrtc.hub import AvatarStream, Hub
+from mien.streams.webrtc.limits import SDP_BYTES
 from mien.streams.webrtc.logs import log
 from mien.streams.webrtc.offer import VIDEO_CODECS
 from mien.streams.webrtc.peer import Peer
 from mien.streams.webrtc.resources import SDP
 from mien.streams.webrtc.security import host_name
-from mien.streams.webrtc.settings import SDP_BYTES, is_loopback
+from mien.streams.webrtc.settings import is_loopback
 from mien.streams.webrtc.tracks import EncodedTrack, Sound, VideoInput
 
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 30.0

@@ -113,8 +113,9 @@ class Control:
             raise MienError(f"There is no message of type {str(kind)[:40]!r}.")
 
     def _set_portrait(self, identity: Any) -> None:
-        portrait = self._hub.portraits.find(identity) if isinstance(identity, str) else None
-        if portrait is None or portrait.owner not in (None, self._visitor):
+        known = isinstance(identity, str)
+        portrait = self._hub.portraits.find(identity, self._visitor) if known else None
+        if portrait is None:
             raise MienError("This portrait is not there any more. Choose another, or upload it again.")
         self._stream.session.set_avatar(portrait.prepared.avatar)
         self._stream.portrait = portrait

@@ -7,12 +7,12 @@ import asyncio
 from aiohttp import web
 
 from mien.engine.types import MienError
-from mien.streams.provenance.credentials import available, signed
+from mien.streams.provenance.credentials import available
 from mien.streams.webrtc.hub import Hub
+from mien.streams.webrtc.limits import RECORDING_BYTES, SIGN
 from mien.streams.webrtc.logs import log
 from mien.streams.webrtc.problems import Problem
 from mien.streams.webrtc.resources import read_body
-from mien.streams.webrtc.settings import RECORDING_BYTES
 
 TYPES = ("video/mp4", "image/png")
 UPLOAD_S = 120.0
@@ -42,7 +42,7 @@ class Credentials:
         try:
             data = await read_body(request, RECORDING_BYTES, UPLOAD_S)
             loop = asyncio.get_running_loop()
-            data = await loop.run_in_executor(None, signed, data, request.content_type)
+            data = await loop.run_in_executor(None, self._sign, data, request.content_type)
         except MienError as error:
             # The reason may name a file of this machine's, which is not the visitor's to know.
             log("recording not signed", reason=str(error))
@@ -53,3 +53,14 @@ class Credentials:
             self._busy = False
         self._hub.metrics.count("signed_total")
         return web.Response(body=data, content_type=request.content_type)
+
+    def _sign(self, data: bytes, kind: str) -> bytes:
+        """The bytes with credentials, made by a process with a deadline: they are a stranger's.
+
+        Raises:
+            MienError: they cannot be signed, or not in time.
+        """
+        reply = self._hub.isolation.run("sign", data, SIGN, kind=kind)
+        if "error" in reply.fields:
+            raise MienError(reply.fields["error"])
+        return reply.data

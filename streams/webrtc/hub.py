@@ -13,6 +13,7 @@ from typing import Any
 
 from mien.streams.webrtc.broadcast import Broadcast
 from mien.streams.webrtc.engine_interface import AvatarEngine, AvatarSession
+from mien.streams.webrtc.isolation import Isolation
 from mien.streams.webrtc.logs import log
 from mien.streams.webrtc.metrics import Metrics
 from mien.streams.webrtc.peer import Peer
@@ -23,7 +24,7 @@ from mien.streams.webrtc.tracks import Sound, VideoInput
 
 RETRY_S = 5
 
-LATE_S = 3.0
+LATE_S = 1.0
 """How long the end waits for what was begun."""
 
 GOODBYE_S = 0.3
@@ -88,7 +89,8 @@ class Hub:
     def __init__(self, settings: ServerSettings, engine: AvatarEngine) -> None:
         self.settings, self.engine = settings, engine
         self.metrics = Metrics()
-        self.portraits = Portraits(engine)
+        self.isolation = Isolation()
+        self.portraits = Portraits(engine, self.isolation, self._portraits_in_use)
         self.resources: dict[str, Resource] = {}
         self.streams: set[AvatarStream] = set()
         self.main: AvatarStream | None = None
@@ -101,6 +103,9 @@ class Hub:
         # Opening and closing an engine session blocks for a moment: never on the event loop.
         self.worker = ThreadPoolExecutor(2, "session")
         self._register_gauges()
+
+    def _portraits_in_use(self) -> set[str]:
+        return {stream.portrait.id for stream in list(self.streams)}
 
     def check_open(self) -> None:
         """Refuse while nobody can be served.
@@ -207,6 +212,7 @@ class Hub:
     async def drain(self) -> None:
         """Take nobody new, say goodbye to everybody, end all sessions."""
         self.draining = True
+        self.isolation.close()
         spoken = [r.say_goodbye for r in self.resources.values() if r.say_goodbye is not None]
         for say in spoken:
             say("The server ends. Reload the page in a moment.")

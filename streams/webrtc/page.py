@@ -12,13 +12,13 @@ from aiohttp import web
 
 from mien.streams.webrtc.control import LABEL, Control
 from mien.streams.webrtc.hub import AvatarStream, Hub, Resource
+from mien.streams.webrtc.limits import PORTRAIT_BYTES, PORTRAIT_PIXELS
 from mien.streams.webrtc.peer import Peer
 from mien.streams.webrtc.playout import show_at_once
 from mien.streams.webrtc.portraits import check_type, clean_name
 from mien.streams.webrtc.problems import Problem
 from mien.streams.webrtc.resources import created, read_body, receive_offer
 from mien.streams.webrtc.security import COOKIE, Guard
-from mien.streams.webrtc.settings import PORTRAIT_BYTES, PORTRAIT_PIXELS
 from mien.streams.webrtc.tracks import EncodedTrack
 
 VISITOR = "mien-visitor"
@@ -105,6 +105,7 @@ class Page:
         ready = hub.engine.ready and not hub.draining
         reason = "the server is about to end" if hub.draining else hub.engine.reason
         visitor = request.cookies.get(VISITOR)
+        hub.portraits.hear(visitor)
         return web.json_response(
             {
                 "ready": ready,
@@ -143,15 +144,15 @@ class Page:
         described = portrait.described()
         notes = list(portrait.prepared.notes)
         response = web.json_response({**described, "notes": notes}, status=201)
-        response.headers["Location"] = described["image"]
+        response.headers["Location"] = str(described["image"])
         if VISITOR not in request.cookies:
             response.headers.add("Set-Cookie", self._guard.cookie(VISITOR, visitor))
         return response
 
     async def preview(self, request: web.Request) -> web.Response:
         """A portrait's small image."""
-        portrait = self._hub.portraits.find(request.match_info["id"])
-        if portrait is None or portrait.owner not in (None, request.cookies.get(VISITOR)):
+        portrait = self._hub.portraits.find(request.match_info["id"], request.cookies.get(VISITOR))
+        if portrait is None:
             raise Problem(404, "There is no such portrait.")
         headers = {"Cache-Control": "private, max-age=3600, immutable"}
         return web.Response(body=portrait.preview, content_type="image/jpeg", headers=headers)

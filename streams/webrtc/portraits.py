@@ -4,23 +4,33 @@ from __future__ import annotations
 
 import secrets
 from collections import OrderedDict
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from time import monotonic
+
+import numpy as np
 
 from mien.engine.types import Image, MienError
-from mien.streams.images import decode_image, fit_within
+from mien.streams.images import fit_within
 from mien.streams.webrtc.engine_interface import AvatarEngine, Prepared
+from mien.streams.webrtc.isolation import Ended, Isolation, Reply, TimedOut
+from mien.streams.webrtc.limits import DECODE, PORTRAIT_BYTES
 from mien.streams.webrtc.problems import Problem
-from mien.streams.webrtc.settings import PORTRAIT_BYTES, PORTRAIT_PIXELS
 
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
 TYPES = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif", "image/*"})
 SIDE = 2048
 """Longest side at which a portrait is kept, pixels: a face crop of 512 needs no more."""
 
 PREVIEW_SIDE = 384
-UPLOADS = 24
-"""How many uploads are kept; the oldest that nobody uses makes room."""
+UPLOADS_EACH = 8
+"""Uploads that are kept of one visitor; their own oldest that is not in use makes room."""
+
+UPLOADS = 96
+"""Uploads that are kept of all visitors together."""
+
+AWAY_S = 3600.0
+"""Uploads of a visitor who has not been heard of for so long may make room for others'."""
 
 
 @dataclass(frozen=True)
@@ -41,18 +51,33 @@ class Portrait:
     preview: bytes
     prepared: Prepared
 
-    def described(self) -> dict[str, str]:
+    def described(self) -> dict[str, str | bool]:
         """The portrait as the API shows it."""
-        return {"id": self.id, "name": self.name, "image": f"/api/portraits/{self.id}.jpg"}
+        image = f"/api/portraits/{self.id}.jpg"
+        return {"id": self.id, "name": self.name, "image": image, "own": self.owner is not None}
 
 
 class Portraits:
-    """The store, in memory alone: nothing of a visitor's is ever written to the disk."""
+    """The store, in memory alone: nothing of a visitor's is ever written to the disk.
 
-    def __init__(self, engine: AvatarEngine) -> None:
-        self._engine = engine
+    Args:
+        engine: prepares the avatars.
+        isolation: where strangers' files are decoded.
+        in_use: ids of the portraits that are being driven now.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(
+        self,
+        engine: AvatarEngine,
+        isolation: Isolation,
+        in_use: Callable[[], set[str]],
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        self._engine, self._isolation, self._in_use, self._clock = engine, isolation, in_use, clock
         self._kept: OrderedDict[str, Portrait] = OrderedDict()
-        # One at a time: an image of 40 megapixels takes 200 MB for a moment.
+        self._heard: dict[str, float] = {}
+        # One at a time: decoding may take 500 MB for a moment.
         self.worker = ThreadPoolExecutor(1, "portrait")
 
     def add(self, image: Image, name: str, owner: str | None = None) -> Portrait:
@@ -64,28 +89,34 @@ class Portraits:
         image = fit_within(image, SIDE)
         prepared = self._engine.prepare(image, name)
         portrait = Portrait(secrets.token_urlsafe(16), name, owner, _preview(image), prepared)
+        if owner is not None:
+            self._make_room(owner)
+            self._heard[owner] = self._clock()
         self._kept[portrait.id] = portrait
-        self._make_room()
         return portrait
 
     def upload(self, data: bytes, name: str, owner: str) -> Portrait:
         """Decode, prepare and keep what a visitor sent (in the worker thread).
 
         Raises:
-            Problem: 413 too many pixels, 422 not an image or no face in it.
+            Problem: 413 too many pixels, 422 not an image or no face in it, 503 no room.
         """
         check_signature(data)
+        image = self._decode(data, name)
         try:
-            return self.add(
-                decode_image(name, data, max_pixels=PORTRAIT_PIXELS, formats=FORMATS), name, owner
-            )
+            return self.add(image, name, owner)
         except MienError as error:
-            status = 413 if "megapixels" in str(error) else 422
-            raise Problem(status, str(error)) from error
+            raise Problem(422, str(error)) from error
 
-    def find(self, identity: str) -> Portrait | None:
-        """The portrait with this id."""
-        return self._kept.get(identity)
+    def hear(self, visitor: str | None) -> None:
+        """The visitor is there."""
+        if visitor is not None and visitor in self._heard:
+            self._heard[visitor] = self._clock()
+
+    def find(self, identity: str, visitor: str | None) -> Portrait | None:
+        """The portrait with this id, if the visitor may see it."""
+        portrait = self._kept.get(identity)
+        return portrait if portrait is not None and portrait.owner in (None, visitor) else None
 
     def seen_by(self, visitor: str | None) -> list[Portrait]:
         """The server's portraits and the visitor's own."""
@@ -97,14 +128,44 @@ class Portraits:
         return next(iter(self._kept.values()))
 
     def close(self) -> None:
-        """End the worker thread."""
-        self.worker.shutdown(wait=True, cancel_futures=True)
+        """End the worker thread, without waiting for what the engine prepares in it."""
+        self.worker.shutdown(wait=False, cancel_futures=True)
 
-    def _make_room(self) -> None:
+    def _decode(self, data: bytes, name: str) -> Image:
+        try:
+            reply = self._isolation.run("decode", data, DECODE, name=name, side=SIDE)
+        except TimedOut as error:
+            raise Problem(
+                422, f"{name} takes too long to decode. Export it as an ordinary JPEG or PNG."
+            ) from error
+        except Ended as error:
+            raise Problem(422, f"{name} cannot be decoded. Export it as an ordinary JPEG or PNG.") from error
+        return _pixels(reply)
+
+    def _make_room(self, owner: str) -> None:
         uploads = [p for p in self._kept.values() if p.owner is not None]
-        for portrait in uploads[: max(0, len(uploads) - UPLOADS)]:
-            # Sessions that wear it keep it alive; it only leaves the gallery.
+        used = self._in_use()
+        own = [p for p in uploads if p.owner == owner]
+        for portrait in [p for p in own if p.id not in used][: max(0, len(own) + 1 - UPLOADS_EACH)]:
             del self._kept[portrait.id]
+        if sum(p.owner is not None for p in self._kept.values()) < UPLOADS:
+            return
+        long_ago = self._clock() - AWAY_S
+        for portrait in uploads:
+            if portrait.id not in used and self._heard.get(str(portrait.owner), long_ago) <= long_ago:
+                self._kept.pop(portrait.id, None)
+                owners = {p.owner for p in self._kept.values()}
+                self._heard = {owner: when for owner, when in self._heard.items() if owner in owners}
+                return
+        raise Problem(503, "The server keeps as many portraits as it can. Try again later.", retry_after=60)
+
+
+def _pixels(reply: Reply) -> Image:
+    error = reply.fields.get("error")
+    if error is None:
+        image: Image = np.frombuffer(reply.data, np.uint8).reshape(reply.fields["shape"])
+        return image
+    raise Problem(413 if "limit of" in error or "megapixels" in error else 422, error)
 
 
 def check_type(content_type: str) -> None:

@@ -7,9 +7,10 @@ import asyncio
 from aiohttp import web
 
 from mien.streams.webrtc.hub import Hub, Resource
+from mien.streams.webrtc.limits import SDP_BYTES
 from mien.streams.webrtc.offer import Fragment, Offer, read_fragment, read_offer
 from mien.streams.webrtc.problems import Problem
-from mien.streams.webrtc.settings import SDP_BYTES, ServerSettings
+from mien.streams.webrtc.settings import ServerSettings
 
 SDP = "application/sdp"
 FRAGMENT = "application/trickle-ice-sdpfrag"

@@ -10,12 +10,6 @@ from pathlib import Path
 
 from mien.engine.types import MienError
 
-SDP_BYTES = 64 * 1024
-PORTRAIT_BYTES = 10 * 1024 * 1024
-PORTRAIT_PIXELS = 40_000_000
-RECORDING_BYTES = 256 * 1024 * 1024
-"""What the page has signed in one piece: eight minutes at its 4 Mb/s."""
-
 
 @dataclass(frozen=True)
 class IceServer:

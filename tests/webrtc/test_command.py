@@ -243,3 +243,17 @@ def test_a_bad_portrait_ends_the_program_with_one_line(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "bad.png is not a picture file" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("after_s", [0.0, 0.3, 1.0, 2.5])
+def test_sigterm_ends_the_server_within_five_seconds_while_it_still_loads(after_s: float) -> None:
+    with running("--log-json") as (process, _):
+        time.sleep(after_s)
+        begun = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        status = process.wait(20)
+        took = time.monotonic() - begun
+    print(f"\nSIGTERM {after_s} s after the address was printed: ended after {took:.1f} s")
+    assert status == 0
+    assert took < 5.5
