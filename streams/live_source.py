@@ -8,7 +8,7 @@ from abc import abstractmethod
 from collections.abc import Iterator
 
 from mien.engine.types import Frame, Image, MienError
-from mien.streams.mailbox import Closed, Mailbox
+from mien.engine.utils.links import Closed, Link, Policy
 from mien.streams.source import Source
 
 STUCK_THREAD_S = 0.5
@@ -31,7 +31,7 @@ class LiveSource(Source):
         self.notes = []
         self._name = name
         self._timeout = timeout
-        self._mailbox: Mailbox[Frame] = Mailbox()
+        self._newest: Link[Frame] = Link(Policy.NEWEST)
         self._stop = threading.Event()
         self._count = 0
         self._first_ns = 0
@@ -42,7 +42,7 @@ class LiveSource(Source):
     @property
     def dropped(self) -> int:
         """Frames that were captured but replaced by newer ones before they were read."""
-        return self._mailbox.dropped
+        return self._newest.dropped
 
     @property
     def silent_s(self) -> float:
@@ -65,13 +65,13 @@ class LiveSource(Source):
         try:
             self._capture()
         except Exception as error:
-            self._mailbox.close(error if isinstance(error, MienError) else MienError(self._failed(error)))
+            self._newest.close(error if isinstance(error, MienError) else MienError(self._failed(error)))
         finally:
             # Freeing a device while another thread reads from it crashes OpenCV and FFmpeg: only we do it.
             try:
                 self._release()
             finally:
-                self._mailbox.close()
+                self._newest.close()
 
     def _failed(self, error: Exception) -> str:
         return f"{self._name} failed ({error or type(error).__name__}). {self._stalled()}"
@@ -81,19 +81,19 @@ class LiveSource(Source):
             self._first_ns = captured_ns
         seconds = (captured_ns - self._first_ns) / 1e9
         self._last_ns = captured_ns
-        self._mailbox.put(Frame(image, self._count, captured_ns, seconds))
+        self._newest.put(Frame(image, self._count, captured_ns, seconds))
         self._count += 1
 
     def _await_first(self, timeout: float) -> Frame | None:
         try:
-            return self._mailbox.look(timeout)
+            return self._newest.peek(timeout)
         except Closed:
             return None
 
     def __iter__(self) -> Iterator[Frame]:
         while not self._stop.is_set():
             try:
-                frame = self._mailbox.take(self._timeout)
+                frame = self._newest.take(self._timeout)
             except Closed:
                 return
             if frame is not None:
@@ -103,7 +103,7 @@ class LiveSource(Source):
 
     def close(self) -> None:
         self._stop.set()
-        self._mailbox.close()
+        self._newest.close()
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join(STUCK_THREAD_S)
 

@@ -55,6 +55,7 @@ class Link(Generic[T]):
         self._items: deque[tuple[float, T]] = deque()
         self._changed = threading.Condition()
         self._closed = False
+        self._error: Exception | None = None
         self._nudges = 0
 
     def __len__(self) -> int:
@@ -84,18 +85,29 @@ class Link(Generic[T]):
 
         Raises:
             Closed: after :meth:`close`, when the last item is gone.
+            Exception: the error given to :meth:`close`, once, then too.
         """
         with self._changed:
-            self._changed.wait_for(lambda: self._items or self._closed or self._nudges, timeout)
-            self._nudges = 0
-            if self._items:
-                since, item = self._items.popleft()
-                self.waited = monotonic() - since
-                self._changed.notify_all()
-                return item
-            if self._closed:
-                raise Closed
-            return None
+            if not self._wait(timeout):
+                return None
+            since, item = self._items.popleft()
+            self.waited = monotonic() - since
+            self._changed.notify_all()
+            return item
+
+    def peek(self, timeout: float | None = None) -> T | None:
+        """Like :meth:`take`, but the item stays for the next taker."""
+        with self._changed:
+            return self._items[0][1] if self._wait(timeout) else None
+
+    def _wait(self, timeout: float | None) -> bool:
+        """Whether there is an item; holding the lock."""
+        self._changed.wait_for(lambda: self._items or self._closed or self._nudges, timeout)
+        self._nudges = 0
+        if self._items or not self._closed:
+            return bool(self._items)
+        error, self._error = self._error, None
+        raise error or Closed
 
     def __iter__(self) -> Iterator[T]:
         """The items until the link is closed and empty."""
@@ -113,11 +125,18 @@ class Link(Generic[T]):
             self._nudges += 1
             self._changed.notify_all()
 
-    def close(self) -> None:
-        """No more items will come; those that are in it can still be taken.  Closing twice is allowed."""
+    def close(self, error: Exception | None = None) -> None:
+        """No more items will come; those that are in it can still be taken.
+
+        Closing twice is allowed, and the first one counts.
+
+        Args:
+            error: raised to the taker when the last item is gone.
+        """
         with self._changed:
-            self._closed = True
-            self._changed.notify_all()
+            if not self._closed:
+                self._closed, self._error = True, error
+                self._changed.notify_all()
 
     def abort(self) -> None:
         """Close, and forget what is in it."""

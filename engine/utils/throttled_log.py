@@ -29,14 +29,21 @@ class ThrottledLog:
 
     def exception(self, event: str) -> None:
         """In an ``except`` clause: ``event`` (one of few: they are kept), with the traceback."""
+        times = self.count(event)
+        if times > 1:
+            self._log.exception("%s (%d times more since the last such line)", event, times - 1)
+        elif times:
+            self._log.exception("%s", event)
+
+    def count(self, event: str) -> int:
+        """Count an event, for a line in another form.
+
+        Returns:
+            how often it has happened since the last line, this time included, when a line is due now; else 0.
+        """
         now = self._clock()
         with self._lock:
             last, unsaid = self._told.get(event, (-math.inf, 0))
             due = now - last >= EVERY_S
             self._told[event] = (now, 0) if due else (last, unsaid + 1)
-        if not due:
-            return
-        if unsaid:
-            self._log.exception("%s (%d times more since the last such line)", event, unsaid)
-        else:
-            self._log.exception("%s", event)
+        return unsaid + 1 if due else 0

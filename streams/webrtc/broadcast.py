@@ -13,10 +13,11 @@ from typing import Any
 import cv2
 
 from mien.engine.types import Rendered
-from mien.streams.mailbox import Closed, Mailbox
+from mien.engine.utils.links import Closed, Link, Policy
+from mien.engine.utils.throttled_log import ThrottledLog
 from mien.streams.video.ffmpeg import av
 from mien.streams.webrtc.encoder import CLOCK, TIME_BASE, Encoder, Rates, to_frame
-from mien.streams.webrtc.logs import log
+from mien.streams.webrtc.logs import LOG, log
 from mien.streams.webrtc.stream_stats import StreamStats
 from mien.streams.webrtc.watermark import Watermark
 
@@ -25,9 +26,6 @@ KEY_FRAME_EVERY_S = 0.4
 
 RATE_EVERY_S = 3.0
 """How often the bit rate may follow the viewers' estimates."""
-
-TELL_EVERY_S = 10.0
-"""How often failures of the encoder are logged."""
 
 BEHIND = 3
 """Encoded frames that may wait for a viewer's sender; beyond that it starts again at a key frame."""
@@ -115,7 +113,7 @@ class Broadcast:
         on_times: Callable[[dict[str, float]], None] | None = None,
     ) -> None:
         self._loop, self._mark, self._on_times = loop, Watermark() if mark else None, on_times
-        self._mailbox: Mailbox[Rendered] = Mailbox()
+        self._newest: Link[Rendered] = Link(Policy.NEWEST)
         self._lock = threading.Lock()
         self._viewers: tuple[Subscription, ...] = ()
         self._key_wanted: set[str] = set()
@@ -125,7 +123,7 @@ class Broadcast:
         self._closed = False
         self._rates: tuple[float, int] = (0.0, 0)
         self._last_pts = -1
-        self._failures, self._quiet_until = 0, 0.0
+        self._trouble = ThrottledLog(LOG)
         self._base: tuple[float, float] | None = None
         self._origin = 0
         self.mirror = False
@@ -136,7 +134,7 @@ class Broadcast:
     @property
     def dropped(self) -> int:
         """Frames that newer ones replaced before they were encoded."""
-        return self._mailbox.dropped
+        return self._newest.dropped
 
     @property
     def viewers(self) -> int:
@@ -145,7 +143,7 @@ class Broadcast:
 
     def deliver(self, rendered: Rendered) -> None:
         """The avatar's next frame, from any thread."""
-        self._mailbox.put(rendered)
+        self._newest.put(rendered)
 
     def subscribe(self, codec: str) -> Subscription:
         """One more viewer of ``"vp8"`` or ``"h264"``."""
@@ -171,7 +169,7 @@ class Broadcast:
     def close(self) -> None:
         """End the thread and all subscriptions (from the event loop)."""
         self._closed = True
-        self._mailbox.close()
+        self._newest.close()
         for viewer in self._viewers:
             viewer.close()
 
@@ -182,7 +180,7 @@ class Broadcast:
     def _run(self) -> None:
         try:
             while True:
-                rendered = self._mailbox.take(1.0)
+                rendered = self._newest.take(1.0)
                 if rendered is not None:
                     self._try(rendered)
         except Closed:
@@ -195,18 +193,11 @@ class Broadcast:
             self._send(rendered)
         except Exception as error:
             # One bad frame must not end the stream; a hardware encoder may have lost its hardware.
-            self._tell(error)
+            if times := self._trouble.count("encoding failed"):
+                reason = f"{type(error).__name__}: {error}"
+                log("encoding failed", logging.ERROR, reason=reason, times=times)
             self._hardware = False
             self._encoders.clear()
-
-    def _tell(self, error: Exception) -> None:
-        """The first failure at once; what fails with every frame is counted and told now and then."""
-        self._failures += 1
-        if monotonic() < self._quiet_until:
-            return
-        reason = f"{type(error).__name__}: {error}"
-        log("encoding failed", logging.ERROR, reason=reason, times=self._failures)
-        self._failures, self._quiet_until = 0, monotonic() + TELL_EVERY_S
 
     def _send(self, rendered: Rendered) -> None:
         start = perf_counter()
@@ -240,7 +231,7 @@ class Broadcast:
         try:
             self._loop.call_soon_threadsafe(self._offer, codec, packet, key)
         except RuntimeError:
-            self._mailbox.close()  # the loop has ended
+            self._newest.close()  # the loop has ended
 
     def _offer(self, codec: str, packet: Any, key: bool) -> None:
         # Those who watch now, not those who did when the encoding began: a key frame answers the wish of

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from mien.engine.types import Frame, Image, MienError, Rendered
-from mien.streams.mailbox import Closed, Mailbox
+from mien.engine.utils.links import Closed, Link, Policy
 from mien.streams.webrtc.engine_interface import Prepared
 
 SIDE = 256
@@ -46,7 +46,7 @@ class TintSession:
 
     def __init__(self, avatar: Any, deliver: Callable[[Rendered], None], work_s: float) -> None:
         self.avatar, self._deliver, self._work_s = avatar, deliver, work_s
-        self._mailbox: Mailbox[Callable[[], Frame]] = Mailbox()
+        self._newest: Link[Callable[[], Frame]] = Link(Policy.NEWEST)
         self.gains: dict[str, float] = {}
         self.made = 0
         self.closed = False
@@ -55,10 +55,10 @@ class TintSession:
 
     @property
     def dropped(self) -> int:
-        return self._mailbox.dropped
+        return self._newest.dropped
 
     def put(self, make: Callable[[], Frame]) -> None:
-        self._mailbox.put(make)
+        self._newest.put(make)
 
     def set_avatar(self, avatar: Any) -> None:
         self.avatar = avatar
@@ -84,13 +84,13 @@ class TintSession:
 
     def close(self) -> None:
         self.closed = True
-        self._mailbox.close()
+        self._newest.close()
         self._thread.join()
 
     def _run(self) -> None:
         try:
             while True:
-                make = self._mailbox.take(1.0)
+                make = self._newest.take(1.0)
                 if make is not None:
                     self._draw(make())
         except Closed:

@@ -42,7 +42,7 @@ def test_a_slow_reader_gets_the_newest_frame_and_the_drops_are_counted() -> None
             last = frame.index
             time.sleep(0.1)
         dropped = source.dropped
-    # Without the one-slot mailbox the sixth frame would be half a second old.
+    # Without the one-slot link the sixth frame would be half a second old.
     assert sorted(ages)[3] < 50e6
     assert last > 30
     # Dropped so far: all before the last one taken but the five others, plus what was overwritten since.

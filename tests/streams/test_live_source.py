@@ -1,4 +1,4 @@
-"""The one-slot mailbox, and network streams over this machine's own loopback."""
+"""Network streams over this machine's own loopback."""
 
 from __future__ import annotations
 
@@ -15,60 +15,7 @@ from fakes.media import beeps, gradient, make_video
 
 from mien.engine.types import MienError
 from mien.streams.factory import open_source
-from mien.streams.mailbox import Closed, Mailbox
 from mien.streams.network_source import NetworkSource, without_password
-
-
-def test_the_newest_item_wins_and_the_others_are_counted() -> None:
-    box: Mailbox[int] = Mailbox()
-    for item in range(5):
-        box.put(item)
-    assert box.look(0) == 4
-    assert box.take(0) == 4
-    assert box.dropped == 4
-    assert box.take(0.01) is None
-
-
-def test_a_waiting_taker_is_woken() -> None:
-    box: Mailbox[int] = Mailbox()
-    threading.Timer(0.05, box.put, [7]).start()
-    start = time.monotonic()
-    assert box.take(5) == 7
-    assert time.monotonic() - start < 1
-
-
-def test_closing_gives_the_last_item_then_the_error_once_then_the_end() -> None:
-    box: Mailbox[int] = Mailbox()
-    box.put(1)
-    box.close(ValueError("broken"))
-    box.close()
-    assert box.take(1) == 1
-    with pytest.raises(ValueError, match="broken"):
-        box.take(1)
-    with pytest.raises(Closed):
-        box.take(1)
-
-
-def test_no_item_is_lost_or_doubled_between_threads() -> None:
-    box: Mailbox[int] = Mailbox()
-    taken: list[int] = []
-
-    def give() -> None:
-        for item in range(5000):
-            box.put(item)
-        box.close()
-
-    thread = threading.Thread(target=give)
-    thread.start()
-    with pytest.raises(Closed):
-        while True:
-            item = box.take(1)
-            assert item is not None
-            taken.append(item)
-    thread.join()
-    assert taken == sorted(set(taken))
-    assert taken[-1] == 4999
-    assert len(taken) + box.dropped == 5000
 
 
 @contextmanager
