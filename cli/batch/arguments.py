@@ -7,11 +7,11 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import NoReturn
 
 from mien.cli.options import arguments as mien
+from mien.cli.options import values
 from mien.cli.options.arguments import Options
-from mien.engine.types import MienError
+from mien.engine.utils.command_line import Parser, whole_number
 
 EXAMPLES = """\
 PAIRS.csv has a line for each pair, and in its first line the columns' names:
@@ -53,12 +53,6 @@ class GenerateOptions:
     engine: Options
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        message = message.removeprefix("argument ")
-        raise MienError(f"{message[:1].upper()}{message[1:]}. See: mien generate --help")
-
-
 def parse(arguments: Sequence[str] | None = None) -> GenerateOptions:
     """The batch that ``arguments`` describe.
 
@@ -84,8 +78,8 @@ def parse(arguments: Sequence[str] | None = None) -> GenerateOptions:
     )
 
 
-def _parser() -> _Parser:
-    parser = _Parser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="mien generate",
         description="Drive many portraits by many clips: a list of pairs in, videos, motion files, metrics\n"
         "and one report out. What is finished already is not made again.",
@@ -105,13 +99,13 @@ def _parser() -> _Parser:
 
 def _results(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
-        "--size", metavar="N", type=_pixels, help="longest side in pixels (1024; with --crop 512)"
+        "--size", metavar="N", type=values.pixels, help="longest side in pixels (1024; with --crop 512)"
     )
     group.add_argument(
         "--crop", action="store_true", help="the moving face alone, as a square, not the whole portrait"
     )
     group.add_argument("--lossless", action="store_true", help="keep every pixel exactly (NAME.mkv)")
-    group.add_argument("--fps", metavar="F", type=_rate, help="of folders whose line gives none (25)")
+    group.add_argument("--fps", metavar="F", type=values.rate, help="of folders whose line gives none (25)")
     group.add_argument(
         "--no-metrics",
         dest="metrics",
@@ -127,25 +121,5 @@ def _results(group: argparse._ArgumentGroup) -> None:
     )
 
 
-def _whole(text: str, low: int, high: int, what: str) -> int:
-    if not text.isdigit() or not low <= int(text) <= high:
-        raise argparse.ArgumentTypeError(f"{text} is no {what} ({low} to {high})")
-    return int(text)
-
-
 def _count(text: str) -> int:
-    return _whole(text, 1, 1000, "usable number")
-
-
-def _pixels(text: str) -> int:
-    return _whole(text, 64, 4096, "size in pixels")
-
-
-def _rate(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value <= 10000:
-        raise argparse.ArgumentTypeError(f"{text} is no frame rate (such as 25 or 200)")
-    return value
+    return whole_number(text, "number", 1, 1000)

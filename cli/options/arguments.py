@@ -7,11 +7,12 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NoReturn
+from typing import Literal
 
 from mien.cli.options import values
 from mien.cli.options.web import WebOptions, add_web, take_web
 from mien.engine.types import MienError
+from mien.engine.utils.command_line import Parser
 
 EXAMPLES = """\
 examples:
@@ -90,12 +91,6 @@ class Options:
         return (self.size or CROP_SIDE) if self.crop else None
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        message = message.removeprefix("argument ")
-        raise MienError(f"{message[:1].upper()}{message[1:]}. See: mien --help")
-
-
 def parse(arguments: Sequence[str] | None = None, commands: str = "") -> Options:
     """The options in ``arguments`` (``sys.argv`` when left out).
 
@@ -132,7 +127,7 @@ def _version() -> str:
 
 
 def _parser(commands: str) -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = Parser(
         prog="mien",
         usage="mien [--driving WHO] [--avatar PORTRAIT] [--output FILE] [options]\n       mien COMMAND ...",
         description="Mien: a still portrait moves as the person before the camera moves,\n"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mien.engine.types import MienError
+from mien.engine.utils.command_line import whole_number
 
 
 @dataclass(frozen=True)
@@ -97,12 +98,8 @@ def add_web(group: argparse._ArgumentGroup) -> None:
 
 
 def _port(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text) < 65536):
-        raise argparse.ArgumentTypeError(f"{text!r} is no port; give a number from 0 to 65535")
-    return int(text)
+    return whole_number(text, "port", 0, 65535)
 
 
 def _sessions(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 256):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of sessions; give 1 to 256")
-    return int(text)
+    return whole_number(text, "number of sessions", 1, 256)

@@ -6,9 +6,9 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NoReturn
+from typing import Literal
 
-from mien.engine.types import MienError
+from mien.engine.utils.command_line import Parser, image_size, listed, number, whole_number
 
 EXAMPLES = """\
 examples:
@@ -62,21 +62,15 @@ class Options:
     precision: Literal["auto", "f32", "bf16"]
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        message = message.removeprefix("argument ")
-        raise MienError(f"{message[:1].upper()}{message[1:]}. See: mien benchmark --help")
-
-
 def parse(arguments: Sequence[str] | None = None) -> Options:
-    """The options in ``arguments`` (``sys.argv`` when left out); raises ``MienError`` in one line."""
+    """The options in ``arguments`` (``sys.argv`` when left out); raises ``UsageError`` in one line."""
     found = vars(_parser().parse_args(arguments))
     found["compare"] = tuple(found["compare"])
     return Options(**found)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = Parser(
         prog="mien benchmark",
         description="How fast this machine tracks and renders, and how late a picture is.",
         epilog=EXAMPLES,
@@ -112,30 +106,16 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _size(text: str) -> tuple[int, int]:
-    width, _, height = text.lower().partition("x")
-    if not (width.isdigit() and height.isdigit() and min(int(width), int(height)) >= 64):
-        raise argparse.ArgumentTypeError(f"{text!r} is no size of at least 64x64, such as 640x480")
-    return int(width), int(height)
+    return image_size(text, 64, 16384)
 
 
 def _positive(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < 1e6:
-        raise argparse.ArgumentTypeError(f"{text!r} is no positive number")
-    return value
+    return number(text, "number", 0.001, 1e6)
 
 
 def _count(text: str) -> int:
-    if not (text.isdigit() and 1 <= int(text) <= 64):
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 to 64")
-    return int(text)
+    return whole_number(text, "number", 1, 64)
 
 
-def _names(text: str) -> list[str]:
-    names = [name.strip() for name in text.split(",") if name.strip()]
-    if not names:
-        raise argparse.ArgumentTypeError("name at least one runtime")
-    return names
+def _names(text: str) -> tuple[str, ...]:
+    return listed(text, "runtime")

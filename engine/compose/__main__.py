@@ -10,7 +10,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from mien.engine.compose import values as words
 from mien.engine.compose.actions import FacialAction, Timing, source_timing
@@ -18,6 +18,7 @@ from mien.engine.compose.composition import compose
 from mien.engine.face.regions import REGIONS, region_indices
 from mien.engine.motion.recording import Recording, load_recording, save_recording
 from mien.engine.types import MienError
+from mien.engine.utils.command_line import Parser
 from mien.engine.utils.exit_status import status_of
 
 EXAMPLES = """\
@@ -47,11 +48,6 @@ _PER_ACT: dict[str, Any] = {
     "smooth": False,
     "passage": (0.0, float("inf")),
 }
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise MienError(f"{message[:1].upper()}{message[1:]}. See: mien compose --help")
 
 
 class _Region(argparse.Action):
@@ -107,8 +103,8 @@ def run(arguments: Sequence[str] | None = None) -> str:
     return _told(options.output, acts, result)
 
 
-def _parser() -> _Parser:
-    parser = _Parser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="mien compose",
         description="Play one region's expression at a chosen strength and time.",
         epilog=EXAMPLES,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mien.engine.face.regions import region_indices
+from mien.engine.utils.command_line import number
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,26 +30,16 @@ def npz(text: str) -> Path:
     return Path(text)
 
 
-def _number(text: str, low: float, high: float, what: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = float("nan")
-    if not low <= value <= high:
-        raise argparse.ArgumentTypeError(f"{text} is no {what} ({low:g} to {high:g})")
-    return value
-
-
 def gain(text: str) -> float:
-    return _number(text, -8.0, 8.0, "gain")
+    return number(text, "gain", -8, 8)
 
 
 def time(text: str) -> float:
-    return _number(text, 0.0, 3600.0, "time in seconds")
+    return number(text, "time in seconds", 0, 3600)
 
 
 def positive(text: str) -> float:
-    return _number(text, 0.01, 10000.0, "usable number")
+    return number(text, "value", 0.01, 10_000)
 
 
 def _pair(text: str, example: str) -> tuple[float, float]:
@@ -73,5 +64,6 @@ def strength(text: str) -> Strength:
     words = text.strip().lower()
     for unit, pixels, scale in (("%", False, 0.01), ("px", True, 1.0)):
         if words.endswith(unit):
-            return Strength(_number(words.removesuffix(unit), 0.001, 1000.0, "strength") * scale, pixels)
+            value = number(words.removesuffix(unit), "strength", 0.001, 1000)
+            return Strength(value * scale, pixels)
     raise argparse.ArgumentTypeError(f"{text} has no unit: write 1.5% (of a face unit) or 2px")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import threading
@@ -21,7 +22,7 @@ from mien.engine.benchmark.report import write_json
 from mien.engine.benchmark.switching import longest_gaps, measure_switches
 from mien.engine.session.live_pipeline import Shown
 from mien.engine.session.throughput import Camera, Delivery, Spread
-from mien.engine.types import Frame, MienError, Rendered
+from mien.engine.types import Frame, MienError, Rendered, SinkError
 from mien.engine.utils.assets import ASSETS
 from mien.engine.utils.samples import Samples
 
@@ -130,13 +131,11 @@ def test_results_are_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: py
     write_json(str(link), {"fps": 30.0})
     assert link.is_symlink() and json.loads(old.read_text()) == {"fps": 30.0}
 
-    def full(path: Path, data: bytes) -> int:
-        with path.open("wb") as file:
-            file.write(data[:5])
-        raise OSError(28, "No space left on device")
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(MienError, match=r"link\.json cannot be written \(No space left on device\)"):
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(SinkError, match=r"The disk is full: .*link\.json was not written"):
         write_json(str(link), {"fps": 60.0})
     assert json.loads(old.read_text()) == {"fps": 30.0}, "the older figures stay"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["link.json", "old.json"]
@@ -205,8 +204,8 @@ def test_sessions_are_added_until_the_machine_lags(capsys: pytest.CaptureFixture
         (["--json", LONG], "too long"),
         (["--live", "1", "--plot", LONG], "too long"),
         (["--compare", "abacus"], "no runtime 'abacus'"),
-        (["--size", "7"], "is no size"),
-        (["--seconds", "-1"], "no positive number"),
+        (["--size", "7"], "is not a valid size"),
+        (["--seconds", "-1"], "is not a valid number"),
         (["--json", "/nowhere/x.json"], "cannot be written"),
         (["--sessions", "0"], "whole number from 1"),
         (["--nonsense"], "nonsense"),
