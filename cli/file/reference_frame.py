@@ -6,7 +6,7 @@ from rich.console import Console
 
 from mien.cli.options.arguments import Options
 from mien.cli.terminal import progress_bar
-from mien.engine.face.likeness import pose_expression_distance
+from mien.engine.face.likeness import ReferenceSearch
 from mien.engine.tracking import Tracker
 from mien.engine.types import Face, Frame, MienError
 from mien.streams.factory import open_source
@@ -26,24 +26,20 @@ def choose_reference(options: Options, console: Console, tracker: Tracker, portr
 
 
 def _most_like(options: Options, console: Console, tracker: Tracker, portrait: Face) -> tuple[Frame, Face]:
-    best: tuple[float, Frame, Face] | None = None
+    search = ReferenceSearch(portrait)
     with (
         open_source(options.driving or "", fps=options.fps) as source,
         progress_bar(console, "looking for the reference", source.info.frames) as bar,
     ):
         for frame in source:
-            face = tracker.landmarker.track(frame.image)
-            if face is not None:
-                score = pose_expression_distance(face, portrait)
-                if best is None or score < best[0]:
-                    best = score, frame, face
+            search.look(frame, tracker.landmarker.track(frame.image))
             bar.advance()
-    if best is None:
+    if search.best is None:
         raise MienError(
             f"No face was found in {options.driving}. Give a clip in which the face is seen from the front, "
             "larger than 40 pixels."
         )
-    return best[1:]
+    return search.best
 
 
 def _numbered(options: Options, console: Console, tracker: Tracker, number: int) -> tuple[Frame, Face]:

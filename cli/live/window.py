@@ -13,10 +13,10 @@ import numpy as np
 from mien.cli.interrupt import Stopper
 from mien.cli.live.gallery import Gallery
 from mien.cli.live.reference import Calibration
-from mien.engine.face.likeness import pose_expression_distance
+from mien.engine.face.likeness import SEARCH_S, ReferenceSearch
 from mien.engine.session.live_pipeline import LivePipeline, Shown
 from mien.engine.tracking.auto_reference import Ghost
-from mien.engine.types import Face, Frame, Image, MienError
+from mien.engine.types import Face, Image, MienError
 from mien.engine.utils.links import Closed, Link
 from mien.streams.preview import PreviewSink
 from mien.streams.source import Source
@@ -30,7 +30,6 @@ KEYS = (
     "?    these keys     Esc  end",
 )
 ESCAPE = 27
-SEARCH_SECONDS = 4.0
 INSET, GHOST_INSET = 0.22, 0.4
 """Width of the camera's picture in the corner, in shares of the window; with the reference over it."""
 
@@ -42,24 +41,6 @@ SILENT_S = 1.0
 
 FLUSH_S = 10.0
 """Seconds that a recording gets for its last pictures: three seconds of them, at most."""
-
-
-class ReferenceSearch:
-    """Collects the frame most like the portrait for a few seconds (key F)."""
-
-    def __init__(self, portrait: Face, until: float) -> None:
-        self._portrait, self._until = portrait, until
-        self._best: tuple[float, Image, Face] | None = None
-
-    def look(self, frame: Frame, face: Face | None, now: float) -> tuple[Image, Face] | None:
-        """Consider a frame; the best one's picture and face once the time is up."""
-        if face is not None:
-            score = pose_expression_distance(face, self._portrait)
-            if self._best is None or score < self._best[0]:
-                self._best = score, frame.image, face
-        if now < self._until or self._best is None:
-            return None
-        return self._best[1], self._best[2]
 
 
 class News:
@@ -188,8 +169,8 @@ class LiveLoop:
             # In the tracker's thread, as all that changes the reference: not amid its look at a frame.
             self._live.track_stage.tell(self._calibration.hold)
             portrait = self._live.session.renderer.avatar.face
-            self._search = ReferenceSearch(portrait, monotonic() + SEARCH_SECONDS)
-            self._news.tell("looking for the best reference: move a little, then rest", SEARCH_SECONDS)
+            self._search = ReferenceSearch(portrait, monotonic() + SEARCH_S)
+            self._news.tell("looking for the best reference: move a little, then rest", SEARCH_S)
         elif letter == "M" and self._preview is not None:
             self._preview.mirror = not self._preview.mirror
         elif letter == "C":
@@ -208,10 +189,15 @@ class LiveLoop:
         self._set(self._shown.frame.image, self._shown.face, "reference set")
 
     def _keep_searching(self, shown: Shown) -> None:
-        found = self._search.look(shown.frame, shown.face, monotonic()) if self._search else None
-        if found is not None:
+        search = self._search
+        if search is None:
+            return
+        search.look(shown.frame, shown.face)
+        # Where no face was seen in that time, the first one ends the search.
+        if search.best is not None and search.over(monotonic()):
             self._search = None
-            self._set(*found, "best reference set")
+            frame, face = search.best
+            self._set(frame.image, face, "best reference set")
 
     def _set(self, image: Image, face: Face, told: str) -> None:
         # In the tracker's thread, between two frames.

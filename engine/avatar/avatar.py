@@ -14,6 +14,7 @@ from mien.engine.face.layout import GRID, N_MESH, layout, splined, to_pixels
 from mien.engine.face.lips import lip_axes
 from mien.engine.landmarks import Landmarker, topology
 from mien.engine.types import Face, Floats, Image, MienError
+from mien.engine.utils.curves import smoothstep
 from mien.engine.utils.sampling import sample
 
 CROP_FACES = 2.0
@@ -236,4 +237,4 @@ def _window(places: Floats) -> Floats:
     oval = np.ascontiguousarray(layout().points[list(topology.FACE_OVAL)])
     distance = np.array([-cv2.pointPolygonTest(oval, (float(x), float(y)), True) for x, y in places])
     share = np.clip(distance / 0.17, 0.0, 1.0)
-    return (1.0 - share * share * (3 - 2 * share)).astype(np.float32)
+    return (1.0 - smoothstep(share)).astype(np.float32)

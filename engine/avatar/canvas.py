@@ -11,6 +11,7 @@ import numpy as np
 from mien.engine.avatar.avatar import Avatar, Square, cut
 from mien.engine.avatar.model_io import FIELD_SIZE, IMAGE_SIZE, Field
 from mien.engine.types import Floats, Image
+from mien.engine.utils.curves import smoothstep
 from mien.engine.utils.sampling import sample, stretch, stretch_planes
 
 FADE = 0.2
@@ -117,8 +118,7 @@ def _to_model(crop: Square, left: int, top: int, count: int) -> Floats:
 
 def _fade() -> Floats:
     axis = np.linspace(-1, 1, FIELD_SIZE, dtype=np.float32)
-    edge = np.clip((1 - np.abs(axis)) / FADE, 0, 1)
-    edge = edge * edge * (3 - 2 * edge)
+    edge = smoothstep(np.clip((1 - np.abs(axis)) / FADE, 0, 1))
     return np.asarray((edge[:, None] * edge[None, :])[..., None], dtype=np.float32)
 
 

@@ -23,6 +23,7 @@ from mien.engine.face.openings import LIDS, lid_change, lid_gaps, lid_share
 from mien.engine.landmarks import topology as topo
 from mien.engine.motion import Motion
 from mien.engine.types import Floats
+from mien.engine.utils.curves import smoothstep
 
 OVER, UNDER = 0.5, 0.4
 """How much of the skin at its edges a shut eye's line shows, in heights of the open eye."""
@@ -175,8 +176,8 @@ def _lid_flow(before: _Eye, now: _Eye, nodes: Complex) -> tuple[Complex, Reals]:
 
 def _falling(distance: Reals) -> Reals:
     """1 at 0, smoothly to 0 at 1."""
-    share = np.minimum(distance, 1.0)
-    return 1.0 - share * share * (3.0 - 2.0 * share)
+    share: Reals = np.minimum(distance, 1.0)
+    return 1.0 - smoothstep(share)
 
 
 def _lay_over(dense: Floats, flow: Complex, weight: Reals) -> None:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 import numpy as np
 
 from mien.engine.face.head_pose import turn_between
 from mien.engine.landmarks.topology import BLENDSHAPE_NAMES
-from mien.engine.types import Face
+from mien.engine.types import Face, Frame
+
+SEARCH_S = 4.0
+"""How long a live search for the best reference looks, seconds."""
 
 _GAZE = tuple(i for i, name in enumerate(BLENDSHAPE_NAMES) if "eyeLook" in name)
 _JAW_OPEN = BLENDSHAPE_NAMES.index("jawOpen")
@@ -33,3 +39,32 @@ def reference_problem(face: Face) -> str | None:
     if max(face.blendshapes[i] for i in _EYES_SHUT) > 0.55:
         return "the eyes are closed"
     return None
+
+
+class ReferenceSearch:
+    """The frame most like the portrait among those looked at: for a few seconds, or in a whole clip.
+
+    Args:
+        portrait: the face that is wanted.
+        until: when the time is up, in the clock that :meth:`over` is asked in.
+
+    Attributes:
+        best: the best frame, its image copied, and its face; None before the first face.
+    """
+
+    def __init__(self, portrait: Face, until: float = math.inf) -> None:
+        self._portrait, self._until = portrait, until
+        self._distance = math.inf
+        self.best: tuple[Frame, Face] | None = None
+
+    def look(self, frame: Frame, face: Face | None) -> None:
+        """Consider a frame."""
+        if face is None:
+            return
+        distance = pose_expression_distance(face, self._portrait)
+        if distance < self._distance:
+            self._distance, self.best = distance, (replace(frame, image=frame.image.copy()), face)
+
+    def over(self, now: float) -> bool:
+        """Whether the time is up."""
+        return now >= self._until

@@ -20,6 +20,7 @@ from mien.engine.face.layout import GRID, N_MESH, layout, to_pixels
 from mien.engine.face.regions import region_maps
 from mien.engine.motion.motion import Motion
 from mien.engine.types import Floats
+from mien.engine.utils.curves import smoothstep
 from mien.engine.utils.sampling import sample
 
 LARGE = 0.05
@@ -88,8 +89,7 @@ class MicroGain:
     def _scale(self, even: Floats) -> Floats:
         """``(GRID, GRID)`` what the motion is multiplied by."""
         size = np.hypot(even[..., 0], even[..., 1])
-        clear = np.clip((size / self._noise - BURIED) / (CLEAR - BURIED), 0.0, 1.0)
-        clear = clear * clear * (3.0 - 2.0 * clear)
+        clear = smoothstep(np.clip((size / self._noise - BURIED) / (CLEAR - BURIED), 0.0, 1.0))
         around = cv2.blur(cv2.dilate(size, np.ones((NEAR, NEAR), np.uint8)), (NEAR, NEAR))
         not_large = 1.0 / (1.0 + (around / LARGE) ** 4)
         calm = CALMED * min(1.0, self.gain - 1.0)

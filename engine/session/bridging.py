@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from mien.engine.motion import Motion, Shape
 from mien.engine.types import Frame
+from mien.engine.utils.curves import smoothstep
 
 HOLD = 0.15
 """Seconds for which the last motion is held: a hand before the face is no reason to move."""
@@ -72,5 +73,4 @@ class GapFiller:
 
 def _ease(share: float) -> float:
     """0 before 0, 1 after 1, without a kink between."""
-    share = min(max(share, 0.0), 1.0)
-    return share * share * (3.0 - 2.0 * share)
+    return smoothstep(min(max(share, 0.0), 1.0))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -13,21 +12,23 @@ from time import monotonic, perf_counter
 from typing import Protocol, TypeVar
 
 from mien.engine.avatar import Avatar
-from mien.engine.face.likeness import pose_expression_distance, reference_problem
+from mien.engine.face.likeness import (
+    SEARCH_S,
+    ReferenceSearch,
+    pose_expression_distance,
+    reference_problem,
+)
 from mien.engine.landmarks import Landmarker
 from mien.engine.motion import Gains, Motion
 from mien.engine.runtime.base import Runtime
 from mien.engine.session.renderer import Planned, Renderer
 from mien.engine.session.session import Session
 from mien.engine.tracking import Tracker, TrackerSettings
-from mien.engine.types import Face, Frame, Image, MienError, Rendered
+from mien.engine.types import Frame, Image, MienError, Rendered
 from mien.engine.utils.throttled_log import ThrottledLog
 
 T = TypeVar("T")
 LOG = logging.getLogger("mien.engine")
-
-SEARCH_S = 4.0
-"""How long the search for the best reference looks."""
 
 FAR_FROM_PORTRAIT = 1.6
 """Pose and expression distance to the portrait beyond which the user is told."""
@@ -139,7 +140,8 @@ class DriverSession:
 
         def begin() -> None:
             self._end_search()
-            self._search = _Search(self._session.renderer.avatar.face, monotonic() + seconds, future)
+            face = self._session.renderer.avatar.face
+            self._search = _Search(ReferenceSearch(face, monotonic() + seconds), future)
 
         self._command(begin)
         return future
@@ -271,32 +273,25 @@ class DriverSession:
         search = self._search
         if search is None:
             return
-        if search.look(frame.image, self._tracker.face, monotonic()):
+        search.frames.look(frame, self._tracker.face)
+        if search.frames.over(monotonic()):
             self._search = None
             _into(search.future, lambda: self._take_best(search))
 
     def _take_best(self, search: _Search) -> str | None:
-        if search.best is None:
+        if search.frames.best is None:
             raise MienError("No face was seen, so the reference stays as it is. Look at the camera.")
-        self._tracker.set_reference(*search.best)
-        return reference_problem(search.best[1])
+        frame, face = search.frames.best
+        self._tracker.set_reference(frame.image, face)
+        return reference_problem(face)
 
 
+@dataclass(frozen=True, slots=True)
 class _Search:
-    """Keeps the picture most like the portrait until the time is up."""
+    """A search, and whoever waits for its end."""
 
-    def __init__(self, portrait: Face, until: float, future: Future[str | None]) -> None:
-        self._portrait, self._until, self.future = portrait, until, future
-        self._score = math.inf
-        self.best: tuple[Image, Face] | None = None
-
-    def look(self, image: Image, face: Face | None, now: float) -> bool:
-        """Look at one more picture; whether the time is up."""
-        if face is not None:
-            score = pose_expression_distance(face, self._portrait)
-            if score < self._score:
-                self._score, self.best = score, (image.copy(), face)
-        return now >= self._until
+    frames: ReferenceSearch
+    future: Future[str | None]
 
 
 def _into(future: Future[T], work: Callable[[], T]) -> None:

@@ -1,0 +1,23 @@
+"""Curves between 0 and 1."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+_T = TypeVar("_T", float, NDArray[np.float32], NDArray[np.float64])
+
+
+def smoothstep(share: _T) -> _T:
+    """``3 s^2 - 2 s^3`` for 0 <= s <= 1: from 0 to 1 without a kink at either end.
+
+    Args:
+        share: s, a number or an array of either float type, clipped already.
+
+    Returns:
+        the same type.
+    """
+    value: Any = share
+    return value * value * (3 - 2 * value)  # type: ignore[no-any-return]
