@@ -1,31 +1,47 @@
-"""Carries the sound of one file over to another, in step with the picture."""
+"""Sound of one file carried over to another, in step with the frames."""
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from mien.streams.video.containers import media_origin, open_input, picture_stream, sound_stream
+from mien.streams.video.containers import media_origin, open_input, sound_stream, video_stream
 from mien.streams.video.encodings import Encoding
 from mien.streams.video.ffmpeg import FFmpegError, av
+from mien.streams.video.sound_decoder import SoundDecoder, Timeline
+
+DISK_ERRORS = frozenset({errno.ENOSPC, errno.EIO, errno.EROFS, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)})
 
 
 class AudioTrack:
     """Sound packets of ``path``, muxed into ``output`` up to a given time.
 
     Copied as they are where the container takes the codec, otherwise encoded anew. Times are counted from
-    the same zero as the pictures that :class:`~mien.streams.video.VideoFileSource` gives.
+    the same zero as the frames that :class:`~mien.streams.video.VideoFileSource` gives. Whatever is wrong
+    with the sound costs the sound alone: it ends there, and a note says so.
+
+    Args:
+        path: file whose sound is carried over.
+        output: PyAV ``OutputContainer``.
+        encoding: what the output takes.
+        copy: carry packets over as they are where possible.
+
+    Raises:
+        MienError: ``path`` cannot be opened.
     """
 
-    def __init__(self, path: Path, output: Any, encoding: Encoding) -> None:
+    def __init__(self, path: Path, output: Any, encoding: Encoding, *, copy: bool = True) -> None:
         self.notes: list[str] = []
         self._output = output
         self._input = open_input(path)
         self._source = sound_stream(self._input)
         self._origin = media_origin(self._input)
-        self.picture_end = _end(picture_stream(self._input), self._origin)
+        self.video_end = _end(video_stream(self._input), self._origin)
+        self.written = False
         self._packets: Iterator[tuple[Fraction, Any]] = iter(())
         self._next: tuple[Fraction, Any] | None = None
         if self._source is None:
@@ -35,39 +51,54 @@ class AudioTrack:
                 f"{encoding.muxer.upper()} files have no sound: that of {path.name} was left out."
             )
             return
-        self._start(encoding)
+        self._start(encoding, copy)
 
-    def _start(self, encoding: Encoding) -> None:
+    def _start(self, encoding: Encoding, copy: bool) -> None:
         assert self._source is not None and encoding.sound_codec is not None
         name = self._source.codec_context.codec.canonical_name
-        if name in encoding.copied_sound:
+        if copy and name in encoding.copied_sound:
             packets = self._copied(self._output.add_stream_from_template(self._source))
         else:
             name = encoding.sound_codec
-            context = self._source.codec_context
-            rate = 48_000 if encoding.sound_codec == "libopus" else min(context.sample_rate, 48_000)
-            target = self._output.add_stream(encoding.sound_codec, rate=rate)
-            target.codec_context.layout = "mono" if context.layout.nb_channels == 1 else "stereo"
-            target.codec_context.bit_rate = 96_000 * target.codec_context.layout.nb_channels
-            packets = self._encoded(target)
+            decoder = SoundDecoder(self._source)
+            target = self._output.add_stream(name, rate=encoder_rate(name, decoder.rate))
+            target.codec_context.layout = "mono" if decoder.mono else "stereo"
+            target.codec_context.bit_rate = 96_000 * (1 if decoder.mono else 2)
+            packets = self._encoded(decoder, target)
         # Opus carries the length of its lead-in itself, in every container.
         keep_all = encoding.trims_priming or name in ("opus", "libopus")
         self._packets = packets if keep_all else _without_priming(packets)
 
     def mux_until(self, seconds: float | Fraction) -> None:
-        """Write the sound that starts before ``seconds``."""
+        """Write the sound that starts before ``seconds``.
+
+        Raises:
+            OSError: the disk is full or fails; everything else ends the sound with a note.
+        """
+        try:
+            self._mux_until(seconds)
+        except Exception as error:  # whatever it is, it must not cost the frames
+            if getattr(error, "errno", None) in DISK_ERRORS:
+                raise
+            self._packets, self._next = iter(()), None
+            what = "ends early" if self.written else "was left out"
+            self.notes.append(f"The sound {what}: {getattr(error, 'strerror', None) or error}.")
+
+    def _mux_until(self, seconds: float | Fraction) -> None:
         while (item := self._next or next(self._packets, None)) is not None:
             self._next = item
             if item[0] >= seconds:
                 return
             self._next = None
             self._output.mux_one(item[1])
+            self.written = True
 
     def mux_rest(self) -> None:
         """Write all the sound there is left."""
         self.mux_until(Fraction(10**9))
 
     def close(self) -> None:
+        """Close the file that the sound comes from."""
         self._input.close()
 
     def _copied(self, target: Any) -> Iterator[tuple[Fraction, Any]]:
@@ -83,39 +114,25 @@ class AudioTrack:
             packet.stream = target
             yield packet.pts * Fraction(packet.time_base), packet
 
-    def _encoded(self, target: Any) -> Iterator[tuple[Fraction, Any]]:
-        for frame in self._resampled(target.codec_context):
+    def _encoded(self, decoder: SoundDecoder, target: Any) -> Iterator[tuple[Fraction, Any]]:
+        for frame in self._resampled(decoder, target.codec_context):
             for packet in target.encode(frame):
                 yield packet.pts * Fraction(packet.time_base), packet
 
-    def _resampled(self, context: Any) -> Iterator[Any | None]:
+    def _resampled(self, decoder: SoundDecoder, context: Any) -> Iterator[Any | None]:
         """Frames in the encoder's format and length, then None, which empties the encoder."""
         if not context.is_open:  # writing the header opens it
             context.open()
         resampler = av.AudioResampler(
             context.format, context.layout, context.sample_rate, context.frame_size or None
         )
-        assert self._source is not None
-        for frame in self._decoded():
-            if frame.pts is not None:
-                frame.time_base = frame.time_base or self._source.time_base
-                frame.pts -= round(self._origin / frame.time_base)
-            yield from resampler.resample(frame)
+        timeline = Timeline(decoder.mono, decoder.rate, self._origin)
+        for packet in chain(self._demuxed(), [None]):
+            for samples in decoder.decode(packet):
+                for frame in timeline.frames(samples):
+                    yield from resampler.resample(frame)
         yield from resampler.resample(None)
         yield None
-
-    def _decoded(self) -> Iterator[Any]:
-        for packet in self._demuxed():
-            yield from self._decoded_packet(packet)
-        yield from self._decoded_packet(None)
-
-    def _decoded_packet(self, packet: Any | None) -> list[Any]:
-        assert self._source is not None
-        try:
-            frames: list[Any] = self._source.codec_context.decode(packet)
-            return frames
-        except (FFmpegError, EOFError):
-            return []  # a click in the sound is no reason to lose the picture
 
     def _demuxed(self) -> Iterator[Any]:
         try:
@@ -126,10 +143,18 @@ class AudioTrack:
             self.notes.append(f"The sound is damaged ({error.strerror}) and was carried over up to there.")
 
 
+def encoder_rate(codec: str, rate: int) -> int:
+    """The encoder's lowest sampling rate that keeps what a sound of ``rate`` Hz holds, 48 kHz at most."""
+    rates = sorted(r for r in av.Codec(codec, "w").audio_rates or (48_000,) if r <= 48_000)
+    if codec == "libopus":
+        return 48_000  # what every player decodes it to
+    return next((r for r in rates if r >= rate), rates[-1])
+
+
 def _without_priming(packets: Iterator[tuple[Fraction, Any]]) -> Iterator[tuple[Fraction, Any]]:
     """Leave out the encoder's lead-in (AAC 21 ms, MP3 23 ms), which Matroska and AVI cannot mark.
 
-    Left in, it would move either the whole picture or the sound by that much.
+    Left in, it would move either the frames or the sound by that much.
     """
     for start, packet in packets:
         if start + Fraction(packet.duration or 0) * packet.time_base / 2 >= 0:
@@ -137,7 +162,7 @@ def _without_priming(packets: Iterator[tuple[Fraction, Any]]) -> Iterator[tuple[
 
 
 def _end(stream: Any | None, origin: Fraction) -> Fraction | None:
-    """When the picture track ends, in seconds from ``origin``; None when unknown."""
+    """When the video track ends, in seconds from ``origin``; None when unknown."""
     if stream is None or stream.duration is None or not stream.time_base:
         return None
     ticks = int(stream.start_time or 0) + int(stream.duration)

@@ -44,30 +44,31 @@ def _reason(error: BaseException) -> str:
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
-def picture_stream(container: Any) -> Any | None:
-    """The first real picture track, or None. Cover art of a song does not count."""
-    for stream in container.streams.video:
-        if not stream.disposition & Disposition.attached_pic:
-            return stream
-    return None
+def video_stream(container: Any) -> Any | None:
+    """The default video track, else the first, or None. Cover art of a song does not count."""
+    still = Disposition.attached_pic | Disposition.timed_thumbnails
+    return _default([stream for stream in container.streams.video if not stream.disposition & still])
 
 
 def sound_stream(container: Any) -> Any | None:
-    """The first sound track that FFmpeg can decode, or None."""
-    for stream in container.streams.audio:
-        if stream.codec_context is not None:
-            return stream
-    return None
+    """The default sound track among those that FFmpeg can decode, else the first of them, or None."""
+    return _default([stream for stream in container.streams.audio if stream.codec_context is not None])
+
+
+def _default(streams: list[Any]) -> Any | None:
+    """The track that the file marks as its default; where none or several are, the first of them."""
+    marked = [stream for stream in streams if stream.disposition & Disposition.default]
+    return next(iter(marked or streams), None)
 
 
 def media_origin(container: Any) -> Fraction:
     """The time stamp, in seconds, that counts as zero in this file.
 
-    MPEG transport streams and captures start anywhere (often at 1.4 s); the earlier of the first picture
+    MPEG transport streams and captures start anywhere (often at 1.4 s); the earlier of the first frame
     and the first sound is taken as zero, so that both keep their distance.  Sound before zero is encoder
-    priming (AAC: 1024 samples), which players cut off: it must not shift the picture.
+    priming (AAC: 1024 samples), which players cut off: it must not shift the frames.
     """
-    picture = _start(picture_stream(container))
+    picture = _start(video_stream(container))
     sound = _start(sound_stream(container))
     if picture is None:
         return max(sound, Fraction(0)) if sound is not None else Fraction(0)

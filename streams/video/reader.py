@@ -11,7 +11,7 @@ from typing import Any
 from mien.engine.types import Frame, MienError
 from mien.streams.source import Source, SourceInfo
 from mien.streams.video.colour import RgbConverter
-from mien.streams.video.containers import media_origin, open_input, picture_stream, sound_stream
+from mien.streams.video.containers import media_origin, open_input, video_stream, sound_stream
 from mien.streams.video.ffmpeg import FFmpegError
 
 DEFAULT_FPS = Fraction(25)
@@ -67,7 +67,7 @@ class _Reading:
             raise
 
     def _open(self) -> None:
-        stream = picture_stream(self._container)
+        stream = video_stream(self._container)
         if stream is None:
             kind = "audio only" if self._container.streams.audio else "no picture track"
             raise MienError(

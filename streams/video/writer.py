@@ -15,7 +15,7 @@ from mien.engine.types import Image, MienError
 from mien.engine.utils.files import beside
 from mien.streams.provenance.credentials import add_credentials
 from mien.streams.sink import Sink, check_writable_parent, same_file, write_failure
-from mien.streams.video.audio_track import AudioTrack
+from mien.streams.video.audio_track import DISK_ERRORS, AudioTrack
 from mien.streams.video.colour import ACCURATE, matrix_for
 from mien.streams.video.encodings import QUALITY, encoding_for
 from mien.streams.video.ffmpeg import (
@@ -88,8 +88,25 @@ class VideoFileSink(Sink):
             raise MienError(f"{self._path} is the file being read. Give the output another name.")
 
     def _open(self, audio_from: Path | None) -> None:
-        # FFmpeg opens the file only at the first packet, 50 pictures in: find out now whether that will work.
+        # FFmpeg opens the file only at the first packet, 50 frames in: find out now whether that will work.
         self._part.open("wb").close()
+        self._scaler = VideoReformatter()
+        failure: Exception | None = None
+        for copy in (True, False) if audio_from is not None else ():
+            try:
+                self._begin(audio_from, copy)
+                return
+            except (FFmpegError, ValueError, RuntimeError) as error:
+                if getattr(error, "errno", None) in DISK_ERRORS:
+                    raise
+                failure = error
+                self._drop_container()
+        self._begin(None, False)
+        if failure is not None and audio_from is not None:
+            self.notes.append(f"The sound of {audio_from.name} was left out ({failure}).")
+
+    def _begin(self, audio_from: Path | None, copy: bool) -> None:
+        """Open the container and write its header, with the sound's track where there is any."""
         encoding = self._encoding
         self._container = av.open(
             str(self._part), mode="w", format=encoding.muxer, container_options=encoding.muxer_options
@@ -101,9 +118,20 @@ class VideoFileSink(Sink):
         self._prepare = (
             Palette(self._size, self._tick).convert if encoding.pixel_format == "pal8" else self._to_codec
         )
-        self._scaler = VideoReformatter()
         if audio_from is not None:
-            self._sound = AudioTrack(audio_from, self._container, encoding)
+            self._sound = AudioTrack(audio_from, self._container, encoding, copy=copy)
+        # Now, so that a sound that the container refuses is known before the first frame.
+        self._container.start_encoding()
+
+    def _drop_container(self) -> None:
+        """Close the container, whose trailer may fail, and what the sound comes from."""
+        if self._sound is not None:
+            self._sound.close()
+            self._sound = None
+        container = getattr(self, "_container", None)
+        if container is not None:
+            with contextlib.suppress(FFmpegError, OSError, ValueError):
+                container.close()
 
     def _configure(self, context: Any) -> None:
         encoding = self._encoding
@@ -209,7 +237,7 @@ class VideoFileSink(Sink):
 
     def _end_sound(self, sound: AudioTrack, end: Fraction) -> None:
         """All the sound if the pictures reached the end of that file, else what belongs to them."""
-        if sound.picture_end is not None and end + END_TOLERANCE >= sound.picture_end:
+        if sound.video_end is not None and end + END_TOLERANCE >= sound.video_end:
             sound.mux_rest()
         else:
             sound.mux_until(end)
@@ -221,13 +249,7 @@ class VideoFileSink(Sink):
         if self._done:
             return
         self._done = True
-        if self._sound is not None:
-            self._sound.close()
-        container = getattr(self, "_container", None)
-        if container is not None:
-            # The trailer of a file that is thrown away may fail.
-            with contextlib.suppress(FFmpegError, OSError, ValueError):
-                container.close()
+        self._drop_container()
         self._part.unlink(missing_ok=True)
 
     def _guarded(self, action: Callable[[], None]) -> None:
