@@ -11,7 +11,7 @@ from mien.engine.types import MienError
 from mien.streams.live_source import LiveSource, now_ns
 from mien.streams.source import SourceInfo
 from mien.streams.video.colour import RgbConverter
-from mien.streams.video.containers import picture_stream, sound_stream
+from mien.streams.video.containers import sound_stream, video_stream
 from mien.streams.video.ffmpeg import FFmpegError, av
 
 OPEN_S = 10.0
@@ -65,7 +65,7 @@ class NetworkSource(LiveSource):
                 f"{self._name} cannot be opened ({reason}). Check the address, the network and the password."
             ) from error
         self._container = container
-        stream = picture_stream(container)
+        stream = video_stream(container)
         if stream is None or stream.codec_context is None:
             raise MienError(f"{self._name} carries no video stream. Give an address with a picture.")
         self._rate = Fraction(stream.average_rate or stream.guessed_rate or self._rate)

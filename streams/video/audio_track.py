@@ -14,7 +14,12 @@ from mien.streams.video.encodings import Encoding
 from mien.streams.video.ffmpeg import FFmpegError, av
 from mien.streams.video.sound_decoder import SoundDecoder, Timeline
 
-DISK_ERRORS = frozenset({errno.ENOSPC, errno.EIO, errno.EROFS, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)})
+DISK_ERRORS = frozenset(
+    {errno.ENOSPC, errno.EIO, errno.EROFS, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
+)
+
+LATE = Fraction(1, 50)
+"""Seconds after the first frame from which a sound's start counts as late."""
 
 
 class AudioTrack:
@@ -56,7 +61,11 @@ class AudioTrack:
     def _start(self, encoding: Encoding, copy: bool) -> None:
         assert self._source is not None and encoding.sound_codec is not None
         name = self._source.codec_context.codec.canonical_name
-        if copy and name in encoding.copied_sound:
+        late = self._source.start_time is not None and (
+            Fraction(self._source.start_time) * self._source.time_base - self._origin > LATE
+        )
+        self._from_zero = encoding.muxer == "avi"
+        if copy and name in encoding.copied_sound and not (late and self._from_zero):
             packets = self._copied(self._output.add_stream_from_template(self._source))
         else:
             name = encoding.sound_codec
@@ -126,7 +135,7 @@ class AudioTrack:
         resampler = av.AudioResampler(
             context.format, context.layout, context.sample_rate, context.frame_size or None
         )
-        timeline = Timeline(decoder.mono, decoder.rate, self._origin)
+        timeline = Timeline(decoder.mono, decoder.rate, self._origin, from_zero=self._from_zero)
         for packet in chain(self._demuxed(), [None]):
             for samples in decoder.decode(packet):
                 for frame in timeline.frames(samples):

@@ -40,6 +40,14 @@ class Encoding:
     sound_codec: str | None = None
 
     @property
+    def least_ticks(self) -> int | None:
+        """Ticks that a frame must stand at least; None where a frame may be as short as it likes.
+
+        AVI knows one duration for all frames. Browsers show a GIF's delays of 10 ms as 100 ms.
+        """
+        return {"avi": 1, "gif": 2}.get(self.muxer)
+
+    @property
     def trims_priming(self) -> bool:
         """Whether players of this container cut off an encoder's lead-in (edit lists do that)."""
         return self.muxer in ("mp4", "mov")

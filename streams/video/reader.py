@@ -11,7 +11,7 @@ from typing import Any
 from mien.engine.types import Frame, MienError
 from mien.streams.source import Source, SourceInfo
 from mien.streams.video.colour import RgbConverter
-from mien.streams.video.containers import media_origin, open_input, video_stream, sound_stream
+from mien.streams.video.containers import media_origin, open_input, sound_stream, video_stream
 from mien.streams.video.ffmpeg import FFmpegError
 
 DEFAULT_FPS = Fraction(25)

@@ -136,11 +136,13 @@ class Timeline:
         mono: one channel instead of two.
         rate: of the frames that come out.
         origin: seconds that are subtracted from every time stamp.
+        from_zero: begin at zero, with silence where the sound comes later (AVI cannot say that it does).
     """
 
-    def __init__(self, mono: bool, rate: int, origin: Fraction) -> None:
+    def __init__(self, mono: bool, rate: int, origin: Fraction, *, from_zero: bool = False) -> None:
         self._mono, self._rate, self._origin = mono, rate, origin
-        self._next: int | None = None
+        self._next: int | None = 0 if from_zero else None
+        self._jitter = Fraction(0) if from_zero else JITTER
         self._converters: dict[int, Any] = {}
 
     def frames(self, samples: Samples) -> Iterator[Any]:
@@ -158,7 +160,9 @@ class Timeline:
             return
         if samples.rate not in self._converters:
             self._converters[samples.rate] = av.AudioResampler("fltp", self._layout, self._rate)
-        for frame in self._converters[samples.rate].resample(_frame(samples.data, self._layout, samples.rate)):
+        for frame in self._converters[samples.rate].resample(
+            _frame(samples.data, self._layout, samples.rate)
+        ):
             yield frame.to_ndarray()
 
     def _placed(self, data: Floats, start: Fraction | None) -> Floats:
@@ -169,7 +173,8 @@ class Timeline:
         if start is None:
             return data
         gap = round(start * self._rate) - self._next
-        if abs(gap) <= JITTER * self._rate or gap > LONGEST_GAP * self._rate:
+        jitter, self._jitter = self._jitter, JITTER
+        if abs(gap) <= jitter * self._rate or gap > LONGEST_GAP * self._rate:
             return data
         if gap < 0:
             # Time stamps that start again (joined recordings) are no overlap.

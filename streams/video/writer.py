@@ -76,6 +76,7 @@ class VideoFileSink(Sink):
         self._check_target(audio_from)
         self._part = beside(self._path)
         self._done = False
+        self._written = self._left_out = 0
         self._held: Any | None = None
         self._sound: AudioTrack | None = None
         self._guarded(lambda: self._open(audio_from))
@@ -174,11 +175,16 @@ class VideoFileSink(Sink):
         self._guarded(lambda: self._write(image, time))
 
     def _write(self, image: Image, time: float) -> None:
-        frame = self._prepare(image)
-        pts = round(Fraction(time) / self._tick)
         held = self._held
-        if held is not None:
-            pts = max(pts, held.pts + 1)
+        pts = round(Fraction(time) / self._tick)
+        least = self._encoding.least_ticks
+        if held is not None and pts < (earliest := held.pts + (least or 1)):
+            if least is not None and earliest - Fraction(time) / self._tick > least:
+                self._left_out += 1  # pushed further and further, all later frames would lag behind the sound
+                return
+            pts = earliest
+        self._written += 1
+        frame = self._prepare(image)
         frame.pts, frame.time_base = pts, self._tick
         # A picture's duration is known when the next one comes.
         self._held = frame
@@ -227,13 +233,25 @@ class VideoFileSink(Sink):
     def _finish(self) -> None:
         held = self._held
         assert held is not None
-        duration = max(1, round(1 / self._rate / self._tick))
+        duration = max(self._encoding.least_ticks or 1, round(1 / self._rate / self._tick))
         self._encode(held, duration)
         self._container.mux(self._stream.encode(None))
         if self._sound is not None:
             self._end_sound(self._sound, (held.pts + duration) * self._tick)
+        if self._left_out:
+            self.notes.append(self._told_left_out())
         self._container.close()
         self._part.replace(self._path)
+
+    def _told_left_out(self) -> str:
+        name = self._encoding.muxer.upper()
+        fastest = f"{name} files have one frame rate"
+        if self._encoding.time_base is not None:
+            fastest = f"{name} files show at most {1 / (2 * self._encoding.time_base)} frames per second"
+        return (
+            f"{fastest}: {self._left_out} of {self._left_out + self._written} frames were left out, so that "
+            "it plays at the right speed. MP4 and MKV keep every frame."
+        )
 
     def _end_sound(self, sound: AudioTrack, end: Fraction) -> None:
         """All the sound if the pictures reached the end of that file, else what belongs to them."""

@@ -118,7 +118,8 @@ def read_sound(path: Path) -> tuple[np.ndarray, str]:
         for frame in container.decode(stream):
             for piece in resampler.resample(frame):
                 data = piece.to_ndarray()[0]
-                first = round((piece.time - zero) * RATE)
+                # Some decoders give their last samples no time: those that follow.
+                first = end if piece.time is None else round((piece.time - zero) * RATE)
                 data = data[max(0, -first) :]
                 first = max(0, first)
                 track[first : first + data.size] = data

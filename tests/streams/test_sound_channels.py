@@ -96,7 +96,7 @@ def test_channels_without_a_standard_order_do_not_end_the_process(tmp_path: Path
         ("3 channels", 3, "pcm_s16le", "s16"),
         ("16 channels", 16, "pcm_s16le", "s16"),
         ("22.2", 24, "pcm_s16le", "s16"),
-        ("7.1", 8, "libvorbis", "fltp"),
+        ("7.1(wide)", 8, "aac", "fltp"),
     ],
 )
 def test_any_channels_are_mixed_down(
@@ -104,9 +104,10 @@ def test_any_channels_are_mixed_down(
 ) -> None:
     sound = np.tile(BEEPS, (count, 1))
     path = with_sound(tmp_path / "a.mkv", sound, layout, codec, sample_format=sample_format)
-    assert carry(path, tmp_path / "o.mp4") == []
-    heard, carried = read_sound(tmp_path / "o.mp4")
-    assert carried == "aac"
+    target = tmp_path / ("o.mp4" if codec != "aac" else "o.avi")
+    assert carry(path, target) == []
+    heard, carried = read_sound(target)
+    assert carried == ("aac" if codec != "aac" else "mp3")
     assert delay_ms(heard, BEEPS) == pytest.approx(0, abs=1.5)
     # Neither lost nor clipped: FFmpeg adds the two sides at -3 dB each.
     assert np.abs(heard).max() == pytest.approx(0.7 * 2**0.5, abs=0.1)
@@ -124,20 +125,20 @@ def test_left_stays_left() -> None:
 
 @pytest.mark.parametrize("target", ["o.mp4", "o.mkv", "o.webm", "o.avi"])
 def test_a_decoder_that_ends_without_time_stamps(tmp_path: Path, target: str) -> None:
-    """Windows Media Audio."""
+    """Windows Media Audio; its sound starts late, too, which AVI can only say by silence."""
     path = with_sound(tmp_path / "a.wmv", np.tile(BEEPS, (2, 1)), "stereo", "wmav2")
     before, _ = read_sound(path)
-    shift = first_time(path)
+    shift = second_time(path)
     assert carry(path, tmp_path / target) == []
     heard, _ = read_sound(tmp_path / target)
-    lag = delay_ms(heard, BEEPS) - 1000 * first_time(tmp_path / target)
-    assert lag == pytest.approx(delay_ms(before, BEEPS) - 1000 * shift, abs=2)
+    lag = delay_ms(heard, BEEPS) - 1000 * second_time(tmp_path / target)
+    assert lag == pytest.approx(delay_ms(before, BEEPS) - 1000 * shift, abs=2 if target != "o.avi" else 21)
     assert len(video_times(tmp_path / target)[0]) == 25
 
 
-def first_time(path: Path) -> float:
+def second_time(path: Path) -> float:
     with VideoFileSource(path) as source:
-        return next(iter(source)).time
+        return list(source)[1].time  # AVI shows its first frame from zero on
 
 
 @pytest.mark.parametrize("rate", [22_254, 11_127, 7_000, 4_000, 96_000])

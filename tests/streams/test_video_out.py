@@ -315,3 +315,51 @@ def test_the_file_being_read_is_not_overwritten(tmp_path: Path) -> None:
     assert not same_file(path, tmp_path / "b.mp4")
     assert same_file(tmp_path / "new.mp4", tmp_path / "x/../new.mp4")
     assert path.read_bytes() == before
+
+
+def test_avi_stays_in_step_with_uneven_times(tmp_path: Path) -> None:
+    """Two seconds at 60 frames per second, then eight at 5: an average of 16."""
+    times = [i / 60 for i in range(120)] + [2 + i / 5 for i in range(40)]
+    with VideoFileSink(tmp_path / "o.avi", width=64, height=48, fps=16) as sink:
+        for index, time in enumerate(times):
+            sink.write(np.full((48, 64, 3), index, np.uint8), time)
+    with VideoFileSource(tmp_path / "o.avi") as source:
+        shown = [(frame.time, round(float(frame.image.mean()))) for frame in source]
+    late = [at - times[index] for at, index in shown]
+    assert max(late) < 2.1 / 16
+    assert min(late) > -1.1 / 16
+    assert shown[-1][1] == 159
+    left_out = len(times) - len(shown)
+    assert left_out > 60
+    assert sink.notes == [
+        f"AVI files have one frame rate: {left_out} of 160 frames were left out, so that it plays at the "
+        "right speed. MP4 and MKV keep every frame."
+    ]
+
+
+@pytest.mark.parametrize("fps", [60, 100, 200])
+def test_a_fast_gif_plays_at_its_speed_in_browsers(tmp_path: Path, fps: int) -> None:
+    """They show delays under 20 ms as 100 ms."""
+    with VideoFileSink(tmp_path / "o.gif", width=32, height=32, fps=fps) as sink:
+        for index in range(fps):
+            sink.write(gradient(index, 32, 32), index / fps)
+    from PIL import Image as Pil
+
+    with Pil.open(tmp_path / "o.gif") as shown:
+        delays = []
+        for index in range(shown.n_frames):
+            shown.seek(index)
+            delays.append(shown.info["duration"])
+    assert min(delays) >= 20
+    assert sum(delays) == pytest.approx(1000, abs=50)
+    assert len(sink.notes) == 1
+    assert "at most 50 frames per second" in sink.notes[0]
+
+
+def test_an_even_rate_loses_no_frame_in_avi(tmp_path: Path) -> None:
+    """Times rounded to milliseconds, as Matroska has them."""
+    with VideoFileSink(tmp_path / "o.avi", width=32, height=32, fps=Fraction(30000, 1001)) as sink:
+        for index in range(200):
+            sink.write(gradient(index, 32, 32), round(index * 1001 / 30) / 1000)
+    assert sink.notes == []
+    assert len(video_times(tmp_path / "o.avi")[0]) == 200
