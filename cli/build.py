@@ -18,7 +18,7 @@ from mien.engine.paper.tracker import PaperTracker
 from mien.engine.runtime import Network, chosen_runtime, default_runtime
 from mien.engine.session.renderer import AvatarRenderer, Renderer
 from mien.engine.tracking import Tracker, TrackerSettings
-from mien.engine.types import MienError
+from mien.engine.types import NoFaceError, UsageError
 from mien.engine.utils.assets import DEMO_MOTION, PORTRAIT
 from mien.streams.images import fit_within, load_image
 from mien.streams.provenance.credentials import available
@@ -78,12 +78,12 @@ def load_avatar(
     image = fit_within(full, options.portrait_side)
     try:
         return Avatar.of(image, landmarker, runtime, path.name if path else "the portrait")
-    except MienError as error:
+    except NoFaceError as error:
         if image is full or options.size is None:
             raise
         # A face that is large enough in the photo can be too small in what the user's --size makes of it.
         side = f"{options.portrait_side} pixels"
-        raise MienError(f"{error} (It was reduced to {side}; a larger --size may do.)") from error
+        raise NoFaceError(f"{error} (It was reduced to {side}; a larger --size may do.)") from error
 
 
 def make_tracker(
@@ -119,7 +119,7 @@ def make_gains(options: Options) -> Gains:
     if not options.only:
         return Gains(regions=regions, **amounts)
     if regions:
-        raise MienError(
+        raise UsageError(
             "--only and --gain contradict each other. Use --only with --expression, or --gain alone."
         )
     return Gains.only(list(options.only), **amounts)

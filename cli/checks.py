@@ -8,7 +8,7 @@ from pathlib import Path
 from mien.cli.build import MOTION_SUFFIX, make_gains
 from mien.cli.model_choice import BUILT_IN, WARP, check_model
 from mien.cli.options.arguments import Options
-from mien.engine.types import MienError
+from mien.engine.types import UsageError
 from mien.streams.factory import is_camera, is_network_address
 from mien.streams.sink import check_writable_parent, same_file
 
@@ -42,7 +42,7 @@ def check(options: Options) -> Kind:
         _check_web(options, kind)
         return kind
     if options.demo and options.driving is not None:
-        raise MienError("--demo brings its own motion. Leave out --driving, or leave out --demo.")
+        raise UsageError("--demo brings its own motion. Leave out --driving, or leave out --demo.")
     if kind is Kind.LIVE:
         _check_live(options)
     else:
@@ -50,7 +50,7 @@ def check(options: Options) -> Kind:
     _check_places(options, kind)
     make_gains(options)
     if options.model == WARP and options.runtime not in ("auto", "openvino"):
-        raise MienError(
+        raise UsageError(
             f"--model warp has no network for --runtime {options.runtime}. Leave one of them out."
         )
     if options.model not in BUILT_IN:
@@ -60,18 +60,18 @@ def check(options: Options) -> Kind:
 
 def _check_web(options: Options, kind: Kind) -> None:
     if kind is not Kind.LIVE:
-        raise MienError(
+        raise UsageError(
             "--webrtc is live: a file cannot drive it. Leave out --driving, or name a camera or stream."
         )
     if options.output is not None or options.save_motion is not None:
-        raise MienError("--webrtc writes no file. The page has a record button.")
+        raise UsageError("--webrtc writes no file. The page has a record button.")
     if options.virtual_camera is not None:
-        raise MienError(
+        raise UsageError(
             "--virtual-camera shows one avatar, and --webrtc has one for every driver. Leave --webrtc out, "
             "or show the page in OBS and start OBS's virtual camera."
         )
     if options.profile is not None:
-        raise MienError(
+        raise UsageError(
             "--profile remembers one person at one camera, and who visits the page of --webrtc may be "
             'anyone. Leave it out; "Find the best" on the page takes a neutral face as the reference.'
         )
@@ -81,30 +81,30 @@ def _check_web(options: Options, kind: Kind) -> None:
 
 def _check_live(options: Options) -> None:
     if options.reference != "first":
-        raise MienError("--reference is for files. Live, press X or F while the window is open.")
+        raise UsageError("--reference is for files. Live, press X or F while the window is open.")
     if options.save_motion is not None:
-        raise MienError(
+        raise UsageError(
             "--save-motion is for files. Record the camera with another program, then use that clip."
         )
 
 
 def _check_file(options: Options, kind: Kind) -> None:
     if options.virtual_camera is not None:
-        raise MienError("--virtual-camera is for live use. A file's result goes to --output.")
+        raise UsageError("--virtual-camera is for live use. A file's result goes to --output.")
     if options.profile is not None:
-        raise MienError("--profile is for live use. A file's reference is chosen with --reference.")
+        raise UsageError("--profile is for live use. A file's reference is chosen with --reference.")
     if options.avatars is not None:
-        raise MienError("--avatars is for live use. Give one portrait with --avatar.")
+        raise UsageError("--avatars is for live use. Give one portrait with --avatar.")
     if options.camera_size is not None:
-        raise MienError("--camera-size is for cameras. A file's pictures have their own size.")
+        raise UsageError("--camera-size is for cameras. A file's pictures have their own size.")
     if options.fps is not None and not (kind is Kind.CLIP and Path(options.driving or "").is_dir()):
-        raise MienError("--fps is for cameras and folders of frames. A file has its own frame rate.")
+        raise UsageError("--fps is for cameras and folders of frames. A file has its own frame rate.")
     if kind is Kind.MOTION and options.save_motion is not None:
-        raise MienError(
+        raise UsageError(
             "--save-motion records from pictures, and this is recorded motion already: copy the file."
         )
     if kind is Kind.MOTION and options.reference != "first":
-        raise MienError("--reference is for pictures. Recorded motion has its reference built in.")
+        raise UsageError("--reference is for pictures. Recorded motion has its reference built in.")
 
 
 def _check_places(options: Options, kind: Kind) -> None:
@@ -116,14 +116,14 @@ def _check_places(options: Options, kind: Kind) -> None:
     for option, target in written.items():
         for name, given in read.items():
             if target is not None and given is not None and same_file(target, given):
-                raise MienError(f"{option} {target} is {name} itself. Choose another name for the result.")
+                raise UsageError(f"{option} {target} is {name} itself. Choose another name for the result.")
     motion = options.save_motion
     if motion is None:
         return
     if motion.suffix.lower() != MOTION_SUFFIX:
-        raise MienError(
+        raise UsageError(
             f"--save-motion {motion} must end in {MOTION_SUFFIX}, or it could not be played later."
         )
     if motion.is_dir():
-        raise MienError(f"--save-motion {motion} is a folder. Give a file name.")
+        raise UsageError(f"--save-motion {motion} is a folder. Give a file name.")
     check_writable_parent(motion)

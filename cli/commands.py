@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from mien.engine.types import MienError
+from mien.engine.types import UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ def find_command(words: Sequence[str]) -> Command | None:
         if command.name == words[0]:
             return command
     names = ", ".join(command.name for command in COMMANDS)
-    raise MienError(
+    raise UsageError(
         f"{words[0]!r} is not a command ({names}); a clip is given as --driving, a portrait as --avatar. "
         "See: mien --help"
     )

@@ -69,13 +69,13 @@ def _animate(options: Options, console: Console) -> None:
 
 
 def _serve(options: Options, console: Console) -> None:
-    from mien.engine.types import MienError
+    from mien.engine.types import UsageError
 
     try:
         import aiohttp  # noqa: F401
         import aiortc  # noqa: F401
     except ImportError as error:
-        raise MienError('--webrtc needs: python -m pip install "mien[webrtc]"') from error
+        raise UsageError('--webrtc needs: python -m pip install "mien[webrtc]"') from error
     from mien.cli.web.run import run_web
 
     run_web(options, console)

@@ -23,7 +23,7 @@ from mien.engine.runtime import (
 )
 from mien.engine.runtime.failover import Notify
 from mien.engine.runtime.selection import Progress, RuntimeOptions, choose, live_files, live_options
-from mien.engine.types import MienError
+from mien.engine.types import ModelError, UsageError
 
 LIVE, FAST, EXACT, WARP = "live", "live-fast", "live-exact", "warp"
 BUILT_IN = (LIVE, FAST, EXACT, WARP)
@@ -45,14 +45,16 @@ def check_model(path: Path, options: Options, *, recorded: bool) -> None:
         MienError: in one line.
     """
     if not path.exists():
-        raise MienError(f"--model {path} does not exist. Give live, a {WEIGHTS} file, or an exported folder.")
+        raise ModelError(
+            f"--model {path} does not exist. Give live, a {WEIGHTS} file, or an exported folder."
+        )
     _check_choice(path, options.runtime)
     if not _is_paper(path):
         return
     if recorded:
-        raise MienError(NEEDS_PICTURES)
+        raise UsageError(NEEDS_PICTURES)
     if (options.head, options.turn, options.micro) != (1.0, 1.0, 1.0) or options.gains or options.only:
-        raise MienError(
+        raise UsageError(
             "The paper preset knows no parts of the face: of the gains it has --expression alone, "
             "for all motion."
         )
@@ -60,7 +62,7 @@ def check_model(path: Path, options: Options, *, recorded: bool) -> None:
 
 def _check_choice(path: Path, choice: Choice) -> None:
     if choice == "openvino" and path.suffix.lower() == WEIGHTS:
-        raise MienError(
+        raise UsageError(
             f"--runtime openvino runs exported parts, and {path.name} is weights, which PyTorch runs. "
             f"mien export {path} --output DIR writes parts; then give --model DIR."
         )
@@ -90,12 +92,12 @@ def load_model(
             return choose(choice, paper_files(paper, path), notify=notify, progress=progress)
         encoder, renderer = path / ENCODER.name, path / RENDERER.name
         if not encoder.is_file() and not renderer.is_file():
-            raise MienError(f"--model {path} holds no exported model; mien export makes one.")
+            raise ModelError(f"--model {path} holds no exported model; mien export makes one.")
         network = network_of(choice, alone)
         live = OpenVinoRuntime(encoder, renderer, threads=threads or 2, precision=precision, network=network)
         return choose(choice, live_files(live, encoder, renderer), notify=notify, progress=progress)
     if path.suffix.lower() != WEIGHTS:
-        raise MienError(f"--model {path} is no model. Give live, a {WEIGHTS} file, or an exported folder.")
+        raise ModelError(f"--model {path} is no model. Give live, a {WEIGHTS} file, or an exported folder.")
     _check_choice(path, choice)
     if threads:
         _torch(path).set_num_threads(threads)
@@ -113,7 +115,7 @@ def _torch(path: Path) -> Any:
     try:
         return importlib.import_module("torch")
     except ImportError as error:
-        raise MienError(
+        raise ModelError(
             f"--model {path} needs PyTorch: pip install 'mien[train]'. Without it, give a folder that "
             "mien export made of these weights."
         ) from error

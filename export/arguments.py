@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from mien.engine.types import MienError
+from mien.engine.types import UsageError
 
 Target = Literal["onnx", "openvino", "tensorrt", "tensorrt-rtx"]
 TARGETS: tuple[Target, ...] = ("onnx", "openvino", "tensorrt", "tensorrt-rtx")
@@ -73,7 +73,7 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
     found = parser.parse_args(arguments)
     usual: Literal["fp16", "fp32"] = "fp16" if found.target.startswith("tensorrt") else "fp32"
     if not 1 <= found.batch <= 64:
-        raise MienError(f"--batch {found.batch} is not possible: 1 to 64")
+        raise UsageError(f"--batch {found.batch} is not possible: 1 to 64")
     return Options(
         found.weights, found.target, found.precision or usual, found.size, found.batch, found.output
     )

@@ -26,7 +26,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mien.engine.types import MienError
+from mien.engine.types import ModelError
 from mien.engine.utils.openvino_core import compile_for_cpu, core
 from mien.export.onnx_export import strip, to_onnx, weights_sha256
 from mien.train.model.paper import PAPER_NAME, PAPER_VERSION, PaperModel
@@ -171,6 +171,6 @@ def check(differences: Mapping[str, float]) -> None:
     """Raise :class:`MienError` if an output differs from torch by more than :data:`TOLERANCE` allows."""
     for name, difference in differences.items():
         if not difference <= TOLERANCE[name]:  # also catches NaN
-            raise MienError(
+            raise ModelError(
                 f"exported {name} differs from torch by {difference:.2g} (> {TOLERANCE[name]:.0e})"
             )

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from mien.engine.runtime.torch_runtime import TorchRuntime
-from mien.engine.types import Floats, MienError
+from mien.engine.types import Floats, ModelError
 from mien.engine.utils.openvino_core import compile_for_cpu, core
 from mien.export.onnx_export import (
     RENDERER_INPUTS,
@@ -37,7 +37,7 @@ class Parity:
         """Raise :class:`MienError` if any output differs by more than :data:`TOLERANCE` allows."""
         for name, difference in self.differences.items():
             if not difference <= TOLERANCE[name]:  # also catches NaN
-                raise MienError(
+                raise ModelError(
                     f"exported {name} differs from torch by {difference:.2g} (> {TOLERANCE[name]:.0e})"
                 )
 

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mien.engine.types import MienError, SinkError
+from mien.engine.types import SinkError, UsageError
 from mien.engine.utils.files import replacing
 from mien.export.arguments import Options
 
@@ -69,9 +69,9 @@ def convert(parts: Mapping[str, bytes], options: Options) -> dict[str, bytes]:
     """
     paper = any(name.startswith("paper") for name in parts)
     if options.size is not None and not options.target.startswith("tensorrt"):
-        raise MienError("--size is for TensorRT: other runtimes take pictures of any size as they are.")
+        raise UsageError("--size is for TensorRT: other runtimes take pictures of any size as they are.")
     if paper and options.size not in (None, 256):
-        raise MienError("the paper preset draws 256 x 256 pixels and nothing else: leave out --size.")
+        raise UsageError("the paper preset draws 256 x 256 pixels and nothing else: leave out --size.")
     if options.target.startswith("tensorrt"):
         return _engines(parts, options, paper)
     plain = options.precision == "fp32" and options.batch == 1

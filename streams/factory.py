@@ -7,7 +7,7 @@ import re
 from fractions import Fraction
 from pathlib import Path
 
-from mien.engine.types import MienError
+from mien.engine.types import UsageError
 from mien.streams.sink import Sink
 from mien.streams.source import Source
 from mien.streams.video.encodings import QUALITY
@@ -43,7 +43,7 @@ def open_source(
         MienError: one line saying why it cannot be opened and what to do.
     """
     if not spec:
-        raise MienError("The source is empty. Name a camera number, a video file, a folder or an address.")
+        raise UsageError("The source is empty. Name a camera number, a video file, a folder or an address.")
     if is_camera(spec):
         from mien.streams.camera.source import CameraSource
 

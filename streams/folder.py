@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
-from mien.engine.types import Frame, Image, MienError
+from mien.engine.types import Frame, Image, SinkError, SourceError, UsageError
 from mien.engine.utils.files import beside
 from mien.streams.images import list_images, load_image
 from mien.streams.sink import Sink, check_writable_parent, write_failure
@@ -32,13 +32,15 @@ class FrameFolderSource(Source):
         self.notes = []
         self._path = Path(path)
         if not self._path.is_dir():
-            raise MienError(f"{self._path} is not a folder. Give a folder of pictures or a video file.")
+            raise UsageError(f"{self._path} is not a folder. Give a folder of pictures or a video file.")
         self._rate = Fraction(fps).limit_denominator(1001)
         if self._rate <= 0:
-            raise MienError(f"{fps} frames per second make no sequence. Give a rate above 0, such as 25.")
+            raise UsageError(f"{fps} frames per second make no sequence. Give a rate above 0, such as 25.")
         self._files = list_images(self._path)
         if not self._files:
-            raise MienError(f"{self._path} holds no pictures. Put PNG, JPEG, WebP, BMP or TIFF files there.")
+            raise SourceError(
+                f"{self._path} holds no pictures. Put PNG, JPEG, WebP, BMP or TIFF files there."
+            )
         height, width = load_image(self._files[0]).shape[:2]
         self._info = SourceInfo(width, height, self._rate, len(self._files), False, False, self._path.name)
 
@@ -56,7 +58,7 @@ class FrameFolderSource(Source):
         height, width = image.shape[:2]
         if (width, height) != (self._info.width, self._info.height):
             first = f"{self._files[0].name} is {self._info.width} x {self._info.height} pixels"
-            raise MienError(
+            raise SourceError(
                 f"{first} but {file.name} is {width} x {height}. Give a folder of pictures of one size."
             )
 
@@ -79,7 +81,7 @@ class FrameFolderSink(Sink):
         check_writable_parent(self._path)
         if self._path.exists() and (not self._path.is_dir() or any(self._path.iterdir())):
             kind = "is not empty" if self._path.is_dir() else "is a file"
-            raise MienError(f"{self._path} {kind}. Give the name of a new folder, or a file such as out.mp4.")
+            raise SinkError(f"{self._path} {kind}. Give the name of a new folder, or a file such as out.mp4.")
         self._part = beside(self._path)
         self._count = 0
         self._done = False
@@ -115,7 +117,7 @@ class FrameFolderSink(Sink):
             return
         if self._count == 0:
             self.abort()
-            raise MienError(f"No picture was written, so {self._path} was not made.")
+            raise SinkError(f"No picture was written, so {self._path} was not made.")
         try:
             if self._path.is_dir():
                 self._path.rmdir()

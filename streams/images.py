@@ -12,7 +12,7 @@ from typing import Any, cast
 import cv2
 import numpy as np
 
-from mien.engine.types import Image, MienError
+from mien.engine.types import Image, MienError, SourceError
 
 MAX_PIXELS = 100_000_000
 IMAGE_SUFFIXES = frozenset(
@@ -56,10 +56,10 @@ def list_portraits(folder: str | Path) -> list[Path]:
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise MienError(f"{folder} is not a folder. Give a folder of portraits (PNG, JPEG, WebP, TIFF).")
+        raise SourceError(f"{folder} is not a folder. Give a folder of portraits (PNG, JPEG, WebP, TIFF).")
     portraits = list_images(folder)
     if not portraits:
-        raise MienError(f"{folder} holds no pictures. Put PNG, JPEG, WebP or TIFF portraits there.")
+        raise SourceError(f"{folder} holds no pictures. Put PNG, JPEG, WebP or TIFF portraits there.")
     return portraits
 
 
@@ -78,7 +78,7 @@ def load_image(path: str | Path) -> Image:
     path = Path(path)
     data = _read(path)
     if path.suffix.lower() in HEIC_SUFFIXES or (data[4:8] == b"ftyp" and data[8:12] in HEIC_BRANDS):
-        raise MienError(f"{path.name} is a HEIC photo, which Mien does not read. Export it as JPEG or PNG.")
+        raise SourceError(f"{path.name} is a HEIC photo, which Mien does not read. Export it as JPEG or PNG.")
     return decode_image(path.name, data)
 
 
@@ -118,37 +118,39 @@ def decode_image(
     except MienError:
         raise
     except Pil.DecompressionBombError as error:
-        raise MienError(
+        raise SourceError(
             f"{name} is too large to read. Scale it down to at most {max_pixels // 1_000_000} megapixels."
         ) from error
     except UnidentifiedImageError as error:
-        raise MienError(f"{name} is not a picture file. Give a PNG, JPEG, WebP or TIFF portrait.") from error
+        raise SourceError(
+            f"{name} is not a picture file. Give a PNG, JPEG, WebP or TIFF portrait."
+        ) from error
     except MemoryError as error:
-        raise MienError(f"{name} takes too much memory to read. Scale it down.") from error
+        raise SourceError(f"{name} takes too much memory to read. Scale it down.") from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise MienError(f"{name} is damaged or cut off ({error}). Copy or export it again.") from error
+        raise SourceError(f"{name} is damaged or cut off ({error}). Copy or export it again.") from error
 
 
 def _read(path: Path) -> bytes:
     if path.is_dir():
-        raise MienError(f"{path} is a folder. Give one picture file (PNG, JPEG, WebP, TIFF).")
+        raise SourceError(f"{path} is a folder. Give one picture file (PNG, JPEG, WebP, TIFF).")
     try:
         data = path.read_bytes()
     except FileNotFoundError as error:
-        raise MienError(
+        raise SourceError(
             f"{path} does not exist. Check the spelling; relative paths start at {Path.cwd()}."
         ) from error
     except OSError as error:
-        raise MienError(f"{path} cannot be read ({error.strerror}).") from error
+        raise SourceError(f"{path} cannot be read ({error.strerror}).") from error
     if not data:
-        raise MienError(f"{path.name} is empty (0 bytes). Copy or export it again.")
+        raise SourceError(f"{path.name} is empty (0 bytes). Copy or export it again.")
     return data
 
 
 def _check_size(name: str, size: tuple[int, int], max_pixels: int) -> None:
     width, height = size
     if width * height > max_pixels:
-        raise MienError(
+        raise SourceError(
             f"{name} is {width} x {height} pixels, over the limit of "
             f"{max_pixels // 1_000_000} megapixels. Scale it down."
         )

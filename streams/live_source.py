@@ -7,7 +7,7 @@ import time
 from abc import abstractmethod
 from collections.abc import Iterator
 
-from mien.engine.types import Frame, Image, MienError
+from mien.engine.types import Frame, Image, MienError, SourceError
 from mien.engine.utils.links import Closed, Link, Policy
 from mien.streams.source import Source
 
@@ -65,7 +65,7 @@ class LiveSource(Source):
         try:
             self._capture()
         except Exception as error:
-            self._newest.close(error if isinstance(error, MienError) else MienError(self._failed(error)))
+            self._newest.close(error if isinstance(error, MienError) else SourceError(self._failed(error)))
         finally:
             # Freeing a device while another thread reads from it crashes OpenCV and FFmpeg: only we do it.
             try:
@@ -99,7 +99,7 @@ class LiveSource(Source):
             if frame is not None:
                 yield frame
             elif not self._stop.is_set():
-                raise MienError(self._stalled())
+                raise SourceError(self._stalled())
 
     def close(self) -> None:
         self._stop.set()

@@ -7,7 +7,7 @@ import time
 from fractions import Fraction
 from typing import Any
 
-from mien.engine.types import MienError
+from mien.engine.types import SourceError
 from mien.streams.live_source import LiveSource, now_ns
 from mien.streams.source import SourceInfo
 from mien.streams.video.colour import RgbConverter
@@ -46,7 +46,7 @@ class NetworkSource(LiveSource):
         first = self._await_first(open_timeout + timeout)
         if first is None:
             self.close()
-            raise MienError(
+            raise SourceError(
                 f"{self._name} sent no picture. Check the address and that the sender is running."
             )
         height, width = first.image.shape[:2]
@@ -61,13 +61,13 @@ class NetworkSource(LiveSource):
             container = av.open(self._address, options=OPTIONS, timeout=(self._open_timeout, self._timeout))
         except (FFmpegError, ValueError, OSError) as error:
             reason = getattr(error, "strerror", None) or str(error)
-            raise MienError(
+            raise SourceError(
                 f"{self._name} cannot be opened ({reason}). Check the address, the network and the password."
             ) from error
         self._container = container
         stream = video_stream(container)
         if stream is None or stream.codec_context is None:
-            raise MienError(f"{self._name} carries no video stream. Give an address with a picture.")
+            raise SourceError(f"{self._name} carries no video stream. Give an address with a picture.")
         self._rate = Fraction(stream.average_rate or stream.guessed_rate or self._rate)
         self._has_audio = sound_stream(container) is not None
         # Frame threads would hold back one picture per thread.
@@ -90,7 +90,7 @@ class NetworkSource(LiveSource):
                     captured_ns = now_ns()
                 self._deliver(converter.convert(frame), captured_ns)
         except FFmpegError as error:
-            raise MienError(
+            raise SourceError(
                 f"{self._name} broke off ({error.strerror}). Start again when it is back."
             ) from error
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
-from mien.engine.types import MienError
+from mien.engine.types import ModelError
 
 
 def load_cv2() -> Any:
@@ -18,7 +18,7 @@ def load_cv2() -> Any:
     try:
         import cv2
     except ImportError as error:
-        raise MienError(
+        raise ModelError(
             f"OpenCV cannot be loaded ({error}). On a bare Debian or Ubuntu run "
             "`apt-get install libgl1 libglib2.0-0`, or install opencv-contrib-python-headless in its place."
         ) from error

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mien.engine.types import Image, MienError
+from mien.engine.types import Image, SinkError
 from mien.streams.opencv import load_cv2, windows_would_hang
 from mien.streams.sink import Sink
 
@@ -31,7 +31,7 @@ def check_display(system: str = sys.platform, environment: Mapping[str, str] = o
     Without a display, Qt inside ``cv2.namedWindow`` ends the whole process instead of raising an error.
     """
     if system.startswith("linux") and not (environment.get("DISPLAY") or environment.get("WAYLAND_DISPLAY")):
-        raise MienError(
+        raise SinkError(
             "There is no display here, so no preview window can open. "
             "Use --output FILE, or log in to a desktop."
         )
@@ -56,7 +56,7 @@ class PreviewSink(Sink):
     def __init__(self, title: str = "Mien", *, mirror: bool = False, help_lines: Sequence[str] = ()) -> None:
         check_display()
         if windows_would_hang():
-            raise MienError(HANG)
+            raise SinkError(HANG)
         cv2 = load_cv2()
         self.notes = []
         self.mirror = mirror
@@ -72,7 +72,7 @@ class PreviewSink(Sink):
             # GUI_NORMAL: no toolbar and status bar of Qt, whose missing fonts it complains about on stderr.
             cv2.namedWindow(title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
         except cv2.error as error:
-            raise MienError(HEADLESS_REMEDY) from error
+            raise SinkError(HEADLESS_REMEDY) from error
 
     def show(self, image: Image) -> int | None:
         """Show an ``(H, W, 3) uint8`` RGB picture with ``self.status`` below it.

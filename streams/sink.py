@@ -63,13 +63,13 @@ def check_writable_parent(path: Path) -> None:
     """Raise :class:`MienError` unless a file can be made beside ``path``."""
     parent = path.parent
     if not parent.exists():
-        raise MienError(
+        raise SinkError(
             f"The folder {parent} does not exist, so {path.name} cannot be written. Make it first."
         )
     if not parent.is_dir():
-        raise MienError(f"{parent} is a file, not a folder, so {path.name} cannot be written there.")
+        raise SinkError(f"{parent} is a file, not a folder, so {path.name} cannot be written there.")
     if not os.access(parent, os.W_OK | os.X_OK):
-        raise MienError(f"The folder {parent} is not writable. Choose another place for {path.name}.")
+        raise SinkError(f"The folder {parent} is not writable. Choose another place for {path.name}.")
 
 
 def write_failure(path: Path, error: Exception) -> MienError:
@@ -78,6 +78,6 @@ def write_failure(path: Path, error: Exception) -> MienError:
     if code in DISK_FULL:
         return SinkError(disk_full(str(path)))
     if code in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return MienError(f"No permission to write {path}. Choose another place.")
+        return SinkError(f"No permission to write {path}. Choose another place.")
     reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return MienError(f"{path} could not be written ({reason}). Choose another place or format.")
+    return SinkError(f"{path} could not be written ({reason}). Choose another place or format.")

@@ -12,7 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from mien.engine.types import Image, MienError
+from mien.engine.types import Image, MienError, SinkError
 from mien.streams.images import fit_into
 from mien.streams.sink import Sink
 
@@ -143,7 +143,7 @@ class VirtualCameraSink(Sink):
         try:
             import pyvirtualcam
         except ImportError as error:
-            raise MienError(virtual_camera_status(has_package=False)[1]) from error
+            raise SinkError(virtual_camera_status(has_package=False)[1]) from error
         form = pyvirtualcam.PixelFormat.I420 if self._yuv else pyvirtualcam.PixelFormat.RGB
         width, height = self.size
         try:
@@ -151,9 +151,9 @@ class VirtualCameraSink(Sink):
                 width, height, self._fps, fmt=form, device=self._wish, backend=self._backend
             )
         except KeyError as error:
-            raise MienError(f"pyvirtualcam knows no backend {self._backend!r} on this system.") from error
+            raise SinkError(f"pyvirtualcam knows no backend {self._backend!r} on this system.") from error
         except (RuntimeError, ValueError) as error:
-            raise MienError(_refusal(self._wish, error)) from error
+            raise SinkError(_refusal(self._wish, error)) from error
 
     def write(self, image: Image, time: float) -> None:
         """Send a picture; its time does not matter here."""

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from mien.engine.types import MienError
+from mien.engine.types import UsageError
 from mien.engine.utils.exit_status import Extra, status_of
 
 NEEDED = Extra("training", "train", ("torch", "lightning_fabric", "safetensors", "tensorboard", "openpyxl"))
@@ -131,7 +131,7 @@ def _evaluate(options: argparse.Namespace) -> int:
         usual.length if options.frames is None else options.frames,
     )
     if extent.pairs < 1 or extent.clips < 0 or extent.length < 3:
-        raise MienError("evaluate needs --pairs of 1 or more, --clips of 0 or more, --frames of 3 or more.")
+        raise UsageError("evaluate needs --pairs of 1 or more, --clips of 0 or more, --frames of 3 or more.")
     evaluate(
         options.weights,
         options.data,

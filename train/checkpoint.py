@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from mien.engine.types import MienError, SinkError
+from mien.engine.types import ModelError, SinkError
 from mien.engine.utils.files import replacing
 
 STATE = "state.pt"
@@ -52,7 +52,7 @@ def load_state(folder: Path) -> dict[str, Any] | None:
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise MienError(
+        raise ModelError(
             f"{path} is damaged ({str(error).splitlines()[0]}). Delete it to start anew, or restore a copy."
         ) from error
     return state

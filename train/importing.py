@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from mien.engine.types import MienError
+from mien.engine.types import UsageError
 from mien.train.checkpoint import save_weights
 from mien.train.model.paper.model import PaperModel
 from mien.train.model.paper.weights import facts_of, import_checkpoint
@@ -25,7 +25,7 @@ def import_weights(checkpoint: Path, output: Path, align_corners: bool = False) 
         MienError: the checkpoint cannot be used, or the result cannot be written.
     """
     if output.suffix.lower() != ".safetensors":
-        raise MienError(f"--output {output} must end in .safetensors.")
+        raise UsageError(f"--output {output} must end in .safetensors.")
     model = import_checkpoint(checkpoint)
     config = replace(model.config, align_corners=align_corners)
     save_weights(output, dict(model.state_dict()), config, facts_of(config))

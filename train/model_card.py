@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from mien.engine.types import MienError
+from mien.engine.types import ModelError
 from mien.train.data.dataset import split_ids, still_ids
 from mien.train.model.weights import Preset, facts_in, preset_of
 
@@ -70,12 +70,12 @@ def card(weights: Path, data: Path, evaluation: Path | None, hardware: str) -> s
     """
     facts, preset = facts_in(weights), preset_of(weights)
     if preset == "paper" and "step" not in facts:
-        raise MienError(
+        raise ModelError(
             f"{weights}: imported and not trained here: what it was trained on is not known. "
             "Its authors' words belong beside it."
         )
     if weights.is_dir():
-        raise MienError(
+        raise ModelError(
             f"{weights}: exported files do not say how they were trained: give fit's .safetensors."
         )
     run = _run(weights.parent / "config.json")
@@ -99,7 +99,7 @@ def _run(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
-        raise MienError(f"{path}: cannot read the run's configuration: {error}. Move it away.") from error
+        raise ModelError(f"{path}: cannot read the run's configuration: {error}. Move it away.") from error
     return found if isinstance(found, dict) else {}
 
 
@@ -149,7 +149,7 @@ def _clip(folder: Path) -> dict[str, str]:
         clip = json.loads((folder / "meta.json").read_text(encoding="utf-8"))["clip"]
         return {name: str(clip[name]) for name in ("subject", "collection", "licence")}
     except (OSError, ValueError, KeyError) as error:
-        raise MienError(f"{folder} is damaged ({error}). Run prepare again.") from error
+        raise ModelError(f"{folder} is damaged ({error}). Run prepare again.") from error
 
 
 def _evaluation(path: Path | None) -> str:
@@ -158,7 +158,7 @@ def _evaluation(path: Path | None) -> str:
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        raise MienError(f"{path}: cannot read: {error.strerror or error}. Run evaluate first.") from error
+        raise ModelError(f"{path}: cannot read: {error.strerror or error}. Run evaluate first.") from error
     # Its headings go below the card's own.
     lines = text.splitlines()
     return "\n".join("#" + line if line.startswith("#") else line for line in lines[2:]).strip()

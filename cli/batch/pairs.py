@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from mien.engine.types import MienError
+from mien.engine.types import MienError, SourceError, UsageError
 
 REQUIRED = ("driving", "avatar")
 FRAMES = ("reference", "onset", "apex", "offset")
@@ -72,11 +72,11 @@ def read_pairs(path: Path) -> PairList:
     rows = list(csv.reader(io.StringIO(text), delimiter=_delimiter(text)))
     filled = [(line, row) for line, row in enumerate(rows, 1) if any(cell.strip() for cell in row)]
     if not filled:
-        raise MienError(f"{path} is empty. Its first line names the columns: driving,avatar")
+        raise UsageError(f"{path} is empty. Its first line names the columns: driving,avatar")
     columns = [cell.strip().lower() for cell in filled[0][1]]
     notes += _check_columns(path, columns)
     if len(filled) == 1:
-        raise MienError(f"{path} lists no pairs below its first line. Add a line for each pair.")
+        raise UsageError(f"{path} lists no pairs below its first line. Add a line for each pair.")
     table = [(line, _cells(columns, row)) for line, row in filled[1:]]
     names = {line: cells["name"] or _default_name(cells) for line, cells in table}
     _check_names(path, names)
@@ -89,23 +89,23 @@ def read_pairs(path: Path) -> PairList:
             failures.append(Failure(names[line] or f"line {line}", line, str(error)))
     if not pairs:
         first = failures[0]
-        raise MienError(f"{path} has no usable line. Line {first.line}: {first.reason}")
+        raise SourceError(f"{path} has no usable line. Line {first.line}: {first.reason}")
     return PairList(tuple(pairs), tuple(failures), tuple(notes))
 
 
 def _text(path: Path) -> tuple[str, list[str]]:
     if path.is_dir():
-        raise MienError(f"{path} is a folder. Give a CSV file with the columns driving and avatar.")
+        raise SourceError(f"{path} is a folder. Give a CSV file with the columns driving and avatar.")
     try:
         data = path.read_bytes()
     except FileNotFoundError as error:
-        raise MienError(
+        raise SourceError(
             f"{path} does not exist. Give a CSV file with the columns driving and avatar."
         ) from error
     except OSError as error:
-        raise MienError(f"{path} cannot be read ({error.strerror}).") from error
+        raise SourceError(f"{path} cannot be read ({error.strerror}).") from error
     if b"\x00" in data:
-        raise MienError(f"{path} is no CSV file. Save the table as CSV (UTF-8), not as a workbook.")
+        raise SourceError(f"{path} is no CSV file. Save the table as CSV (UTF-8), not as a workbook.")
     try:
         return data.decode("utf-8-sig"), []
     except UnicodeDecodeError:
@@ -121,13 +121,13 @@ def _delimiter(text: str) -> str:
 def _check_columns(path: Path, columns: list[str]) -> list[str]:
     missing = [name for name in REQUIRED if name not in columns]
     if missing:
-        raise MienError(
+        raise UsageError(
             f"{path} has no column {' and no column '.join(missing)}. Its first line must name the columns: "
             f"{', '.join(REQUIRED)} (optional: {', '.join(OPTIONAL)})."
         )
     twice = [name for name, count in Counter(columns).items() if name and count > 1]
     if twice:
-        raise MienError(f"{path} has the column {twice[0]} twice. Rename one of them.")
+        raise UsageError(f"{path} has the column {twice[0]} twice. Rename one of them.")
     unknown = [name for name in columns if name and name not in (*REQUIRED, *OPTIONAL)]
     return (
         [f"{path.name}: not used: the column{'s' * (len(unknown) > 1)} {', '.join(unknown)}"]
@@ -165,7 +165,7 @@ def _check_names(path: Path, names: Mapping[int, str]) -> None:
             lines.setdefault(name.lower(), []).append(line)
     for found in lines.values():
         if len(found) > 1:
-            raise MienError(
+            raise UsageError(
                 f"{path}: lines {_listed(found)} would all be called {names[found[0]]!r}. "
                 "Give each its own name in the column name."
             )
@@ -179,9 +179,9 @@ def _listed(numbers: Iterable[int]) -> str:
 def _pair(name: str, line: int, cells: Mapping[str, str], base: Path) -> Pair:
     for column in REQUIRED:
         if not cells[column]:
-            raise MienError(f"The column {column} is empty.")
+            raise UsageError(f"The column {column} is empty.")
     if _BAD_NAME.search(name) or len(name) > 150:
-        raise MienError(f"{name!r} cannot be the name of a file. Choose another in the column name.")
+        raise UsageError(f"{name!r} cannot be the name of a file. Choose another in the column name.")
     driving, avatar = ((base / Path(cells[column]).expanduser()).absolute() for column in REQUIRED)
     _check_there("driving clip", driving)
     _check_there("avatar", avatar)
@@ -194,9 +194,9 @@ def _check_there(what: str, path: Path) -> None:
     try:
         there = path.exists()
     except OSError as error:  # of one row; the others may be good
-        raise MienError(f"The {what} {path} cannot be used ({error.strerror}).") from error
+        raise SourceError(f"The {what} {path} cannot be used ({error.strerror}).") from error
     if not there:
-        raise MienError(f"The {what} {path} does not exist.")
+        raise SourceError(f"The {what} {path} does not exist.")
 
 
 def _frame(column: str, text: str) -> int | None:
@@ -207,7 +207,7 @@ def _frame(column: str, text: str) -> int | None:
     except ValueError:
         value = -1.0
     if value < 0 or value != int(value):
-        raise MienError(f"The {column} is a frame's number, counted from 0, not {text!r}.")
+        raise UsageError(f"The {column} is a frame's number, counted from 0, not {text!r}.")
     return int(value)
 
 
@@ -219,7 +219,7 @@ def _rate(text: str) -> float | None:
     except ValueError:
         value = 0.0
     if not 0 < value <= 10000:
-        raise MienError(f"The fps are frames per second, such as 25 or 200, not {text!r}.")
+        raise UsageError(f"The fps are frames per second, such as 25 or 200, not {text!r}.")
     return value
 
 
@@ -227,4 +227,4 @@ def _check_order(frames: Mapping[str, int | None]) -> None:
     given = [(name, frames[name]) for name in ("onset", "apex", "offset") if frames[name] is not None]
     for (first, a), (second, b) in pairwise(given):
         if a is not None and b is not None and a > b:
-            raise MienError(f"The {first} (frame {a}) comes after the {second} (frame {b}).")
+            raise UsageError(f"The {first} (frame {a}) comes after the {second} (frame {b}).")

@@ -23,7 +23,7 @@ from mien.cli.batch.resume import HIDDEN, finished, request_of, results_of
 from mien.cli.build import make_gains
 from mien.cli.model_choice import BUILT_IN, check_model
 from mien.cli.terminal import progress_bar, say
-from mien.engine.types import MienError
+from mien.engine.types import SinkError, UsageError
 from mien.engine.utils.exit_status import status_of
 from mien.engine.utils.files import write_atomic
 from mien.streams.sink import same_file
@@ -209,12 +209,12 @@ def _check_places(options: GenerateOptions, pairs: Sequence[Pair]) -> None:
     inputs = {path for pair in pairs for path in (pair.driving, pair.avatar)}
     table = options.output / "metrics.csv"
     if same_file(table, options.pairs) or same_file(options.output / "failures.csv", options.pairs):
-        raise MienError(f"{options.pairs} would be overwritten by the results. Choose another --output.")
+        raise UsageError(f"{options.pairs} would be overwritten by the results. Choose another --output.")
     near = {path for path in inputs if same_file(path.parent, options.output)}
     for pair in pairs:
         for place in results_of(options.output, pair.name, options.engine.lossless).values():
             if any(same_file(place, path) for path in near):
-                raise MienError(
+                raise UsageError(
                     f"{place} is a clip or portrait of the list and would be lost. Choose another --output."
                 )
 
@@ -223,11 +223,11 @@ def _make_folder(folder: Path) -> None:
     try:
         (folder / HIDDEN).mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
-        raise MienError(f"{folder} is a file. Give a folder for the results with --output.") from error
+        raise SinkError(f"{folder} is a file. Give a folder for the results with --output.") from error
     except OSError as error:
-        raise MienError(f"{folder} cannot be made ({error.strerror}). Choose another --output.") from error
+        raise SinkError(f"{folder} cannot be made ({error.strerror}). Choose another --output.") from error
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise MienError(f"{folder} is not writable. Choose another --output.")
+        raise SinkError(f"{folder} is not writable. Choose another --output.")
 
 
 @contextmanager

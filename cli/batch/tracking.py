@@ -22,7 +22,7 @@ from mien.engine.motion.recording import Recording, load_recording, nominal_fps
 from mien.engine.paper.tracker import PaperTracker
 from mien.engine.tracking import Tracker
 from mien.engine.tracking.offline import refined
-from mien.engine.types import Face, Frame, Image, MienError
+from mien.engine.types import Face, Frame, Image, NoFaceError, SourceError, UsageError
 from mien.streams.factory import open_source
 from mien.streams.source import Source
 
@@ -75,7 +75,7 @@ def follow(pair: Pair, options: Options, model: Tracker) -> Followed:
     fps = pair.fps or options.fps
     if pair.driving.suffix.lower() == MOTION_SUFFIX:
         if isinstance(model, PaperTracker):
-            raise MienError(NEEDS_PICTURES)
+            raise UsageError(NEEDS_PICTURES)
         return _recorded(pair)
     tracker = model.fresh()
     tracker.landmarker.reset()
@@ -113,12 +113,12 @@ def phases_of(pair: Pair, found: Followed) -> tuple[Phases, tuple[str, ...]]:
 def _recorded(pair: Pair) -> Followed:
     """A motion file: all is measured already, and there are no pictures of a driver."""
     if pair.reference is not None:
-        raise MienError("Recorded motion has its reference built in. Leave the column reference empty.")
+        raise UsageError("Recorded motion has its reference built in. Leave the column reference empty.")
     recording = load_recording(pair.driving)
     found = Followed(recording.fps, False, list(recording.motions), list(recording.times), reference=None)
     found.seen = [i for i, motion in enumerate(found.motions) if motion is not None][:MOST_MEASURED]
     if not found.seen:
-        raise MienError("The motion file shows no face at all. Record another.")
+        raise NoFaceError("The motion file shows no face at all. Record another.")
     _check_numbers(pair, len(found.motions))
     if pair.fps is not None:
         found.notes.append("The fps of this line were not used: a motion file has its own.")
@@ -132,10 +132,10 @@ def _set_reference(tracker: Tracker, pair: Pair, number: int, fps: float | None)
             count += 1
             if frame.index == number:
                 if not tracker.set_reference(frame.image):
-                    raise MienError(f"Frame {number} shows no face to be the reference. Choose another.")
+                    raise NoFaceError(f"Frame {number} shows no face to be the reference. Choose another.")
                 tracker.landmarker.reset()
                 return
-    raise MienError(_beyond("reference", number, count))
+    raise UsageError(_beyond("reference", number, count))
 
 
 def _track_all(source: Source, tracker: Tracker, found: Followed) -> None:
@@ -186,7 +186,7 @@ def _remarks(tracker: Tracker, found: Followed) -> list[str]:
 
 def _check(pair: Pair, found: Followed) -> None:
     if len(found.motions) > 1 and found.face is None:
-        raise MienError(
+        raise NoFaceError(
             "No face was found in the clip. Give one in which the face is seen from the front, larger than "
             "40 pixels."
         )
@@ -195,11 +195,11 @@ def _check(pair: Pair, found: Followed) -> None:
 
 def _check_numbers(pair: Pair, count: int) -> None:
     if count == 1:
-        raise MienError("The clip has a single frame: there is no motion in it. Give at least two.")
+        raise SourceError("The clip has a single frame: there is no motion in it. Give at least two.")
     for name in ("onset", "apex", "offset"):
         number = getattr(pair, name)
         if number is not None and number >= count:
-            raise MienError(_beyond(name, number, count))
+            raise UsageError(_beyond(name, number, count))
 
 
 def _beyond(name: str, number: int, count: int) -> str:

@@ -8,7 +8,7 @@ from mien.cli.options.arguments import Options
 from mien.cli.terminal import progress_bar
 from mien.engine.face.likeness import ReferenceSearch
 from mien.engine.tracking import Tracker
-from mien.engine.types import Face, Frame, MienError
+from mien.engine.types import Face, Frame, NoFaceError, UsageError
 from mien.streams.factory import open_source
 
 
@@ -35,7 +35,7 @@ def _most_like(options: Options, console: Console, tracker: Tracker, portrait: F
             search.look(frame, tracker.landmarker.track(frame.image))
             bar.advance()
     if search.best is None:
-        raise MienError(
+        raise NoFaceError(
             f"No face was found in {options.driving}. Give a clip in which the face is seen from the front, "
             "larger than 40 pixels."
         )
@@ -56,9 +56,9 @@ def _numbered(options: Options, console: Console, tracker: Tracker, number: int)
                 tracker.landmarker.reset()
                 face = tracker.landmarker.track(frame.image)
                 if face is None:
-                    raise MienError(
+                    raise NoFaceError(
                         f"Frame {number} of {options.driving} shows no face to be the reference. "
                         "Choose another, or --reference best."
                     )
                 return frame, face
-    raise MienError(f"{options.driving} has {count} frames, numbered from 0: there is no frame {number}.")
+    raise UsageError(f"{options.driving} has {count} frames, numbered from 0: there is no frame {number}.")

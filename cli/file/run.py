@@ -34,7 +34,7 @@ from mien.engine.session.renderer import AvatarRenderer
 from mien.engine.session.session import Session
 from mien.engine.tracking import Tracker
 from mien.engine.tracking.offline import refined_stream
-from mien.engine.types import Face, Frame, Image, MienError
+from mien.engine.types import Face, Frame, Image, NoFaceError
 from mien.engine.utils.assets import DEMO_MOTION
 from mien.streams.factory import open_sink, open_source
 from mien.streams.sink import Sink
@@ -138,7 +138,7 @@ def run_clip(options: Options, console: Console) -> None:
 
 def _check_faces(record: _Record, driving: str) -> None:
     if record.missed == record.frames:
-        raise MienError(
+        raise NoFaceError(
             f"No face was found in {driving}, so nothing was written. "
             "Give a clip in which the face is seen from the front, larger than 40 pixels."
         )

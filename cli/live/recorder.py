@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from mien.engine.pipeline.stage import Stage
-from mien.engine.types import Image, MienError
+from mien.engine.types import Image, SinkError
 from mien.streams.images import fit_into
 from mien.streams.sink import Sink
 
@@ -71,11 +71,11 @@ class Recorder:
             MienError: the sink failed, or its disk does not answer.
         """
         if self._busy(GIVE_UP_S):
-            raise MienError(self._gone())
+            raise SinkError(self._gone())
         self._closer = threading.Thread(target=self._finish, name="recording's end", daemon=True)
         self._closer.start()
         if self._busy(CLOSE_S if patience is None else patience):
-            raise MienError(self._gone())
+            raise SinkError(self._gone())
         if self._failure is not None:
             raise self._failure
 

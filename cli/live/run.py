@@ -31,7 +31,7 @@ from mien.engine.landmarks import Landmarker
 from mien.engine.pipeline.stage import Stage
 from mien.engine.session.live_pipeline import LivePipeline, Shown
 from mien.engine.session.session import Session
-from mien.engine.types import MienError
+from mien.engine.types import MienError, SourceError
 from mien.streams.factory import open_source
 from mien.streams.images import list_portraits
 from mien.streams.preview import PreviewSink, check_display
@@ -134,7 +134,7 @@ def _open_live(options: Options) -> Source:
     except MienError as error:
         if options.driving is not None:
             raise
-        raise MienError(f"{error} Without a camera: mien --driving clip.mp4, or mien --demo.") from error
+        raise SourceError(f"{error} Without a camera: mien --driving clip.mp4, or mien --demo.") from error
 
 
 def _announce(console: Console, source: Source, show: bool, camera: str | None) -> None:
@@ -151,4 +151,4 @@ def _check_end(loop: LiveLoop, times: StageTimes, options: Options) -> None:
     if options.output_text is None or not times.frames:
         raise loop.broken
     kept = f"What was recorded until then is in {Path(options.output_text)}."
-    raise MienError(f"{loop.broken} {kept}") from loop.broken
+    raise SourceError(f"{loop.broken} {kept}") from loop.broken

@@ -11,7 +11,7 @@ from typing import Literal
 
 from mien.cli.options import values
 from mien.cli.options.web import WebOptions, add_web, take_web
-from mien.engine.types import MienError
+from mien.engine.types import UsageError
 from mien.engine.utils.command_line import Parser
 
 EXAMPLES = """\
@@ -103,7 +103,7 @@ def parse(arguments: Sequence[str] | None = None, commands: str = "") -> Options
     found = vars(_parser(commands).parse_args(arguments))
     for name in ("driving", "output"):
         if found[name] is not None and not found[name].strip():
-            raise MienError(f"--{name} is empty. See: mien --help")
+            raise UsageError(f"--{name} is empty. See: mien --help")
     found["gains"] = tuple(found["gains"] or ())
     found["output_text"] = found["output"]
     found["output"] = Path(found["output"]) if found["output"] else None

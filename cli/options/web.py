@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from mien.engine.types import MienError
+from mien.engine.types import UsageError
 from mien.engine.utils.command_line import whole_number
 
 
@@ -52,7 +52,7 @@ def take_web(found: MutableMapping[str, Any]) -> WebOptions:
     options = WebOptions(**taken)
     if given and not options.wanted:
         name = given[0].replace("_", "-").replace("ice-servers", "ice-server")
-        raise MienError(f"--{name} is for the web server. Add --webrtc.")
+        raise UsageError(f"--{name} is for the web server. Add --webrtc.")
     return options
 
 

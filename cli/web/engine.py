@@ -17,7 +17,7 @@ from mien.engine.motion import Gains
 from mien.engine.runtime import Runtime
 from mien.engine.session.driver_session import DriverSession
 from mien.engine.session.shared_renderer import SharedRenderer
-from mien.engine.types import Frame, Image, MienError, Rendered
+from mien.engine.types import Frame, Image, ModelError, Rendered, UsageError
 from mien.streams.webrtc.engine_interface import Prepared
 
 REGIONS = ("eyes", "mouth")
@@ -62,7 +62,7 @@ class LocalEngine:
         self._landmarker = portrait_landmarker()
         runtime: Any = make_runtime(self._options, server_network(self._options))
         if not isinstance(runtime, Runtime):
-            raise MienError("--webrtc draws with the live model alone. Leave out --model.")
+            raise UsageError("--webrtc draws with the live model alone. Leave out --model.")
         self._runtime = runtime
         self._owner = SharedRenderer(runtime, self._make_landmarker, self._side)
 
@@ -75,14 +75,14 @@ class LocalEngine:
 
     def prepare(self, image: Image, name: str) -> Prepared:
         if self._owner is None or self._landmarker is None:
-            raise MienError("The model is still loading.")
+            raise ModelError("The model is still loading.")
         with self._lock:
             avatar = Avatar.of(image, self._landmarker, self._owner.shared(), name)
         return Prepared(avatar, avatar.notes)
 
     def open_session(self, avatar: Any, deliver: Callable[[Rendered], None]) -> LocalSession:
         if self._owner is None:
-            raise MienError("The model is still loading.")
+            raise ModelError("The model is still loading.")
         return LocalSession(self._owner.open(avatar, deliver, self._gains))
 
     def close(self) -> None:

@@ -20,7 +20,7 @@ from rich.console import Console
 from mien.cli.options.arguments import Options
 from mien.cli.terminal import say
 from mien.cli.web.engine import LocalEngine
-from mien.engine.types import Frame, MienError
+from mien.engine.types import Frame, MienError, NoFaceError, SourceError, UsageError
 from mien.engine.utils.assets import PORTRAIT
 from mien.streams.factory import open_source
 from mien.streams.images import list_portraits, load_image
@@ -77,7 +77,7 @@ def settings_of(options: Options) -> ServerSettings:
     if web.whep_source is not None:
         check_url(web.whep_source, "--whep-source")
         if options.driving is not None:
-            raise MienError("--whep-source and --driving both drive the avatar. Leave one out.")
+            raise UsageError("--whep-source and --driving both drive the avatar. Leave one out.")
     return ServerSettings(
         host=web.host,
         port=web.port,
@@ -189,7 +189,7 @@ def _load(options: Options, hub: Hub, engine: LocalEngine) -> None:
                 raise
             log("portrait left out", reason=str(error))
     if not hub.portraits.seen_by(None):
-        raise MienError(f"{options.avatars} holds no image with a face that can be animated.")
+        raise NoFaceError(f"{options.avatars} holds no image with a face that can be animated.")
 
 
 async def _drive(options: Options, stream: AvatarStream) -> None:
@@ -200,7 +200,7 @@ async def _drive(options: Options, stream: AvatarStream) -> None:
 
     def settle(error: BaseException | None) -> None:
         if not ended.done():
-            ended.set_exception(error or MienError("The source that drives the avatar has ended."))
+            ended.set_exception(error or SourceError("The source that drives the avatar has ended."))
 
     def pump() -> None:
         error: BaseException | None = None

@@ -13,7 +13,7 @@ from mien.engine.face.geometry import FaceGeometry
 from mien.engine.face.layout import GRID, N_MESH, layout, splined, to_pixels
 from mien.engine.face.lips import lip_axes
 from mien.engine.landmarks import Landmarker, topology
-from mien.engine.types import Face, Floats, Image, MienError
+from mien.engine.types import Face, Floats, Image, NoFaceError
 from mien.engine.utils.curves import smoothstep
 from mien.engine.utils.sampling import sample
 
@@ -120,13 +120,13 @@ class Avatar:
         """
         faces = landmarker.detect(image)
         if not faces:
-            raise MienError(
+            raise NoFaceError(
                 f"No face was found in {name}. Give a photo with one face, upright, looking at the camera."
             )
         face = faces[0]
         size = _face_size(face)
         if size < MIN_FACE:
-            raise MienError(
+            raise NoFaceError(
                 f"The face in {name} is only {size:.0f} pixels wide; at least {MIN_FACE:.0f} are needed. "
                 "Crop the photo around the face or give a larger one."
             )

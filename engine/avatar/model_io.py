@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mien.engine.types import N_LANDMARKS, Floats, Image, MienError
+from mien.engine.types import N_LANDMARKS, Floats, Image, UsageError
 
 if TYPE_CHECKING:
     pass
@@ -66,7 +66,7 @@ class Field:
 def check_source(source: Image) -> None:
     """Raise :class:`MienError` unless ``source`` is ``(256, 256, 3) uint8``."""
     if source.shape != (IMAGE_SIZE, IMAGE_SIZE, 3) or source.dtype != np.uint8:
-        raise MienError(f"avatar crop must be (256, 256, 3) uint8, not {source.shape} {source.dtype}")
+        raise UsageError(f"avatar crop must be (256, 256, 3) uint8, not {source.shape} {source.dtype}")
 
 
 def source_tensor(source: Image) -> Floats:

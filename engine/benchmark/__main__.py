@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from mien.engine.benchmark.arguments import Options, parse
-from mien.engine.types import MienError
+from mien.engine.types import ModelError
 from mien.engine.utils.exit_status import status_of
 
 
@@ -30,7 +30,7 @@ def _run_gpu(options: Options) -> None:
         # Apart, because only machines with an NVIDIA GPU have what it needs.
         from mien.engine.benchmark.gpu.run import run
     except ModuleNotFoundError as error:
-        raise MienError(
+        raise ModelError(
             f"The GPU benchmark needs {error.name}, which is not installed. Leave out --gpu."
         ) from error
     run(options)

@@ -15,7 +15,7 @@ from mien.engine.motion import Motion
 from mien.engine.runtime import Runtime
 from mien.engine.session.renderer import Renderer
 from mien.engine.session.throughput import Spread
-from mien.engine.types import Frame, MienError
+from mien.engine.types import Frame, ModelError, UsageError
 from mien.engine.utils.samples import Samples
 
 ROUNDS = 40
@@ -59,7 +59,7 @@ def check_names(names: tuple[str, ...]) -> None:
     """Raise ``MienError`` for a runtime that is not known, or whose packages are missing."""
     for name in names:
         if name not in NAMES:
-            raise MienError(f"There is no runtime {name!r} to compare; choose from {', '.join(NAMES)}.")
+            raise UsageError(f"There is no runtime {name!r} to compare; choose from {', '.join(NAMES)}.")
         if name in ("torch", "paper"):
             _import_torch(name)
             _import_train(name)
@@ -170,7 +170,7 @@ def _paper(setup: Setup, step: Step) -> Arm:
     try:
         from mien.train.model.paper import PaperModel, relative
     except ImportError as error:
-        raise MienError(
+        raise ModelError(
             "The published network is not in this installation of Mien. Leave paper out of --compare."
         ) from error
     torch.manual_seed(0)
@@ -198,7 +198,7 @@ def _import_torch(name: str):  # type: ignore[no-untyped-def]
     try:
         import torch
     except ImportError as error:
-        raise MienError(
+        raise ModelError(
             f"--compare {name} needs torch: python -m pip install -e '.[train]', or leave {name} out."
         ) from error
     return torch
@@ -208,7 +208,7 @@ def _import_train(name: str):  # type: ignore[no-untyped-def]
     try:
         import mien.train.model as model
     except ImportError as error:
-        raise MienError(
+        raise ModelError(
             f"--compare {name} needs the extra train: python -m pip install -e '.[train]', or leave it out."
         ) from error
     return model

@@ -13,7 +13,7 @@ from mien.engine.landmarks import Landmarker
 from mien.engine.motion.recording import load_recording
 from mien.engine.runtime import Runtime
 from mien.engine.session.renderer import Renderer
-from mien.engine.types import Image, MienError
+from mien.engine.types import Image, NoFaceError, SourceError
 from mien.engine.utils.assets import DEMO_MOTION, PORTRAIT
 
 KEPT = 60
@@ -30,7 +30,7 @@ def read_portrait(path: Path | None, side: int = 1024) -> Image:
         with Pil.open(path or PORTRAIT) as found:
             picture = np.asarray(ImageOps.exif_transpose(found).convert("RGB"))
     except (OSError, SyntaxError, ValueError, Pil.DecompressionBombError) as error:
-        raise MienError(f"{path} is not a picture that can be read. Give a JPEG or PNG file.") from error
+        raise SourceError(f"{path} is not a picture that can be read. Give a JPEG or PNG file.") from error
     scale = side / max(picture.shape[:2])
     if scale < 1:
         picture = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
@@ -53,13 +53,13 @@ def driver_images(
     else:
         pictures = _read(clip)
         if not any(landmarker.detect(picture) for picture in pictures[:10]):
-            raise MienError(f"No face was found at the start of {clip}. Give a clip of a face.")
+            raise NoFaceError(f"No face was found at the start of {clip}. Give a clip of a face.")
     return [_fit(picture, size) for picture in pictures]
 
 
 def _read(clip: Path) -> list[Image]:
     if not clip.is_file():
-        raise MienError(f"{clip} is not a file. Give a video of a face, or leave --clip out.")
+        raise SourceError(f"{clip} is not a file. Give a video of a face, or leave --clip out.")
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # what is wrong with the clip is said below
     video = cv2.VideoCapture(str(clip))
     pictures: list[Image] = []
@@ -70,7 +70,7 @@ def _read(clip: Path) -> list[Image]:
         pictures.append(np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8))
     video.release()
     if not pictures:
-        raise MienError(f"{clip} is not a video that OpenCV reads. Give an mp4, for example.")
+        raise SourceError(f"{clip} is not a video that OpenCV reads. Give an mp4, for example.")
     return pictures
 
 

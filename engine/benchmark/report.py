@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mien.engine.session.throughput import STAGES, Figures, Spread
-from mien.engine.types import MienError
+from mien.engine.types import SinkError
 from mien.engine.utils.files import write_atomic
 from mien.engine.utils.openvino_core import core, load_openvino
 
@@ -103,4 +103,4 @@ def check_writable(paths: Sequence[str | Path | None]) -> None:
             continue
         folder = Path(path).resolve().parent
         if Path(path).is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
-            raise MienError(f"{path} cannot be written. Choose a file in a folder that exists and is yours.")
+            raise SinkError(f"{path} cannot be written. Choose a file in a folder that exists and is yours.")

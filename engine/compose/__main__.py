@@ -17,7 +17,7 @@ from mien.engine.compose.actions import FacialAction, Timing, source_timing
 from mien.engine.compose.composition import compose
 from mien.engine.face.regions import REGIONS, region_indices
 from mien.engine.motion.recording import Recording, load_recording, save_recording
-from mien.engine.types import MienError
+from mien.engine.types import UsageError
 from mien.engine.utils.command_line import Parser
 from mien.engine.utils.exit_status import status_of
 
@@ -87,12 +87,12 @@ def run(arguments: Sequence[str] | None = None) -> str:
     options = _parser().parse_args(_joined(sys.argv[1:] if arguments is None else arguments))
     recording = _recording(options)
     if not options.acts:
-        raise MienError("Nothing was asked for. Name a region: --region brow_inner.")
+        raise UsageError("Nothing was asked for. Name a region: --region brow_inner.")
     acts = [_act(asked, recording, options.face_pixels) for asked in options.acts]
     seconds = options.seconds or _length(acts, recording)
     late = max(act.timing.apex for act in acts)
     if late > seconds:
-        raise MienError(
+        raise UsageError(
             f"The apex at {late:g} s comes after the end at {seconds:g} s. Give a longer --duration."
         )
     fps = options.fps or (recording.fps if recording else 100.0)
@@ -185,9 +185,9 @@ def _act_options(group: argparse._ArgumentGroup) -> None:
 
 def _recording(options: argparse.Namespace) -> Recording | None:
     if options.neutral and options.recording is not None:
-        raise MienError("--neutral and a recording contradict each other. Leave one out.")
+        raise UsageError("--neutral and a recording contradict each other. Leave one out.")
     if options.recording is None and not options.neutral:
-        raise MienError("Name a motion file, or give --neutral to make a movement without one.")
+        raise UsageError("Name a motion file, or give --neutral to make a movement without one.")
     return load_recording(options.recording) if options.recording is not None else None
 
 
@@ -195,15 +195,15 @@ def _act(asked: dict[str, Any], recording: Recording | None, face_pixels: float 
     regions = region_indices(asked["regions"])
     if asked["move"] is not None:
         if asked["strength"] is not None or asked["gain"] != 1.0:
-            raise MienError("--move says how strong it is: leave out --gain and --strength beside it.")
+            raise UsageError("--move says how strong it is: leave out --gain and --strength beside it.")
         timing = _timing(asked, Timing(1e-9, DEFAULT_RISE + 1e-9, DEFAULT_RISE + DEFAULT_FALL))
         return FacialAction(regions, timing, move=asked["move"])
     if recording is None:
-        raise MienError("Without a recording a movement must be given: --move X,Y in face units.")
+        raise UsageError("Without a recording a movement must be given: --move X,Y in face units.")
     source = source_timing(recording, regions, *asked["passage"])
     strength = _face_units(asked["strength"], face_pixels)
     if strength is not None and asked["gain"] != 1.0:
-        raise MienError("--gain and --strength contradict each other. Leave one out.")
+        raise UsageError("--gain and --strength contradict each other. Leave one out.")
     return FacialAction(
         regions,
         _timing(asked, source),
@@ -231,7 +231,7 @@ def _face_units(strength: words.Strength | None, face_pixels: float | None) -> f
     if strength is None or not strength.pixels:
         return strength.value if strength else None
     if face_pixels is None:
-        raise MienError(
+        raise UsageError(
             "A strength in pixels needs the face's size: --face-pixels, its outer eye corners' distance."
         )
     return strength.value / face_pixels

@@ -9,7 +9,7 @@ import numpy as np
 
 from mien.engine.motion.phases import find_phases
 from mien.engine.motion.recording import Recording
-from mien.engine.types import MienError
+from mien.engine.types import NoFaceError, UsageError
 
 EASE = 0.25
 """Share of rise and fall over which a recorded course is faded in and out."""
@@ -25,7 +25,7 @@ class Timing:
 
     def __post_init__(self) -> None:
         if not 0 <= self.onset < self.apex < self.offset:
-            raise MienError(
+            raise UsageError(
                 f"Onset, apex and offset must follow each other, not {self.onset:g}, {self.apex:g} and "
                 f"{self.offset:g} s."
             )
@@ -86,7 +86,7 @@ def source_timing(recording: Recording, regions: Sequence[int], start: float, en
     chosen = [i for i, time in enumerate(recording.times) if start <= time <= end]
     found = [m for i in chosen if (m := recording.motions[i]) is not None]
     if len(found) < 3:
-        raise MienError(
+        raise NoFaceError(
             "The recording shows fewer than three frames with a face there. Choose another passage."
         )
     times = [m.time for m in found]

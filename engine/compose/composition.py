@@ -23,7 +23,7 @@ from mien.engine.face.regions import REGIONS, region_maps
 from mien.engine.motion import Head, Motion
 from mien.engine.motion.recording import Recording
 from mien.engine.motion.region_fit import fit_regions
-from mien.engine.types import Floats, MienError
+from mien.engine.types import Floats, NoFaceError, UsageError
 
 STILL = 5e-4
 """A recorded displacement below this (face units; 0.05 px on a 100 px face) is noise, no expression."""
@@ -100,7 +100,7 @@ class _Prepared:
             _check_size(act, np.array([act.move], np.float32))
             return _Prepared(act, _share(act.regions), _push(act.regions, act.move))
         if recording is None or act.source is None:
-            raise MienError("Without a recording a movement must be given: --move X,Y in face units.")
+            raise UsageError("Without a recording a movement must be given: --move X,Y in face units.")
         apex = motion_at(recording, act.source.apex)
         weights = _recorded_weights(act, apex)
         push = _masked(apex, weights) if act.smooth else None
@@ -123,7 +123,7 @@ def motion_at(recording: Recording, time: float) -> Motion:
     """
     seen = [i for i, motion in enumerate(recording.motions) if motion is not None]
     if not seen:
-        raise MienError("The recording shows no face at all. Record another.")
+        raise NoFaceError("The recording shows no face at all. Record another.")
     moments = [recording.times[i] for i in seen]
     after = int(np.searchsorted(moments, time))
     first, second = (
@@ -165,7 +165,7 @@ def _recorded_weights(act: FacialAction, apex: Motion) -> Floats:
     moving = length > STILL
     if not moving.any() or (act.strength is not None and not moving.all()):
         still = REGIONS[chosen[int(np.argmin(length))]]
-        raise MienError(
+        raise UsageError(
             f"{still} hardly moves in the recording ({1000 * length.min():.2f} thousandths of a face unit): "
             "nothing to play. Choose another region or passage, or give --move."
         )
@@ -232,7 +232,7 @@ def _check_size(act: FacialAction, moves: NDArray[np.floating[Any]]) -> None:
     longest = float(np.hypot(moves[:, 0], moves[:, 1]).max())
     if longest > MOST:
         names = ", ".join(REGIONS[i] for i in act.regions)
-        raise MienError(
+        raise UsageError(
             f"{names} would move by {longest:.2f} face units; more than {MOST:g} tears a face. Ask for less."
         )
 

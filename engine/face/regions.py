@@ -15,7 +15,7 @@ import numpy as np
 
 from mien.engine.face.layout import N_MESH, layout
 from mien.engine.landmarks import topology as topo
-from mien.engine.types import N_LANDMARKS, Floats, MienError
+from mien.engine.types import N_LANDMARKS, Floats, UsageError
 
 SOFTNESS = 0.09
 """Width of the soft border between regions, in face units (8 mm on a grown-up face)."""
@@ -103,7 +103,7 @@ def _expand(name: str) -> list[int]:
     if name in GROUPS:
         return [i for member in GROUPS[name] for i in _expand(member)]
     known = sorted({r.removesuffix("_left").removesuffix("_right") for r in REGIONS} | set(GROUPS))
-    raise MienError(f"There is no facial region {name!r}; choose from {', '.join(known)}.")
+    raise UsageError(f"There is no facial region {name!r}; choose from {', '.join(known)}.")
 
 
 def region_seeds(name: str) -> tuple[int, ...]:

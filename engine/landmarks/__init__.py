@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from mien.engine.landmarks.base import Landmarker
 from mien.engine.landmarks.bundle import canonical_mesh
-from mien.engine.types import MienError
+from mien.engine.types import UsageError
 
 if TYPE_CHECKING:
     from mien.engine.landmarks.mediapipe_landmarker import MediaPipeLandmarker
@@ -36,7 +36,7 @@ def make_landmarker(name: str = "openvino", threads: int = 1, *, live: bool = Fa
             does that (``"openvino"`` only).
 
     Raises:
-        MienError: for an unknown name, a missing package, or a missing or damaged model bundle.
+        UsageError: for an unknown name, a missing package, or a missing or damaged model bundle.
     """
     if name == "openvino":
         from mien.engine.landmarks.openvino_landmarker import OpenVinoLandmarker
@@ -47,7 +47,7 @@ def make_landmarker(name: str = "openvino", threads: int = 1, *, live: bool = Fa
         from mien.engine.landmarks.mediapipe_landmarker import MediaPipeLandmarker
 
         return MediaPipeLandmarker()
-    raise MienError(f"There is no landmarker {name!r}; choose one of {', '.join(LANDMARKERS)}.")
+    raise UsageError(f"There is no landmarker {name!r}; choose one of {', '.join(LANDMARKERS)}.")
 
 
 def __getattr__(name: str) -> Any:

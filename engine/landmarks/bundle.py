@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.engine.types import Floats, MienError
+from mien.engine.types import Floats, ModelError
 from mien.engine.utils.assets import ASSETS
 
 BUNDLE_PATH = ASSETS / "face_landmarker.task"
@@ -64,9 +64,9 @@ def load_bundle(path: Path = BUNDLE_PATH) -> Bundle:
             files = {name: archive.read(name) for name in (_DETECTOR, _LANDMARKS, _BLENDSHAPES, _GEOMETRY)}
         geometry = _parse_geometry(files[_GEOMETRY])
     except FileNotFoundError as error:
-        raise MienError(f"The face landmark models are missing: {path}. Reinstall mien.") from error
+        raise ModelError(f"The face landmark models are missing: {path}. Reinstall mien.") from error
     except (OSError, zipfile.BadZipFile, KeyError, EOFError, ValueError, IndexError, struct.error) as error:
-        raise MienError(
+        raise ModelError(
             f"The face landmark models in {path} are damaged ({error}). Reinstall mien."
         ) from error
     return Bundle(files[_DETECTOR], files[_LANDMARKS], files[_BLENDSHAPES], geometry)

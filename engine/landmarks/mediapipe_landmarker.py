@@ -12,7 +12,7 @@ import numpy as np
 from mien.engine.landmarks.base import MAX_FACES, Landmarker, check_image
 from mien.engine.landmarks.bundle import BUNDLE_PATH, load_bundle
 from mien.engine.landmarks.geometry import crop_of_landmarks
-from mien.engine.types import Face, Image, MienError
+from mien.engine.types import Face, Image, ModelError, UsageError
 
 _FRAME_MS = 33
 _log = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ class MediaPipeLandmarker(Landmarker):
             from mediapipe.tasks.python import vision
             from mediapipe.tasks.python.core.base_options import BaseOptions
         except ImportError as error:
-            raise MienError(
+            raise ModelError(
                 'The mediapipe tracker needs the mediapipe package: pip install "mien[mediapipe]"'
             ) from error
         _log.warning(
@@ -90,7 +90,7 @@ class MediaPipeLandmarker(Landmarker):
 
     def _check_open(self) -> None:
         if self._closed:
-            raise MienError("The landmarker is closed; make a new one.")
+            raise UsageError("The landmarker is closed; make a new one.")
 
     def _make(self, mode: Any) -> Any:
         options = self._vision.FaceLandmarkerOptions(

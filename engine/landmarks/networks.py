@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.engine.types import Floats, Image, MienError
+from mien.engine.types import Floats, Image, ModelError
 from mien.engine.utils.openvino_core import compile_for_cpu, core, load_openvino
 
 _Self = TypeVar("_Self", bound="_Network")
@@ -188,4 +188,4 @@ def _read(data: bytes, what: str, mean: float = 0.0, scale: float | None = None)
         return steps.build()
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[-1]
-        raise MienError(f"The {what} model is damaged ({reason}). Reinstall mien.") from error
+        raise ModelError(f"The {what} model is damaged ({reason}). Reinstall mien.") from error

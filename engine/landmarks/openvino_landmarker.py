@@ -16,7 +16,7 @@ from mien.engine.landmarks.geometry import crop_of_landmarks, cut, near, project
 from mien.engine.landmarks.networks import LANDMARK_SIDE, BlendshapeNetwork, LandmarkNetwork
 from mien.engine.landmarks.pose import PoseSolver
 from mien.engine.landmarks.topology import BLENDSHAPE_POINTS
-from mien.engine.types import Face, FaceCrop, Floats, Image, MienError
+from mien.engine.types import Face, FaceCrop, Floats, Image, UsageError
 
 MIN_PRESENCE = 0.5
 
@@ -132,7 +132,7 @@ class OpenVinoLandmarker(Landmarker):
 
     def _networks(self) -> _Networks:
         if self._open is None:
-            raise MienError("The landmarker is closed; make a new one.")
+            raise UsageError("The landmarker is closed; make a new one.")
         return self._open
 
     def _next_crop(self, seen: _Seen) -> FaceCrop:

@@ -10,7 +10,7 @@ import numpy as np
 from mien.engine.face.layout import GRID, N_MESH
 from mien.engine.face.regions import REGIONS, region_indices, region_maps
 from mien.engine.motion.motion import Head, Motion
-from mien.engine.types import Floats, MienError
+from mien.engine.types import Floats, UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +39,11 @@ class Gains:
             "expression": self.expression,
         }.items():
             if not -8.0 <= gain <= 8.0:
-                raise MienError(
+                raise UsageError(
                     f"The gain of {name} is {gain:g}; give a number from -8 to 8 (1 leaves it as it is)."
                 )
         if not 1.0 <= self.micro <= 8.0:
-            raise MienError(f"The micro gain is {self.micro:g}; give a number from 1 (off) to 8.")
+            raise UsageError(f"The micro gain is {self.micro:g}; give a number from 1 (off) to 8.")
         region_indices(self.regions)
 
     @property

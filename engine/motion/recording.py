@@ -46,7 +46,7 @@ from mien.engine.face.layout import GRID, N_MESH, layout
 from mien.engine.face.regions import REGIONS
 from mien.engine.landmarks.topology import FACE_OVAL
 from mien.engine.motion.motion import Head, Motion, Shape
-from mien.engine.types import N_BLENDSHAPES, N_LANDMARKS, Floats, MienError, SinkError, SourceError
+from mien.engine.types import N_BLENDSHAPES, N_LANDMARKS, Floats, SinkError, SourceError
 from mien.engine.utils.files import no_such_file, replacing
 
 FORMAT, VERSION = "mien-motion", 1
@@ -96,7 +96,7 @@ def save_recording(path: Path, recording: Recording) -> None:
         MienError: nothing to write, or the place cannot be written to.
     """
     if not recording.motions:
-        raise MienError(f"No motion was recorded, so {path} was not written.")
+        raise SinkError(f"No motion was recorded, so {path} was not written.")
     arrays = _arrays(recording)
     try:
         with replacing(path) as part, part.open("wb") as file:
@@ -117,20 +117,22 @@ def load_recording(path: Path) -> Recording:
     except FileNotFoundError as error:
         raise SourceError(no_such_file(path)) from error
     except _UNREADABLE as error:
-        raise MienError(f"{path} is not a readable motion file. Record one with --save-motion.") from error
+        raise SourceError(f"{path} is not a readable motion file. Record one with --save-motion.") from error
     if str(arrays.get("format")) != FORMAT:
-        raise MienError(f"{path} holds no recorded motion. Record some with --save-motion.")
+        raise SourceError(f"{path} holds no recorded motion. Record some with --save-motion.")
     try:
         if int(arrays["version"]) > VERSION:
-            raise MienError(f"{path} was written by a newer Mien (format {arrays['version']}). Update Mien.")
+            raise SourceError(
+                f"{path} was written by a newer Mien (format {arrays['version']}). Update Mien."
+            )
         _check(arrays)
         return _recording(arrays)
     except KeyError as error:
-        raise MienError(
+        raise SourceError(
             f"{path} is damaged: it has no {error}. Record it again with --save-motion."
         ) from error
     except (ValueError, TypeError, IndexError) as error:
-        raise MienError(f"{path} is damaged: {error}. Record it again with --save-motion.") from error
+        raise SourceError(f"{path} is damaged: {error}. Record it again with --save-motion.") from error
 
 
 def _arrays(recording: Recording) -> dict[str, Any]:

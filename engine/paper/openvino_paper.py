@@ -13,7 +13,7 @@ import numpy as np
 from mien.engine.avatar.model_io import IMAGE_SIZE, AvatarCode, source_tensor
 from mien.engine.motion.key_motion import Keys
 from mien.engine.paper.runtime import PaperRuntime
-from mien.engine.types import Floats, Image, MienError
+from mien.engine.types import Floats, Image, ModelError
 from mien.engine.utils.openvino_core import compile_for_cpu, core, cpu_has_bf16
 
 PARTS = ("detector", "encoder", "motion", "decoder")
@@ -55,11 +55,11 @@ class OpenVinoPaper(PaperRuntime):
         models = {part: _read(part_file(folder, part)) for part in PARTS}
         cards = {part: _card(model, part_file(folder, part), part) for part, model in models.items()}
         if len({card["weights_sha256"] for card in cards.values()}) > 1:
-            raise MienError(f"{folder}: its parts were not exported together ({_REMEDY}).")
+            raise ModelError(f"{folder}: its parts were not exported together ({_REMEDY}).")
         config = json.loads(cards["detector"]["config"])
         self.points, self.given_points = int(config["points"]), bool(config["given_points"])
         if config["image_size"] != IMAGE_SIZE:
-            raise MienError(
+            raise ModelError(
                 f"{folder}: made for pictures of {config['image_size']} pixels, not {IMAGE_SIZE}."
             )
         low = {part: precision if part == "decoder" else "f32" for part in PARTS}
@@ -106,11 +106,11 @@ class OpenVinoPaper(PaperRuntime):
 
 def _read(path: Path) -> Any:
     if not path.is_file():
-        raise MienError(f"{path}: this part of the model is missing ({_REMEDY}).")
+        raise ModelError(f"{path}: this part of the model is missing ({_REMEDY}).")
     try:
         return core().read_model(str(path))
     except RuntimeError as error:
-        raise MienError(f"{path}: this part of the model is damaged ({_REMEDY}).") from error
+        raise ModelError(f"{path}: this part of the model is damaged ({_REMEDY}).") from error
 
 
 def _card(model: Any, path: Path, part: str) -> dict[str, str]:
@@ -120,5 +120,5 @@ def _card(model: Any, path: Path, part: str) -> dict[str, str]:
     except RuntimeError:
         card = {}
     if (card.get("name"), card.get("version"), card.get("part")) != (_MODEL, _VERSION, part):
-        raise MienError(f"{path}: not the {part} of {_MODEL} {_VERSION} ({_REMEDY}).")
+        raise ModelError(f"{path}: not the {part} of {_MODEL} {_VERSION} ({_REMEDY}).")
     return card

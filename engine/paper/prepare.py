@@ -15,7 +15,7 @@ from mien.engine.runtime.base import Runtime
 from mien.engine.runtime.failover import close_quietly
 from mien.engine.runtime.tensorrt.parts import Precision
 from mien.engine.runtime.tensorrt.prepare import BuildContext
-from mien.engine.types import MienError
+from mien.engine.types import ModelError
 
 
 def prepare_paper(
@@ -79,5 +79,5 @@ def make_torch_paper(contents: Contents, reference: PaperRuntime, live: Runtime)
     runtime = TorchCudaPaper(contents, reference.points, reference.given_points)
     report = parity.check(reference, runtime, *parity.real_moments(live))
     if report.failure is not None:
-        raise MienError(f"torch on CUDA: {report.failure}")
+        raise ModelError(f"torch on CUDA: {report.failure}")
     return runtime

@@ -26,7 +26,7 @@ from mien.engine.avatar.model_io import (
 )
 from mien.engine.runtime.base import Runtime
 from mien.engine.runtime.openvino_parts import NetworkResults, PartedRenderer
-from mien.engine.types import Floats, Image, MienError
+from mien.engine.types import Floats, Image, ModelError
 from mien.engine.utils.openvino_core import compile_for_cpu, core, cpu_has_bf16
 from mien.engine.utils.thread_priority import make_way
 
@@ -38,11 +38,11 @@ _MODEL, _MODEL_VERSION = "mien-live", "1"
 
 def _read(path: Path) -> Any:
     if not path.is_file():
-        raise MienError(f"{path}: model file is missing ({_REMEDY})")
+        raise ModelError(f"{path}: model file is missing ({_REMEDY})")
     try:
         return core().read_model(str(path))
     except RuntimeError as error:
-        raise MienError(f"{path}: model file is damaged ({_REMEDY})") from error
+        raise ModelError(f"{path}: model file is damaged ({_REMEDY})") from error
 
 
 class Network(Enum):
@@ -96,7 +96,7 @@ class OpenVinoRuntime(Runtime):
         encoder, renderer = _read(encoder_path), _read(renderer_path)
         card = _card(encoder, encoder_path, "encoder")
         if _card(renderer, renderer_path, "renderer")["weights_sha256"] != card["weights_sha256"]:
-            raise MienError(f"{renderer_path}: not exported together with {encoder_path.name} ({_REMEDY})")
+            raise ModelError(f"{renderer_path}: not exported together with {encoder_path.name} ({_REMEDY})")
         self.untrained = card["untrained"] == "true"
         self.weights: str = card["weights_sha256"]
         # The encoder runs once per avatar: exact rather than fast, and on one thread, because live it runs
@@ -309,5 +309,5 @@ def _card(model: Any, path: Path, part: str) -> dict[str, str]:
     except RuntimeError:
         card = {}
     if (card.get("name"), card.get("version"), card.get("part")) != (_MODEL, _MODEL_VERSION, part):
-        raise MienError(f"{path}: not the {part} of {_MODEL} {_MODEL_VERSION} ({_REMEDY})")
+        raise ModelError(f"{path}: not the {part} of {_MODEL} {_MODEL_VERSION} ({_REMEDY})")
     return card

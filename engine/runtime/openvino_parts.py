@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mien.engine.types import Floats, MienError
+from mien.engine.types import Floats, ModelError
 from mien.engine.utils.openvino_core import compile_for_cpu, load_openvino
 
 _OUTPUTS = ("flow", "occlusion", "paint")
@@ -56,7 +56,7 @@ def _output(model: Any, name: str) -> Any:
         for output in node.outputs():
             if name in output.get_names():
                 return output
-    raise MienError(f"renderer has no value {name!r}: it was exported for another version of mien")
+    raise ModelError(f"renderer has no value {name!r}: it was exported for another version of mien")
 
 
 def _cut(model: Any, inputs: Sequence[str], outputs: Sequence[str]) -> Any:

@@ -16,7 +16,7 @@ from mien.engine.avatar.canvas import Canvas, compose, make_canvas
 from mien.engine.avatar.model_io import IMAGE_SIZE, AvatarCode
 from mien.engine.runtime.base import Runtime
 from mien.engine.runtime.batch import BatchRuntime, Drawing
-from mien.engine.types import Image, MienError
+from mien.engine.types import Image, ModelError
 from mien.engine.utils.assets import ASSETS, DEMO_MOTION, PORTRAIT
 
 FRAMES = 8
@@ -177,7 +177,7 @@ def check_codes(
 def _portrait() -> Image:
     picture = cv2.imread(str(PORTRAIT))
     if picture is None:
-        raise MienError(f"{ASSETS / 'portrait.jpg'} is missing or damaged: reinstall mien")
+        raise ModelError(f"{ASSETS / 'portrait.jpg'} is missing or damaged: reinstall mien")
     return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
 
 

@@ -13,7 +13,7 @@ from mien.engine.runtime.base import Runtime
 from mien.engine.runtime.batch import BatchRuntime
 from mien.engine.runtime.failover import FailoverRuntime, Notify, Working
 from mien.engine.runtime.openvino import OpenVinoRuntime
-from mien.engine.types import MienError
+from mien.engine.types import MienError, ModelError
 from mien.engine.utils.folders import NO_HOME
 
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ def make_torch(model: Model, reference: Runtime) -> BatchRuntime:
     runtime = TorchCudaRuntime(model.encoder, model.renderer)
     report = parity.check(reference, runtime, parity.real_drawings(reference))
     if report.failure is not None:
-        raise MienError(f"torch on CUDA: {report.failure}")
+        raise ModelError(f"torch on CUDA: {report.failure}")
     return runtime
 
 

@@ -20,7 +20,7 @@ from mien.engine.runtime.device_cache import DeviceCache
 from mien.engine.runtime.graphs import dynamic_batch, half_convolutions
 from mien.engine.runtime.graphs.editing import load_proto
 from mien.engine.runtime.graphs.image import IMAGE_INPUTS, image_graph
-from mien.engine.types import Floats, Image, MienError
+from mien.engine.types import Floats, Image, ModelError
 
 if TYPE_CHECKING:
     import torch
@@ -41,11 +41,11 @@ def import_torch() -> Any:
     try:
         import torch
     except (ImportError, OSError) as error:
-        raise MienError(f"torch cannot be used: {str(error).splitlines()[0]}") from error
+        raise ModelError(f"torch cannot be used: {str(error).splitlines()[0]}") from error
     if torch.version.cuda is None:
-        raise MienError(f"torch {torch.__version__} is a build without CUDA")
+        raise ModelError(f"torch {torch.__version__} is a build without CUDA")
     if not torch.cuda.is_available():
-        raise MienError(f"torch {torch.__version__} finds no NVIDIA GPU (is the driver installed?)")
+        raise ModelError(f"torch {torch.__version__} finds no NVIDIA GPU (is the driver installed?)")
     return torch
 
 

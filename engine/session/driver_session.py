@@ -24,7 +24,7 @@ from mien.engine.runtime.base import Runtime
 from mien.engine.session.renderer import Planned, Renderer
 from mien.engine.session.session import Session
 from mien.engine.tracking import Tracker, TrackerSettings
-from mien.engine.types import Frame, Image, MienError, Rendered
+from mien.engine.types import Frame, Image, NoFaceError, Rendered
 from mien.engine.utils.throttled_log import ThrottledLog
 
 T = TypeVar("T")
@@ -264,7 +264,7 @@ class DriverSession:
     def _take_reference(self) -> str | None:
         face = self._tracker.face
         if face is None or self._last is None:
-            raise MienError("No face is seen, so the reference stays as it is. Look at the camera.")
+            raise NoFaceError("No face is seen, so the reference stays as it is. Look at the camera.")
         self._end_search()
         self._tracker.set_reference(self._last, face)
         return reference_problem(face)
@@ -280,7 +280,7 @@ class DriverSession:
 
     def _take_best(self, search: _Search) -> str | None:
         if search.frames.best is None:
-            raise MienError("No face was seen, so the reference stays as it is. Look at the camera.")
+            raise NoFaceError("No face was seen, so the reference stays as it is. Look at the camera.")
         frame, face = search.frames.best
         self._tracker.set_reference(frame.image, face)
         return reference_problem(face)

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from fractions import Fraction
 
-from mien.engine.types import Image, MienError
+from mien.engine.types import Image, SourceError
 from mien.streams.camera.device import (
     DEFAULT_FPS,
     Capture,
@@ -79,14 +79,14 @@ class CameraSource(LiveSource):
         self._since_failure: float | None = None
         device = open_device(camera, self._open_capture)
         if device is None:
-            raise MienError(refusal(camera))
+            raise SourceError(refusal(camera))
         self._device: Capture | None = device
         configure(device, width, height, fps)
         self._thread.start()
         first = self._await_first(first_timeout)
         if first is None:
             self.close()
-            raise MienError(f"{self._name} opens but sends no picture. {busy_remedy(sys.platform)}")
+            raise SourceError(f"{self._name} opens but sends no picture. {busy_remedy(sys.platform)}")
         self._info = self._describe(device, first.image, fps)
 
     def _describe(self, device: Capture, image: Image, wished_fps: float | None) -> SourceInfo:

@@ -12,7 +12,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from mien.engine.types import MienError
+from mien.engine.types import SinkError
 from mien.engine.utils.files import replacing
 from mien.engine.utils.folders import NO_HOME
 from mien.streams.provenance.signing_key import identity_path, load_identity
@@ -58,7 +58,7 @@ def add_credentials(path: Path) -> str | None:
     try:
         most = MOST_BYTES if kind in ("video/mp4", "video/quicktime") else MOST_WHOLE_BYTES
         if path.stat().st_size > most:
-            raise MienError(f"it is larger than {most >> 20} MB")
+            raise SinkError(f"it is larger than {most >> 20} MB")
         with replacing(path) as part, path.open("rb") as read, part.open("w+b") as written:
             _sign(read, written, kind)
     # Whatever a library makes of it: what was recorded is worth more than its label.
@@ -101,7 +101,7 @@ def signed(data: bytes, kind: str) -> bytes:
     try:
         _sign(BytesIO(data), result, kind, len(data) >> 20)
     except Exception as error:
-        raise MienError(" ".join(str(error).split()) or type(error).__name__) from error
+        raise SinkError(" ".join(str(error).split()) or type(error).__name__) from error
     return result.getvalue()
 
 

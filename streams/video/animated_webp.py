@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mien.engine.types import Frame, Image, MienError
+from mien.engine.types import Frame, Image, MienError, SourceError
 from mien.streams.images import over_white
 from mien.streams.source import Source, SourceInfo
 
@@ -56,7 +56,7 @@ class AnimationSource(Source):
             raise self._damaged(error) from error
 
     def _damaged(self, error: Exception) -> MienError:
-        return MienError(f"{self._path.name} cannot be read as an animation ({error}). Export it again.")
+        return SourceError(f"{self._path.name} cannot be read as an animation ({error}). Export it again.")
 
     @property
     def info(self) -> SourceInfo:

@@ -6,7 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from mien.engine.types import MienError
+from mien.engine.types import SourceError
 from mien.streams.video.ffmpeg import Disposition, FFmpegError, av
 
 
@@ -23,9 +23,9 @@ def open_input(path: Path) -> Any:
     try:
         return av.open(str(path), mode="r", metadata_errors="replace")
     except PermissionError as error:
-        raise MienError(f"No permission to read {path}.") from error
+        raise SourceError(f"No permission to read {path}.") from error
     except (FFmpegError, ValueError, OSError) as error:
-        raise MienError(
+        raise SourceError(
             f"{path.name} cannot be read as a video ({_reason(error)}). It may be damaged, cut off or "
             "another kind of file; try to play it, or export it again."
         ) from error
@@ -33,11 +33,11 @@ def open_input(path: Path) -> Any:
 
 def _check_file(path: Path) -> None:
     if path.is_dir():
-        raise MienError(f"{path} is a folder. Give a video file.")
+        raise SourceError(f"{path} is a folder. Give a video file.")
     if not path.exists():
-        raise MienError(f"{path} does not exist. Check the spelling; relative paths start at {Path.cwd()}.")
+        raise SourceError(f"{path} does not exist. Check the spelling; relative paths start at {Path.cwd()}.")
     if path.is_file() and path.stat().st_size == 0:
-        raise MienError(f"{path.name} is empty (0 bytes). Copy or record it again.")
+        raise SourceError(f"{path.name} is empty (0 bytes). Copy or record it again.")
 
 
 def _reason(error: BaseException) -> str:

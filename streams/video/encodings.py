@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
-from mien.engine.types import MienError
+from mien.engine.types import SinkError, UsageError
 
 # 90 kHz holds 24, 25, 30, 50, 60 and the NTSC rates exactly.
 FINE = Fraction(1, 90_000)
@@ -89,12 +89,12 @@ def encoding_for(path: Path, *, lossless: bool, quality: int) -> Encoding:
         ".gif": _gif,
     }.get(path.suffix.lower())
     if make is None:
-        raise MienError(
+        raise SinkError(
             f"{path.name}: Mien does not write '{path.suffix}' files. "
             "Use .mp4, .mov, .mkv, .webm, .avi, .gif, or a folder name for PNG pictures."
         )
     if not 0 <= quality <= 51:
-        raise MienError(f"Quality {quality} is outside 0 (best) to 51 (smallest); {QUALITY} is the default.")
+        raise UsageError(f"Quality {quality} is outside 0 (best) to 51 (smallest); {QUALITY} is the default.")
     return make(lossless, quality)
 
 
@@ -164,7 +164,7 @@ def _avi(lossless: bool, quality: int) -> Encoding:
 
 def _gif(lossless: bool, quality: int) -> Encoding:
     if lossless:
-        raise MienError("A GIF has 256 colours and cannot be lossless. Use .mkv, .mp4 or a folder name.")
+        raise UsageError("A GIF has 256 colours and cannot be lossless. Use .mkv, .mp4 or a folder name.")
     return Encoding("gif", "gif", "pal8", {}, time_base=Fraction(1, 100))
 
 

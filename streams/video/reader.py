@@ -8,7 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from mien.engine.types import Frame, MienError
+from mien.engine.types import Frame, SourceError
 from mien.streams.source import Source, SourceInfo
 from mien.streams.video.colour import RgbConverter
 from mien.streams.video.containers import media_origin, open_input, sound_stream, video_stream
@@ -70,15 +70,15 @@ class _Reading:
         stream = video_stream(self._container)
         if stream is None:
             kind = "audio only" if self._container.streams.audio else "no picture track"
-            raise MienError(
+            raise SourceError(
                 f"{self.path.name} holds no video stream ({kind}). Give a file with a picture track."
             )
         if stream.codec_context is None:
-            raise MienError(
+            raise SourceError(
                 f"{self.path.name} uses a video codec that FFmpeg cannot decode. Convert it to H.264."
             )
         if stream.codec_context.name in NOT_VIDEO_CODECS:
-            raise MienError(
+            raise SourceError(
                 f"{self.path.name} is a text file, not a video. Give a file with a picture track."
             )
         # Frame and slice threads: the order and the number of frames stay the same.
@@ -88,7 +88,7 @@ class _Reading:
         self._decoded = self._decode()
         self._head = next(self._decoded, None)
         if self._head is None:
-            raise MienError(
+            raise SourceError(
                 f"{self.path.name} holds no picture that can be decoded. It is damaged or cut off; record or "
                 "export it again."
             )

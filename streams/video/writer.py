@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from mien.engine.types import Image, MienError
+from mien.engine.types import Image, MienError, SinkError
 from mien.engine.utils.files import beside
 from mien.streams.provenance.credentials import add_credentials
 from mien.streams.sink import Sink, check_writable_parent, same_file, write_failure
@@ -84,9 +84,9 @@ class VideoFileSink(Sink):
     def _check_target(self, audio_from: Path | None) -> None:
         check_writable_parent(self._path)
         if self._path.is_dir():
-            raise MienError(f"{self._path} is a folder. Give a file name.")
+            raise SinkError(f"{self._path} is a folder. Give a file name.")
         if audio_from is not None and same_file(self._path, audio_from):
-            raise MienError(f"{self._path} is the file being read. Give the output another name.")
+            raise SinkError(f"{self._path} is the file being read. Give the output another name.")
 
     def _open(self, audio_from: Path | None) -> None:
         # FFmpeg opens the file only at the first packet, 50 frames in: find out now whether that will work.
@@ -223,7 +223,7 @@ class VideoFileSink(Sink):
             return
         if self._held is None:
             self.abort()
-            raise MienError(f"No picture was written, so {self._path.name} was not made.")
+            raise SinkError(f"No picture was written, so {self._path.name} was not made.")
         self._guarded(self._finish)
         self._done = True
         # Only now that the file is in its place: nothing that happens here can lose it.

@@ -9,7 +9,7 @@ from typing import Any
 
 from aiohttp import web
 
-from mien.engine.types import MienError
+from mien.engine.types import UsageError
 from mien.streams.webrtc.credentials import Credentials
 from mien.streams.webrtc.hub import Hub
 from mien.streams.webrtc.limits import PORTRAIT_BYTES
@@ -128,13 +128,13 @@ class Server:
             await site.start()
         except OSError as error:
             await self._runner.cleanup()
-            raise MienError(
+            raise UsageError(
                 f"Cannot listen on {settings.host} port {settings.port} ({error.strerror}). "
                 "Choose another with --port."
             ) from error
         except ValueError as error:  # a name that no resolver is asked for: a label too long, a NUL
             await self._runner.cleanup()
-            raise MienError(f"{settings.host!r} is no host name. Choose another with --host.") from error
+            raise UsageError(f"{settings.host!r} is no host name. Choose another with --host.") from error
         # "localhost" has two addresses, and with port 0 two ports: that of the address that we name.
         addresses = sorted(self._runner.addresses, key=lambda address: ":" in address[0])
         self.port = addresses[0][1]
@@ -152,7 +152,7 @@ def _tls(settings: ServerSettings) -> ssl.SSLContext | None:
     try:
         context.load_cert_chain(settings.cert, settings.key)
     except (ssl.SSLError, OSError) as error:
-        raise MienError(
+        raise UsageError(
             f"The certificate {settings.cert} and key {settings.key} cannot be used ({error})."
         ) from error
     return context

@@ -15,7 +15,7 @@ from urllib.parse import urljoin, urlsplit
 import aiohttp
 from aiortc.sdp import SessionDescription
 
-from mien.engine.types import MienError
+from mien.engine.types import MienError, SinkError, SourceError, UsageError
 from mien.streams.network_source import without_password
 from mien.streams.webrtc.hub import AvatarStream, Hub
 from mien.streams.webrtc.limits import SDP_BYTES
@@ -40,7 +40,9 @@ def check_url(url: str, option: str) -> str:
     """
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise MienError(f"{option} {url!r} is no address of an endpoint. It begins with http:// or https://.")
+        raise UsageError(
+            f"{option} {url!r} is no address of an endpoint. It begins with http:// or https://."
+        )
     return url
 
 
@@ -161,7 +163,7 @@ async def publish(hub: Hub, stream: Callable[[], AvatarStream | None], url: str,
                 with contextlib.suppress(asyncio.TimeoutError):
                     await asyncio.wait_for(remote.lost.wait(), 0.5)
             if remote.lost.is_set():
-                raise MienError(f"{remote.name}: {remote.reason}")
+                raise SinkError(f"{remote.name}: {remote.reason}")
         finally:
             video.stop()
             await remote.end(http)
@@ -187,7 +189,7 @@ async def play(hub: Hub, stream: AvatarStream, url: str, token: str | None) -> N
             await remote.begin(http)
             log("playing", source=remote.name)
             await remote.lost.wait()
-            raise MienError(f"{remote.name}: {remote.reason}")
+            raise SourceError(f"{remote.name}: {remote.reason}")
         finally:
             await remote.end(http)
 

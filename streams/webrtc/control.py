@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from time import monotonic
 from typing import Any
 
-from mien.engine.types import MienError
+from mien.engine.types import MienError, UsageError
 from mien.streams.webrtc.hub import AvatarStream, Hub
 from mien.streams.webrtc.security import RateLimit
 
@@ -110,13 +110,13 @@ class Control:
             time = message.get("t")
             self._say("pong", t=time if isinstance(time, int | float) else None)
         else:
-            raise MienError(f"There is no message of type {str(kind)[:40]!r}.")
+            raise UsageError(f"There is no message of type {str(kind)[:40]!r}.")
 
     def _set_portrait(self, identity: Any) -> None:
         known = isinstance(identity, str)
         portrait = self._hub.portraits.find(identity, self._visitor) if known else None
         if portrait is None:
-            raise MienError("This portrait is not there any more. Choose another, or upload it again.")
+            raise UsageError("This portrait is not there any more. Choose another, or upload it again.")
         self._stream.session.set_avatar(portrait.prepared.avatar)
         self._stream.portrait = portrait
         self._say("portrait", id=portrait.id, notes=list(portrait.prepared.notes))
@@ -148,6 +148,6 @@ def _gains(message: Mapping[str, Any]) -> dict[str, float]:
         if name in message:
             value = message[name]
             if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e6:
-                raise MienError(f"The gain of {name} must be a number.")
+                raise UsageError(f"The gain of {name} must be a number.")
             gains[name] = float(value)
     return gains

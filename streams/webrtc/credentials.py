@@ -6,7 +6,7 @@ import asyncio
 
 from aiohttp import web
 
-from mien.engine.types import MienError
+from mien.engine.types import MienError, SinkError
 from mien.streams.provenance.credentials import available
 from mien.streams.webrtc.hub import Hub
 from mien.streams.webrtc.limits import RECORDING_BYTES, SIGN
@@ -62,5 +62,5 @@ class Credentials:
         """
         reply = self._hub.isolation.run("sign", data, SIGN, kind=kind)
         if "error" in reply.fields:
-            raise MienError(reply.fields["error"])
+            raise SinkError(reply.fields["error"])
         return reply.data

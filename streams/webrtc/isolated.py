@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mien.engine.types import MienError
+from mien.engine.types import MienError, SourceError
 from mien.streams.images import decode_image, fit_within
 from mien.streams.webrtc.limits import (
     FORMATS,
@@ -99,7 +99,7 @@ def check_jpeg(data: bytes, name: str) -> None:
         segments += 1
         scans += in_scan
         if scans > PORTRAIT_SCANS or segments > PORTRAIT_SEGMENTS:
-            raise MienError(
+            raise SourceError(
                 f"{name} has more than {PORTRAIT_SCANS} scans or {PORTRAIT_SEGMENTS} segments. "
                 "Export it as an ordinary JPEG."
             )
@@ -110,7 +110,7 @@ def check_jpeg(data: bytes, name: str) -> None:
 
 def _check_padding(size: int, in_scan: bool, name: str) -> None:
     if size > PADDING and not in_scan:
-        raise MienError(f"{name} is damaged: it has padding instead of an image. Export it again.")
+        raise SourceError(f"{name} is damaged: it has padding instead of an image. Export it again.")
 
 
 def check_png(data: bytes, name: str) -> None:
@@ -124,14 +124,14 @@ def check_png(data: bytes, name: str) -> None:
         if place + 12 > len(data) or data[place + 4 : place + 8] == b"IEND":
             return
         place += 12 + int.from_bytes(data[place : place + 4], "big")
-    raise MienError(f"{name} has more than {PORTRAIT_SEGMENTS} chunks. Export it again.")
+    raise SourceError(f"{name} has more than {PORTRAIT_SEGMENTS} chunks. Export it again.")
 
 
 def _reduced(picture: Any, side: int, name: str) -> Any:
     """Pillow's image, decoded; one that is more than twice too large is reduced before anything else."""
     width, height = picture.size
     if max(width, height) > PORTRAIT_SIDE:
-        raise MienError(
+        raise SourceError(
             f"{name} is {width} x {height} pixels, over the limit of {PORTRAIT_SIDE} on a side. "
             "Scale it down."
         )

@@ -11,7 +11,7 @@ from time import monotonic
 
 import numpy as np
 
-from mien.engine.types import Image, MienError
+from mien.engine.types import Image, MienError, SourceError
 from mien.streams.images import fit_within
 from mien.streams.webrtc.engine_interface import AvatarEngine, Prepared
 from mien.streams.webrtc.isolation import Ended, Isolation, Reply, TimedOut
@@ -206,5 +206,5 @@ def _preview(image: Image) -> bytes:
     small = fit_within(image, PREVIEW_SIDE)
     done, data = cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 85])
     if not done:
-        raise MienError("The portrait's preview could not be made.")
+        raise SourceError("The portrait's preview could not be made.")
     return bytes(data)

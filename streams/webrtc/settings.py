@@ -8,7 +8,7 @@ import secrets
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mien.engine.types import MienError
+from mien.engine.types import UsageError
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class IceServer:
         """
         parts = text.split(",")
         if len(parts) not in (1, 3) or not parts[0].startswith(("stun:", "turn:", "turns:")):
-            raise MienError(
+            raise UsageError(
                 f"{text!r} is no ICE server. Write stun:HOST:PORT or turn:HOST:PORT,USER,PASSWORD."
             )
         return IceServer(*parts)
@@ -94,15 +94,15 @@ class ServerSettings:
             MienError: a certificate without its key, or files that are not there.
         """
         if (self.cert is None) != (self.key is None):
-            raise MienError("--cert and --key belong together: give both PEM files, or neither.")
+            raise UsageError("--cert and --key belong together: give both PEM files, or neither.")
         for path in (self.cert, self.key):
             if path is not None and not path.is_file():
-                raise MienError(
+                raise UsageError(
                     f"{path} does not exist. Give the PEM file of the certificate and of its key."
                 )
         # In ASCII all that prints, but the space: what a header and a cookie carry.
         if self.token is not None and not re.fullmatch(r"[!-~]{8,}", self.token):
-            raise MienError("--token must have at least 8 characters, without spaces or accents.")
+            raise UsageError("--token must have at least 8 characters, without spaces or accents.")
         if not self.loopback and self.token is None:
             return replace(self, token=secrets.token_urlsafe(24))
         return self

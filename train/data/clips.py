@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from mien.engine.types import Image, MienError
+from mien.engine.types import Image, SourceError
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def read_images(clip: Clip, limit: int = 0) -> list[Image]:
             kept = kept[::2]
             stride *= 2
     if not kept:
-        raise MienError(f"{clip.path} holds no pictures. Leave it out or replace the file.")
+        raise SourceError(f"{clip.path} holds no pictures. Leave it out or replace the file.")
     return kept
 
 

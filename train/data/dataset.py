@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mien.engine.types import Floats, Image, MienError
+from mien.engine.types import Floats, Image, SourceError, UsageError
 from mien.train.data.augment import AugmentConfig, Change, worse_tracking
 from mien.train.data.choice import openness
 from mien.train.data.openings import with_detail
@@ -75,7 +75,7 @@ class PackedClip:
                 raise ValueError(f"format {meta['format']}, not {FORMAT}")
             arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in ARRAYS}
         except (OSError, ValueError, KeyError) as error:
-            raise MienError(f"{folder} is damaged ({error}). Delete it and run prepare again.") from error
+            raise SourceError(f"{folder} is damaged ({error}). Delete it and run prepare again.") from error
         pairs = np.asarray(arrays["pairs"])
         sources = tuple(np.flatnonzero(pairs[:, 0] == s) for s in np.unique(pairs[:, 0]))
         return PackedClip(meta, arrays, sources, _importance(arrays, pairs))
@@ -117,9 +117,9 @@ def split_ids(root: Path, part: str, leave_out: str = "") -> list[str]:
         if leave_out:
             ids = _left_out(root, [*split["train"], *split["validation"]], part, leave_out)
     except (OSError, ValueError, KeyError) as error:
-        raise MienError(f"{root} is not what prepare writes: run mien train prepare first.") from error
+        raise SourceError(f"{root} is not what prepare writes: run mien train prepare first.") from error
     if not ids:
-        raise MienError(f"{root}: no clips in the part {part}. Prepare more people or another share.")
+        raise SourceError(f"{root}: no clips in the part {part}. Prepare more people or another share.")
     return ids
 
 
@@ -141,7 +141,7 @@ def _left_out(root: Path, ids: Sequence[str], part: str, subject: str) -> list[s
     inside = [name for name in ids if who[name][0] == subject]
     if not inside:
         known = ", ".join(sorted({person for person, _ in who.values()}))
-        raise MienError(f"{root}: there is no subject {subject}; there are {known}.")
+        raise UsageError(f"{root}: there is no subject {subject}; there are {known}.")
     groups = {who[name][1] for name in inside}
     return inside if part == "validation" else [name for name in ids if who[name][1] not in groups]
 
@@ -159,9 +159,9 @@ def still_ids(root: Path, leave_out: str = "") -> list[str]:
             groups = {group for _, group in people(root, split_ids(root, "validation", leave_out)).values()}
             ids = [name for name in ids if _still_group(root, name) not in groups]
     except (OSError, ValueError, KeyError) as error:
-        raise MienError(f"{root} is not what prepare writes: run mien train prepare first.") from error
+        raise SourceError(f"{root} is not what prepare writes: run mien train prepare first.") from error
     if not ids:
-        raise MienError(f"{root} holds no stills: run prepare with --stills N, or set data.stills to 0.")
+        raise SourceError(f"{root} holds no stills: run prepare with --stills N, or set data.stills to 0.")
     return ids
 
 

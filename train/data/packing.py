@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from mien.engine.landmarks import Landmarker
-from mien.engine.types import Floats, MienError
+from mien.engine.types import Floats, NoFaceError, SinkError, SourceError
 from mien.engine.utils.files import beside
 from mien.train.data.choice import choose_pairs
 from mien.train.data.clips import Clip, read_images
@@ -66,7 +66,7 @@ def pack_clip(clip: Clip, config: PackConfig, landmarker: Landmarker, folder: Pa
 def _arrays(clip: Clip, config: PackConfig, tracked: Tracked) -> dict[str, np.ndarray]:
     count = len(tracked.images)
     if count < 2:
-        raise MienError(
+        raise NoFaceError(
             f"{clip.path} shows a face in {count} picture; two are needed for a pair. Leave it out."
         )
     rng = np.random.default_rng((config.seed, zlib.crc32(clip.id.encode())))
@@ -93,7 +93,7 @@ def _pair_arrays(
             teacher = teacher_flow(image, tracked.images[d])
             rows.append((view.points, found.points, found.dense, teacher))
     if not pairs:
-        raise MienError(f"{name}: the head moves too far between all of its pictures. Leave it out.")
+        raise SourceError(f"{name}: the head moves too far between all of its pictures. Leave it out.")
     used, places = np.unique(np.array(pairs), return_inverse=True)
     points, moved, dense, teacher_all = (np.stack(part) for part in zip(*rows, strict=True))
     return {
@@ -123,7 +123,7 @@ def write_packed(folder: Path, arrays: dict[str, np.ndarray], meta: dict[str, An
         shutil.rmtree(folder, ignore_errors=True)
         part.rename(folder)
     except OSError as error:
-        raise MienError(
+        raise SinkError(
             f"{folder}: cannot write: {error.strerror or error}. Free space and run again."
         ) from error
     finally:

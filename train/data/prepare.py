@@ -17,7 +17,7 @@ from zlib import crc32
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from mien.engine.types import MienError, SinkError
+from mien.engine.types import MienError, SinkError, SourceError, UsageError
 from mien.engine.utils.files import replacing
 from mien.train.data.clips import Clip
 from mien.train.data.packing import FORMAT, PackConfig, pack_clip
@@ -94,7 +94,7 @@ def prepare(
     reasons += failures
     there = {clip.id for clip in clips if (output / "clips" / clip.id / "meta.json").is_file()}
     if not there:
-        raise MienError(f"{source}: none of {len(clips)} clips can be used. The lines above say why.")
+        raise SourceError(f"{source}: none of {len(clips)} clips can be used. The lines above say why.")
     kept = _packed_before(output)
     _write_split(output, clips, there, out, kept)
     if stills:
@@ -111,7 +111,7 @@ def _validation(clips: Sequence[Clip], share: float, leave_out: Collection[str])
     subjects = {clip.subject for clip in clips}
     unknown = sorted(set(leave_out) - subjects)
     if unknown:
-        raise MienError(
+        raise UsageError(
             f"--leave-out {unknown[0]}: there is no such subject; there are {', '.join(sorted(subjects))}."
         )
     return {clip.group for clip in clips if clip.subject in leave_out}
@@ -125,7 +125,7 @@ def _pack_stills(
     train = json.loads((output / "split.json").read_text(encoding="utf-8"))["train"]
     donors = tuple(output / "clips" / name for name in train)
     if not donors:
-        raise MienError(f"{output}: stills need clips to train on, whose motion moves them.")
+        raise UsageError(f"{output}: stills need clips to train on, whose motion moves them.")
     usable = sorted((s for s in stills if s.group not in out), key=lambda still: crc32(still.id.encode()))
     config = StillConfig()
     jobs = [Job(still, output / "stills" / still.id, config, donors) for still in usable[:wanted]]
@@ -225,7 +225,7 @@ def _pack(job: Job) -> str | None:
     if _landmarker is None:
         _landmarker = make_landmarker()
     if shutil.disk_usage(job.folder.parent).free < 2**30:
-        raise MienError(f"{job.folder}: less than 1 GiB of space is left. Free some and run prepare again.")
+        raise SinkError(f"{job.folder}: less than 1 GiB of space is left. Free some and run prepare again.")
     try:
         if isinstance(job.config, StillConfig):
             pack_still(job.clip, job.donors, job.config, _landmarker, job.folder)
@@ -240,7 +240,7 @@ def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise MienError(f"{folder}: cannot make the folder: {error.strerror or error}") from error
+        raise SinkError(f"{folder}: cannot make the folder: {error.strerror or error}") from error
 
 
 def _progress(console: Console) -> Progress:

@@ -18,7 +18,7 @@ import numpy as np
 
 from mien.engine.avatar.model_io import FIELD_SIZE, IMAGE_SIZE
 from mien.engine.landmarks import Landmarker
-from mien.engine.types import Face, Floats, Image, MienError
+from mien.engine.types import Face, Floats, Image, SourceError
 from mien.train.data.clips import Clip, read_images
 from mien.train.data.dataset import PackedClip
 from mien.train.data.packing import FORMAT, write_packed
@@ -76,7 +76,7 @@ def pack_still(
         if len(rows) == config.drivings:
             break
     if not rows:
-        raise MienError(f"{still.path}: no clip's motion fits this face. Leave it out.")
+        raise SourceError(f"{still.path}: no clip's motion fits this face. Leave it out.")
     points, dense, teacher = (np.stack(part) for part in zip(*rows, strict=True))
     arrays: dict[str, np.ndarray] = {
         "frames": np.stack(frames),

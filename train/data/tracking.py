@@ -14,7 +14,7 @@ from mien.engine.avatar.transfer import carry_over
 from mien.engine.landmarks import Landmarker
 from mien.engine.tracking import Tracker
 from mien.engine.tracking.reference import Reference
-from mien.engine.types import Face, Floats, Frame, Image, MienError
+from mien.engine.types import Face, Floats, Frame, Image, NoFaceError
 
 WHOLE = Square(0.0, 0.0, float(IMAGE_SIZE))
 """The crop of a picture that already is one: the whole 256 x 256 pixels."""
@@ -52,7 +52,7 @@ def track_clip(images: list[Image], landmarker: Landmarker, name: str) -> Tracke
     found = [(image, landmarker.track(image)) for image in images]
     kept = [(image, face) for image, face in found if face is not None]
     if not kept:
-        raise MienError(f"No face was found in {name}. Leave it out or check what it shows.")
+        raise NoFaceError(f"No face was found in {name}. Leave it out or check what it shows.")
     return Tracked([image for image, _ in kept], [face for _, face in kept], len(found) - len(kept))
 
 
@@ -61,7 +61,7 @@ def _common_crop(images: list[Image], landmarker: Landmarker, name: str) -> Squa
     looks = [images[i] for i in np.linspace(0, len(images) - 1, min(9, len(images))).astype(int)]
     faces = [found[0] for found in (landmarker.detect(image) for image in looks) if found]
     if not faces:
-        raise MienError(f"No face was found in {name}. Leave it out or check what it shows.")
+        raise NoFaceError(f"No face was found in {name}. Leave it out or check what it shows.")
     crops = np.array([(s.x, s.y, s.side) for s in map(crop_around, faces)])
     x, y, side = np.median(crops, axis=0)
     return Square(float(x), float(y), float(side))

@@ -15,7 +15,7 @@ from mien.engine.paper.runtime import PaperRuntime
 from mien.engine.paper.torch_paper import TorchPaper
 from mien.engine.paper.tracker import crop_points
 from mien.engine.runtime.base import Runtime
-from mien.engine.types import MienError
+from mien.engine.types import ModelError
 from mien.train.data.dataset import PackedClip
 from mien.train.data.tracking import WHOLE
 from mien.train.evaluation.runtime import ModelRuntime, WarpRuntime
@@ -131,7 +131,7 @@ def load_candidate(path: Path) -> Candidate:
         return LiveCandidate(load_live(path))
     model = load_paper(path)
     if model.config.image_size != IMAGE_SIZE:
-        raise MienError(
+        raise ModelError(
             f"{path}: for pictures of {model.config.image_size} pixels; evaluate and the engine need "
             f"{IMAGE_SIZE}."
         )

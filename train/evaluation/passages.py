@@ -17,7 +17,7 @@ import numpy as np
 
 from mien.engine.avatar.model_io import IMAGE_SIZE
 from mien.engine.landmarks import Landmarker
-from mien.engine.types import Face, Floats, Image, MienError
+from mien.engine.types import Face, Floats, Image, MienError, SourceError
 from mien.train.data.choice import openness
 from mien.train.data.clips import Clip, iterate_images, read_images
 from mien.train.data.dataset import PackedClip
@@ -152,7 +152,7 @@ def _passages(clip: Clip, length: int, landmarker: Landmarker) -> list[Passage]:
 def _first(clip: Clip) -> list[Image]:
     images = list(islice(iterate_images(clip), READ))
     if not images:
-        raise MienError(f"{clip.path} holds no pictures. Leave it out or replace the file.")
+        raise SourceError(f"{clip.path} holds no pictures. Leave it out or replace the file.")
     return images
 
 

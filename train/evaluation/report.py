@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mien.engine.types import Image, MienError
+from mien.engine.types import Image, SinkError
 from mien.train.evaluation import driving
 from mien.train.evaluation.driving import Drive
 from mien.train.evaluation.reconstruction import MEASURES, METHODS, Case
@@ -181,7 +181,7 @@ def write_report(result: Result, output: Path, stem: str, rows: int = 8) -> None
         (output / f"{stem}.md").write_text(markdown(result), encoding="utf-8")
         (output / f"{stem}.json").write_text(json.dumps(_plain(result), indent=1) + "\n", encoding="utf-8")
     except OSError as error:
-        raise MienError(f"{output}: cannot write: {error.strerror or error}") from error
+        raise SinkError(f"{output}: cannot write: {error.strerror or error}") from error
     for name, chosen in _chosen(result.cases, rows).items():
         sheet = contact_sheet([case.pictures for case in chosen], (*TITLES, INSIDE[result.preset]))
         write_sheet(str(output / f"{stem}-{name}.png"), sheet)

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from mien.engine.landmarks.bundle import load_bundle
 from mien.engine.landmarks.geometry import CROP_SCALE
 from mien.engine.landmarks.networks import LANDMARK_SIDE, read_tflite
-from mien.engine.types import MienError
+from mien.engine.types import ModelError
 from mien.train.losses.image import EYE_CORNERS
 from mien.train.model.grid import full_precision, warp
 
@@ -142,7 +142,7 @@ def _source(port: Any) -> str:
 
 def _operator(op: Any, kind: str) -> Callable[[Sequence[Tensor]], Tensor]:
     if kind not in _OPERATORS:
-        raise MienError(f"the landmark network has an operator {kind} that is not known. Reinstall mien.")
+        raise ModelError(f"the landmark network has an operator {kind} that is not known. Reinstall mien.")
     return partial(_apply, _OPERATORS[kind], op.get_attributes())
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mien.engine.types import MienError
+from mien.engine.types import ModelError
 from mien.train.imagenet import MEAN, STD, efficientnet_lite0
 
 
@@ -143,19 +143,19 @@ def _vgg_state(path: Path) -> Mapping[str, Tensor]:
             pass
         state = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
-        raise MienError(f"{path}: cannot read: {error.strerror or error}; {remedy}.") from error
+        raise ModelError(f"{path}: cannot read: {error.strerror or error}; {remedy}.") from error
     except Exception as error:  # a damaged pickle can raise anything at all
-        raise MienError(f"{path}: damaged, or no file of torch's; {remedy}.") from error
+        raise ModelError(f"{path}: damaged, or no file of torch's; {remedy}.") from error
     wanted = {place: (outputs, inputs, 3, 3) for place, inputs, outputs in VGG_CONVOLUTIONS}
     needed = {f"features.{k}.{name}": s for k, shape in wanted.items() for name, s in _pair(shape)}
     spare = {f"classifier.{k}.{name}": s for k, shape in VGG_CLASSIFIER.items() for name, s in _pair(shape)}
     if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise MienError(f"{path}: no network's weights; {remedy}.")
+        raise ModelError(f"{path}: no network's weights; {remedy}.")
     known = {**needed, **spare}
     wrong = [key for key in needed if key not in state]
     wrong += [str(key) for key, value in state.items() if known.get(key) != tuple(value.shape)]
     if wrong:
-        raise MienError(f"{path}: not VGG-19: {wrong[0]} is missing, unknown or of another shape; {remedy}.")
+        raise ModelError(f"{path}: not VGG-19: {wrong[0]} is missing, unknown or of another shape; {remedy}.")
     return state
 
 

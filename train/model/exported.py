@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mien.engine.types import MienError
+from mien.engine.types import ModelError
 from mien.train.model.config import MODEL_NAME, LiveConfig
 from mien.train.model.layers import STEADY, Conv
 from mien.train.model.live import LiveModel
@@ -42,9 +42,9 @@ def load_exported(folder: Path) -> LiveModel:
     files = {part: _read(folder, part) for part in PARTS}
     facts = [_facts(file) for file in files.values()]
     if any(fact.get("name") != MODEL_NAME for fact in facts):
-        raise MienError(f"{folder}: not the live model's files; mien export writes them.")
+        raise ModelError(f"{folder}: not the live model's files; mien export writes them.")
     if len({fact.get("weights_sha256") for fact in facts}) > 1:
-        raise MienError(f"{folder}: the two files are of different exports; export the weights again.")
+        raise ModelError(f"{folder}: the two files are of different exports; export the weights again.")
     try:
         model = LiveModel(LiveConfig.from_json(facts[0]["config"]))
         found = dict(chain.from_iterable(_convolutions(part, file) for part, file in files.items()))
@@ -54,7 +54,7 @@ def load_exported(folder: Path) -> LiveModel:
                     _fill(module, *found[name])
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise MienError(f"{folder}: files of another architecture ({reason}).") from error
+        raise ModelError(f"{folder}: files of another architecture ({reason}).") from error
     return model.eval()
 
 
@@ -67,11 +67,11 @@ def _read(folder: Path, part: str) -> Any:
     try:
         return onnx.load(path)
     except FileNotFoundError as error:
-        raise MienError(
+        raise ModelError(
             f"{path} does not exist. Give a .safetensors file of fit, or a folder that export wrote."
         ) from error
     except (OSError, DecodeError) as error:
-        raise MienError(f"{path}: cannot read: {error}") from error
+        raise ModelError(f"{path}: cannot read: {error}") from error
 
 
 def _facts(file: Any) -> dict[str, str]:

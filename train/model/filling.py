@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from torch import Tensor, nn
 
-from mien.engine.types import MienError
+from mien.engine.types import ModelError
 
 Model = TypeVar("Model", bound=nn.Module)
 
@@ -33,6 +33,6 @@ def filled(model: Model, state: Mapping[str, Tensor], path: Path) -> Model:
     ]
     if complaints:
         more = f" and {len(complaints) - 1} more" if len(complaints) > 1 else ""
-        raise MienError(f"{path}: of another architecture ({complaints[0]}{more}).")
+        raise ModelError(f"{path}: of another architecture ({complaints[0]}{more}).")
     model.load_state_dict(dict(state))
     return model.eval()

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from mien.engine.types import MienError
+from mien.engine.types import ModelError
 from mien.train.imagenet import efficientnet_lite0
 from mien.train.model.config import MODEL_VERSION, LiveConfig
 from mien.train.model.exported import facts_of_folder, load_exported
@@ -31,7 +31,7 @@ def facts_in(path: Path) -> dict[str, str]:
         with safe_open(path, framework="pt") as file:
             return dict(file.metadata() or {})
     except (OSError, SafetensorError) as error:
-        raise MienError(
+        raise ModelError(
             f"{path}: cannot read weights: {error}. Give a .safetensors file of fit or import."
         ) from error
 
@@ -62,10 +62,10 @@ def load_live(path: Path) -> LiveModel:
     try:
         model, state = LiveModel(LiveConfig.from_json(text) if text else None), load_file(path)
     except (OSError, SafetensorError) as error:
-        raise MienError(f"{path}: cannot read weights: {error}. Give a .safetensors file of fit.") from error
+        raise ModelError(f"{path}: cannot read weights: {error}. Give a .safetensors file of fit.") from error
     except (RuntimeError, TypeError, ValueError) as error:
         reason = str(error).splitlines()[0]
-        raise MienError(
+        raise ModelError(
             f"{path}: not weights of the live model (version {MODEL_VERSION}): {reason}"
         ) from error
     return filled(model, state, path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mien.engine.types import MienError
+from mien.engine.types import UsageError
 from mien.train.config import FitConfig
 from mien.train.tasks.base import Task
 
@@ -11,7 +11,7 @@ def make_task(config: FitConfig) -> Task:
     """The task of the configuration's preset.
 
     Raises:
-        MienError: there is no such preset, or its data are missing.
+        UsageError: there is no such preset, or its data are missing.
     """
     if config.preset == "live":
         from mien.train.tasks.live import LiveTask
@@ -21,4 +21,4 @@ def make_task(config: FitConfig) -> Task:
         from mien.train.tasks.paper import PaperTask
 
         return PaperTask(config)
-    raise MienError(f"configuration: there is no preset {config.preset}; known: live, paper.")
+    raise UsageError(f"configuration: there is no preset {config.preset}; known: live, paper.")

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from mien.engine.types import MienError
+from mien.engine.types import UsageError
 from mien.train.checkpoint import Describes
 from mien.train.config import StageConfig
 from mien.train.validation import Validation
@@ -74,7 +74,7 @@ class Task(ABC):
         known = [name for name, _ in self.model.named_children()]
         for name in stage.train:
             if name not in known:
-                raise MienError(
+                raise UsageError(
                     f"configuration: stages.{index}.train: there is no {name}; known: {', '.join(known)}."
                 )
         for name, child in self.model.named_children():

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from torch import nn
 
-from mien.engine.types import MienError
+from mien.engine.types import UsageError
 from mien.train.config import FitConfig, StageConfig
 from mien.train.data.dataset import Batch, PackedData, split_ids, still_ids
 from mien.train.losses.gan import CropCritic
@@ -86,7 +86,7 @@ def _begun(config: FitConfig) -> LiveModel:
 def _adversarial(config: FitConfig) -> bool:
     for index, stage in enumerate(config.stages):
         if stage.loss.adversarial and not stage.loss.crop:
-            raise MienError(
+            raise UsageError(
                 f"configuration: stages.{index}.loss.adversarial: the discriminator looks at crops; "
                 "set crop, such as 24."
             )

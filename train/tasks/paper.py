@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from mien.engine.types import Image, MienError
+from mien.engine.types import Image, ModelError, UsageError
 from mien.train.config import FitConfig, StageConfig
 from mien.train.data.dataset import split_ids
 from mien.train.data.paper import PaperBatch, PaperData
@@ -37,7 +37,7 @@ class PaperTask(Task):
         root, size = Path(config.data.path), config.paper.image_size
         smallest = min(config.paper_loss.scales) * size
         if smallest < SMALLEST:
-            raise MienError(
+            raise UsageError(
                 f"configuration: paper_loss.scales: the smallest picture has {smallest:g} pixels; "
                 f"the perceptual loss needs at least {SMALLEST} pixels."
             )
@@ -47,7 +47,7 @@ class PaperTask(Task):
         if config.run.start:
             started = load_paper(Path(config.run.start))
             if started.config.image_size != size:
-                raise MienError(
+                raise ModelError(
                     f"{config.run.start}: for pictures of {started.config.image_size}, not {size}."
                 )
             self.shape = started.config

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.engine.runtime import RENDERER
-from mien.engine.types import MienError
+from mien.engine.types import ModelError
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ def paper_network(names: tuple[str, ...] = ("detector", "motion", "decoder")) ->
         from mien.export import paper_onnx
         from mien.train.model.paper import PaperModel
     except ImportError as error:
-        raise MienError(f'it needs the training code: pip install "mien[train]" ({error})') from error
+        raise ModelError(f'it needs the training code: pip install "mien[train]" ({error})') from error
     model = PaperModel().eval()
     built = paper_onnx.build(model)
     parts = paper_onnx.parts(model)

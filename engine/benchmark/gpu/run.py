@@ -22,7 +22,7 @@ from mien.engine.benchmark.gpu.plan import BATCHES, Case, Deadline, cases
 from mien.engine.benchmark.gpu.report import Report, Timing, as_json, markdown
 from mien.engine.benchmark.gpu.roofline import bound_ms, layers_of
 from mien.engine.runtime.graphs.editing import load_proto
-from mien.engine.types import MienError
+from mien.engine.types import MienError, ModelError
 from mien.engine.utils.files import write_atomic
 
 SECONDS = 450.0
@@ -190,7 +190,7 @@ def _all_timings(
             timing = _timing(torch, engines, case, presets[case.preset])
             found.timings.append(timing)
             if timing.problem is not None:
-                raise MienError(timing.problem)
+                raise ModelError(timing.problem)
 
 
 def _timing(torch: Any, engines: Engines | None, case: Case, parts: list[TimedPart]) -> Timing:

@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from mien.engine.types import MienError
+from mien.engine.types import ModelError
 
 
-class CudaError(MienError):
+class CudaError(ModelError):
     """A call failed; the card may be unusable from now on, so another runtime must take over."""
 
 

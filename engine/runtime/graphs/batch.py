@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from mien.engine.runtime.graphs.editing import Graph, inferred_shapes, tainted
-from mien.engine.types import MienError
+from mien.engine.types import ModelError
 
 BATCH = "batch"
 _COUNT = "batch.count"
@@ -29,7 +29,7 @@ def dynamic_batch(proto: Any) -> Any:
     shapes = inferred_shapes(copied)
     for value in copied.graph.input:
         if not shapes[value.name] or shapes[value.name][0] != 1:
-            raise MienError(f"input {value.name!r} of the model has no batch of 1, but {shapes[value.name]}")
+            raise ModelError(f"input {value.name!r} of the model has no batch of 1, but {shapes[value.name]}")
     _Freeing(copied, shapes).run()
     for value in (*copied.graph.input, *copied.graph.output):
         value.type.tensor_type.shape.dim[0].dim_param = BATCH
@@ -69,7 +69,7 @@ class _Freeing:
             return
         shape = [int(size) for size in self.shapes[node.output[0]]]
         if 0 in shape:
-            raise MienError(f"the shape of {node.output[0]!r} in the model is not known")
+            raise ModelError(f"the shape of {node.output[0]!r} in the model is not known")
         shape[0] = -1
         name = "reshape." + "x".join(map(str, shape))
         node.input[1] = self.graph.add_constant(name, np.array(shape, np.int64))

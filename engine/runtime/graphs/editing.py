@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.engine.types import MienError
+from mien.engine.types import ModelError
 
 
 def load_proto(content: bytes) -> Any:
@@ -21,7 +21,7 @@ def load_proto(content: bytes) -> Any:
     try:
         import onnx
     except ImportError as error:
-        raise MienError(
+        raise ModelError(
             'the package "onnx" is missing, which GPU engines are built with. '
             'Install it: python -m pip install "mien[tensorrt]"'
         ) from error
@@ -29,7 +29,7 @@ def load_proto(content: bytes) -> Any:
         proto = onnx.load_from_string(content)
         onnx.checker.check_model(proto)
     except Exception as error:  # protobuf's and the checker's errors have no common base
-        raise MienError(f"not a sound ONNX model: {str(error).splitlines()[0][:200]}") from error
+        raise ModelError(f"not a sound ONNX model: {str(error).splitlines()[0][:200]}") from error
     return proto
 
 

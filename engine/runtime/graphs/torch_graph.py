@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mien.engine.types import MienError
+from mien.engine.types import ModelError
 
 _Operator = Callable[[Sequence[Any], Mapping[str, Any]], Any]
 
@@ -125,7 +125,7 @@ def _pad(x: Sequence[Any], a: Mapping[str, Any]) -> Tensor:
 
 def _depth_to_space(x: Sequence[Any], a: Mapping[str, Any]) -> Tensor:
     if a.get("mode", b"DCR") != b"CRD":
-        raise MienError("DepthToSpace of the model is not in torch's order")
+        raise ModelError("DepthToSpace of the model is not in torch's order")
     return F.pixel_shuffle(x[0], a["blocksize"])
 
 
@@ -280,7 +280,7 @@ class TorchGraph(nn.Module):
             if node.op_type == "Constant":
                 continue
             if node.op_type not in _OPERATORS:
-                raise MienError(f"the torch runtime does not know the operator {node.op_type}")
+                raise ModelError(f"the torch runtime does not know the operator {node.op_type}")
             settings = {a.name: helper.get_attribute_value(a) for a in node.attribute}
             self._steps.append((_OPERATORS[node.op_type], tuple(node.input), tuple(node.output), settings))
 

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from mien.engine.runtime.cuda import CudaError
-from mien.engine.types import MienError
+from mien.engine.types import ModelError
 
 MODULES = ("tensorrt", "tensorrt_rtx")
 
@@ -22,7 +22,7 @@ MODULES = ("tensorrt", "tensorrt_rtx")
 Progress = Callable[[str, float], None]
 
 
-class EngineError(MienError):
+class EngineError(ModelError):
     """An engine could not be built or loaded; another runtime must take over."""
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mien.engine.runtime.graphs.editing import load_proto
-from mien.engine.types import MienError
+from mien.engine.types import ModelError
 
 _MODES = {
     b"bilinear": "LINEAR",
@@ -63,17 +63,17 @@ def check_network(trt: Any, network: Any, onnx: bytes) -> None:
         for node in samplers
     )
     if found.modes != modes:
-        raise MienError(
+        raise ModelError(
             f"this TensorRT reads GridSample as {dict(found.modes)}, the model has {dict(modes)}: "
             "use another version"
         )
     if set(found.grids) - {"FLOAT"}:
-        raise MienError(f"GridSample's grids are {dict(found.grids)} in TensorRT's network, not all FP32")
+        raise ModelError(f"GridSample's grids are {dict(found.grids)} in TensorRT's network, not all FP32")
     halves = sum(
         node.op_type in ("Conv", "ConvTranspose") and _is_half(proto, node) for node in proto.graph.node
     )
     if found.convolutions["HALF"] != halves:
-        raise MienError(
+        raise ModelError(
             f"{found.convolutions['HALF']} convolutions are FP16 in TensorRT's network, {halves} in the model"
         )
 

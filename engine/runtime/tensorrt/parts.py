@@ -13,7 +13,7 @@ from mien.engine.runtime.graphs.editing import inferred_shapes, load_proto
 from mien.engine.runtime.graphs.image import IMAGE_INPUTS, image_graph
 from mien.engine.runtime.graphs.pixels import uint8_source
 from mien.engine.runtime.tensorrt.backend import Profile
-from mien.engine.types import MienError
+from mien.engine.types import ModelError
 
 Precision = Literal["fp16", "fp32"]
 
@@ -55,7 +55,7 @@ def read_onnx(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise MienError(f"{path}: cannot read the model: {error.strerror or error}") from error
+        raise ModelError(f"{path}: cannot read the model: {error.strerror or error}") from error
 
 
 def network_part(
@@ -70,7 +70,7 @@ def network_part(
             :func:`mien.engine.runtime.graphs.pixels.uint8_source`).
     """
     if not 1 <= batch <= 64:
-        raise MienError(f"a batch of {batch} is not possible: 1 to 64")
+        raise ModelError(f"a batch of {batch} is not possible: 1 to 64")
     proto = load_proto(content)
     if pixels:
         proto = uint8_source(proto)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mien.engine.types import MienError
+from mien.engine.types import SourceError
 from mien.train.data.readers.folders import read_folders
 from mien.train.data.readers.found import Found
 from mien.train.data.readers.megc import megc_root, read_megc
@@ -18,10 +18,10 @@ def find_clips(folder: Path) -> Found:
     """The clips in ``folder``, whose layout is recognised by its files.
 
     Raises:
-        MienError: no such folder, or nothing in it that any reader knows.
+        SourceError: no such folder, or nothing in it that any reader knows.
     """
     if not folder.is_dir():
-        raise MienError(f"{folder} is not a folder. Give the folder of a data set.")
+        raise SourceError(f"{folder} is not a folder. Give the folder of a data set.")
     if is_shared(folder):
         return read_shared(folder)
     coded = coded_layout(folder)
@@ -35,7 +35,7 @@ def find_clips(folder: Path) -> Found:
         return read_megc(megc)
     found = read_folders(folder)
     if not found.clips:
-        raise MienError(
+        raise SourceError(
             f"{folder}: no clips found. Give CASME II or SAMM with its spreadsheet, SMIC's HS folder, MEGC's "
             "source_samples, or folders of videos, one for each person."
         )

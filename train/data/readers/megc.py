@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from mien.engine.types import MienError
+from mien.engine.types import SourceError
 from mien.train.data.clips import Clip
 from mien.train.data.readers.folders import PICTURES, VIDEOS
 from mien.train.data.readers.found import Found
@@ -45,7 +45,7 @@ def read_megc(root: Path) -> Found:
         for path in faces
     ]
     if not clips and not stills:
-        raise MienError(f"{root}: no clips in {SOURCES} and no faces in {TARGETS}. Restore the layout.")
+        raise SourceError(f"{root}: no clips in {SOURCES} and no faces in {TARGETS}. Restore the layout.")
     return Found(clips, stills)
 
 

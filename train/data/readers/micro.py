@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mien.engine.types import MienError
+from mien.engine.types import SourceError
 from mien.train.data.clips import Clip
 from mien.train.data.readers.found import Found
 from mien.train.data.readers.spreadsheet import number, plain, read_rows, sheet_in
@@ -93,7 +93,7 @@ def read_coded(folder: Path, layout: Layout, sheet: Path) -> Found:
         clips.append(_clip(layout, row, path))
     if not clips:
         places = " or ".join(layout.folders[:-1])
-        raise MienError(f"{folder}: none of the clips in {sheet.name} is there. Put {places} beside it.")
+        raise SourceError(f"{folder}: none of the clips in {sheet.name} is there. Put {places} beside it.")
     coded = {clip.path.resolve() for clip in clips}
     subjects = {clip.path.parent.parent for clip in clips}
     missing += [
@@ -160,7 +160,9 @@ def read_smic(root: Path) -> Found:
         if clip.parent.name in SMIC_EMOTIONS
     ]
     if not clips:
-        raise MienError(f"{root}: no clips in sNN/micro/negative, positive or surprise. Restore the layout.")
+        raise SourceError(
+            f"{root}: no clips in sNN/micro/negative, positive or surprise. Restore the layout."
+        )
     others = [path for path in folders if path.parent.name not in SMIC_EMOTIONS]
     missing = [f"SMIC-HS: {'/'.join(path.parts[-4:])} is of no known emotion" for path in others]
     return Found(clips, missing=missing)

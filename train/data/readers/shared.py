@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path, PurePosixPath
 
-from mien.engine.types import MienError
+from mien.engine.types import SourceError
 from mien.train.data.clips import Clip
 from mien.train.data.readers.found import Found
 from mien.train.data.split import joined
@@ -32,10 +32,10 @@ def read_shared(folder: Path) -> Found:
         with index.open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise MienError(f"{index}: cannot read: {error}. Restore the index.") from error
+        raise SourceError(f"{index}: cannot read: {error}. Restore the index.") from error
     missing = [name for name in COLUMNS if not rows or name not in rows[0]]
     if missing:
-        raise MienError(f"{index} lacks the columns {', '.join(missing)}. Restore the index.")
+        raise SourceError(f"{index} lacks the columns {', '.join(missing)}. Restore the index.")
     clips = [row for row in rows if row["kind"] == "clip"]
     groups = joined({row["id"]: _marks(row) for row in clips})
     group_of_mark = {mark: groups[row["id"]] for row in clips for mark in _marks(row)}

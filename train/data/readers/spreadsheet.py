@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mien.engine.types import MienError
+from mien.engine.types import SourceError
 
 HEADER_ROWS = 40
 """How far down the header is looked for: SAMM's has a page of notes above it."""
@@ -44,7 +44,7 @@ def read_rows(
     if absent:
         wanted = ", ".join(" or ".join(columns[name]) for name in absent)
         there = ", ".join(cell for cell in table[at] if cell) if found else ""
-        raise MienError(
+        raise SourceError(
             f"{path}: no column {wanted}"
             + (f"; there are {there}" if there else "")
             + ". Give the data set's own spreadsheet, or rename the columns."
@@ -89,19 +89,19 @@ def _table(path: Path) -> Iterable[Sequence[Any]]:
             with path.open(newline="", encoding="utf-8-sig") as file:
                 return list(csv.reader(file))
         except (OSError, UnicodeDecodeError) as error:
-            raise MienError(f"{path}: cannot read: {error}") from error
+            raise SourceError(f"{path}: cannot read: {error}") from error
     if path.suffix.lower() == ".xls":
-        raise MienError(f"{path}: the old .xls format is not read. Save it as .xlsx or .csv beside it.")
+        raise SourceError(f"{path}: the old .xls format is not read. Save it as .xlsx or .csv beside it.")
     try:
         openpyxl: Any = importlib.import_module("openpyxl")
     except ImportError as error:
-        raise MienError("Spreadsheets need openpyxl: pip install 'mien[train]'.") from error
+        raise SourceError("Spreadsheets need openpyxl: pip install 'mien[train]'.") from error
     try:
         book = openpyxl.load_workbook(path, read_only=True, data_only=True)
         rows = [list(row) for row in book.worksheets[0].iter_rows(values_only=True)]
         book.close()
     except (OSError, zipfile.BadZipFile, KeyError, ValueError) as error:
-        raise MienError(f"{path}: not a readable .xlsx ({error}). Save it as .xlsx or .csv.") from error
+        raise SourceError(f"{path}: not a readable .xlsx ({error}). Save it as .xlsx or .csv.") from error
     return rows
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mien.engine.types import MienError
+from mien.engine.types import ModelError
 from mien.train.model.filling import filled
 from mien.train.model.paper.config import PAPER_NAME, PAPER_VERSION, PaperConfig
 from mien.train.model.paper.model import PaperModel
@@ -41,18 +41,18 @@ def import_checkpoint(path: Path) -> PaperModel:
     missing = [name for name in PARTS if not isinstance(checkpoint.get(name), Mapping)]
     if missing or unknown:
         what = "it has no " if missing else "it also has "
-        raise MienError(
+        raise ModelError(
             f"{path}: not a checkpoint of the paper's code or of first-order-model: "
             f"{what}{_listed(missing or unknown)}."
         )
     state = {f"{part}.{key}": value for part in PARTS for key, value in checkpoint[part].items()}
     tensors = {key: value for key, value in state.items() if isinstance(value, Tensor)}
     if len(tensors) < len(state):
-        raise MienError(f"{path}: not a checkpoint: {min(set(state) - set(tensors))} is no tensor.")
+        raise ModelError(f"{path}: not a checkpoint: {min(set(state) - set(tensors))} is no tensor.")
     try:
         config = read_off(tensors)
     except (KeyError, IndexError, ValueError) as error:
-        raise MienError(f"{path}: of another architecture ({_reason(error)}).") from error
+        raise ModelError(f"{path}: of another architecture ({_reason(error)}).") from error
     return filled(PaperModel(config), tensors, path)
 
 
@@ -70,13 +70,15 @@ def load_paper(path: Path) -> PaperModel:
             facts = dict(file.metadata() or {})
         tensors = load_file(path)
     except (OSError, SafetensorError) as error:
-        raise MienError(f"{path}: cannot read weights: {error}") from error
+        raise ModelError(f"{path}: cannot read weights: {error}") from error
     if (facts.get("model"), facts.get("version")) != (PAPER_NAME, str(PAPER_VERSION)):
-        raise MienError(f"{path}: not weights of {PAPER_NAME} {PAPER_VERSION}; mien train import makes them.")
+        raise ModelError(
+            f"{path}: not weights of {PAPER_NAME} {PAPER_VERSION}; mien train import makes them."
+        )
     try:
         config = PaperConfig.from_json(facts["config"])
     except (KeyError, TypeError, ValueError) as error:
-        raise MienError(f"{path}: its configuration is damaged: {_reason(error)}") from error
+        raise ModelError(f"{path}: its configuration is damaged: {_reason(error)}") from error
     return filled(PaperModel(config), tensors, path)
 
 
@@ -90,15 +92,15 @@ def _load(path: Path) -> dict[str, Any]:
         with path.open("rb"):
             pass
     except OSError as error:
-        raise MienError(f"{path}: cannot read: {error.strerror or error}") from error
+        raise ModelError(f"{path}: cannot read: {error.strerror or error}") from error
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged pickle can raise anything at all
-        raise MienError(
+        raise ModelError(
             f"{path}: not a checkpoint, or a damaged or truncated one ({_reason(error)})."
         ) from error
     if not isinstance(found, dict):
-        raise MienError(f"{path}: not a checkpoint: it holds a {type(found).__name__}, not a dictionary.")
+        raise ModelError(f"{path}: not a checkpoint: it holds a {type(found).__name__}, not a dictionary.")
     return found
 
 
