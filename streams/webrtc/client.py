@@ -20,7 +20,7 @@ from mien.streams.network_source import without_password
 from mien.streams.webrtc.hub import AvatarStream, Hub
 from mien.streams.webrtc.limits import SDP_BYTES
 from mien.streams.webrtc.logs import log
-from mien.streams.webrtc.offer import VIDEO_CODECS
+from mien.streams.webrtc.offer import VIDEO_CODECS, read_answer
 from mien.streams.webrtc.peer import Peer
 from mien.streams.webrtc.resources import SDP
 from mien.streams.webrtc.security import host_name
@@ -61,8 +61,9 @@ class Remote:
         self.lost = asyncio.Event()
         self.reason = ""
         settings = hub.settings
+        self._loopback = is_loopback(host_name(urlsplit(url).netloc))
         self.peer = Peer(
-            loopback=is_loopback(host_name(urlsplit(url).netloc)),
+            loopback=self._loopback,
             silence_s=settings.silence_s,
             ice_servers=settings.ice_servers,
             on_gone=self._gone,
@@ -103,7 +104,7 @@ class Remote:
         try:
             self._session = urljoin(url, location) if location else None
             SessionDescription.parse(answer)
-            await self.peer.accept(answer)
+            await self.peer.accept(read_answer(answer, local_only=self._loopback))
             codec = self.peer.codec()
         except Exception as error:
             raise MienError(f"{self.name} gave an answer that is no usable SDP.") from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +9,9 @@ from typing import Any
 from aiortc import RTCIceCandidate
 from aiortc.sdp import SessionDescription, candidate_from_sdp
 
+from mien.streams.webrtc.addresses import usable
 from mien.streams.webrtc.problems import Problem
+from mien.streams.webrtc.sections import SOUND_CODECS, Changes, Description, Section, fit_h264, tidy
 
 MAX_MEDIA = 4
 MAX_CANDIDATES = 64
@@ -26,14 +27,16 @@ class Offer:
     """An offer that can be answered.
 
     Attributes:
-        sdp: its text, with the candidates that may be contacted.
+        sdp: its text as aiortc takes it, with the candidates that may be contacted.
+        changes: what differs from the client's text, for :meth:`Changes.answer`.
         ufrag: the client's ICE user fragment.
         sends_video, sends_audio: what the client will send.
-        takes_audio: whether it wants sound.
+        takes_video, takes_audio: what it wants.
         data: whether it opens a data channel.
     """
 
     sdp: str
+    changes: Changes
     ufrag: str
     sends_video: bool
     takes_video: bool
@@ -54,25 +57,25 @@ def read_offer(text: str, *, local_only: bool) -> Offer:
         Problem: 400 malformed, 406 well-formed but nothing that can be answered (no video, no common
             codec, several videos).
     """
-    parsed = _parse(text)
+    _check_bounds(text)
+    description = Description.parse(text)
+    for section in description.sections:
+        tidy(section)
+    refused = {i: s.refused() for i, s in enumerate(description.sections) if _is_refused(s)}
+    description = description.without(set(refused))
+    parsed = _parse(description.text())
     video = [media for media in parsed.media if media.kind == "video"]
     audio = [media for media in parsed.media if media.kind == "audio"]
-    if not video:
-        raise Problem(406, "The offer has no video section: Mien takes a camera and gives an avatar.")
-    if len(video) > 1 or len(audio) > 1 or len(parsed.media) > MAX_MEDIA:
-        raise Problem(406, "The offer has several sections of one kind: one video and one audio at most.")
-    names = {codec.mimeType.partition("/")[2].lower() for codec in video[0].rtp.codecs}
-    if not names & set(VIDEO_CODECS):
-        raise Problem(
-            406, f"None of the offer's video codecs can be used; offer {' or '.join(VIDEO_CODECS)}."
-        )
+    _check_sections(parsed.media, video, audio)
     found = UFRAG.search(text)
-    if found is None or not all(_has_credentials(media) for media in parsed.media):
+    if found is None:
         raise Problem(400, "The offer lacks ICE credentials or a DTLS fingerprint.")
     ways = video[0].direction or "sendrecv"
     sound = (audio[0].direction or "sendrecv") if audio else "inactive"
+    formats = _choose_codecs(description, only_received=ways == "sendonly")
     return Offer(
-        sdp=_with_candidates(text, local_only),
+        sdp=_with_candidates(description.text(), local_only),
+        changes=Changes(refused, formats),
         ufrag=found[1],
         sends_video=ways in ("sendrecv", "sendonly"),
         takes_video=ways in ("sendrecv", "recvonly"),
@@ -82,12 +85,58 @@ def read_offer(text: str, *, local_only: bool) -> Offer:
     )
 
 
+def read_answer(text: str, *, local_only: bool) -> str:
+    """Another server's answer to our offer, with the candidates that may be contacted.
+
+    Raises:
+        ValueError: it has too many lines or candidates.
+    """
+    if len(text.splitlines()) > MAX_LINES or text.count("a=candidate:") > MAX_CANDIDATES:
+        raise ValueError("too many lines or candidates")
+    return _with_candidates(text, local_only)
+
+
+def _is_refused(section: Section) -> bool:
+    """Switched off by the client, or sound in no codec of ours: the answer says so, the rest goes on."""
+    return section.off or (section.kind == "audio" and not SOUND_CODECS & _names(section))
+
+
+def _names(section: Section) -> set[str]:
+    # Payload types below 96 need no name (RFC 3551).
+    static = {"0": "pcmu", "8": "pcma", "9": "g722"}
+    return {*section.codecs().values(), *(static[p] for p in section.formats if p in static)}
+
+
+def _check_sections(sections: list[Any], video: list[Any], audio: list[Any]) -> None:
+    if not video:
+        raise Problem(406, "The offer has no video section: Mien takes a camera and gives an avatar.")
+    if len(video) > 1 or len(audio) > 1 or len(sections) > MAX_MEDIA:
+        raise Problem(406, "The offer has several sections of one kind: one video and one audio at most.")
+    if not all(_has_credentials(media) for media in sections):
+        raise Problem(400, "The offer lacks ICE credentials or a DTLS fingerprint.")
+    if not all(media.rtcp_mux for media in (*video, *audio)):
+        raise Problem(
+            406, "The offer keeps RTCP apart from RTP; WebRTC needs a=rtcp-mux in audio and video sections."
+        )
+
+
+def _choose_codecs(description: Description, *, only_received: bool) -> dict[str, str | None]:
+    section = next(section for section in description.sections if section.kind == "video")
+    formats, unusable = fit_h264(section, only_received=only_received)
+    if set(VIDEO_CODECS) & set(section.codecs().values()):
+        return formats
+    wanted = "VP8 or H.264 constrained baseline with packetization-mode 1"
+    if unusable:
+        raise Problem(406, f"The avatar is not sent as {', '.join(sorted(set(unusable)))}; offer {wanted}.")
+    raise Problem(406, f"None of the offer's video codecs can be used; offer {wanted}.")
+
+
 def _has_credentials(media: Any) -> bool:
     known = media.ice.usernameFragment and media.ice.password
     return bool(known and media.dtls is not None and media.dtls.fingerprints)
 
 
-def _parse(text: str) -> Any:
+def _check_bounds(text: str) -> None:
     if not text.startswith("v=0"):
         raise Problem(400, "The body is not SDP: it must begin with v=0.")
     if len(text.splitlines()) > MAX_LINES:
@@ -96,6 +145,9 @@ def _parse(text: str) -> Any:
         raise Problem(400, f"The offer has more than {MAX_CANDIDATES} ICE candidates.")
     if len(re.findall(r"^m=", text, re.MULTILINE)) > 2 * MAX_MEDIA:
         raise Problem(406, f"The offer has more than {MAX_MEDIA} media sections.")
+
+
+def _parse(text: str) -> Any:
     try:
         parsed = SessionDescription.parse(text)
     except (
@@ -126,21 +178,6 @@ def _may_stay(line: str, local_only: bool) -> bool:
     except (ValueError, AssertionError, IndexError):
         return False
     return usable(candidate, local_only)
-
-
-def usable(candidate: RTCIceCandidate, local_only: bool) -> bool:
-    """Whether connectivity checks may go to a candidate's address."""
-    if candidate.protocol.lower() != "udp" or candidate.component != 1:
-        return False
-    try:
-        address = ipaddress.ip_address(candidate.ip)
-    except ValueError:
-        # An mDNS name, behind which browsers hide addresses.  Looking it up would ask the whole network;
-        # the browser finds us instead.
-        return False
-    if address.is_multicast or address.is_unspecified:
-        return False
-    return address.is_loopback or not local_only
 
 
 @dataclass(frozen=True)

@@ -177,7 +177,7 @@ class Page:
             raise
         resource = visit.resource(offer.ufrag)
         hub.add(resource, request.remote or "")
-        return created(resource, answer, "/session", hub.settings)
+        return created(resource, offer.changes.answer(answer), "/session", hub.settings)
 
 
 class _Visit:

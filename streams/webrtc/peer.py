@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from time import monotonic
 from typing import Any
 
+from aioice.stun import TransactionError
 from aiortc import (
     RTCBundlePolicy,
     RTCConfiguration,
@@ -20,6 +21,7 @@ from aiortc import (
 from aiortc.rtp import RTCP_PSFB_APP, RtcpPsfbPacket, unpack_remb_fci
 from aiortc.sdp import SessionDescription
 
+from mien.streams.webrtc.dtls import note_failures, take_rsa
 from mien.streams.webrtc.jitter_buffer import without_delay
 from mien.streams.webrtc.settings import IceServer
 from mien.streams.webrtc.tracks import EncodedTrack
@@ -28,6 +30,8 @@ CONNECT_S = 15.0
 """Seconds within which a connection must come about."""
 
 WATCH_S = 0.5
+PROBE_S = 1.0
+"""Seconds without a packet after which the peer is asked whether it is there."""
 
 
 class Peer:
@@ -53,7 +57,10 @@ class Peer:
         self.connection = RTCPeerConnection(
             RTCConfiguration(iceServers=servers, bundlePolicy=RTCBundlePolicy.MAX_BUNDLE)
         )
+        take_rsa(self.connection)
         self._loopback, self._silence_s, self._on_gone = loopback, silence_s, on_gone
+        self._probe: asyncio.Task[None] | None = None
+        self._dtls_errors: list[str] = []
         self._tasks: set[asyncio.Task[Any]] = set()
         self._closed = False
         self._heard = (0, monotonic())
@@ -129,6 +136,8 @@ class Peer:
             return
         self._closed = True
         mine = asyncio.current_task()
+        if self._probe is not None:
+            self._tasks.add(self._probe)
         tasks = [task for task in self._tasks if task is not mine]
         for task in tasks:
             task.cancel()
@@ -145,6 +154,8 @@ class Peer:
             without_delay(transceiver.receiver)
         if self.connection.sctp is not None:
             _let_go_quietly(self.connection.sctp.transport)
+        for transport in self._transports():
+            note_failures(transport, self._dtls_errors)
         if self._loopback:
             for connection in self._ice_connections():
                 _gather_on_loopback(connection)
@@ -164,6 +175,21 @@ class Peer:
             count += transport._get_stats()[transport._stats_id].packetsReceived
         return count
 
+    async def _ask(self) -> None:
+        """Ask a silent peer whether it is there: a receiver without RTCP still answers ICE's checks.
+
+        aiortc asks every 5 s, for the consent of RFC 7675; an answer is authenticated by the ICE password.
+        """
+        for connection in self._ice_connections():
+            password = connection.remote_password
+            for pair in list(connection._nominated.values()):
+                request = connection.build_request(pair, nominate=False)
+                with contextlib.suppress(TransactionError, OSError, AttributeError):
+                    await pair.protocol.request(
+                        request, pair.remote_addr, integrity_key=password.encode(), retransmissions=1
+                    )
+                    self._heard = (self._heard[0], monotonic())
+
     async def _watch(self) -> None:
         """aiortc notices a killed peer after half a minute; packets that stop coming say so at once."""
         while True:
@@ -176,14 +202,18 @@ class Peer:
 
     def _why_gone(self) -> str | None:
         state, now = self.connection.connectionState, monotonic()
-        if state in ("failed", "closed"):
-            return "closed by the peer" if state == "closed" else "connection failed"
+        if state == "closed":
+            return "closed by the peer"
+        if state == "failed":
+            return "; ".join(self._dtls_errors) or "ICE failed: no packet came through"
         if state != "connected":
             self._heard = (0, now)
             return "never connected" if now - self.begun > CONNECT_S else None
         received = self._received()
         if received != self._heard[0]:
             self._heard = (received, now)
+        elif now - self._heard[1] > PROBE_S and (self._probe is None or self._probe.done()):
+            self._probe = asyncio.ensure_future(self._ask())
         return "silent" if now - self._heard[1] > self._silence_s else None
 
 

@@ -43,6 +43,7 @@ class VideoInput:
     def __init__(self, put: Callable[[Callable[[], Frame]], None]) -> None:
         self._put = put
         self._converter = RgbConverter()
+        self._size = (0, 0)
         self.frames = 0
         self.last = monotonic()
 
@@ -56,6 +57,11 @@ class VideoInput:
                 self.frames += 1
 
     def _make(self, frame: Any, index: int, captured_ns: int) -> Frame:
+        size = frame.width, frame.height
+        if size != self._size:
+            # A browser begins small and grows with its bit rate, a phone is turned; and a converter holds to
+            # its first frame's size.
+            self._converter, self._size = RgbConverter(), size
         image = fit_within(self._converter.convert(frame), MAX_SIDE)
         return Frame(image, index, captured_ns, float(frame.time))
 

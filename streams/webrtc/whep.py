@@ -88,4 +88,4 @@ class Whep:
             video.stop()
             await peer.close()
             raise
-        return resource, answer
+        return resource, offer.changes.answer(answer)

@@ -7,6 +7,7 @@ from typing import Any
 from aiohttp import web
 
 from mien.streams.webrtc.hub import AvatarStream, Hub, Resource
+from mien.streams.webrtc.offer import Offer
 from mien.streams.webrtc.peer import Peer
 from mien.streams.webrtc.problems import Problem
 from mien.streams.webrtc.resources import created, receive_offer
@@ -30,7 +31,7 @@ class Whip:
             raise Problem(406, "The offer sends no video: WHIP takes a camera in (sendonly).")
         stream = await claim_main(hub, "WHIP")
         try:
-            resource, answer = await self._answer(stream, offer.sdp, offer.ufrag)
+            resource, answer = await self._answer(stream, offer)
         except BaseException as error:
             await hub.close_stream(stream)
             if isinstance(error, Exception):
@@ -39,7 +40,7 @@ class Whip:
         hub.add(resource, request.remote or "")
         return created(resource, answer, "/whip", hub.settings)
 
-    async def _answer(self, stream: AvatarStream, sdp: str, ufrag: str) -> tuple[Resource, str]:
+    async def _answer(self, stream: AvatarStream, offer: Offer) -> tuple[Resource, str]:
         hub, settings = self._hub, self._hub.settings
 
         async def gone(reason: str) -> None:
@@ -60,9 +61,9 @@ class Whip:
         )
         connection: Any = peer.connection
         connection.on("track", track)
-        resource = Resource("whip", peer, stream, ufrag, on_close=end)
+        resource = Resource("whip", peer, stream, offer.ufrag, on_close=end)
         try:
-            return resource, await peer.answer(sdp)
+            return resource, offer.changes.answer(await peer.answer(offer.sdp))
         except BaseException:
             await peer.close()
             raise

@@ -1,0 +1,56 @@
+"""DTLS as others speak it: certificates with RSA keys, and failures that say what they are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+CIPHERS = b":".join(
+    b"ECDHE-%s-%s" % (key, suite)
+    for suite in (b"AES128-GCM-SHA256", b"CHACHA20-POLY1305", b"AES128-SHA", b"AES256-SHA")
+    for key in (b"ECDSA", b"RSA")
+)
+"""aiortc's own suites, and the same for RSA keys: GStreamer's certificate has one."""
+
+_CERTIFICATES = "_RTCPeerConnection__certificates"
+_NOTE = "_RTCDtlsTransport__log_debug"
+
+
+def take_rsa(connection: Any) -> None:
+    """Let a connection of aiortc's agree with a peer whose certificate has an RSA key."""
+    # Private, so looked at before it is touched: with another aiortc such peers are refused, nothing else.
+    for certificate in getattr(connection, _CERTIFICATES, []):
+        make = getattr(certificate, "_create_ssl_context", None)
+        if make is not None:
+            certificate._create_ssl_context = _Context(make)
+
+
+class _Context:
+    def __init__(self, make: Any) -> None:
+        self._make = make
+
+    def __call__(self, *words: Any, **named: Any) -> Any:
+        context = self._make(*words, **named)
+        context.set_cipher_list(CIPHERS)
+        return context
+
+
+def note_failures(transport: Any, failures: list[str]) -> None:
+    """Add the reason to ``failures`` when a transport's handshake fails: aiortc only logs it to debug."""
+    if not hasattr(transport, _NOTE):
+        return
+    write = getattr(transport, _NOTE)
+
+    def note(message: str, *words: object) -> None:
+        if "handshake failed" in message:
+            failures.append(message.removeprefix("x ").replace("%s", "{}").format(*map(_said, words)))
+        write(message, *words)
+
+    setattr(transport, _NOTE, note)
+
+
+def _said(word: object) -> object:
+    """OpenSSL's errors are lists of library, function and reason: the reason alone."""
+    try:
+        return "; ".join(str(entry[2]) for entry in word.args[0]) or word  # type: ignore[attr-defined]
+    except (AttributeError, IndexError, TypeError):
+        return word
