@@ -41,8 +41,8 @@ ROOT = Path(run_live.__file__).parent
     [
         (["--port", "9000"], "--port is for the web server"),
         (["--ice-server", "stun:a:1"], "--ice-server is for the web server"),
-        (["--webrtc", "--port", "70000"], "no port"),
-        (["--webrtc", "--max-sessions", "0"], "no number of sessions"),
+        (["--webrtc", "--port", "70000"], "not a valid port"),
+        (["--webrtc", "--max-sessions", "0"], "not a valid number of sessions"),
         (["--webrtc", "--driving", "talk.mp4"], "a file cannot drive it"),
         (["--webrtc", "--demo"], "a file cannot drive it"),
         (["--webrtc", "--output", "a.mp4"], "writes no file"),
