@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import signal
 from collections.abc import Iterator
@@ -22,11 +23,20 @@ from mien.engine.types import Image
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 """Real clips and stills beside the checkout; tests that want more faces use them where they are."""
 
+SIGHT, ZERO_FILTER = 16, 3
+"""Of the fixture ``trained``: channels of ImageNet features; the encoder's last filter that is all zeros."""
+
 
 def pytest_configure() -> None:
     """Hear Ctrl-C again where a shell started the tests in the background, which ignores it."""
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_finish() -> None:
+    """Leave what the imports made out of garbage collection: it takes an eighth of an export's time."""
+    gc.collect()
+    gc.freeze()
 
 
 def read_clip(path: Path, limit: int = 10_000) -> list[Image]:
@@ -137,19 +147,40 @@ def avatar(astronaut: Image, landmarker: Landmarker, runtime: Runtime) -> Avatar
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Path]:
-    """A ``LiveModel`` whose every part does something, and the folder with its export."""
+    """A ``LiveModel`` whose every part does something, and the folder with its export.
+
+    Its encoder has ImageNet features, and one filter of nothing but zeros: to export takes ten seconds, so
+    one export serves all tests of trained files.
+    """
     import torch
 
-    from mien.export import onnx_export
     from mien.train.model import LiveModel
+    from mien.train.model.weights import with_sight
 
     torch.manual_seed(7)
-    model = LiveModel().eval()
-    for layer in (model.correction.heads, model.painter.leave):
-        torch.nn.init.normal_(layer.weight, std=0.01)
+    model = with_sight(LiveModel(), SIGHT).eval()
+    with torch.no_grad():
+        for layer in (model.correction.heads, model.painter.leave):
+            torch.nn.init.normal_(layer.weight, std=0.01)
+        assert model.encoder.sight is not None
+        torch.nn.init.normal_(model.encoder.sight.leave.weight, std=0.03)
+        model.encoder.leave.gain[ZERO_FILTER] = 0.0
+    return _exported(model, tmp_path_factory.mktemp("trained"), untrained=False)
+
+
+@pytest.fixture(scope="session")
+def untrained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Path]:
+    """The plain landmark warp, without ImageNet features, and the folder with its export."""
+    from mien.export import onnx_export
+
+    return _exported(onnx_export.untrained_model(), tmp_path_factory.mktemp("untrained"), untrained=True)
+
+
+def _exported(model: Any, folder: Path, untrained: bool) -> tuple[Any, Path]:
+    from mien.export import onnx_export
+
     deployable = onnx_export.deployable(model)
-    folder = tmp_path_factory.mktemp("trained")
-    encoder, renderer = onnx_export.build(deployable, untrained=False)
+    encoder, renderer = onnx_export.build(deployable, untrained=untrained)
     (folder / onnx_export.ENCODER_FILE).write_bytes(encoder)
     (folder / onnx_export.RENDERER_FILE).write_bytes(renderer)
     return deployable, folder

@@ -17,6 +17,9 @@ from mien.engine.types import Face, Floats, Image
 Field = Callable[[Floats], Floats]
 """Positions ``(N, 2)`` to displacements ``(N, 2)``."""
 
+SETTLED = 0.003
+"""Step below which an inverse counts as found, pixels: a tenth of what the warp is right to."""
+
 
 @dataclass(frozen=True)
 class Push:
@@ -51,18 +54,36 @@ def warped(image: Image, field: Field, oversample: int = 3) -> Image:
     """
     height, width = image.shape[:2]
     big = cv2.resize(image, None, fx=oversample, fy=oversample, interpolation=cv2.INTER_CUBIC)
-    # The fields are smooth: known every 3 pixels, they are known everywhere.
+    # The fields are smooth: known every 3 pixels, they are known everywhere.  So is the inverse, where there
+    # is one: found there first, it needs one more step at every pixel.
     nodes = np.meshgrid(np.arange(-3, width + 4, 3) + 0.5, np.arange(-3, height + 4, 3) + 0.5)
-    known = field(np.stack(nodes, axis=2).reshape(-1, 2)).reshape(*nodes[0].shape, 2).astype(np.float32)
+    places = np.stack(nodes, axis=2).astype(np.float32)
+    known = field(places.reshape(-1, 2).astype(np.float64)).reshape(places.shape).astype(np.float32)
+    inverse, step = _inverse(known, places, np.zeros_like(known))
     x, y = np.meshgrid(np.arange(big.shape[1]), np.arange(big.shape[0]))
     target = ((np.stack([x, y], axis=2) + 0.5) / oversample).astype(np.float32)
-    source = target
-    for _ in range(6):
-        at = (source - 0.5 + 3) / 3
-        source = target - cv2.remap(known, at, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    start = _between(inverse, target) if step < SETTLED else np.zeros_like(target)
+    source = target - _inverse(known, target, start)[0]
     lookup = source * np.float32(oversample) - np.float32(0.5)
     moved = cv2.remap(big, lookup, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(cv2.resize(moved, (width, height), interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+
+def _inverse(known: Floats, places: Floats, start: Floats) -> tuple[Floats, float]:
+    """Way of what arrives at ``places``, in six steps at most, and the last step's length, in pixels."""
+    found, step = start, np.inf
+    for _ in range(6):
+        before, found = found, _between(known, places - found)
+        step = float(np.abs(found - before).max())
+        if step < SETTLED:
+            break
+    return found, step
+
+
+def _between(known: Floats, places: Floats) -> Floats:
+    """A field that is known at the nodes, at other places of the photo."""
+    at = ((places - 0.5 + 3) / 3).astype(np.float32)
+    return np.asarray(cv2.remap(known, at, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE))
 
 
 def noisy(image: Image, sigma: float, seed: int) -> Image:

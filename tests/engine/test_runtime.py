@@ -88,17 +88,12 @@ def test_bf16_keeps_the_motion(face: tuple[Image, Floats], trained: tuple[LiveMo
 
 
 @pytest.mark.skipif(not cpu_has_bf16(), reason="no bfloat16 on this CPU")
-def test_bf16_prior_is_within_a_hundredth_of_a_pixel(face: tuple[Image, Floats], tmp_path: Path) -> None:
+def test_bf16_prior_is_within_a_hundredth_of_a_pixel(
+    face: tuple[Image, Floats], untrained: tuple[LiveModel, Path]
+) -> None:
     image, points = face
-    model = onnx_export.deployable(onnx_export.untrained_model())
-    files = zip(
-        (onnx_export.ENCODER_FILE, onnx_export.RENDERER_FILE),
-        onnx_export.build(model, untrained=True),
-        strict=True,
-    )
-    for name, content in files:
-        (tmp_path / name).write_bytes(content)
-    theirs, ours = TorchRuntime(model), openvino(tmp_path, "bf16")
+    model, folder = untrained
+    theirs, ours = TorchRuntime(model), openvino(folder, "bf16")
     code = theirs.encode(image)
     for driving in (moved(points), points + 0.001):
         expected, found = (r.render(code, points, driving, dense()) for r in (theirs, ours))

@@ -23,9 +23,10 @@ from mien.train.model.weights import load_live
 
 
 @pytest.fixture(scope="module")
-def exported() -> tuple[LiveModel, bytes, bytes]:
-    model = onnx_export.deployable(onnx_export.untrained_model())
-    return (model, *onnx_export.build(model, untrained=True))
+def exported(untrained: tuple[LiveModel, Path]) -> tuple[LiveModel, bytes, bytes]:
+    model, folder = untrained
+    encoder, renderer = (folder / name for name in (onnx_export.ENCODER_FILE, onnx_export.RENDERER_FILE))
+    return model, encoder.read_bytes(), renderer.read_bytes()
 
 
 def metadata(proto: onnx.ModelProto) -> dict[str, str]:

@@ -9,9 +9,9 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("efficientnet_lite_pytorch")
 
+from conftest import SIGHT  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
 
-from mien.export import onnx_export  # noqa: E402
 from mien.train.losses.perceptual import LitePerceptual  # noqa: E402
 from mien.train.model.imagenet_branch import Trunk  # noqa: E402
 from mien.train.model.live import LiveModel  # noqa: E402
@@ -52,14 +52,9 @@ def test_the_trunk_stays_as_published_while_the_rest_learns(seeing: LiveModel) -
     assert float(sight.leave.weight.grad.abs().max()) > 0.0
 
 
-def test_exported_files_give_sight_back(seeing: LiveModel, tmp_path: Path) -> None:
-    with torch.no_grad():
-        torch.nn.init.normal_(seeing.encoder.sight.leave.weight, std=0.1)  # type: ignore[union-attr]
-    encoder, renderer = onnx_export.build(onnx_export.deployable(seeing), untrained=False)
-    (tmp_path / onnx_export.ENCODER_FILE).write_bytes(encoder)
-    (tmp_path / onnx_export.RENDERER_FILE).write_bytes(renderer)
-    found = load_live(tmp_path)
-    assert found.config.sight == 16
+def test_exported_files_give_sight_back(trained: tuple[LiveModel, Path]) -> None:
+    exported, folder = trained
+    found = load_live(folder)
+    assert found.config.sight == SIGHT
     picture = torch.rand(1, 3, 256, 256)
-    wanted = onnx_export.deployable(seeing).encode(picture)
-    torch.testing.assert_close(found.encode(picture), wanted, rtol=1e-2, atol=1e-2)
+    torch.testing.assert_close(found.encode(picture), exported.encode(picture), rtol=1e-2, atol=1e-2)
