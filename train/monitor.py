@@ -28,7 +28,7 @@ class Monitor:
         active: False for all processes but the first: they show nothing.
 
     Attributes:
-        skipped: steps left out because a gradient was not finite.
+        skipped: updates left out since the start because a gradient was not finite.
     """
 
     def __init__(self, output: Path, config: FitConfig, console: Console, active: bool) -> None:
@@ -54,7 +54,8 @@ class Monitor:
             task = bar.add_task("fit", total=total, completed=start)
 
             def report(step: int, stage: str, parts: dict[str, Tensor]) -> None:
-                bar.update(task, completed=step, description=f"{stage} {float(parts['total']):.4f}")
+                text = f"{stage} {float(parts['total']):.4f}{self._left_out()}"
+                bar.update(task, completed=step, description=text)
                 self._count(step, stage, parts)
 
             yield report
@@ -71,10 +72,15 @@ class Monitor:
             for name, mean in self._sums.items():
                 self._board.add_scalar(f"loss/{name}", mean, step)
             self._board.add_scalar("speed/steps_per_second", speed, step)
+            self._board.add_scalar("skipped", self.skipped, step)
         if self._active:
             text = "  ".join(f"{name} {mean:.4f}" for name, mean in self._sums.items())
-            self._log(f"{stage} {step}  {text}  {speed:.2f} steps/s")
+            self._log(f"{stage} {step}  {text}  {speed:.2f} steps/s{self._left_out()}")
         self._sums = {}
+
+    def _left_out(self) -> str:
+        """What is said about updates that were left out; nothing while none was."""
+        return f"  {self.skipped} updates skipped (gradient not finite)" if self.skipped else ""
 
     def validation(self, step: int, found: Validation) -> None:
         """Log a validation and write its contact sheet."""

@@ -40,9 +40,6 @@ class Similarity:
         return Similarity(self.a, self.b + centre - self.a * centre)
 
 
-IDENTITY = Similarity(1 + 0j, 0j)
-
-
 def fit_similarity(start: Floats, end: Floats, weights: Floats, rounds: int = 0) -> Similarity:
     """Weighted least-squares similarity from ``start`` to ``end``, both ``(N, 2)``.
 

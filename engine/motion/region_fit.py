@@ -50,11 +50,6 @@ def _basis() -> _Basis:
     return _Basis(nodes, weights, place, centres, moments)
 
 
-def region_centres() -> Floats:
-    """``(K, 2) float32`` layout positions that the regions' displacements belong to."""
-    return _basis().centres
-
-
 def fit_regions(grid: Floats, trust: Floats, rounds: int = ROUNDS) -> tuple[Floats, Floats]:
     """Displacement and local affine of every region.
 

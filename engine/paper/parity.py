@@ -133,7 +133,7 @@ def check(
     """Compare code, key points and pictures: each with the same inputs, and all of it from end to end."""
     code, own_code = reference.encode(portrait.picture), candidate.encode(portrait.picture)
     source, own_source = (r.detect(portrait.tensor, portrait.points) for r in (reference, candidate))
-    rows = [(*_apart(source, own_source), 0.0, 0.0)]
+    rows = [(parity.code_difference(code, own_code), *_apart(source, own_source), 0.0, 0.0)]
     for moment in moments:
         keys, own_keys = (r.detect(moment.tensor, moment.points) for r in (reference, candidate))
         wanted = _image(reference.animate(code, source, keys))
@@ -143,11 +143,10 @@ def check(
         )
         mean = max(np.abs(wanted - picture).mean() for picture in found)
         shift = max(parity.sub_pixel_shift(_bytes(wanted), _bytes(picture)) for picture in found)
-        rows.append((*_apart(keys, own_keys), mean, shift))
-    worst = [parity.code_difference(code, own_code), *(float(value) for value in np.max(rows, axis=0))]
-    finite = bool(np.isfinite(worst).all())
-    failure = parity.first_failure(_WORDS, worst, finite, limits or PaperLimits())
-    return PaperReport(frames=len(moments), failure=failure, **dict(zip(_WORDS, worst, strict=True)))
+        rows.append((0.0, *_apart(keys, own_keys), mean, shift))
+    finite = bool(np.isfinite(rows).all())
+    worst, failure = parity.judge(_WORDS, rows, finite, limits or PaperLimits())
+    return PaperReport(frames=len(moments), failure=failure, **worst)
 
 
 def _apart(keys: Keys, own: Keys) -> tuple[float, float]:

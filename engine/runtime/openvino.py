@@ -7,7 +7,6 @@ parts that are compiled apart: landmark arithmetic, composition and warps in FP3
 
 from __future__ import annotations
 
-import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from enum import Enum
 from pathlib import Path
@@ -74,7 +73,6 @@ class OpenVinoRuntime(Runtime):
         precision: what ``"auto"`` came to.
         untrained: whether the model is the plain landmark warp: its network gives zeros.
         weights: hash of the model's weights.
-        warm_up_ms: how long the first rendering took, in the constructor.
     """
 
     name = "openvino"
@@ -110,7 +108,6 @@ class OpenVinoRuntime(Runtime):
         self._beside_for: SessionRuntime | None = None
         self._own = SessionRuntime(self)
         self._holds: SessionRuntime | None = None
-        started = time.perf_counter()
         self.network = Network.OFF if skip_untrained and self.untrained else network
         self._worker = ThreadPoolExecutor(1, "network", initializer=make_way)
         self._code: AvatarCode | None = None
@@ -120,7 +117,6 @@ class OpenVinoRuntime(Runtime):
         if busy is not None:
             busy.run()  # the first call allocates and compiles kernels
             busy.forget_network()
-        self.warm_up_ms = 1e3 * (time.perf_counter() - started)
 
     @property
     def network(self) -> Network:

@@ -113,11 +113,8 @@ def check(
                 max(sub_pixel_shift(whole, picture) for picture in drawn),
             )
         )
-    worst = [float(value) for value in np.max(rows, axis=0)]
-    named = dict(zip(_WORDS, worst, strict=True))
-    return ParityReport(
-        frames=len(drawings), finite=finite, failure=first_failure(_WORDS, worst, finite, limits), **named
-    )
+    worst, failure = judge(_WORDS, rows, finite, limits)
+    return ParityReport(frames=len(drawings), finite=finite, failure=failure, **worst)
 
 
 def _apart(drawings: Sequence[Drawing], batch: int) -> list[Drawing]:
@@ -140,22 +137,27 @@ _WORDS = {
 }
 
 
-def first_failure(
-    words: Mapping[str, str], values: Sequence[float], finite: bool, limits: object
-) -> str | None:
-    """What goes past its limit first, in words; None if nothing does.
+def judge(
+    words: Mapping[str, str], rows: Sequence[Sequence[float]], finite: bool, limits: object
+) -> tuple[dict[str, float], str | None]:
+    """The largest differences, and the first that goes past its limit.
 
     Args:
-        words: by the limits' names, in the order of ``values``.
+        words: what is said about each difference, by its limit's name.
+        rows: the differences of each frame, in the order of ``words``.
         finite: whether all results are numbers.
         limits: has the limits as attributes.
+
+    Returns:
+        the differences by name; what goes past its limit first, in words, or None if nothing does.
     """
+    worst = {name: float(value) for name, value in zip(words, np.max(rows, axis=0), strict=True)}
     if not finite:
-        return "some results are not numbers"
-    for (name, text), value in zip(words.items(), values, strict=True):
+        return worst, "some results are not numbers"
+    for name, value in worst.items():
         if not value <= getattr(limits, name):
-            return text.format(value)
-    return None
+            return worst, words[name].format(value)
+    return worst, None
 
 
 def code_difference(expected: AvatarCode, found: AvatarCode) -> float:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import ssl
-from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
@@ -156,10 +154,3 @@ def _tls(settings: ServerSettings) -> ssl.SSLContext | None:
             f"The certificate {settings.cert} and key {settings.key} cannot be used ({error})."
         ) from error
     return context
-
-
-async def serve_until(hub: Hub, stop: asyncio.Event, announce: Callable[[str], None]) -> None:
-    """Serve until ``stop`` is set; ``announce`` gets the address."""
-    async with Server(hub) as server:
-        announce(server.url)
-        await stop.wait()

@@ -30,7 +30,7 @@ class Offer:
         sdp: its text as aiortc takes it, with the candidates that may be contacted.
         changes: what differs from the client's text, for :meth:`Changes.answer`.
         ufrag: the client's ICE user fragment.
-        sends_video, sends_audio: what the client will send.
+        sends_video: whether the client will send images.
         takes_video, takes_audio: what it wants.
         data: whether it opens a data channel.
     """
@@ -40,7 +40,6 @@ class Offer:
     ufrag: str
     sends_video: bool
     takes_video: bool
-    sends_audio: bool
     takes_audio: bool
     data: bool
 
@@ -79,7 +78,6 @@ def read_offer(text: str, *, local_only: bool) -> Offer:
         ufrag=found[1],
         sends_video=ways in ("sendrecv", "sendonly"),
         takes_video=ways in ("sendrecv", "recvonly"),
-        sends_audio=sound in ("sendrecv", "sendonly"),
         takes_audio=sound in ("sendrecv", "recvonly"),
         data=any(media.kind == "application" for media in parsed.media),
     )

@@ -11,7 +11,7 @@ import pytest
 from mien.engine.types import MienError
 from mien.train.data.clips import read_images
 from mien.train.data.readers import find_clips
-from mien.train.data.split import joined, leave_one_out, validation_groups
+from mien.train.data.split import joined, validation_groups
 
 openpyxl = pytest.importorskip("openpyxl")
 
@@ -223,8 +223,3 @@ def test_split_keeps_groups_together() -> None:
     assert validation_groups(groups, 0.2) == out
     assert validation_groups(["one", "one"], 0.5) == set()
     assert joined({"a": ["1", "2"], "b": ["2", "3"], "c": ["4"]}) == {"a": "1", "b": "1", "c": "4"}
-
-
-def test_leave_one_subject_out() -> None:
-    folds = leave_one_out(["a", "b", "a"])
-    assert folds == [("a", [1], [0, 2]), ("b", [0, 2], [1])]

@@ -54,13 +54,3 @@ def validation_groups(groups: Sequence[str], share: float) -> set[str]:
             taken.add(group)
             count += size[group]
     return taken if len(taken) < len(size) else set()
-
-
-def leave_one_out(subjects: Sequence[str]) -> list[tuple[str, list[int], list[int]]]:
-    """Leave-one-subject-out: for every subject its name, the indices to train on and those to test on."""
-    folds = []
-    for subject in sorted(set(subjects)):
-        inside = [i for i, s in enumerate(subjects) if s == subject]
-        outside = [i for i, s in enumerate(subjects) if s != subject]
-        folds.append((subject, outside, inside))
-    return folds

@@ -18,7 +18,7 @@ have measures of their own.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -128,13 +128,6 @@ def compare(driver: DenseMotion, result: DenseMotion) -> Fidelity:
         jitter=_roughness(ours) / rough if rough > 0 else float("nan"),
         regions={name: _agreement(a, b) for name, a, b in courses},
     )
-
-
-def fidelity(
-    driver: Sequence[Image], driver_face: Face, result: Sequence[Image], result_face: Face
-) -> Fidelity:
-    """:func:`compare` of the motions of two clips; the faces are those in their first frames."""
-    return compare(motion_of(driver, driver_face), motion_of(result, result_face))
 
 
 def face_mask(shrink: float = 0.95) -> Bools:

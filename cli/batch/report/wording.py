@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from math import atan2, degrees, hypot, isfinite
 
-from mien.engine.face.regions import REGIONS
-
 _PLAIN = {
     "forehead": "forehead",
     "brow_inner": "inner brow",
@@ -62,11 +60,6 @@ def arrow(x: float, y: float) -> str:
 def number(value: float | None, digits: int = 2) -> str:
     """A number, or a dash where there is none."""
     return "–" if value is None or not isfinite(value) else f"{value:.{digits}f}"
-
-
-def region_order() -> tuple[str, ...]:
-    """The regions from the forehead down."""
-    return REGIONS
 
 
 METRIC_WORDS = {
