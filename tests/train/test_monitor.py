@@ -1,4 +1,4 @@
-"""A run says what it does, updates left out included: weights that do not move must not look like training."""
+"""A run shows the updates it left out: weights that do not move must not look like training."""
 
 from __future__ import annotations
 
