@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+import numpy as np
 
 from mien.engine.avatar import Avatar
 from mien.engine.landmarks import Landmarker, make_landmarker
@@ -23,12 +24,15 @@ from mien.engine.runtime import Network, OpenVinoRuntime, Runtime, default_runti
 from mien.engine.session.renderer import Renderer
 from mien.engine.session.session import Session
 from mien.engine.tracking import Tracker, TrackerSettings
-from mien.engine.types import Frame, Image, NoFaceError, SinkError, SourceError
+from mien.engine.types import Face, Frame, Image, NoFaceError, SinkError
 from mien.engine.utils.assets import PORTRAIT
 from mien.engine.utils.exit_status import status_of
-from mien.train.metrics.fidelity import compare, motion_of
+from mien.train.metrics.fair_motion import FairFlow, ceiling, reliability
+from mien.train.metrics.fidelity import DenseMotion, compare, motion_of
 from mien.train.metrics.find import subtle_spans
 from mien.train.metrics.judge import Judge, Truth, Watch
+from mien.train.metrics.layout_motion import LayoutFlow, layout_motion_of
+from mien.train.metrics.passage import Passage
 from mien.train.metrics.table import Row, markdown
 
 
@@ -52,53 +56,11 @@ METHODS = {
 STILL = "the portrait, unmoved"
 """What --self compares besides: how far not moving at all gets."""
 
+COPY = "a noiseless copy"
+"""The ceiling of the correlation, from each clip's own reliability."""
 
-@dataclass(frozen=True)
-class Passage:
-    """A clip's frames from ``first`` to before ``last``; None is the end."""
-
-    path: Path
-    first: int = 0
-    last: int | None = None
-
-    @property
-    def name(self) -> str:
-        whole = self.first == 0 and self.last is None
-        return self.path.stem if whole else f"{self.path.stem}:{self.first}-{self.last}"
-
-    @staticmethod
-    def parse(text: str) -> Passage:
-        """``clip.mp4`` or ``clip.mp4:100-140``."""
-        found = re.fullmatch(r"(.+):(\d+)-(\d+)", text)
-        if not found:
-            return Passage(Path(text))
-        return Passage(Path(found[1]), int(found[2]), int(found[3]))
-
-    def pictures(self) -> Iterator[Image]:
-        """The pictures one after the other, RGB.
-
-        Raises:
-            MienError: unreadable.
-        """
-        from mien.streams.factory import open_source
-
-        with open_source(str(self.path)) as source:
-            for frame in source:
-                if self.last is not None and frame.index >= self.last:
-                    break
-                if frame.index >= self.first:
-                    yield frame.image
-
-    def frames(self) -> list[Image]:
-        """The pictures, RGB.
-
-        Raises:
-            MienError: unreadable, or fewer than three frames.
-        """
-        images = list(self.pictures())
-        if len(images) < 3:
-            raise SourceError(f"{self.name} has {len(images)} frames; at least three are needed.")
-        return images
+NO_MORE = (float("nan"), float("nan"))
+"""Gain and jitter of what is a figure and no result."""
 
 
 def evaluate(
@@ -126,7 +88,8 @@ def evaluate(
         faces = landmarker.detect(frames[0])
         if not faces:
             raise NoFaceError(f"The first frame of {passage.name} shows no face. Choose another passage.")
-        driver = motion_of(frames, faces[0])
+        driver, before = motion_of(frames, faces[0]), layout_motion_of(frames, faces[0])
+        rows.append(Row(passage.name, COPY, ceiling(reliability(frames, faces[0], driver)), *NO_MORE))
         if avatars:
             avatar, truth = avatars[index % len(avatars)], None
             results: dict[str, Iterator[Image]] = {}
@@ -137,11 +100,21 @@ def evaluate(
         results |= {name: _driven(frames, how, avatar, runtime) for name, how in METHODS.items()}
         for method, pictures in results.items():
             watch = None if judge is None else Watch(judge, avatar.image, len(frames), truth)
-            motion = motion_of(pictures if watch is None else watch.over(pictures), avatar.face)
+            seen = pictures if watch is None else watch.over(pictures)
+            motion, motion_before = motions_of(seen, avatar.face)
             found = compare(driver, motion)
-            scores = {} if watch is None else watch.means()
+            scores = {"before": compare(before, motion_before).correlation}
+            scores |= {} if watch is None else watch.means()
             rows.append(Row(passage.name, method, found.correlation, found.gain, found.jitter, scores))
     return rows
+
+
+def motions_of(images: Iterable[Image], face: Face) -> tuple[DenseMotion, DenseMotion]:
+    """A clip's motion by the measure of now and by that of version 0.1, in one go."""
+    now, before = FairFlow(face), LayoutFlow(face)
+    fields = [(now(image), before(image)) for image in images]
+    fair, old = (np.stack(one) for one in zip(*fields, strict=True))
+    return DenseMotion(fair, now.mask), DenseMotion(old, before.mask)
 
 
 def _driven(frames: Sequence[Image], method: Method, avatar: Avatar, runtime: Runtime) -> Iterator[Image]:
@@ -193,7 +166,7 @@ def _find(clips: Sequence[str], length: int) -> None:
     passages = [Passage.parse(clip) for clip in clips]
     with make_landmarker() as landmarker:
         for passage in passages:
-            spans = subtle_spans(passage.pictures(), length, landmarker)
+            spans = subtle_spans(passage.images(), length, landmarker)
             for span in spans:
                 first, last = passage.first + span.first, passage.first + span.last
                 print(f"{passage.path}:{first}-{last}  {span.strength:.2f} px, head {span.shift:.3f}")

@@ -1,15 +1,15 @@
-"""Does the result's face do what the driver's does: lids that shut, a mouth as far open, expression as strong?
+"""Does the result's face do what the driver's does: shut lids, a mouth as far open, expression as strong?
 
-Everything is measured on landmarks and blendshapes found in the images themselves, each face relative to its
-own reference: the driver to its reference frame, the result to the portrait.  It needs no renderer, so that
-results of any tool can be compared.
+Everything is measured on landmarks and blendshapes found in the images themselves, each face relative
+to its own reference: the driver to its reference frame, the result to the portrait.  It needs no
+renderer, so that results of any tool can be compared.
 
 - An eye's *opening* is the mean gap of three pairs of lid points over the distance of its corners.
-- The mouth's *aperture* is the distance of the inner lips' middles.  What the driver's proportions ask for is the
-  portrait's own aperture plus the driver's change, scaled by the ratio of the two faces' mouth widths at their
-  references.
-- *Strength* is the least-squares gain of the result's change of 51 blendshapes over the driver's; *likeness* is the
-  cosine of the two.
+- The mouth's *aperture* is the distance of the inner lips' middles.  What the driver's proportions ask
+  for is the portrait's own aperture plus the driver's change, scaled by the ratio of the two faces'
+  mouth widths at their references.
+- *Strength* is the least-squares gain of the result's change of 51 blendshapes over the driver's;
+  *likeness* is the cosine of the two.
 
 Distances are three-dimensional, so that a turned head's mouth is not narrower.
 """

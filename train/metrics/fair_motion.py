@@ -1,21 +1,22 @@
 """Facial motion of a clip, fair to faces of any proportions: each frame seen through its own head similarity.
 
-A smooth map ``P`` leads from the layout (:mod:`mien.engine.face.layout`) to the face in the clip's first
-frame.  Frame t is looked at through ``s_t(P(x))``, where ``s_t`` is the head's similarity *in the face's own
-image*: dense flow between the two looks says where the face's points are, a similarity fitted to them
-(Cauchy weights) corrects ``s_t``, and the frame is looked at again, three times in all.  What the last look
-leaves, carried back by the inverse of P's Jacobian, is the facial motion.  A head that only shifts, turns in
-the image plane and grows leaves nothing, whatever the face's proportions; in the layout of
-:mod:`mien.train.metrics.layout_motion` the same head seems to move its face.
+A smooth map ``P`` leads from the layout (:mod:`mien.engine.face.layout`) to the face in the clip's
+first frame.  Frame t is looked at through ``s_t(P(x))``, where ``s_t`` is the head's similarity *in the
+face's own image*: dense flow between the two looks says where the face's points are, a similarity
+fitted to them (Cauchy weights) corrects ``s_t``, and the frame is looked at again, three times in all.
+What the last look leaves, carried back by the inverse of P's Jacobian, is the facial motion.  A head
+that only shifts, turns in the image plane and grows leaves nothing, whatever the face's proportions; in
+the layout of :mod:`mien.train.metrics.layout_motion` the same head seems to move its face.
 
-Flow is DIS (Kroeger et al., ECCV 2016) down to single pixels with 50 descent iterations and 15 rounds of
-variational refinement: OpenCV's medium preset stops at half resolution.
+Flow is DIS (Kroeger et al., ECCV 2016) down to single pixels with 50 descent iterations and 15 rounds
+of variational refinement: OpenCV's medium preset stops at half resolution.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import cv2
@@ -117,7 +118,8 @@ class FairFlow:
         slope, shift = head
         x, y = self._view.places[..., 0], self._view.places[..., 1]
         lookup = np.stack(
-            [slope.real * x - slope.imag * y + shift.real, slope.imag * x + slope.real * y + shift.imag], axis=2
+            [slope.real * x - slope.imag * y + shift.real, slope.imag * x + slope.real * y + shift.imag],
+            axis=2,
         ).astype(np.float32)
         return np.asarray(self._equal.apply(sample(gray, lookup, cubic=True)), np.uint8)
 
@@ -179,10 +181,7 @@ def ceiling(reliable: float) -> float:
 
 def distinct(frames: Sequence[Image]) -> list[int]:
     """Indices of the frames that are not the one before again, as in clips that came from animated GIFs."""
-    changed = [
-        float(cv2.absdiff(now, before).mean()) > REPEATED
-        for before, now in zip(frames[:-1], frames[1:], strict=True)
-    ]
+    changed = [float(cv2.absdiff(now, before).mean()) > REPEATED for before, now in pairwise(frames)]
     return [0, *(i + 1 for i, new in enumerate(changed) if new)]
 
 

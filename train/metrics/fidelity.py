@@ -1,8 +1,8 @@
 """Motion fidelity: does the result move as the driver does, where, how strongly, and when?
 
-Motion is measured by :mod:`mien.train.metrics.fair_motion`: ``m_t(x)``, dense, in one face layout, the head's
-similarity removed in each face's own image.  Over all face pixels x, frames t >= 1 and both components, with d
-the driver's m and r the result's, means removed:
+Motion is measured by :mod:`mien.train.metrics.fair_motion`: ``m_t(x)``, dense, in one face layout, the
+head's similarity removed in each face's own image.  Over all face pixels x, frames t >= 1 and both
+components, with d the driver's m and r the result's, means removed:
 
 - *correlation* (fidelity)  ``sum(d r) / sqrt(sum(d d) sum(r r))``, Pearson's, -1..1;
 - *gain*  ``sum(d r) / sum(d d)``, the least-squares strength of the driver's motion in the result;
@@ -78,7 +78,7 @@ def _agreement(theirs: Floats, ours: Floats) -> tuple[float, float]:
     if power == 0.0:
         return float("nan"), float("nan")
     other = float(r @ r)
-    return (both / np.sqrt(power * other) if other > 0 else 0.0), both / power
+    return (both / float(np.sqrt(power * other)) if other > 0 else 0.0), both / power
 
 
 def _roughness(vectors: Floats) -> float:

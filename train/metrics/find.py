@@ -11,11 +11,12 @@ import numpy as np
 
 from mien.engine.landmarks import Landmarker
 from mien.engine.types import Face, Image
-from mien.train.metrics.fidelity import motion_of
+from mien.train.metrics.layout_motion import layout_motion_of
 
 SUBTLE = (0.4, 1.2)
 WANTED = 0.7
-"""Mean facial motion at a passage's peak, pixels of a 128 px face: the range called subtle, its middle."""
+"""Mean facial motion at a passage's peak, pixels of a 128 px face: the range called subtle, its middle.  Of
+:mod:`mien.train.metrics.layout_motion`, which is quick."""
 
 LOOK = 5
 """Every which frame is looked at when a passage is chosen."""
@@ -68,7 +69,7 @@ def peak_of(images: Sequence[Image], step: int, landmarker: Landmarker) -> Peak 
     faces = landmarker.detect(images[0])
     if not faces:
         return None
-    strength = motion_of(images[::step], faces[0]).strength()
+    strength = layout_motion_of(images[::step], faces[0]).strength()
     peak = int(strength.argmax())
     return Peak(faces[0], float(strength[peak]), peak * step)
 

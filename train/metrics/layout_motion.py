@@ -1,9 +1,10 @@
 """The motion measure of version 0.1, kept for one release so that old figures can be compared.
 
 Each frame is looked at once, in the layout, through the landmarks of the clip's *first* frame, and the
-similarity that fits the flow best *there* counts as the head's.  A rigid shift of a face whose proportions
-are not the layout's is no similarity there, so part of it counts as expression: on other people's faces
-this measure rewards carrying the head's sway over place by place.  Use :mod:`mien.train.metrics.fair_motion`.
+similarity that fits the flow best *there* counts as the head's.  A rigid shift of a face whose
+proportions are not the layout's is no similarity there, so part of it counts as expression: on other
+people's faces this measure rewards carrying the head's sway over place by place.  Use
+:mod:`mien.train.metrics.fair_motion`.
 """
 
 from __future__ import annotations
@@ -21,6 +22,29 @@ from mien.engine.utils.sampling import sample
 from mien.train.metrics.motion_field import SIDE, DenseMotion, face_mask, robust_similarity
 
 
+class LayoutFlow:
+    """Measures one clip's frames, in order.
+
+    Args:
+        face: the face in the first frame.
+    """
+
+    def __init__(self, face: Face) -> None:
+        self.mask = face_mask()
+        self._flow: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+        self._lookup = _lookup(face)
+        self._first: NDArray[np.uint8] | None = None
+
+    def __call__(self, image: Image) -> Floats:
+        """``(SIDE, SIDE, 2) float32`` facial motion since the first frame, layout pixels."""
+        look = cv2.cvtColor(sample(image, self._lookup, cubic=True), cv2.COLOR_RGB2GRAY)
+        gray = np.asarray(look, np.uint8)
+        if self._first is None:
+            self._first = gray
+            return np.zeros((SIDE, SIDE, 2), np.float32)
+        return without_similarity(self._flow.calc(self._first, gray, None), self.mask)
+
+
 def layout_motion_of(frames: Iterable[Image], face: Face) -> DenseMotion:
     """The facial motion of a clip, by the measure of version 0.1.
 
@@ -28,21 +52,11 @@ def layout_motion_of(frames: Iterable[Image], face: Face) -> DenseMotion:
         frames: ``(H, W, 3) uint8`` RGB, all of one size; the first is what all motion is relative to.
         face: the face in the first frame.
     """
-    flow: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    mask = face_mask()
-    lookup = _lookup(face)
-    first: NDArray[np.uint8] | None = None
-    fields: list[Floats] = []
-    for image in frames:
-        gray = np.asarray(cv2.cvtColor(sample(image, lookup, cubic=True), cv2.COLOR_RGB2GRAY), np.uint8)
-        if first is None:
-            first = gray
-            fields.append(np.zeros((SIDE, SIDE, 2), np.float32))
-        else:
-            fields.append(without_similarity(flow.calc(first, gray, None), mask))
-    if first is None:
+    measure = LayoutFlow(face)
+    fields = [measure(image) for image in frames]
+    if not fields:
         raise ValueError("a clip without frames has no motion")
-    return DenseMotion(np.stack(fields), mask)
+    return DenseMotion(np.stack(fields), measure.mask)
 
 
 def without_similarity(field: Floats, mask: Bools) -> Floats:

@@ -56,7 +56,9 @@ def face_mask(shrink: float = 0.95, side: int = SIDE) -> Bools:
     return mask.astype(bool)
 
 
-def robust_similarity(place: NDArray[np.complex128], value: NDArray[np.complex128]) -> tuple[complex, complex]:
+def robust_similarity(
+    place: NDArray[np.complex128], value: NDArray[np.complex128]
+) -> tuple[complex, complex]:
     """Slope and shift of ``value = slope * place + shift``, x + iy, fitted with Cauchy weights."""
     weights = np.ones(len(place))
     slope, shift = 0j, 0j

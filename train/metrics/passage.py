@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from mien.engine.types import Image, MienError
+from mien.engine.types import Image, SourceError
 
 
 @dataclass(frozen=True)
@@ -54,5 +54,5 @@ class Passage:
         """
         images = list(self.images())
         if len(images) < 3:
-            raise MienError(f"{self.name} has {len(images)} frames; at least three are needed.")
+            raise SourceError(f"{self.name} has {len(images)} frames; at least three are needed.")
         return images

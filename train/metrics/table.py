@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 from statistics import mean
 
 
@@ -28,6 +29,7 @@ class Row:
 
 
 SCORES = {
+    "before": ("by 0.1's measure", 2),
     "identity": ("identity", 3),
     "l1": ("L1", 4),
     "psnr": ("PSNR dB", 2),
@@ -53,11 +55,11 @@ def markdown(rows: Sequence[Row]) -> str:
     lines = [f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
     for method in dict.fromkeys(row.method for row in rows):
         mine = [row for row in rows if row.method == method]
-        cells = [f"{row.correlation:.2f}" for row in mine]
+        cells = [_figure(row.correlation, 2) for row in mine]
         cells += [
-            f"**{mean(row.correlation for row in mine):.2f}**",
-            f"{mean(row.gain for row in mine):.2f}",
-            f"{mean(row.jitter for row in mine):.2f}",
+            f"**{_figure(mean(row.correlation for row in mine), 2)}**",
+            _figure(mean(row.gain for row in mine), 2),
+            _figure(mean(row.jitter for row in mine), 2),
         ]
         cells += [_mean(mine, name, SCORES[name][1]) for name in shown]
         cells += [_mean(mine, "lost", 3)] if lost else []
@@ -68,3 +70,8 @@ def markdown(rows: Sequence[Row]) -> str:
 def _mean(rows: Sequence[Row], name: str, decimals: int) -> str:
     values = [row.scores[name] for row in rows if name in row.scores]
     return f"{mean(values):.{decimals}f}" if values else "–"
+
+
+def _figure(value: float, decimals: int) -> str:
+    """A dash where there is nothing to say."""
+    return f"{value:.{decimals}f}" if isfinite(value) else "–"

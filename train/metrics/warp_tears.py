@@ -1,16 +1,19 @@
 """Where a warp folds, or stretches beyond what skin does: read off the backward map that a renderer used.
 
-The map says for every pixel of the moving part which pixel of the portrait it shows.  On the face, outside the
-openings of mouth and eyes, its Jacobian (relative to the head's scale: the median of sqrt |det|) is looked at:
+The map says for every pixel of the moving part which pixel of the portrait it shows.  On the face,
+outside the openings of mouth and eyes, its Jacobian (relative to the head's scale: the median of sqrt
+|det|) is looked at:
 
 - *folded*: the determinant is not positive: the portrait is seen mirrored;
-- *stretched*: the smaller singular value is below 1 / :data:`MOST`: a strip of the portrait is drawn out;
+- *stretched*: the smaller singular value is below 1 / :data:`MOST`: a strip of the portrait is drawn
+  out;
 - *squeezed*: the larger one is above :data:`MOST`;
-- *doubled*: a patch of the portrait (3 x 3 pixels) is shown in places further apart than its own size explains.
+- *doubled*: a patch of the portrait (3 x 3 pixels) is shown in places further apart than its own size
+  explains.
 
-A clean cut, as between lips, at lids, or at an outline that hides what is behind, is none of these: derivatives
-are taken on the side of each pixel on which the map changes least, so both sides of a cut count as smooth, while
-in a torn place neither side is.
+A clean cut, as between lips, at lids, or at an outline that hides what is behind, is none of these:
+derivatives are taken on the side of each pixel on which the map changes least, so both sides of a cut
+count as smooth, while in a torn place neither side is.
 """
 
 from __future__ import annotations
@@ -25,7 +28,7 @@ from mien.engine.landmarks import topology as topo
 from mien.engine.types import Bools, Floats
 
 MOST = 4.0
-"""How many times skin may be drawn out or pressed together; a mouth wide open draws chins out by less than 2."""
+"""How many times skin may be drawn out or pressed together; wide open mouths draw it out by less than 2."""
 
 FOLD = 0.02
 """Determinant up to which the map is folded."""
@@ -136,7 +139,9 @@ def _by_area(torn: Bools, face: Bools, landmarks: Floats) -> dict[str, float]:
     shares = {}
     for name, members in AREAS.items():
         hull = np.zeros(face.shape, np.uint8)
-        cv2.fillConvexPoly(hull, cv2.convexHull(np.round(landmarks[list(members), :2]).astype(np.int32)), (1,))
+        cv2.fillConvexPoly(
+            hull, cv2.convexHull(np.round(landmarks[list(members), :2]).astype(np.int32)), (1,)
+        )
         margin = max(1, round(size / 25))
         here = (cv2.dilate(hull, np.ones((2 * margin + 1,) * 2, np.uint8)) > 0) & face
         shares[name] = float(torn[here].mean()) if here.any() else 0.0
