@@ -288,7 +288,8 @@ def test_command_against_the_clip_itself(
     printed = capsys.readouterr().out
     assert "| L1 | PSNR dB | SSIM | AKD px | perceptual | L1 wide |" in printed
     rows = {row["method"]: row["scores"] for row in json.loads((tmp_path / "figures.json").read_text())}
-    assert set(rows) == {command.STILL, *command.METHODS}
+    assert set(rows) == {command.COPY, command.STILL, *command.METHODS}
+    assert rows.pop(command.COPY) == {}
     for scores in rows.values():
         assert scores["psnr"] > 20
         assert scores["akd"] < 6
@@ -304,7 +305,7 @@ def test_missing_packages_leave_columns_out(
     )
     assert command.main([f"{carphone}:0-3", "--self"]) == 0
     printed = capsys.readouterr().out
-    assert "| mean | gain | jitter |\n" in printed
+    assert "| mean | gain | jitter | by 0.1's measure |\n" in printed
     assert printed.count("Note: ") == 2
     assert command.main([f"{carphone}:0-3"]) == 0
     assert capsys.readouterr().out.count("Note: ") == 1

@@ -13,7 +13,7 @@ import argparse
 import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +33,7 @@ from mien.train.metrics.find import subtle_spans
 from mien.train.metrics.judge import Judge, Truth, Watch
 from mien.train.metrics.layout_motion import LayoutFlow, layout_motion_of
 from mien.train.metrics.passage import Passage
-from mien.train.metrics.table import Row, markdown
+from mien.train.metrics.table import Row, markdown, plain
 
 
 @dataclass(frozen=True)
@@ -176,7 +176,7 @@ def _find(clips: Sequence[str], length: int) -> None:
 
 def _write(path: Path, rows: Sequence[Row]) -> None:
     try:
-        path.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n", encoding="utf-8")
+        path.write_text(json.dumps([plain(row) for row in rows], indent=1) + "\n", encoding="utf-8")
     except OSError as error:
         raise SinkError(f"{path}: cannot write: {error.strerror or error}") from error
 

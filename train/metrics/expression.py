@@ -154,7 +154,8 @@ def _apertures(both: _Both, driver: Expression, portrait: Expression) -> Floats:
     scale = portrait.width / max(driver.width, 1e-6)
     wide = [(d, r) for d, r in both if d.aperture > WIDE * d.width]
     asked = [portrait.aperture + scale * (d.aperture - driver.aperture) for d, _ in wide]
-    return _array([r.aperture for _, r in wide], 1)[:, 0] / np.maximum(_array(asked, 1)[:, 0], 1e-6)
+    reached = _array([r.aperture for _, r in wide], 1) / np.maximum(_array(asked, 1), np.float32(1e-6))
+    return np.asarray(reached[:, 0], np.float32)
 
 
 def _strength(both: _Both, driver: Expression, portrait: Expression) -> tuple[float, float]:

@@ -155,9 +155,10 @@ def motion_of(frames: Iterable[Image], face: Face) -> DenseMotion:
 def reliability(frames: Sequence[Image], face: Face, motion: DenseMotion | None = None) -> float:
     """How far a clip's measured motion agrees with itself, -1..1; NaN for fewer than six different frames.
 
-    The motion from frame 0 to t and that from frame k to t + k have independent references and frames; their
-    correlation is the share of the measured motion that is no noise, its root the correlation that a
-    noiseless copy would get: see :func:`ceiling`.
+    The motion from frame 0 to t and that from frame k to t + k have independent references and frames;
+    their correlation is the share of the measured motion that is no noise, its root the correlation that a
+    noiseless copy would get: see :func:`ceiling`.  Motion that changes within k frames makes it a lower
+    bound.
 
     Args:
         motion: what :func:`motion_of` gave for the same arguments, if it is known.

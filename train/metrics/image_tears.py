@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import exp, log
+from typing import Any
 
 import cv2
 import numpy as np
@@ -92,7 +93,7 @@ class TearGauge:
     def __init__(self, portrait: Image, face: Face) -> None:
         self._portrait, self._seen = _look(portrait, face)
         self._face = _skin()
-        self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+        self._flow: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
         self._flow.setFinestScale(0)
 
     def __call__(self, image: Image, face: Face | None) -> Tear:
@@ -109,7 +110,7 @@ class TearGauge:
         total = float(weight.sum())
         if total < 1:
             return LOST
-        flow = np.asarray(self._flow.calc(result, self._portrait, np.zeros((SIDE, SIDE, 2), np.float32)))
+        flow: Floats = self._flow.calc(result, self._portrait, None)
         left, contrast = _contrast(result, sample(self._portrait, _identity() + flow, cubic=True))
         unexplained = float((left * weight).sum() / max((contrast * weight).sum(), 1e-6))
         folded = float(((_area(flow) < PRESSED) * weight).sum()) / total

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from math import isfinite
 from statistics import mean
 
@@ -75,3 +75,11 @@ def _mean(rows: Sequence[Row], name: str, decimals: int) -> str:
 def _figure(value: float, decimals: int) -> str:
     """A dash where there is nothing to say."""
     return f"{value:.{decimals}f}" if isfinite(value) else "–"
+
+
+def plain(row: Row) -> dict[str, object]:
+    """The row for JSON, which has no NaN."""
+    return {
+        name: None if isinstance(value, float) and not isfinite(value) else value
+        for name, value in asdict(row).items()
+    }

@@ -49,7 +49,8 @@ class FaceWindow:
         above, before = int((rows == rows[0]).sum()) - 1, int((columns == columns[0]).sum()) - 1
         below, after = self.side - above - part.shape[0], self.side - before - part.shape[1]
         if above or below or before or after:
-            part = cv2.copyMakeBorder(part, above, below, before, after, cv2.BORDER_REPLICATE)
+            wide = cv2.copyMakeBorder(part, above, below, before, after, cv2.BORDER_REPLICATE)
+            part = np.asarray(wide, np.uint8)
         if self.size == self.side:
             return np.ascontiguousarray(part)
         return np.asarray(cv2.resize(part, (self.size, self.size), interpolation=cv2.INTER_AREA), np.uint8)
