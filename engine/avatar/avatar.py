@@ -8,7 +8,9 @@ from typing import Protocol
 import cv2
 import numpy as np
 
+from mien.engine.avatar.mesh_motion import HeadMesh
 from mien.engine.avatar.model_io import FIELD_SIZE, IMAGE_SIZE, AvatarCode
+from mien.engine.avatar.mouth import Cavity
 from mien.engine.face.geometry import FaceGeometry
 from mien.engine.face.layout import GRID, N_MESH, layout, splined, to_pixels
 from mien.engine.face.lips import lip_axes
@@ -89,10 +91,10 @@ class Avatar:
         crop: the square that moves.
         geometry, grid: the face's geometry at the layout's nodes and on the model's grid.
         source_points: ``(478, 2)`` landmarks in the model's coordinates.
+        mesh: the face's mesh and the head around it.
+        cavity: the inside of the mouth.
         code: what the model's encoder made of the crop.
         notes: what the user should know (several faces, a face cut by the border).
-        talking: the same avatar for drivers whose mouth is shut in their reference, where the portrait's is
-            open (:mod:`mien.engine.face.lips`); None where it is shut, too.
     """
 
     image: Image
@@ -102,8 +104,9 @@ class Avatar:
     grid: AvatarGrid
     source_points: Floats
     code: AvatarCode
+    mesh: HeadMesh
+    cavity: Cavity
     notes: tuple[str, ...] = ()
-    talking: Avatar | None = None
 
     @staticmethod
     def of(
@@ -131,27 +134,22 @@ class Avatar:
                 "Crop the photo around the face or give a larger one."
             )
         geometry = FaceGeometry.of(face)
+        axes = lip_axes(geometry.axes, geometry.points[:N_MESH], geometry.unit)
+        geometry = replace(geometry, axes=axes)
         crop = crop_around(face)
-        avatar = Avatar(
+        grid = avatar_grid(geometry, crop)
+        return Avatar(
             image=image,
             face=face,
             crop=crop,
             geometry=geometry,
-            grid=avatar_grid(geometry, crop),
+            grid=grid,
             source_points=crop.normalised(geometry.points),
             code=runtime.encode(cut(image, crop, IMAGE_SIZE)),
+            mesh=HeadMesh.of(geometry, crop, grid, None),
+            cavity=Cavity.of(image, geometry.points, geometry.unit),
             notes=_notes(faces, image, name),
         )
-        return replace(avatar, talking=_talking(avatar))
-
-
-def _talking(avatar: Avatar) -> Avatar | None:
-    geometry = avatar.geometry
-    axes = lip_axes(geometry.axes, geometry.points[:N_MESH], geometry.unit)
-    if axes is geometry.axes:
-        return None
-    grid = replace(avatar.grid, axes=_axes_at(axes, avatar.grid.lookup))
-    return replace(avatar, geometry=replace(geometry, axes=axes), grid=grid)
 
 
 def crop_around(face: Face) -> Square:

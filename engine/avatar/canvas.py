@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 
 from mien.engine.avatar.avatar import Avatar, Square, cut
+from mien.engine.avatar.mesh_canvas import MeshCanvas, Warp
 from mien.engine.avatar.model_io import FIELD_SIZE, IMAGE_SIZE, Field
+from mien.engine.avatar.mouth import Cavity, painted_share, paints
 from mien.engine.types import Floats, Image
 from mien.engine.utils.curves import smoothstep
-from mien.engine.utils.sampling import sample, stretch, stretch_planes
+from mien.engine.utils.sampling import sample, stretch
 
 FADE = 0.2
 """Width of the border of the crop over which the motion fades out, so that pasting leaves no seam."""
@@ -36,6 +37,7 @@ class Canvas:
             take longer than what they are filled with.
         fade: ``(FIELD_SIZE, FIELD_SIZE, 1)`` 1 inside, 0 at the crop's border.
         pasted: whether the result is the whole of ``still``, or the moving part alone.
+        mesh: the mesh's rasters.
     """
 
     still: Image
@@ -50,6 +52,7 @@ class Canvas:
     lookup: Floats
     fade: Floats
     pasted: bool
+    mesh: MeshCanvas
 
     @property
     def part(self) -> tuple[int, int]:
@@ -67,22 +70,26 @@ class Canvas:
 def make_canvas(avatar: Avatar, crop: int | None) -> Canvas:
     """The canvas for a whole portrait (``crop`` None), or for its face crop of ``crop`` pixels."""
     if crop is None:
-        return _on_still(avatar.image, avatar.crop, pasted=True)
+        return _on_still(avatar.image, avatar.crop, avatar.cavity, pasted=True)
     # Cut with a margin, so that what moves in from outside the crop is there.
     margin = round(MARGIN * crop)
     side = avatar.crop.side * (crop + 2 * margin) / crop
     rim = avatar.crop.side * margin / crop
     wide = Square(avatar.crop.x - rim, avatar.crop.y - rim, side)
     still = cut(avatar.image, wide, crop + 2 * margin)
-    return _on_still(still, Square(float(margin), float(margin), float(crop)), pasted=False)
+    return _on_still(still, Square(float(margin), float(margin), float(crop)), avatar.cavity, pasted=False)
 
 
-def _on_still(still: Image, crop: Square, pasted: bool) -> Canvas:
+def _on_still(still: Image, crop: Square, cavity: Cavity, pasted: bool) -> Canvas:
     height, width = still.shape[:2]
     left, top = max(0, int(np.floor(crop.x))), max(0, int(np.floor(crop.y)))
     right = min(width, int(np.ceil(crop.x + crop.side)))
     bottom = min(height, int(np.ceil(crop.y + crop.side)))
     x, y = np.meshgrid(np.arange(left, right, dtype=np.float32), np.arange(top, bottom, dtype=np.float32))
+    to_image = _to_model(crop, left, top, IMAGE_SIZE)
+    fade = _fade() if pasted else np.ones((FIELD_SIZE, FIELD_SIZE, 1), np.float32)
+    to_model = to_image * np.float32(2 / (IMAGE_SIZE - 1))
+    to_model[:, 2] -= 1
     return Canvas(
         still=still,
         left=left,
@@ -90,12 +97,13 @@ def _on_still(still: Image, crop: Square, pasted: bool) -> Canvas:
         right=right,
         bottom=bottom,
         to_grid=_to_model(crop, left, top, FIELD_SIZE),
-        to_image=_to_model(crop, left, top, IMAGE_SIZE),
+        to_image=to_image,
         pixels=crop.pixels_per_norm,
         place=np.stack([x, y]),
         lookup=np.stack([x, y]),
-        fade=_fade() if pasted else np.ones((FIELD_SIZE, FIELD_SIZE, 1), np.float32),
+        fade=fade,
         pasted=pasted,
+        mesh=MeshCanvas((right - left, bottom - top), to_model, fade[..., 0], cavity),
     )
 
 
@@ -122,15 +130,17 @@ def _fade() -> Floats:
     return np.asarray((edge[:, None] * edge[None, :])[..., None], dtype=np.float32)
 
 
-def compose(canvas: Canvas, field: Field) -> Image:
-    """Warp the portrait at its own resolution, add what the model painted, paste back.
+def compose(canvas: Canvas, field: Field, warp: Warp) -> Image:
+    """Warp the portrait at its own resolution as the mesh says, fill the mouth, paste back.
+
+    The model's flow and paint count within the mouth's opening alone: they were trained on another warp.
 
     Returns:
         ``(H, W, 3) uint8`` RGB, a new array.
     """
-    moved = _moved(canvas, field.flow)
-    if np.abs(field.paint).max() > 0.5 / 255:
-        moved = _painted(canvas, moved, field.paint)
+    moved = _meshed(canvas, warp)
+    if warp.mouth is not None:
+        _open_mouth(canvas, moved, field, warp)
     if not canvas.pasted:
         return moved
     image: Image = canvas.still.copy()
@@ -138,22 +148,42 @@ def compose(canvas: Canvas, field: Field) -> Image:
     return image
 
 
-def _moved(canvas: Canvas, flow: Floats) -> Image:
-    stretch_planes(flow * (canvas.fade * canvas.pixels), canvas.to_grid, canvas.lookup)
+def _meshed(canvas: Canvas, warp: Warp) -> Image:
     lookup: Any = canvas.lookup
-    lookup += canvas.place
-    return sample(canvas.still, canvas.lookup[0], canvas.lookup[1], cubic=True)
+    np.add(canvas.place, warp.shift, out=lookup)
+    return sample(canvas.still, lookup[0], lookup[1], cubic=True)
 
 
-def _painted(canvas: Canvas, moved: Image, paint: Floats) -> Image:
-    grown: Any = stretch(paint, canvas.part, canvas.to_image)
-    grown *= 255.0
-    # In one pass: what lies outside of 0..255 is cut off, the rest rounded.
-    return np.asarray(cv2.add(moved, grown, dtype=cv2.CV_8U), dtype=np.uint8)
+def _open_mouth(canvas: Canvas, moved: Image, field: Field, warp: Warp) -> None:
+    """Put the mouth's inside into ``moved``: the cavity, and what the model painted over it."""
+    assert warp.mouth is not None and warp.cover is not None and warp.inside is not None
+    inside: Any = warp.inside
+    if paints(field):
+        rows, columns = warp.mouth
+        size = columns.stop - columns.start, rows.stop - rows.start
+        corner = np.array([columns.start, rows.start], np.float32)
+        shift = stretch(
+            field.flow * (canvas.fade * canvas.pixels), size, _from(canvas.to_grid, corner), cubic=True
+        )
+        x, y = (canvas.place[i][warp.mouth] + shift[..., i] for i in (0, 1))
+        shown = sample(canvas.still, x, y, cubic=True).astype(np.float32)
+        paint = stretch(field.paint, size, _from(canvas.to_image, corner))
+        inside = inside + painted_share(paint) * (shown + 255.0 * paint - inside)
+    part = moved[warp.mouth]
+    mixed = part + warp.cover[..., None] * (inside - part)
+    part[...] = np.clip(mixed + 0.5, 0, 255)
+
+
+def _from(to_model: Floats, corner: Floats) -> Floats:
+    """A part's affine, as seen from another corner in its pixels."""
+    moved: Floats = to_model.copy()
+    moved[:, 2] += to_model[:, :2] @ corner
+    return moved
 
 
 def device_constants(canvas: Canvas) -> dict[str, Floats]:
-    """A canvas as inputs of ``runtime.graphs.image.image_graph``: all but flow and paint."""
+    """A canvas as inputs of ``runtime.graphs.image.image_graph``: all but what
+    changes with every frame."""
     height, width = canvas.still.shape[:2]
     columns, rows = canvas.part
     per_unit = np.array([2 / max(1, width - 1), 2 / max(1, height - 1)], np.float32)
@@ -164,6 +194,7 @@ def device_constants(canvas: Canvas) -> dict[str, Floats]:
     amount = (canvas.fade[..., 0] * canvas.pixels)[None] * per_unit[:, None, None]
     return {
         "amount": amount[None].astype(np.float32),
+        "scale": per_unit.reshape(1, 2, 1, 1),
         "grid": grid,
         "place": (canvas.place.transpose(1, 2, 0) * per_unit - 1)[None],
         "still": np.ascontiguousarray(canvas.still.transpose(2, 0, 1)[None], np.float32),

@@ -55,7 +55,7 @@ Complex = NDArray[np.complex128]
 Reals = NDArray[np.float64]
 
 
-class _Eye(NamedTuple):
+class Eye(NamedTuple):
     """An eye in a picture: its left corner, the way to the right one, its parts in its own coordinates."""
 
     corner: complex
@@ -66,12 +66,12 @@ class _Eye(NamedTuple):
     brow: float
 
     @staticmethod
-    def of(points: Floats, eye: int) -> _Eye:
+    def of(points: Floats, eye: int) -> Eye:
         places = [points[list(part)].astype(np.float64) @ np.array([1, 1j]) for part in _EYES[eye]]
         corner, width = complex(places[0][0]), complex(places[0][-1] - places[0][0])
         width = width if abs(width) > 1e-3 else 1e-3 + 0j
         upper, lower, iris, brow = ((part - corner) / width for part in places)
-        return _Eye(corner, width, upper, lower, complex(iris.mean()), float(brow.imag.mean()))
+        return Eye(corner, width, upper, lower, complex(iris.mean()), float(brow.imag.mean()))
 
     def edges(self, at: Reals) -> tuple[Reals, Reals]:
         """Heights of the upper and the lower lid's edge at places between the corners."""
@@ -105,7 +105,7 @@ def set_lids(points: Floats, source: Floats, motion: Motion) -> None:
 
 def _lower_lid(points: Floats, source: Floats, eye: int, wanted: float, share: float) -> None:
     """Move the upper lid to ``wanted`` of its height over the lower one in the portrait, by ``share``."""
-    before, now = _Eye.of(source, eye), _Eye.of(points, eye)
+    before, now = Eye.of(source, eye), Eye.of(points, eye)
     edge = now.lower + wanted * (before.upper - before.lower)
     there = now.corner + edge * now.width
     upper = list(_EYES[eye][0])
@@ -123,14 +123,14 @@ def shut_eyes(dense: Floats, source: Floats, driving: Floats) -> None:
     for eye, change in enumerate(lid_change(source, driving)):
         share = lid_share(change)
         if share > 0.0:
-            before, now = _Eye.of(source, eye), _Eye.of(driving, eye)
+            before, now = Eye.of(source, eye), Eye.of(driving, eye)
             window = _window(now)
             nodes = _grid()[window]
             (over, much), (under, less) = (_lid_flow(before, now, nodes + step) for step in (-_SOFT, _SOFT))
             _lay_over(dense[:, window[0], window[1]], (over + under) / 2, share * (much + less) / 2)
 
 
-def _window(eye: _Eye) -> tuple[slice, slice]:
+def _window(eye: Eye) -> tuple[slice, slice]:
     """Rows and columns of the nodes that an eye's lids may move."""
     heights = (eye.upper.imag.min() - ABOVE[1], eye.lower.imag.max() + BELOW)
     reach = eye.corner + eye.width * np.array([u + 1j * v for u in (-BESIDE, 1 + BESIDE) for v in heights])
@@ -149,7 +149,7 @@ def _grid() -> Complex:
     return np.asarray(axis[None, :] + 1j * axis[:, None])
 
 
-def _lid_flow(before: _Eye, now: _Eye, nodes: Complex) -> tuple[Complex, Reals]:
+def _lid_flow(before: Eye, now: Eye, nodes: Complex) -> tuple[Complex, Reals]:
     """Backward flow at the nodes, and in 0..1 how far the lids reach."""
     places = (nodes - now.corner) / now.width
     u, v = places.real, places.imag

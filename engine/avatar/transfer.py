@@ -11,12 +11,13 @@ import numpy as np
 
 from mien.engine.avatar.avatar import Avatar
 from mien.engine.avatar.eyelids import set_lids, shut_eyes
+from mien.engine.avatar.mesh_motion import MeshMotion, Placed, mesh_motion
 from mien.engine.avatar.model_io import FIELD_SIZE
 from mien.engine.face.geometry import FaceGeometry
 from mien.engine.face.head_pose import Similarity, parallax
 from mien.engine.face.iris import iris_axes
 from mien.engine.face.layout import N_MESH, apply2, at_landmarks
-from mien.engine.face.lips import OPEN, SHUT, mouth_gap
+from mien.engine.face.lips import measured_as_pieces
 from mien.engine.face.openings import OPENINGS, around, detail_shares
 from mien.engine.motion import Head, Motion
 from mien.engine.types import Floats
@@ -50,16 +51,18 @@ class Driving:
         points: ``(478, 2) float32`` where the avatar's landmarks go.
         dense: ``(3, FIELD_SIZE, FIELD_SIZE) float32`` backward displacement (output position y shows the
             portrait's y + dense(y)): x, y, and in 0..1 how far it is to be believed.
+        mesh: where the avatar's mesh goes.
     """
 
     points: Floats
     dense: Floats
+    mesh: MeshMotion
 
 
 def carry_over(motion: Motion, avatar: Avatar) -> Driving:
     """The avatar's own motion for a driver's motion."""
-    avatar = _as_driven(avatar, motion)
     motion, rest = split_sway(motion)
+    motion = _with_lips(motion)
     head = head_similarity(rest, avatar)
     turn = _within(motion.head.turn, FREE_TURN, MOST_TURN)
     points = _points(motion, avatar, head, turn)
@@ -70,15 +73,21 @@ def carry_over(motion: Motion, avatar: Avatar) -> Driving:
         if share > 0.01:
             dense[2] *= 1.0 - share * around(points[list(outline)], FIELD_SIZE)
     shut_eyes(dense, avatar.source_points, points)
-    return Driving(points, dense)
+    placed = Placed(avatar.mesh, avatar.geometry, avatar.crop, avatar.grid, avatar.source_points)
+    return Driving(points, dense, mesh_motion(motion, placed, head, turn, points, shares))
 
 
-def _as_driven(avatar: Avatar, motion: Motion) -> Avatar:
-    """The avatar with the maps of its lips that suit the driver's mouth in the reference."""
-    shape, talking = motion.shape, avatar.talking
-    if talking is None or shape is None or mouth_gap(shape.nodes) > (SHUT + OPEN) / 2:
-        return avatar
-    return talking
+def _with_lips(motion: Motion) -> Motion:
+    """The motion with its lips as pieces, where the driver's mouth was open in the reference."""
+    shape = motion.shape
+    if shape is None:
+        return motion
+    at_nodes = np.concatenate([motion.points[:N_MESH], motion.dense.reshape(-1, 2)])
+    found = measured_as_pieces(at_nodes, shape.nodes, shape.to_layout)
+    if found is at_nodes:
+        return motion
+    points = np.concatenate([found[:N_MESH], motion.points[N_MESH:]])
+    return replace(motion, points=points, dense=found[N_MESH:].reshape(motion.dense.shape))
 
 
 def split_sway(motion: Motion) -> tuple[Motion, Head]:

@@ -1,12 +1,15 @@
-"""Local maps of the lips of an open mouth.
+"""Local maps of lips that are not as far apart as in the layout.
 
 Local maps say how long a face unit is on this skin, and in the common layout the lips are all but shut.  A
 map fitted across an open mouth takes the gap for stretched skin: on a smiling portrait the upper lip's lower
 edge then moved twice as far as its upper edge (vertical maps of 1.33 and 0.67 of the face's own on the
 built-in portrait), and where the driver opened the mouth the lip was crushed and painted over with dark.
 
-That holds for drivers whose mouth is shut in their reference.  One whose mouth is open there is measured with
-such maps of his own, and carried over with the portrait's: the two gaps cancel.
+Shut lips are the reverse: a gap that the layout has and they have not was taken for shrunken skin, and lips
+that should have parted were stretched (0.66 within and 1.17 without).
+
+A driver's own maps have the same flaw where his mouth is open in the reference, the other way round: his lips
+seem to move less than they do.  Both are mended, so that lips move as pieces whoever drives whom.
 """
 
 from __future__ import annotations
@@ -15,18 +18,20 @@ from functools import lru_cache
 
 import numpy as np
 
-from mien.engine.face.layout import jacobians, layout
+from mien.engine.face.layout import N_MESH, apply2, inverse2, layout
 from mien.engine.landmarks import topology as topo
 from mien.engine.types import Floats
 
-SHUT = 0.065
-OPEN = 0.090
-"""Gaps between the lips (face units, at the middle; 0.062 in the layout): up to the first the maps are as
-they are, from the second on wholly those of lips as far apart as in the layout."""
+USUAL = 0.062
+"""Gap between the lips in the layout, at their middle, face units."""
+
+SAME, OTHER = 0.003, 0.028
+"""Differences from it: up to the first the maps are as they are, from the second on wholly those of lips as
+far apart as in the layout."""
 
 
 def lip_axes(axes: Floats, mesh: Floats, unit: float) -> Floats:
-    """Local maps with each lip moving as one piece, as far as the mouth is open.
+    """Local maps with each lip moving as one piece, as far as the mouth is not as open as in the layout.
 
     Args:
         axes: ``(N, 2, 2)`` at the layout's nodes, pixels per face unit.
@@ -37,14 +42,49 @@ def lip_axes(axes: Floats, mesh: Floats, unit: float) -> Floats:
         The same, or a copy in which a lip's nodes have the map of its outer edge, measured as if the lips
         were as far apart as in the layout.
     """
-    share = min(max((mouth_gap(mesh) / unit - SHUT) / (OPEN - SHUT), 0.0), 1.0)
+    share = _open_share(mesh, unit)
     if share == 0.0:
         return axes
-    nearer = jacobians(brought_together(mesh, unit))
     found: Floats = axes.copy()
-    for nodes, edge, weights in _lips():
-        wanted = np.tensordot(weights, nearer[edge], axes=1)
+    for nodes, wanted in _pieces(mesh, unit):
         found[nodes] += np.float32(share) * (wanted - axes[nodes])
+    return found
+
+
+def measured_as_pieces(vectors: Floats, nodes: Floats, to_layout: Floats) -> Floats:
+    """Displacements of a driver's lips that were measured across the opening of his mouth, as pieces'.
+
+    Args:
+        vectors: ``(N, 2)`` at the layout's nodes, face units.
+        nodes: ``(N, 2)`` the layout's nodes on the driver's reference, in face units of his.
+        to_layout: ``(N, 2, 2)`` the maps by which they were measured.
+
+    Returns:
+        The same, or a copy with what belongs to the lips changed.
+    """
+    mesh = nodes[:N_MESH]
+    share = _open_share(mesh, 1.0)
+    if share == 0.0:
+        return vectors
+    found: Floats = vectors.copy()
+    for lip, wanted in _pieces(mesh, 1.0):
+        image = apply2(inverse2(to_layout[lip]), vectors[lip])
+        found[lip] += np.float32(share) * (apply2(inverse2(wanted), image) - vectors[lip])
+    return found
+
+
+def _open_share(mesh: Floats, unit: float) -> float:
+    apart = abs(mouth_gap(mesh) / unit - USUAL)
+    return min(max((apart - SAME) / (OTHER - SAME), 0.0), 1.0)
+
+
+def _pieces(mesh: Floats, unit: float) -> list[tuple[np.ndarray, Floats]]:
+    """Of each lip, its nodes and the maps that they have as one piece."""
+    nearer, maps = brought_together(mesh, unit), layout()
+    found = []
+    for nodes, edge, weights in _lips():
+        at_edge = np.stack([maps.slope_x[edge] @ nearer, maps.slope_y[edge] @ nearer], axis=2)
+        found.append((nodes, np.asarray(np.tensordot(weights, at_edge, axes=1), np.float32)))
     return found
 
 
@@ -64,9 +104,14 @@ def brought_together(mesh: Floats, unit: float) -> Floats:
     flat = layout().points
     upper, lower = list(topo.LIPS_UPPER_INNER), list(topo.LIPS_LOWER_INNER)
     gap = mesh[lower] - mesh[upper]
-    length = np.linalg.norm(gap, axis=1, keepdims=True) + np.float32(1e-6)
+    length = np.linalg.norm(gap, axis=1, keepdims=True)
+    across = mesh[upper[-1]] - mesh[upper[0]]
+    down = np.array([-across[1], across[0]], np.float32) / max(float(np.hypot(*across)), 1e-6)
+    # Lips that touch have no direction of their own.
+    own = np.clip(length / np.float32(0.5 * USUAL * unit), 0.0, 1.0)
+    direction = down + own * (gap / np.maximum(length, 1e-6) - down)
     usual = np.linalg.norm(flat[lower] - flat[upper], axis=1, keepdims=True) * np.float32(unit)
-    excess = gap * np.maximum(0.0, 1.0 - usual / length)
+    excess = gap - usual * direction
     line = (flat[upper] + flat[lower]) / 2
     here = [np.interp(flat[:, 0], line[:, 0], excess[:, axis]) for axis in (0, 1)]
     below = flat[:, 1] > np.interp(flat[:, 0], line[:, 0], line[:, 1])

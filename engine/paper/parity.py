@@ -111,7 +111,7 @@ def real_moments(runtime: Runtime, count: int = parity.FRAMES) -> tuple[Moment, 
     portrait = Moment(still, _pixels(drawings[0].source_points))
     moved = [
         Moment(
-            compose(d.canvas, runtime.render(d.code, d.source_points, d.driving_points, d.dense)),
+            compose(d.canvas, runtime.render(d.code, d.source_points, d.driving_points, d.dense), d.warp),
             _pixels(d.driving_points),
         )
         for d in drawings

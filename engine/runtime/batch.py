@@ -11,19 +11,23 @@ from mien.engine.types import Floats, Image
 
 if TYPE_CHECKING:
     from mien.engine.avatar.canvas import Canvas
+    from mien.engine.avatar.mesh_canvas import Warp
 from mien.engine.avatar.model_io import AvatarCode
 from mien.engine.runtime.base import Runtime
 
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """One picture to be made: the arguments of :meth:`Runtime.render`, and the canvas to draw on."""
+    """One image to be made: the arguments of :meth:`Runtime.render`, the canvas to draw on, and the mesh's
+    warp of it.
+    """
 
     code: AvatarCode
     source_points: Floats
     driving_points: Floats
     dense: Floats | None
     canvas: Canvas
+    warp: Warp
 
 
 class BatchRuntime(Runtime):

@@ -167,6 +167,6 @@ def _drawn(runtime: Runtime, drawings: Sequence[Drawing]) -> list[Image]:
     from mien.engine.avatar.canvas import compose  # needs avatars, and they this package
 
     return [
-        compose(d.canvas, runtime.render(d.code, d.source_points, d.driving_points, d.dense))
+        compose(d.canvas, runtime.render(d.code, d.source_points, d.driving_points, d.dense), d.warp)
         for d in drawings
     ]

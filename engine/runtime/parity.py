@@ -101,7 +101,7 @@ def check(
         finite = finite and all(np.isfinite(v).all() for v in (found.flow, found.occlusion, found.paint))
         flow = np.linalg.norm(found.flow - expected.flow, axis=2) * pixels
         paint = np.abs(found.paint - expected.paint) * 255
-        whole = compose(drawing.canvas, expected)
+        whole = compose(drawing.canvas, expected, drawing.warp)
         rows.append(
             (
                 flow.max(),
@@ -200,5 +200,9 @@ def real_drawings(runtime: Runtime, count: int = FRAMES, crop: int | None = None
     motions = [motion for motion in load_recording(DEMO_MOTION) if motion is not None]
     chosen = [motions[i] for i in np.linspace(0, len(motions) - 1, count).round().astype(int)]
     points = avatar.source_points
-    driven = (carry_over(motion, avatar) for motion in chosen)
-    return [Drawing(avatar.code, points, d.points, d.dense, canvas) for d in driven]
+    driven = [carry_over(motion, avatar) for motion in chosen]
+    warps = (canvas.mesh.warp(d.mesh).kept() for d in driven)
+    return [
+        Drawing(avatar.code, points, d.points, d.dense, canvas, warp)
+        for d, warp in zip(driven, warps, strict=True)
+    ]

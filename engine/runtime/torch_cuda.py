@@ -166,7 +166,7 @@ class TorchCudaRuntime(BatchRuntime):
         driving_points: Floats,
         dense: Floats | None = None,
     ) -> Field:
-        drawing = Drawing(code, source_points, driving_points, dense, canvas=None)  # type: ignore[arg-type]
+        drawing = Drawing(code, source_points, driving_points, dense, None, None)  # type: ignore[arg-type]
         return to_field(*self._guarded(lambda: [v.float().cpu().numpy() for v in self._fields([drawing])]))
 
     def draw(self, drawings: Sequence[Drawing]) -> list[Image]:
@@ -193,7 +193,8 @@ class TorchCudaRuntime(BatchRuntime):
         moved = []
         canvases = self._canvases.all([drawing.canvas for drawing in batch])
         for index, constants in enumerate(canvases):
-            given = {**constants, "flow": flow[index : index + 1], "paint": paint[index : index + 1]}
+            warp = {k: self._tensor(v) for k, v in batch[index].warp.device_inputs().items()}
+            given = {**constants, **warp, "flow": flow[index : index + 1], "paint": paint[index : index + 1]}
             (picture,) = self._picture(*(given[name] for name in IMAGE_INPUTS))
             moved.append(picture[0].to("cpu", non_blocking=True))
         if self._device.type == "cuda":

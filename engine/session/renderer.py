@@ -107,7 +107,11 @@ class Renderer:
         start = perf_counter()
         driving = carry_over(motion, self.avatar)
         code, points = self.avatar.code, self.avatar.source_points
-        drawing = Drawing(code, points, driving.points, driving.dense, self._canvas)
+        canvas = self._canvas
+        warp = canvas.mesh.warp(driving.mesh)
+        if isinstance(self.runtime, BatchRuntime):
+            warp = warp.kept()  # it may wait there while the next one is made
+        drawing = Drawing(code, points, driving.points, driving.dense, canvas, warp)
         return Planned(drawing, motion, 1000 * (perf_counter() - start))
 
     def render(self, motion: Motion) -> Rendered:
@@ -119,7 +123,7 @@ class Renderer:
         drawing = plan.drawing
         field = self._draws.render(drawing.code, drawing.source_points, drawing.driving_points, drawing.dense)
         modelled = perf_counter()
-        image = compose(drawing.canvas, field)
+        image = compose(drawing.canvas, field, drawing.warp)
         done = perf_counter()
         return Rendered(
             image,

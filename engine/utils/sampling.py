@@ -12,9 +12,6 @@ from mien.engine.types import Floats
 
 _T = TypeVar("_T", bound=np.generic)
 
-FINER = 4
-"""How much finer the grid is that lies between a field and a picture's pixels."""
-
 
 def sample(
     values: NDArray[_T], lookup: Floats, rows: Floats | None = None, *, cubic: bool = False
@@ -52,23 +49,3 @@ def stretch(values: Floats, size: tuple[int, int], to_source: Floats, *, cubic: 
         values, to_source, size, flags=kernel | cv2.WARP_INVERSE_MAP, borderMode=border
     )
     return found  # type: ignore[no-any-return]
-
-
-def stretch_planes(values: Floats, to_source: Floats, out: Floats) -> None:
-    """``values`` ``(H, W, C)`` on another grid, into ``out`` ``(C, h, w)``; outside it is their border.
-
-    Cubic onto a grid :data:`FINER` times as fine, linear from there: of smooth values within 1 % of what
-    the cubic kernel gives everywhere, in a fifth of its time.  (As products of matrices it would be exact and
-    as fast, but those take every core, and OpenBLAS goes on spinning there.)
-
-    Args:
-        to_source: ``(2, 3)`` from result indices to indices of ``values``.
-    """
-    height, width = values.shape[:2]
-    fine = cv2.resize(values, (FINER * width, FINER * height), interpolation=cv2.INTER_CUBIC)
-    to_fine = to_source * np.float32(FINER)
-    to_fine[:, 2] += (FINER - 1) / 2  # resizing keeps pixels' corners and not their centres
-    size = out.shape[2], out.shape[1]
-    for plane, target in zip(cv2.split(fine), out, strict=True):
-        how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        cv2.warpAffine(plane, to_fine, size, target, how, cv2.BORDER_REPLICATE)

@@ -172,7 +172,7 @@ def blinking(image: Image, points: Floats, share: float) -> Image:
 
 
 def test_a_drivers_blink_shuts_the_avatars_eyes(
-    astronaut: Image, landmarker: Landmarker, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+    astronaut: Image, landmarker: Landmarker, runtime: Runtime
 ) -> None:
     close = cv2.resize(astronaut[10:210, 120:320], (512, 512), interpolation=cv2.INTER_CUBIC)
     driver = np.ascontiguousarray(close, np.uint8)
@@ -190,8 +190,5 @@ def test_a_drivers_blink_shuts_the_avatars_eyes(
     before = open_by(Motion.neutral())
     assert openness(carry_over(motion, avatar).points[None])[0, 1] < 0.6 * before
     shut = open_by(motion)
-    monkeypatch.setattr("mien.engine.avatar.transfer.shut_eyes", lambda *_: None)
-    smooth = open_by(motion)
-    print(f"open by {before:.3f}; shut {shut:.3f}, by a smooth field {smooth:.3f}")
+    print(f"open by {before:.3f}; shut {shut:.3f}")
     assert shut < 0.85 * before
-    assert shut < 0.95 * smooth

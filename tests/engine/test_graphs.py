@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import torch
 from mien.engine.avatar.canvas import compose, device_constants
 from mien.engine.avatar.model_io import Field
 from mien.engine.runtime import ENCODER, RENDERER, default_runtime
+from mien.engine.runtime.batch import Drawing
 from mien.engine.runtime.graphs import dynamic_batch, half_convolutions, probe, probe_points
 from mien.engine.runtime.graphs.editing import inferred_shapes, load_proto
 from mien.engine.runtime.graphs.image import IMAGE_INPUTS, image_graph
@@ -130,22 +132,32 @@ def test_bytes_make_the_source() -> None:
     np.testing.assert_allclose(found["features"], computed(proto, {"source": source})["features"], atol=1e-4)
 
 
+def opened(drawing: Drawing) -> Drawing:
+    """The same with a mouth's inside in its middle."""
+    columns, rows = drawing.canvas.part
+    mouth = slice(rows // 2, rows // 2 + 40), slice(columns // 2, columns // 2 + 30)
+    cover = np.linspace(0, 1, 40 * 30, dtype=np.float32).reshape(40, 30)
+    inside = np.full((40, 30, 3), (60, 30, 20), np.float32)
+    return replace(drawing, warp=replace(drawing.warp, mouth=mouth, cover=cover, inside=inside))
+
+
 @pytest.mark.parametrize("crop", [None, 200])
 def test_the_picture_part_composes_as_the_cpu_does(crop: int | None) -> None:
     runtime = default_runtime(threads=1)
-    drawing = real_drawings(runtime, 3, crop)[1]
+    drawing = opened(real_drawings(runtime, 3, crop)[1])
     field = runtime.render(drawing.code, drawing.source_points, drawing.driving_points, drawing.dense)
     paint = 0.2 * np.sin(np.arange(256 * 256 * 3, dtype=np.float32)).reshape(256, 256, 3)
     field = Field(field.flow, field.occlusion, paint)
     inputs = {
         **device_constants(drawing.canvas),
+        **drawing.warp.device_inputs(),
         "flow": np.ascontiguousarray(field.flow.transpose(2, 0, 1)[None]),
         "paint": np.ascontiguousarray(paint.transpose(2, 0, 1)[None]),
     }
     assert set(inputs) == set(IMAGE_INPUTS)
     found = computed(image_graph(), inputs)["picture"][0]
     canvas = drawing.canvas
-    expected = compose(canvas, field)
+    expected = compose(canvas, field, drawing.warp)
     if canvas.pasted:
         expected = expected[canvas.top : canvas.bottom, canvas.left : canvas.right]
     assert found.shape == expected.shape

@@ -12,6 +12,7 @@ from known_motion import compressed
 
 from mien.engine.avatar import Avatar
 from mien.engine.avatar.canvas import compose, make_canvas
+from mien.engine.avatar.mesh_canvas import Warp
 from mien.engine.avatar.model_io import FIELD_SIZE, IMAGE_SIZE, Field
 from mien.engine.avatar.transfer import carry_over
 from mien.engine.face.layout import GRID
@@ -23,7 +24,6 @@ from mien.engine.session.renderer import Renderer
 from mien.engine.session.session import Session
 from mien.engine.tracking import Tracker
 from mien.engine.types import Frame, Image, MienError
-from mien.engine.utils.sampling import stretch, stretch_planes
 
 
 def raised(region: str, size: float) -> Motion:
@@ -163,27 +163,17 @@ def test_several_faces_and_cut_faces_are_told(
     )
 
 
-@pytest.mark.parametrize(("scale", "shift"), [(63 / 511, 0.0), (0.11, -0.3), (0.4, 0.4)])
-def test_motion_is_enlarged_smoothly(scale: float, shift: float) -> None:
-    noise = np.random.default_rng(0).normal(size=(64, 64, 2)).astype(np.float32)
-    flow = cv2.GaussianBlur(noise, (0, 0), 2.0)
-    to_grid = np.array([[scale, 0, shift], [0, 0.9 * scale, 2 * shift]], np.float32)
-    wanted = stretch(flow, (150, 120), to_grid, cubic=True).transpose(2, 0, 1)
-    found = np.zeros((2, 120, 150), np.float32)
-    stretch_planes(flow, to_grid, found)
-    assert np.abs(found - wanted).max() < 0.008 * np.abs(flow).max()
-    rough = np.abs(found - stretch(flow, (150, 120), to_grid).transpose(2, 0, 1))[:, 8:-8, 8:-8].max()
-    assert rough > 3 * np.abs(found - wanted).max(), "linear from the grid itself would be far off"
-
-
-def test_paint_is_added_rounded_and_cut_off(avatar: Avatar) -> None:
+def test_paint_in_the_mouth_is_added_rounded_and_cut_off(avatar: Avatar) -> None:
     canvas = make_canvas(avatar, 256)
+    whole = slice(0, 256), slice(0, 256)
+    cover, inside = np.ones((256, 256), np.float32), np.zeros((256, 256, 3), np.float32)
+    warp = Warp(np.zeros((2, 256, 256), np.float32), whole, cover, inside)
     still = np.zeros((FIELD_SIZE, FIELD_SIZE, 2), np.float32)
     visible = np.ones((FIELD_SIZE, FIELD_SIZE), np.float32)
     paint = np.zeros((IMAGE_SIZE, IMAGE_SIZE, 3), np.float32)
-    plain = compose(canvas, Field(still, visible, paint)).astype(float)
+    plain = compose(canvas, Field(still, visible, paint), replace(warp, mouth=None)).astype(float)
     for amount in (0.1, -0.1, 2.0):
         paint[:] = amount
-        found = compose(canvas, Field(still, visible, paint)).astype(float)
+        found = compose(canvas, Field(still, visible, paint), warp).astype(float)
         wanted = np.clip(plain + 255 * amount, 0, 255)
         assert np.abs(found - wanted)[4:-4, 4:-4].max() <= 0.51

@@ -64,7 +64,7 @@ def shared(parts: dict[str, Any]) -> Iterator[tuple[FakeCuda, TensorRtRuntime]]:
 
 def expected(reference: OpenVinoRuntime, drawing: Drawing) -> np.ndarray:
     field = reference.render(drawing.code, drawing.source_points, drawing.driving_points, drawing.dense)
-    return compose(drawing.canvas, field)
+    return compose(drawing.canvas, field, drawing.warp)
 
 
 def alike(picture: np.ndarray, wanted: np.ndarray) -> bool:
@@ -93,7 +93,7 @@ def test_a_frame_waits_once(shared: tuple[FakeCuda, TensorRtRuntime], drawings: 
     calls = cuda.calls - before
     assert calls["synchronise"] == 1
     assert calls["launch"] == 2  # network and picture
-    assert calls["upload"] == 3
+    assert calls["upload"] == 5  # points, measured flow; the mesh and the mouth
     assert calls["allocate"] == calls["allocate_host"] == calls["begin_capture"] == 0
 
 
@@ -106,7 +106,7 @@ def test_a_batch_of_several_avatars_does_not_mix(
     other = reference.encode(mirrored)
     canvases = [make_like(d) for d in drawings[:3]]
     mixed = [
-        Drawing(code, d.source_points, d.driving_points, d.dense, canvas)
+        Drawing(code, d.source_points, d.driving_points, d.dense, canvas, d.warp)
         for d, code, canvas in zip(
             drawings, (drawings[0].code, other, drawings[0].code), canvases, strict=False
         )
@@ -126,7 +126,7 @@ def test_batches_keep_order_limit_and_canvases_apart(drawings: list[Drawing]) ->
 
     def on(canvas: Any) -> Drawing:
         d = drawings[0]
-        return Drawing(d.code, d.source_points, d.driving_points, d.dense, canvas)
+        return Drawing(d.code, d.source_points, d.driving_points, d.dense, canvas, d.warp)
 
     given = [on(one), on(other), on(one), on(one), on(other)]
     found = batches(given, 2)

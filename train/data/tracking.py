@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
 
 from mien.engine.avatar import Avatar
 from mien.engine.avatar.avatar import Square, avatar_grid, crop_around, cut
+from mien.engine.avatar.mesh_motion import HeadMesh
 from mien.engine.avatar.model_io import IMAGE_SIZE, AvatarCode
+from mien.engine.avatar.mouth import Cavity
 from mien.engine.avatar.transfer import carry_over
+from mien.engine.face.layout import N_MESH
+from mien.engine.face.lips import lip_axes
 from mien.engine.landmarks import Landmarker
 from mien.engine.tracking import Tracker
 from mien.engine.tracking.reference import Reference
@@ -87,15 +91,21 @@ class SourceView:
         self._reference = Reference.of(image, face)
         geometry = self._reference.geometry
         self.points: Floats = WHOLE.normalised(geometry.points)
+        # As live: lips move as pieces on both sides.
+        axes = lip_axes(geometry.axes, geometry.points[:N_MESH], geometry.unit)
+        geometry = replace(geometry, axes=axes)
+        grid = avatar_grid(geometry, WHOLE)
         nothing = np.zeros((1, 0), np.float32)
         self._avatar = Avatar(
             image,
             face,
             WHOLE,
             geometry,
-            avatar_grid(geometry, WHOLE),
+            grid,
             self.points,
             AvatarCode(nothing, nothing),
+            HeadMesh.of(geometry, WHOLE, grid, None),
+            Cavity.of(image, geometry.points, geometry.unit),
         )
 
     def drive(self, image: Image, face: Face) -> Driven | None:

@@ -1,4 +1,4 @@
-"""The last step of a frame as a graph: warp the portrait at its own resolution, add the paint, uint8.
+"""The last step of a frame as a graph: the mesh's warp of the portrait, the mouth's inside, uint8.
 
 The ``live`` network works at 256 x 256 whatever the portrait's size; this part is what has the portrait's
 size. It is the same arithmetic as :func:`mien.engine.avatar.canvas.compose` (Keys' cubic kernel for flow
@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from mien.engine.avatar.mouth import PAINTED
+
 #: Inputs, in order, and their dimensions: H, W are the portrait's, h, w those of the part that moves.
 IMAGE_INPUTS: dict[str, tuple[int | str, ...]] = {
     "flow": (1, 2, 64, 64),
@@ -19,17 +21,22 @@ IMAGE_INPUTS: dict[str, tuple[int | str, ...]] = {
     "grid": (1, "height", "width", 2),
     "place": (1, "height", "width", 2),
     "still": (1, 3, "still_height", "still_width"),
+    "scale": (1, 2, 1, 1),
+    "shift": (1, 2, "height", "width"),
+    "front": (1, "height", "width", 4),
 }
 IMAGE_OUTPUT = "picture"
 
 
 def image_graph() -> Any:
-    """An ``onnx.ModelProto``: flow and paint of one frame -> ``picture`` ``(1, h, w, 3) uint8`` RGB.
+    """An ``onnx.ModelProto``: mesh, flow and paint of one frame -> ``picture`` ``(1, h, w, 3) uint8`` RGB.
 
-    Inputs (FP32): ``flow`` and ``paint`` as the renderer gives them; ``amount``, what the flow is multiplied
-    by to be a displacement in the portrait's normalised units; ``grid``, where each pixel of the moving part
-    lies in the model's crop, and ``place``, where it lies in the portrait, both normalised (-1 and 1 are the
-    centres of the first and last pixel); ``still``, the portrait, RGB planes in 0..255.
+    Inputs (FP32 but for ``front``): ``flow`` and ``paint`` as the renderer gives them; ``amount``, what the
+    flow is multiplied by to be a displacement in the portrait's normalised units; ``grid``, where each pixel
+    of the moving part lies in the model's crop, and ``place``, where it lies in the portrait, both normalised
+    (-1 and 1 are the centres of the first and last pixel); ``still``, the portrait, RGB planes in 0..255;
+    ``shift``, what the mesh says, in the portrait's pixels, and ``scale``, normalised units per pixel;
+    ``front``, bytes: colours of the mouth's inside, and how far it covers the rest.
     """
     from onnx import TensorProto, checker, helper, numpy_helper
 
@@ -43,24 +50,61 @@ def image_graph() -> Any:
         sample("scaled", "grid", "enlarged", "bicubic", "border"),
         helper.make_node("Transpose", ["enlarged"], ["displacement"], "displacement", perm=[0, 2, 3, 1]),
         helper.make_node("Add", ["place", "displacement"], ["lookup"], "lookup"),
-        sample("still", "lookup", "moved", "bicubic", "border"),
+        sample("still", "lookup", "own", "bicubic", "border"),
         sample("paint", "grid", "strokes", "bilinear", "zeros"),
         helper.make_node("Mul", ["strokes", "white"], ["painted"], "painted"),
-        helper.make_node("Add", ["moved", "painted"], ["sum"], "sum"),
+        helper.make_node("Add", ["own", "painted"], ["model"], "model"),
+        helper.make_node("Mul", ["shift", "scale"], ["step"], "step"),
+        helper.make_node("Transpose", ["step"], ["steps"], "steps", perm=[0, 2, 3, 1]),
+        helper.make_node("Add", ["place", "steps"], ["seen"], "seen"),
+        sample("still", "seen", "skin", "bicubic", "border"),
+        # How far the network paints a mouth rather than leaving its warp as it is.
+        helper.make_node("Abs", ["strokes"], ["size"], "size"),
+        helper.make_node("ReduceMax", ["size", "channels"], ["strength"], "strength", keepdims=1),
+        helper.make_node("Sub", ["strength", "least"], ["beyond"], "beyond"),
+        helper.make_node("Mul", ["beyond", "steepness"], ["ramp"], "ramp"),
+        helper.make_node("Clip", ["ramp", "black", "one"], ["share"], "share"),
+        helper.make_node("Cast", ["front"], ["bytes"], "bytes", to=TensorProto.FLOAT),
+        helper.make_node("Transpose", ["bytes"], ["planes"], "planes", perm=[0, 3, 1, 2]),
+        helper.make_node("Slice", ["planes", "first", "fourth", "axis"], ["cavity"], "cavity"),
+        helper.make_node("Slice", ["planes", "fourth", "fifth", "axis"], ["covering"], "covering"),
+        helper.make_node("Div", ["covering", "white"], ["cover"], "cover"),
+        *_mixed("cavity", "model", "share", "inside"),
+        *_mixed("skin", "inside", "cover", "sum"),
         helper.make_node("Add", ["sum", "half"], ["rounding"], "rounding"),
         helper.make_node("Clip", ["rounding", "black", "white"], ["clipped"], "clipped"),
         helper.make_node("Floor", ["clipped"], ["whole"], "whole"),
         helper.make_node("Transpose", ["whole"], ["pixels"], "pixels", perm=[0, 2, 3, 1]),
         helper.make_node("Cast", ["pixels"], [IMAGE_OUTPUT], IMAGE_OUTPUT, to=TensorProto.UINT8),
     ]
-    constants = {"white": 255.0, "black": 0.0, "half": 0.5}
+    constants: dict[str, Any] = {"white": 255.0, "black": 0.0, "half": 0.5, "one": 1.0}
+    constants |= {"least": PAINTED[0], "steepness": 1 / (PAINTED[1] - PAINTED[0])}
+    whole = {"channels": [1], "axis": [1], "first": [0], "fourth": [3], "fifth": [4]}
     graph = helper.make_graph(
         nodes,
         "picture",
-        [helper.make_tensor_value_info(k, TensorProto.FLOAT, v) for k, v in IMAGE_INPUTS.items()],
+        [
+            helper.make_tensor_value_info(k, TensorProto.UINT8 if k == "front" else TensorProto.FLOAT, v)
+            for k, v in IMAGE_INPUTS.items()
+        ],
         [helper.make_tensor_value_info(IMAGE_OUTPUT, TensorProto.UINT8, (1, "height", "width", 3))],
-        [numpy_helper.from_array(np.array(v, np.float32), k) for k, v in constants.items()],
+        [
+            *(numpy_helper.from_array(np.array(v, np.float32), k) for k, v in constants.items()),
+            *(numpy_helper.from_array(np.array(v, np.int64), k) for k, v in whole.items()),
+        ],
     )
     proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
     checker.check_model(proto, full_check=True)
     return proto
+
+
+def _mixed(below: str, above: str, share: str, output: str) -> list[Any]:
+    """Nodes that lay ``share`` of one value over another."""
+    from onnx import helper
+
+    apart, part = f"{output}.apart", f"{output}.part"
+    return [
+        helper.make_node("Sub", [above, below], [apart], apart),
+        helper.make_node("Mul", [apart, share], [part], part),
+        helper.make_node("Add", [below, part], [output], output),
+    ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from mien.engine.runtime.cuda.recorded import Recorded
 from mien.engine.runtime.graphs.image import IMAGE_OUTPUT
 
 if TYPE_CHECKING:
+    from mien.engine.avatar.mesh_canvas import Warp
     from mien.engine.runtime.tensorrt.backend import Engine
     from mien.engine.types import Image
 
@@ -83,6 +84,17 @@ class ImageCall:
         for name, shape in (("flow", (2, FIELD_SIZE, FIELD_SIZE)), ("paint", (3, IMAGE_SIZE, IMAGE_SIZE))):
             self._field[name] = buffer = DeviceArray(cuda, (1, *shape))
             stack.callback(buffer.close)
+        self._warp: dict[str, tuple[Pinned, DeviceArray]] = {}
+        moving: dict[str, tuple[tuple[int, ...], Any]] = {
+            "shift": ((1, 2, rows, columns), np.float32),
+            "front": ((1, rows, columns, 4), np.uint8),
+        }
+        for name, (size, kind) in moving.items():
+            host = Pinned(cuda, size, kind)
+            stack.callback(host.close)
+            device = DeviceArray(cuda, size, kind)
+            stack.callback(device.close)
+            self._warp[name] = host, device
         self._picture = Pinned(cuda, canvas.still.shape if canvas.pasted else (rows, columns, 3), np.uint8)
         stack.callback(self._picture.close)
         if canvas.pasted:
@@ -90,12 +102,20 @@ class ImageCall:
         self._done = cuda.create_event()
         stack.callback(cuda.release_event, self._done)
         execution = engine.execution()
-        for name, buffer in (*constants.items(), *self._field.items()):
+        warp = {name: device for name, (_, device) in self._warp.items()}
+        for name, buffer in (*constants.items(), *self._field.items(), *warp.items()):
             execution.set_shape(name, buffer.shape)
             execution.set_address(name, buffer.address)
         execution.set_address(IMAGE_OUTPUT, self._result.address)
         self._call = Recorded(cuda, execution.enqueue, execution.capturable)
         stack.callback(self._call.close)
+
+    def put(self, warp: Warp, compute: int) -> None:
+        """Upload what the mesh says of the frame that :meth:`start` then draws."""
+        for name, values in warp.device_inputs().items():
+            host, device = self._warp[name]
+            np.copyto(host.array, values)
+            self._cuda.upload(device.address, host.address, device.size, compute)
 
     def start(self, results: Mapping[str, DeviceArray], index: int, compute: int, stream: int) -> None:
         """Draw one item of a batch that the network has computed.

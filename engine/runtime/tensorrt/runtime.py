@@ -131,7 +131,7 @@ class TensorRtRuntime(BatchRuntime):
         check_points(driving_points)
         self._cuda.attach()
         slot = self._slots[0]
-        drawing = Drawing(code, source_points, driving_points, dense, canvas=None)  # type: ignore[arg-type]
+        drawing = Drawing(code, source_points, driving_points, dense, None, None)  # type: ignore[arg-type]
         slot.start([drawing], [self._avatars.get(code)], self._compute)
         for name in RESULTS:
             host, card = slot.host[name], slot.on_device[name]
@@ -185,6 +185,7 @@ class TensorRtRuntime(BatchRuntime):
         canvases = self._canvases.all([drawing.canvas for drawing in batch])
         slot.start(batch, self._avatars.all([drawing.code for drawing in batch]), self._compute)
         for place, canvas in enumerate(canvases):
+            canvas[index].put(batch[place].warp, self._compute)
             canvas[index].start(slot.on_device, place, self._compute, slot.stream)
         return canvases
 

@@ -1,0 +1,58 @@
+"""Lips that would pass through each other meet halfway, and the skin around them goes along.
+
+A driver who shuts a mouth that was open in his reference asks of a portrait whose mouth is shut already to
+shut it further.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+
+from mien.engine.face.layout import N_MESH, layout
+from mien.engine.landmarks import topology as topo
+from mien.engine.types import Floats
+
+ABOVE, BELOW = 0.16, 0.45
+"""How far the skin goes along above the upper and below the lower lip, face units: to nose and chin."""
+
+BESIDE = 0.12
+"""The same beside the mouth's corners."""
+
+
+def part_lips(points: Floats) -> None:
+    """Keep the lips from crossing; ``(468+, 2)`` landmarks of any unit, changed in place."""
+    upper, lower = list(topo.LIPS_UPPER_INNER[1:-1]), list(topo.LIPS_LOWER_INNER[1:-1])
+    corners = points[topo.LIPS_UPPER_INNER[-1]] - points[topo.LIPS_UPPER_INNER[0]]
+    down = np.array([-corners[1], corners[0]], np.float32) / max(float(np.hypot(*corners)), 1e-6)
+    crossed = np.minimum((points[lower] - points[upper]) @ down, 0.0)
+    if crossed.any():
+        # Ends of the rows are the corners, where nothing crosses.
+        half = 0.5 * np.concatenate([[0.0], crossed, [0.0]]).astype(np.float32)
+        points[:N_MESH] += (_ties() @ half)[:, None] * down
+
+
+@lru_cache(maxsize=1)
+def _ties() -> Floats:
+    """``(468, 11)``: how far each landmark goes along with the pairs of the inner lips, upwards negative."""
+    flat = layout().points
+    found = np.zeros((N_MESH, len(topo.LIPS_UPPER_INNER)), np.float32)
+    line = (flat[list(topo.LIPS_UPPER_INNER)] + flat[list(topo.LIPS_LOWER_INNER)]) / 2
+    height = np.interp(flat[:, 0], line[:, 0], line[:, 1])
+    below = flat[:, 1] > height
+    below[list(topo.LIPS_LOWER_INNER)], below[list(topo.LIPS_UPPER_INNER)] = True, False
+    for is_below, edge, reach, sign in (
+        (False, topo.LIPS_UPPER_OUTER, ABOVE, 1.0),
+        (True, topo.LIPS_LOWER_OUTER, BELOW, -1.0),
+    ):
+        outer = flat[list(edge)]
+        rim = np.interp(flat[:, 0], outer[:, 0], outer[:, 1])
+        beyond = np.maximum(0.0, (flat[:, 1] - rim) * (1 if is_below else -1))
+        aside = np.maximum(0.0, np.maximum(line[0, 0] - flat[:, 0], flat[:, 0] - line[-1, 0]))
+        share = np.maximum(0.0, 1 - beyond / reach) * np.maximum(0.0, 1 - aside / BESIDE)
+        share *= below == is_below
+        along = np.stack([np.interp(flat[:, 0], line[:, 0], row) for row in np.eye(len(line))], axis=1)
+        found += (sign * share[:, None] * along).astype(np.float32)
+    found.setflags(write=False)
+    return found

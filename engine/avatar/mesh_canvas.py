@@ -1,0 +1,211 @@
+"""The mesh on a canvas: what each pixel of the moving part shows of the portrait."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.engine.avatar.mesh_motion import MeshMotion
+from mien.engine.avatar.model_io import FIELD_SIZE
+from mien.engine.avatar.mouth import Cavity
+from mien.engine.mesh.head_sheet import NODES, sheet_triangles
+from mien.engine.mesh.rasterizer import Rasterizer
+from mien.engine.mesh.topology import FIRST_OPENING_LAYER, MOUTH, RIGHT_EYE, SLOPE, face_topology
+from mien.engine.types import Floats
+from mien.engine.utils.sampling import sample
+
+COARSE = 128
+"""Pixels per side of the sheet's own raster: it is smooth; the face before it has the canvas's pixels."""
+
+RIM = 5
+"""Pixels over which the face's raster passes into the sheet's (odd)."""
+
+Box = tuple[slice, slice]
+
+
+@dataclass(frozen=True, slots=True)
+class Warp:
+    """What a moving part of ``h`` x ``w`` pixels shows.
+
+    Attributes:
+        shift: ``(2, h, w) float32`` from each pixel to the place in the still picture that it shows, x and y,
+            pixels.
+        mouth: rows and columns around the mouth's opening; None where nothing is to be put into it.
+        cover: ``(rows, columns) float32`` in 0..1 within ``mouth``: where the opening is.
+        inside: ``(rows, columns, 3) float32`` RGB in 0..255: what is seen there.
+    """
+
+    shift: Floats
+    mouth: Box | None = None
+    cover: Floats | None = None
+    inside: Floats | None = None
+
+    def kept(self) -> Warp:
+        """The same in arrays of its own."""
+        return replace(self, shift=self.shift.copy())
+
+    def device_inputs(self) -> dict[str, NDArray[Any]]:
+        """As inputs of :func:`mien.engine.runtime.graphs.image.image_graph`."""
+        front = np.zeros((1, *self.shift.shape[1:], 4), np.uint8)
+        if self.mouth is not None and self.inside is not None and self.cover is not None:
+            part = front[0][self.mouth]
+            part[..., :3] = np.clip(self.inside + 0.5, 0, 255)
+            part[..., 3] = 255 * self.cover + 0.5
+        return {"shift": self.shift[None], "front": front}
+
+
+class MeshCanvas:
+    """Rasters of one canvas; they are overwritten with every frame.
+
+    Args:
+        part: width and height of the moving part.
+        to_model: ``(2, 3)`` from its pixel indices to model coordinates (no shear).
+        fade: ``(FIELD_SIZE, FIELD_SIZE)`` 1 inside, 0 where the crop's border must stay.
+        cavity: the inside of the avatar's mouth.
+    """
+
+    def __init__(self, part: tuple[int, int], to_model: Floats, fade: Floats, cavity: Cavity) -> None:
+        self._part = part
+        self._cavity = cavity
+        self._scale = 1 / np.array([to_model[0, 0], to_model[1, 1]], np.float32)
+        self._offset = -np.array([to_model[0, 2], to_model[1, 2]], np.float32) * self._scale
+        width, height = part
+        self._shift = np.zeros((2, height, width), np.float32)
+        self._sheet = Rasterizer(COARSE, COARSE)
+        axis = np.linspace(0, FIELD_SIZE - 1, NODES, dtype=np.float32)
+        self._fade = sample(fade, np.stack(np.meshgrid(axis, axis), axis=2)).reshape(-1, 1)
+        self._face = Rasterizer(*part)
+        ratio = (COARSE - 1) / np.array([width - 1, height - 1], np.float32)
+        self._to_coarse = np.array([[ratio[0], 0, 0], [0, ratio[1], 0]], np.float32)
+
+    def warp(self, moving: MeshMotion) -> Warp:
+        """The moving part after a motion; arrays are this canvas's, valid until the next call."""
+        self._draw_sheet(moving)
+        box = self._bounds(moving.vertices)
+        if box is None:
+            return Warp(self._shift)
+        layers = self._draw_face(moving, box)
+        return self._mouth(moving, layers, box)
+
+    def _pixels(self, places: Floats) -> Floats:
+        return np.asarray(places * self._scale + self._offset, np.float32)
+
+    def _draw_sheet(self, moving: MeshMotion) -> None:
+        """The sheet, coarsely, enlarged into the whole moving part."""
+        shift = (moving.sheet_shows - moving.sheet) * self._fade
+        at = self._pixels(moving.sheet_shows - shift)
+        colours = np.empty((len(at), 3), np.float32)
+        colours[:, :2] = shift * self._scale
+        colours[:, 2] = 1.0
+        ratio = np.array([self._to_coarse[0, 0], self._to_coarse[1, 1]], np.float32)
+        depth = moving.sheet_depth * self._scale[0]
+        drawn = self._sheet.draw(at * ratio, depth, colours, sheet_triangles())
+        how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        for axis in (0, 1):
+            plane = np.ascontiguousarray(drawn[..., axis])
+            target: Any = self._shift[axis]
+            cv2.warpAffine(plane, self._to_coarse, self._part, target, how, cv2.BORDER_REPLICATE)
+
+    def _bounds(self, places: Floats) -> Box | None:
+        low = np.floor(self._pixels(places.min(axis=0))).astype(int) - RIM
+        high = np.ceil(self._pixels(places.max(axis=0))).astype(int) + RIM + 1
+        columns, rows = self._part
+        left, top = max(0, int(low[0])), max(0, int(low[1]))
+        right, bottom = min(columns, int(high[0])), min(rows, int(high[1]))
+        if right - left < 2 or bottom - top < 2:
+            return None
+        return slice(top, bottom), slice(left, right)
+
+    def _draw_face(self, moving: MeshMotion, box: Box) -> Floats:
+        """The face over the sheet; returns the layers in the box."""
+        mesh = face_topology()
+        corner = np.array([box[1].start, box[0].start], np.float32)
+        colours = np.empty((len(moving.vertices), 3), np.float32)
+        colours[:, :2] = (moving.shows - moving.vertices) * self._scale
+        colours[:, 2] = mesh.layer
+        depth = moving.depth * self._scale[0]
+        at = self._pixels(moving.vertices) - corner
+        drawn = self._rasterizer(box).draw(at, depth, colours, mesh.triangles)
+        layers = drawn[..., 2]
+        self._add_between(moving, drawn, box)
+        for eye in range(2):
+            self._turn_eye(moving, eye, drawn, box)
+        inside = (layers > 0.5).astype(np.float32)
+        # Softened inwards only: beside the mesh its raster knows nothing.
+        eroded = cv2.erode(inside, np.ones((RIM, RIM), np.uint8))
+        inside = np.asarray(cv2.blur(eroded, (RIM, RIM)), np.float32)
+        for axis in (0, 1):
+            part = self._shift[axis][box]
+            part += inside * (drawn[..., axis] - part)
+        return np.asarray(layers, np.float32)
+
+    def _rasterizer(self, box: Box) -> Rasterizer:
+        size = box[1].stop - box[1].start, box[0].stop - box[0].start
+        if self._face.size != size:
+            self._face = Rasterizer(*size)
+        return self._face
+
+    def _add_between(self, moving: MeshMotion, drawn: Floats, box: Box) -> None:
+        """What was measured between the vertices, at the places that are shown."""
+        to_grid = np.float32((FIELD_SIZE - 1) / 2) / self._scale
+        x = np.arange(box[1].start, box[1].stop, dtype=np.float32)
+        y = np.arange(box[0].start, box[0].stop, dtype=np.float32)
+        begin = (1 - self._offset / self._scale) * np.float32((FIELD_SIZE - 1) / 2)
+        columns = drawn[..., 0] * to_grid[0] + (x * to_grid[0] + begin[0])
+        rows = drawn[..., 1] * to_grid[1] + (y * to_grid[1] + begin[1])[:, None]
+        found = sample(moving.between * self._scale, columns, rows)
+        drawn[..., :2] -= found
+
+    def _turn_eye(self, moving: MeshMotion, eye: int, drawn: Floats, box: Box) -> None:
+        """The iris within its opening goes where it looks; at the lids nothing moves."""
+        gaze = moving.gaze[eye] * self._scale
+        opening = face_topology().openings[RIGHT_EYE + eye]
+        bounds = self._bounds(moving.vertices[opening])
+        if bounds is None or float(np.hypot(*gaze)) < 1e-3:
+            return
+        rows, columns = _within(bounds, box)
+        view = drawn[rows, columns]
+        if view.size == 0:
+            return
+        left, top = box[1].start + columns.start, box[0].start + rows.start
+        x = view[..., 0] + np.arange(left, left + view.shape[1], dtype=np.float32)
+        y = view[..., 1] + np.arange(top, top + view.shape[0], dtype=np.float32)[:, None]
+        iris = self._pixels(moving.irises[eye, :2]) + gaze
+        radius = moving.irises[eye, 2] * self._scale[0]
+        far = np.hypot(x - iris[0], y - iris[1])
+        slope = max(radius, 2 * float(np.hypot(*gaze)))
+        share = np.clip((far - radius) / slope, 0.0, 1.0)
+        weight = (1 - share * share * (3 - 2 * share)) * (
+            np.abs(view[..., 2] - (FIRST_OPENING_LAYER + RIGHT_EYE + eye)) < 0.5
+        )
+        view[..., 0] -= weight * gaze[0]
+        view[..., 1] -= weight * gaze[1]
+
+    def _mouth(self, moving: MeshMotion, layers: Floats, box: Box) -> Warp:
+        bounds = self._bounds(moving.vertices[face_topology().openings[MOUTH]])
+        own = self._cavity.own(moving.gap)
+        if bounds is None or own == 1.0:
+            return Warp(self._shift)
+        rows, columns = _within(bounds, box)
+        down = layers[rows, columns] - np.float32(FIRST_OPENING_LAYER + MOUTH)
+        inside = (np.abs(down) < 0.5).astype(np.float32)
+        if not inside.any():
+            return Warp(self._shift)
+        # A slit of a pixel is where the rings of lips that meet are not in one place.
+        cover = np.clip(1.8 * cv2.blur(inside, (3, 3)) - 0.8, 0.0, 1.0)
+        cover *= 1 - own
+        shade = self._cavity.shade(down / np.float32(2 * SLOPE) + 0.5, moving.gap)
+        return Warp(self._shift, bounds, cover, shade)
+
+
+def _within(bounds: Box, box: Box) -> Box:
+    """``bounds`` as seen from the corner of ``box``, cut to it."""
+    rows, columns = (
+        slice(max(0, part.start - whole.start), max(0, part.stop - whole.start))
+        for part, whole in zip(bounds, box, strict=True)
+    )
+    return rows, columns

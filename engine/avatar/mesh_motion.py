@@ -1,0 +1,203 @@
+"""One frame's motion on the avatar's mesh: where its vertices and the sheet around them go."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mien.engine.avatar.eyelids import Eye
+from mien.engine.avatar.lip_contact import part_lips
+from mien.engine.avatar.model_io import FIELD_SIZE
+from mien.engine.face.geometry import FaceGeometry
+from mien.engine.face.head_pose import Similarity, fit_similarity, parallax, turn_matrix
+from mien.engine.face.layout import N_MESH, apply2, at_landmarks
+from mien.engine.face.lips import mouth_gap
+from mien.engine.face.regions import region_maps
+from mien.engine.landmarks import topology as topo
+from mien.engine.mesh.head_sheet import NODES, HeadSheet
+from mien.engine.mesh.interpolation import MeshInterpolation
+from mien.engine.mesh.topology import LEFT_EYE, RIGHT_EYE, face_topology
+from mien.engine.mesh.unfolding import unfolded
+from mien.engine.types import Floats
+from mien.engine.utils.sampling import sample
+
+if TYPE_CHECKING:
+    from mien.engine.avatar.avatar import AvatarGrid, Square
+    from mien.engine.motion import Motion
+
+BEHIND = 0.05
+"""How far behind lips and lids lies what is seen between them, face units."""
+
+OVERLAP = 0.02
+"""How far the sheet's grid goes beyond the crop, as a share of its side."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeadMesh:
+    """An avatar's mesh: the face's vertices are its landmarks.
+
+    Attributes:
+        sheet: the head around the face.
+        between: the mesh on the model's grid.
+    """
+
+    sheet: HeadSheet
+    between: MeshInterpolation
+
+    @staticmethod
+    def of(geometry: FaceGeometry, crop: Square, grid: AvatarGrid, person: Floats | None) -> HeadMesh:
+        """The mesh of a face in its crop (10 ms); ``person`` as in :meth:`HeadSheet.of`."""
+        axis = np.linspace(-OVERLAP, 1 + OVERLAP, NODES) * crop.side
+        x, y = np.meshgrid(axis + crop.x, axis + crop.y)
+        positions = np.stack([x, y], axis=2).astype(np.float32)
+        half = np.float32((FIELD_SIZE - 1) / 2)
+        depth = grid.solid[:, 2].reshape(FIELD_SIZE, FIELD_SIZE)
+        there = sample(np.ascontiguousarray(depth), (crop.normalised(positions) + 1) * half).ravel()
+        sheet = HeadSheet.of(geometry, positions.reshape(-1, 2), there, person)
+        nodes = (crop.normalised(geometry.points[:N_MESH]) + 1) * half
+        return HeadMesh(sheet, MeshInterpolation.of(nodes, geometry.solid[:N_MESH, 2], FIELD_SIZE))
+
+
+@dataclass(frozen=True, slots=True)
+class MeshMotion:
+    """Where the mesh goes; model coordinates (-1..1 over the crop), depth too, smaller is nearer.
+
+    ``V`` vertices as in :class:`mien.engine.mesh.topology.FaceTopology`, ``G`` nodes of the sheet.
+
+    Attributes:
+        vertices: ``(V, 2)`` where they go.
+        shows: ``(V, 2)`` the places of the portrait that they show.
+        depth: ``(V,)``.
+        sheet, sheet_shows: ``(G, 2)`` the same of the sheet.
+        sheet_depth: ``(G,)``.
+        between: ``(FIELD_SIZE, FIELD_SIZE, 2)`` by how much what lies between the vertices moves besides,
+            at the portrait's places.
+        gaze: ``(2, 2)`` how far the irises go within their eyes; right eye, left eye.
+        irises: ``(2, 3)`` where they are in the portrait, and their radius.
+        gap: how far apart the lips are, face units.
+    """
+
+    vertices: Floats
+    shows: Floats
+    depth: Floats
+    sheet: Floats
+    sheet_shows: Floats
+    sheet_depth: Floats
+    between: Floats
+    gaze: Floats
+    irises: Floats
+    gap: float
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """What :func:`mesh_motion` needs to know of the avatar."""
+
+    mesh: HeadMesh
+    geometry: FaceGeometry
+    crop: Square
+    grid: AvatarGrid
+    source: Floats
+
+
+def mesh_motion(
+    motion: Motion,
+    avatar: Placed,
+    head: Similarity,
+    turn: tuple[float, float],
+    points: Floats,
+    shares: tuple[float, ...],
+) -> MeshMotion:
+    """The mesh after a motion.
+
+    Args:
+        motion: the driver's, sway included.
+        avatar: on whom.
+        head, turn: the head's motion in the avatar's image.
+        points: ``(478, 2)`` where the avatar's landmarks go, model coordinates.
+        shares: how far the dense field gives way in right eye, left eye and mouth.
+    """
+    geometry, crop, source = avatar.geometry, avatar.crop, avatar.source
+    mesh = face_topology()
+    per_norm = np.float32(crop.pixels_per_norm)
+    rotation = turn_matrix(turn).astype(np.float32)
+    size = np.float32(abs(head.a))
+    depth = (geometry.solid[:N_MESH] @ rotation[2]) * (size / per_norm)
+    depth = depth[mesh.landmark]
+    depth[N_MESH:] += np.float32(BEHIND * geometry.unit) * size / per_norm
+
+    solid = _solid_motion(points, avatar, turn)
+    places = points.copy()
+    rigid = crop.normalised(solid.apply(_turned(avatar, turn)))
+    places[:N_MESH] = unfolded(rigid, places[:N_MESH])
+    part_lips(places)
+    vertices, shows = places[mesh.landmark], source[mesh.landmark]
+    for eye, opening in enumerate((RIGHT_EYE, LEFT_EYE)):
+        _eyeball(eye, source, places, shows[mesh.openings[opening]])
+    outline = list(topo.FACE_OVAL)
+    besides = (places[outline] - rigid[outline]) * per_norm
+    moved, back = avatar.mesh.sheet.moved(solid, turn, besides)
+    return MeshMotion(
+        vertices=vertices,
+        shows=shows,
+        depth=depth,
+        sheet=crop.normalised(moved),
+        sheet_shows=crop.normalised(avatar.mesh.sheet.positions),
+        sheet_depth=back * (size / per_norm),
+        between=_between(motion, avatar, source, shares),
+        gaze=np.stack([_gaze(eye, source, points) for eye in range(2)]),
+        irises=np.stack([_iris(iris, source) for iris in (topo.RIGHT_IRIS, topo.LEFT_IRIS)]),
+        gap=mouth_gap(places) * float(per_norm) / (geometry.unit * float(size)),
+    )
+
+
+def _turned(avatar: Placed, turn: tuple[float, float]) -> Floats:
+    """``(468, 2)`` the portrait's landmarks after a turn, pixels."""
+    geometry = avatar.geometry
+    return geometry.points[:N_MESH] + parallax(geometry.solid[:N_MESH], turn)
+
+
+def _solid_motion(points: Floats, avatar: Placed, turn: tuple[float, float]) -> Similarity:
+    """The head's motion besides a turn as the landmarks have it in the end: with the sway."""
+    image = (points[:N_MESH] - avatar.source[:N_MESH]) * np.float32(avatar.crop.pixels_per_norm)
+    image += avatar.geometry.points[:N_MESH]
+    return fit_similarity(_turned(avatar, turn), image, region_maps().rigid_points)
+
+
+def _between(motion: Motion, avatar: Placed, source: Floats, shares: tuple[float, ...]) -> Floats:
+    grid = avatar.grid
+    dense = apply2(grid.axes, sample(motion.dense, grid.lookup, cubic=True).reshape(-1, 2))
+    there = apply2(avatar.geometry.axes[:N_MESH], at_landmarks(motion.dense))
+    found = avatar.mesh.between.beyond(dense, there).reshape(FIELD_SIZE, FIELD_SIZE, 2)
+    found *= (grid.window / np.float32(avatar.crop.pixels_per_norm))[..., None]
+    return found
+
+
+def _eyeball(eye: int, source: Floats, points: Floats, shows: Floats) -> None:
+    """Let an eye's opening show the eyeball where it is: lids pass over it and do not squeeze it.
+
+    Args:
+        shows: ``(16, 2)`` the places that the opening's ring shows; changed in place.
+    """
+    before, now = Eye.of(source, eye), Eye.of(points, eye)
+    ring = list(topo.RIGHT_EYE if eye == 0 else topo.LEFT_EYE)
+    at = (points[ring] @ np.array([1, 1j]) - now.corner) / now.width
+    top, bottom = before.edges(at.real)
+    # Beyond the portrait's own lids there is no eyeball to see: there it is stretched.
+    inside = np.clip(at.real, 0.0, 1.0) + 1j * np.clip(at.imag, top, bottom)
+    there = before.corner + before.width * inside
+    shows[:, 0], shows[:, 1] = there.real, there.imag
+
+
+def _gaze(eye: int, source: Floats, points: Floats) -> Floats:
+    before, now = Eye.of(source, eye), Eye.of(points, eye)
+    shift = (now.iris - before.iris) * before.width
+    return np.array([shift.real, shift.imag], np.float32)
+
+
+def _iris(iris: tuple[int, ...], source: Floats) -> Floats:
+    centre = source[list(iris)].mean(axis=0)
+    radius = np.hypot(*(source[list(iris[1:])] - centre).T).mean()
+    return np.array([*centre, radius], np.float32)

@@ -1,0 +1,75 @@
+"""The inside of an opened mouth, where the portrait has none: a dark cavity with the tongue's shade below.
+
+What the network paints there is laid over it as far as it paints at all; a mouth that is open in the portrait
+keeps its own teeth.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mien.engine.avatar.model_io import Field
+from mien.engine.face.lips import mouth_gap
+from mien.engine.landmarks import topology as topo
+from mien.engine.types import Floats, Image
+
+DEEP, TONGUE = 0.16, 0.45
+"""Brightness of the cavity and of the tongue, as shares of the lips'."""
+
+OWN = (0.03, 0.05)
+"""Gaps of the portrait's lips (face units) from which on its mouth has an inside, and wholly so."""
+
+STRETCHED = (1.4, 2.2)
+"""Times the portrait's own gap to which its mouth's inside may be stretched; beyond the second it is gone."""
+
+PAINTED = (0.03, 0.10)
+"""Paint (shares of white) that counts as none, and as the network's picture of a mouth."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cavity:
+    """Colours of the inside of a portrait's mouth, RGB in 0..255, and the gap of its lips in face units."""
+
+    deep: Floats
+    tongue: Floats
+    gap: float
+
+    @staticmethod
+    def of(image: Image, points: Floats, unit: float) -> Cavity:
+        """From the portrait's lips; ``points`` ``(468+, 2)`` and ``unit`` in its pixels."""
+        ring = list(topo.LIPS_UPPER_OUTER + topo.LIPS_LOWER_OUTER)
+        inner = list(topo.LIPS_UPPER_INNER + topo.LIPS_LOWER_INNER)
+        places = np.round((points[ring] + points[inner]) / 2).astype(int)
+        height, width = image.shape[:2]
+        x, y = np.clip(places[:, 0], 0, width - 1), np.clip(places[:, 1], 0, height - 1)
+        lips = np.median(image[y, x].astype(np.float32), axis=0)
+        # Red light comes back from within; a grey portrait's lips are grey and stay so.
+        deep = lips * DEEP * (lips / max(float(lips.max()), 1.0)) ** 0.5
+        return Cavity(deep.astype(np.float32), (lips * TONGUE).astype(np.float32), mouth_gap(points) / unit)
+
+    def shade(self, below: Floats, gap: float) -> Floats:
+        """``(rows, columns, 3) float32``: the inside, by how far down the opening each pixel lies, 0..1."""
+        share = np.clip((below - 0.35) / 0.6, 0.0, 1.0)
+        # A narrow opening shows no tongue.
+        share = share * share * (3 - 2 * share) * min(gap / 0.3, 1.0)
+        return np.asarray(self.deep + share[..., None] * (self.tongue - self.deep), np.float32)
+
+    def own(self, gap: float) -> float:
+        """How far a mouth that is open by ``gap`` (face units) shows the portrait's own inside, 0..1."""
+        has = min(max((self.gap - OWN[0]) / (OWN[1] - OWN[0]), 0.0), 1.0)
+        wider = gap / max(self.gap, 1e-6)
+        return has * (1 - min(max((wider - STRETCHED[0]) / (STRETCHED[1] - STRETCHED[0]), 0.0), 1.0))
+
+
+def painted_share(paint: Floats) -> Floats:
+    """Where the network paints a mouth rather than leaving the warp as it is: of ``(..., 3)`` paint, 0..1."""
+    strength = np.abs(paint).max(axis=-1, keepdims=True)
+    share = (strength - PAINTED[0]) / (PAINTED[1] - PAINTED[0])
+    return np.asarray(np.clip(share, 0.0, 1.0), np.float32)
+
+
+def paints(field: Field) -> bool:
+    """Whether a field has paint at all."""
+    return bool(np.abs(field.paint).max() > 0.5 / 255)

@@ -1,0 +1,221 @@
+"""The head around the face mesh: scalp, hair, ears, neck and shoulders as one sheet with depth.
+
+The sheet is a regular grid over the avatar's crop.  Around the face it takes the depth of a round head whose
+rim is the person's outline, and turns and moves with the face as a solid; below the chin it follows less and
+less, down to shoulders that follow the head's shift alone.  Close to the face it goes along with what the
+face's outline does besides (a jaw that drops), so that face and sheet meet without a step.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.engine.face.geometry import FaceGeometry
+from mien.engine.face.head_pose import Similarity, turn_matrix
+from mien.engine.face.layout import N_MESH
+from mien.engine.landmarks import topology as topo
+from mien.engine.types import Floats
+from mien.engine.utils.curves import smoothstep
+from mien.engine.utils.sampling import sample
+
+NODES = 33
+"""Nodes per side of the sheet's grid."""
+
+EAR_RIGHT, EAR_LEFT = 234, 454
+"""Landmarks in front of the ears: between them lies the middle of the head."""
+
+RIM = 0.1
+"""How much further back than these the head's rim lies, face units."""
+
+ROUND = 0.75
+"""Where the face ends on the way from the middle of the head to its rim, as a share of that way."""
+
+SCALP, ASIDE = 0.55, 0.25
+"""Face units from the face's outline to the head's rim above and beside it, where no outline is known."""
+
+MOST_RIM = 1.6
+"""Face units beyond the face at which an outline no longer is the head's."""
+
+NECK = (0.05, 1.05)
+"""Face units above the chin where the neck begins, and below it where the shoulders do."""
+
+SHOULDERS = 0.4
+"""Share of the head's shift that shoulders take."""
+
+NEAR, REACH = 0.22, 0.7
+"""Face units over which the motions of the outline's landmarks are mixed, and within which they fade out."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeadSheet:
+    """A head's shape around its face, ``G`` nodes; image pixels.
+
+    Attributes:
+        positions: ``(G, 2)`` where the nodes are in the portrait.
+        solid: ``(G, 3)`` the same relative to the head's centre, with depth.
+        follow: ``(G, 1)`` in 0..1: how far each moves with the head.
+        rim: ``(G,)`` 0 on the face, 1 at the head's rim and beyond.
+        ties: ``(G, 36)`` how each follows what the face's outline does besides.
+    """
+
+    positions: Floats
+    solid: Floats
+    follow: Floats
+    rim: Floats
+    ties: Floats
+
+    @staticmethod
+    def of(geometry: FaceGeometry, positions: Floats, depth: Floats, person: Floats | None) -> HeadSheet:
+        """The sheet of a face (3 ms).
+
+        Args:
+            geometry: the face's.
+            positions: ``(G, 2)`` nodes in the portrait, pixels.
+            depth: ``(G,)`` the face's smooth depth there relative to the head's centre, pixels; counts
+                within its outline only.
+            person: ``(H, W)`` in 0..1 where the person is in the portrait; None if that is not known.
+        """
+        mesh, unit = geometry.points[:N_MESH], np.float32(geometry.unit)
+        upright = _upright(mesh)
+        oval = _to_head(mesh[list(topo.FACE_OVAL)], geometry, upright)
+        places = _to_head(positions, geometry, upright)
+        middle = 0.5 * (oval[0] + oval[len(oval) // 2])
+        away, polar = _polar(places - middle)
+        edge_away, edge_polar = _polar(oval - middle)
+        edge = _around(polar, edge_polar, edge_away)
+        rim = edge + _rim(polar, geometry, upright, middle, edge, person)
+        share = np.clip((away - edge) / np.maximum(rim - edge, 1e-3), 0.0, 1.0)
+        back = float(geometry.solid[[EAR_RIGHT, EAR_LEFT], 2].mean()) + RIM * unit
+        edge_depth = _around(polar, edge_polar, geometry.solid[list(topo.FACE_OVAL), 2])
+        across = ROUND + (1 - ROUND) * share
+        curve = 1 - np.sqrt(np.maximum(1 - across**2, 0)) / np.sqrt(1 - ROUND**2)
+        outside = edge_depth + (np.maximum(back, edge_depth) - edge_depth) * curve
+        solid = np.empty((len(positions), 3), np.float32)
+        solid[:, :2] = positions - geometry.centre
+        solid[:, 2] = np.where(away > edge, outside, depth)
+        chin = oval[len(oval) // 2, 1]
+        follow: Floats = 1 - smoothstep((places[:, 1] - chin + NECK[0]) / (NECK[0] + NECK[1]))
+        if person is None:
+            follow *= 1 - smoothstep((away - rim) / MOST_RIM)
+        return HeadSheet(
+            positions=positions,
+            solid=solid,
+            follow=follow.astype(np.float32)[:, None],
+            rim=smoothstep(share).astype(np.float32),
+            ties=_ties(places, oval),
+        )
+
+    def moved(self, head: Similarity, turn: tuple[float, float], outline: Floats) -> tuple[Floats, Floats]:
+        """Where the nodes go, ``(G, 2)``, and their depth, ``(G,)``; pixels.
+
+        Args:
+            head, turn: the head's motion.
+            outline: ``(36, 2)`` what the face's outline does besides, pixels.
+        """
+        rotation = turn_matrix(turn).astype(np.float32)
+        turned = self.solid @ rotation.T
+        shift = turned[:, :2] - self.solid[:, :2] + self._uncovered(turn)
+        goal = head.apply(self.positions + shift) + self.ties @ outline
+        centre = (self.positions[0] - self.solid[0, :2])[None]
+        sway = (head.apply(centre) - centre)[0] * np.float32(SHOULDERS)
+        goal -= self.positions
+        goal -= sway
+        goal *= self.follow
+        goal += sway
+        goal += self.positions
+        return goal, turned[:, 2]
+
+    def _uncovered(self, turn: tuple[float, float]) -> Floats | float:
+        """Skin and hair continued on the side that a turn uncovers: the outline stays round."""
+        pitch, yaw = turn
+        angle = float(np.hypot(pitch, yaw))
+        if angle < 1e-6:
+            return 0.0
+        towards = np.array([yaw, pitch], np.float32) / angle
+        along = np.minimum(self.solid[:, :2] @ towards, 0.0) * self.rim
+        return np.asarray((along * np.float32(1 - np.cos(angle)))[:, None] * towards, np.float32)
+
+
+@lru_cache(maxsize=1)
+def sheet_triangles() -> NDArray[np.int32]:
+    """``(T, 3)`` of the sheet's grid."""
+    index = np.arange(NODES * NODES, dtype=np.int32).reshape(NODES, NODES)
+    a, b, c, d = index[:-1, :-1], index[:-1, 1:], index[1:, :-1], index[1:, 1:]
+    found = np.stack([a, b, c, b, d, c], axis=-1).reshape(-1, 3)
+    found.setflags(write=False)
+    return found
+
+
+def _upright(mesh: Floats) -> Floats:
+    """``(2, 2)`` rotation from the image to the head's upright axes."""
+    across = mesh[topo.LEFT_EYE_OUTER_CORNER] - mesh[topo.RIGHT_EYE_OUTER_CORNER]
+    down = mesh[topo.CHIN] - mesh[topo.FOREHEAD_TOP]
+    angle = float(np.arctan2(-down[0], down[1]))
+    if across @ across > 0.25 * (down @ down):  # eyes show the roll better, unless the face is in profile
+        angle = float(np.arctan2(across[1], across[0]))
+    c, s = np.cos(angle), np.sin(angle)
+    return np.array([[c, s], [-s, c]], np.float32)
+
+
+def _to_head(points: Floats, geometry: FaceGeometry, upright: Floats) -> Floats:
+    """Image points in face units of the upright head, from its centre."""
+    return np.asarray((points - geometry.centre) @ upright.T / np.float32(geometry.unit), np.float32)
+
+
+def _polar(points: Floats) -> tuple[Floats, Floats]:
+    return np.hypot(points[:, 0], points[:, 1]), np.arctan2(points[:, 1], points[:, 0])
+
+
+def _around(angles: Floats, at: Floats, values: Floats) -> Floats:
+    """Values known at angles ``at``, at other angles."""
+    return np.asarray(np.interp(angles, at, values, period=2 * np.pi), np.float32)
+
+
+def _rim(
+    polar: Floats,
+    geometry: FaceGeometry,
+    upright: Floats,
+    middle: Floats,
+    edge: Floats,
+    person: Floats | None,
+) -> Floats:
+    """Face units from the face's outline to the head's rim, in each node's direction."""
+    up = np.clip(-np.sin(polar), 0.0, 1.0)
+    usual = ASIDE + (SCALP - ASIDE) * up
+    if person is None:
+        return np.asarray(usual, np.float32)
+    directions = np.linspace(-np.pi, np.pi, 73)[:-1]
+    starts = np.interp(directions, *_sorted(polar, edge), period=2 * np.pi)
+    steps = np.linspace(0.0, MOST_RIM, 33)
+    reach = starts[:, None] + steps
+    rays = np.stack([np.cos(directions), np.sin(directions)], axis=1)
+    places = middle + reach[..., None] * rays[:, None]
+    image = (places * geometry.unit) @ upright + geometry.centre
+    there = sample(person, image.astype(np.float32))
+    gone = there < 0.5
+    found = np.where(gone.any(axis=1), steps[gone.argmax(axis=1)], np.nan)
+    usual_there = ASIDE + (SCALP - ASIDE) * np.clip(-np.sin(directions), 0.0, 1.0)
+    found = np.where(np.isnan(found), usual_there, np.maximum(found, 0.05))
+    wide = np.concatenate([found[-2:], found, found[:2]])
+    found = np.median([wide[i : i + len(found)] for i in range(5)], axis=0)
+    return _around(polar, directions.astype(np.float32), found.astype(np.float32))
+
+
+def _sorted(polar: Floats, values: Floats) -> tuple[Floats, Floats]:
+    order = np.argsort(polar)
+    return polar[order], values[order]
+
+
+def _ties(places: Floats, oval: Floats) -> Floats:
+    square = np.square(places[:, None] - oval[None]).sum(axis=2)
+    nearest = np.sqrt(square.min(axis=1, keepdims=True))
+    weights = np.exp(-(square - nearest**2) / (2 * NEAR**2))
+    polygon = np.ascontiguousarray(oval)
+    inside = [cv2.pointPolygonTest(polygon, (float(x), float(y)), False) >= 0 for x, y in places]
+    fade = np.where(inside, 1.0, 1 - smoothstep(nearest[:, 0] / REACH))
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True) * fade[:, None], np.float32)

@@ -1,0 +1,59 @@
+"""What lies between the mesh's vertices: the difference of a dense field from the mesh's interpolation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.engine.face.layout import N_MESH
+from mien.engine.landmarks import topology as topo
+from mien.engine.mesh.rasterizer import Rasterizer
+from mien.engine.types import Floats
+
+
+@dataclass(frozen=True, slots=True)
+class MeshInterpolation:
+    """A mesh's linear interpolation at the nodes of a grid, as far as they lie on the mesh.
+
+    Attributes:
+        nodes: ``(n,)`` the grid's nodes that lie on the mesh.
+        corners: ``(n, 3)`` the landmarks around each.
+        weights: ``(n, 3) float32`` what each counts.
+    """
+
+    nodes: NDArray[np.intp]
+    corners: NDArray[np.intp]
+    weights: Floats
+
+    @staticmethod
+    def of(points: Floats, depth: Floats, side: int) -> MeshInterpolation:
+        """Of a mesh on a ``side`` x ``side`` grid; ``points`` ``(468, 2)`` are the grid's indices."""
+        triangles = np.asarray(topo.TRIANGLES)
+        count = len(triangles)
+        corners = triangles.ravel()
+        own = np.arange(3 * count, dtype=np.int32).reshape(count, 3)
+        colours = np.zeros((count, 3, 3), np.float32)
+        colours[:, :, 0] = np.arange(1, count + 1)[:, None]
+        colours[:, 0, 1] = colours[:, 1, 2] = 1.0
+        seen = Rasterizer(side, side).draw(points[corners], depth[corners], colours.reshape(-1, 3), own)
+        seen = seen.reshape(-1, 3)
+        nodes = np.flatnonzero(seen[:, 0] > 0.5)
+        first = seen[nodes, 1:]
+        weights = np.concatenate([first, 1 - first.sum(axis=1, keepdims=True)], axis=1)
+        which = np.round(seen[nodes, 0]).astype(np.intp) - 1
+        return MeshInterpolation(nodes, triangles[which].astype(np.intp), weights.astype(np.float32))
+
+    def beyond(self, dense: Floats, at_landmarks: Floats) -> Floats:
+        """What a dense field has that the mesh's interpolation of it has not; 0 beside the mesh.
+
+        Args:
+            dense: ``(side * side, 2)`` the field at the grid's nodes.
+            at_landmarks: ``(468, 2)`` the same field at the landmarks.
+        """
+        found = np.zeros_like(dense)
+        corners = at_landmarks[:N_MESH][self.corners]
+        corners *= self.weights[..., None]
+        found[self.nodes] = dense[self.nodes] - corners.sum(axis=1)
+        return found

@@ -1,0 +1,168 @@
+"""The rendered mesh: it shows what moved, keeps what is small, and does not tear."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from mien.engine.avatar import Avatar
+from mien.engine.avatar.canvas import Canvas, make_canvas
+from mien.engine.avatar.lip_contact import part_lips
+from mien.engine.avatar.model_io import FIELD_SIZE
+from mien.engine.avatar.transfer import carry_over
+from mien.engine.face.layout import GRID, N_MESH, layout
+from mien.engine.face.regions import region_indices, region_maps
+from mien.engine.landmarks import topology as topo
+from mien.engine.mesh.rasterizer import Rasterizer
+from mien.engine.mesh.topology import MOUTH, face_topology
+from mien.engine.mesh.unfolding import unfolded
+from mien.engine.motion import Head, Motion
+from mien.engine.types import Floats
+
+SIDE = 256
+UPPER, LOWER = 13, 14
+
+
+@pytest.fixture(scope="module")
+def canvas(avatar: Avatar) -> Canvas:
+    return make_canvas(avatar, SIDE)
+
+
+def speaking(size: float) -> Motion:
+    """Upper lip up by a quarter of ``size``, lower lip and chin down by the rest; face units."""
+    motion = Motion.neutral()
+    points = motion.points.copy()
+    flat = layout().points
+    line = flat[list(topo.LIPS_LOWER_INNER)]
+    below = flat[:, 1] > np.interp(flat[:, 0], line[:, 0], line[:, 1])
+    below[list(topo.LIPS_LOWER_INNER)], below[list(topo.LIPS_UPPER_INNER)] = True, False
+    aside = np.clip(1 - np.abs(flat[:, 0]) / 0.45, 0, 1)
+    points[:N_MESH, 1] = np.where(below, 0.75 * size * np.sqrt(aside), 0)
+    upper = list(topo.LIPS_UPPER_INNER[1:-1] + topo.LIPS_UPPER_OUTER[1:-1])
+    points[upper, 1] = -0.25 * size
+    return replace(motion, points=points)
+
+
+def stretch_of(shift: Floats) -> tuple[Floats, Floats]:
+    """Determinant of the backward map, and its largest step between neighbouring pixels."""
+    x = np.gradient(shift[0] + np.arange(shift.shape[2]))
+    y = np.gradient(shift[1] + np.arange(shift.shape[1])[:, None])
+    size = np.hypot(np.hypot(x[0], x[1]), np.hypot(y[0], y[1]))
+    return x[1] * y[0] - x[0] * y[1], size
+
+
+def test_the_raster_is_the_map_itself() -> None:
+    rng = np.random.default_rng(0)
+    places = rng.uniform(-20, 120, (400, 2)).astype(np.float32)
+    places[:4] = [[-30, -30], [130, -30], [-30, 90], [130, 90]]
+    triangles = np.array([[0, 1, 2], [1, 3, 2]], np.int32)
+    colours = np.concatenate([places, np.ones((400, 1))], axis=1).astype(np.float32)
+    found = Rasterizer(100, 60).draw(places, np.zeros(400, np.float32), colours, triangles)
+    y, x = np.mgrid[:60, :100]
+    assert np.abs(found[..., 0] - x).max() < 0.01
+    assert np.abs(found[..., 1] - y).max() < 0.01
+
+
+def test_what_is_nearer_hides_what_is_behind() -> None:
+    places = np.array([[0, 0], [60, 0], [0, 60], [0, 0], [60, 0], [0, 60]], np.float32)
+    colours = np.repeat([[1.0, 0, 0], [2.0, 0, 0]], 3, axis=0).astype(np.float32)
+    depth = np.repeat([0.0, 5.0], 3).astype(np.float32)
+    triangles = np.array([[0, 1, 2], [3, 4, 5]], np.int32)
+    raster = Rasterizer(40, 40)
+    assert raster.draw(places, depth, colours, triangles)[5, 5, 0] == pytest.approx(1.0, abs=1e-3)
+    assert raster.draw(places, -depth, colours, triangles)[5, 5, 0] == pytest.approx(2.0, abs=1e-3)
+
+
+def test_mouth_and_eyes_are_cuts() -> None:
+    mesh = face_topology()
+    assert len(mesh.triangles) == 898
+    skin = mesh.triangles[: 898 - 46]
+    assert skin.max() < N_MESH  # none across an opening: it would be made of copies
+    assert (mesh.layer[skin] == 1).all()
+    mouth = mesh.openings[MOUTH]
+    assert set(mesh.landmark[mouth]) == set(topo.LIPS_INNER)
+
+
+@pytest.mark.parametrize("region", ["brow_inner", "cheek_right", "mouth_corner_left", "chin"])
+def test_small_motion_is_that_of_the_measured_field(avatar: Avatar, canvas: Canvas, region: str) -> None:
+    """Within a tenth of a pixel of the dense field's own inverse, between the vertices as well."""
+    maps, chosen = region_maps(), list(region_indices([region]))
+    up = np.array([0.004, -0.012], np.float32)
+    motion = replace(
+        Motion.neutral(),
+        points=maps.at_points[chosen].sum(axis=0)[:, None] * up,
+        dense=(maps.at_grid[chosen].sum(axis=0)[:, None] * up).reshape(GRID, GRID, 2),
+    )
+    driving = carry_over(motion, avatar)
+    shift = canvas.mesh.warp(driving.mesh).shift
+    axis = (np.arange(SIDE) * canvas.to_grid[0, 0] + canvas.to_grid[0, 2]).astype(np.float32)
+    lookup = np.stack(np.meshgrid(axis, axis), axis=2)
+    wanted = [cv2.remap(plane * canvas.pixels, lookup, None, cv2.INTER_LINEAR) for plane in driving.dense]
+    sure = wanted[2] / canvas.pixels > 0.99
+    sure &= np.hypot(wanted[0], wanted[1]) < 2
+    assert sure.sum() > 5000
+    assert np.hypot(wanted[0], wanted[1])[sure].max() > 0.3
+    apart = np.hypot(shift[0] - wanted[0], shift[1] - wanted[1])[sure]
+    assert np.quantile(apart, 0.99) < 0.1
+    assert apart.mean() < 0.02
+
+
+@pytest.mark.parametrize("size", [0.15, 0.3, 0.45])
+def test_an_opened_mouth_does_not_tear(avatar: Avatar, canvas: Canvas, size: float) -> None:
+    warp = canvas.mesh.warp(carry_over(speaking(size), avatar).mesh)
+    assert warp.mouth is not None and warp.cover is not None
+    inside = np.zeros((SIDE, SIDE), np.uint8)
+    inside[warp.mouth] = warp.cover > 0
+    around = cv2.dilate(inside, np.ones((7, 7), np.uint8)) > 0
+    determinant, step = stretch_of(warp.shift)
+    assert (determinant[~around] <= 0).mean() < 2e-4, "nothing is folded but at the mouth's very corners"
+    assert np.quantile(step[~around], 0.999) < 4, "nothing jumps"
+    rows = np.flatnonzero(warp.cover.max(axis=1) > 0.5)
+    opening = (rows[-1] - rows[0]) / canvas.pixels * avatar.crop.pixels_per_norm / avatar.geometry.unit
+    assert opening > 0.7 * size, "it opens as far as it is asked to"
+
+
+def test_lips_meet_and_do_not_pass_through_each_other() -> None:
+    points = np.ascontiguousarray(layout().points * np.float32(100))
+    moved = points.copy()
+    moved[list(topo.LIPS_LOWER_INNER[1:-1] + topo.LIPS_LOWER_OUTER[1:-1]), 1] -= 20
+    part_lips(moved)
+    upper, lower = list(topo.LIPS_UPPER_INNER[1:-1]), list(topo.LIPS_LOWER_INNER[1:-1])
+    assert (moved[lower, 1] - moved[upper, 1]).min() > -0.5
+    kept = points.copy()
+    part_lips(kept)
+    np.testing.assert_array_equal(kept, points)
+
+
+def test_folds_are_smoothed_and_nothing_else() -> None:
+    points = np.ascontiguousarray(layout().points * np.float32(100))
+    moved = points + np.float32(3)
+    assert unfolded(points, moved) is moved
+    moved[50] += (0, 40)  # a cheek's point over its neighbours
+    found = unfolded(points, moved)
+    assert abs(found[50, 1] - points[50, 1] - 3) < 20
+    far = np.hypot(*(points - points[50]).T) > 60
+    np.testing.assert_allclose(found[far], moved[far])
+
+
+def test_a_turned_head_hides_and_does_not_fold_its_face(avatar: Avatar, canvas: Canvas) -> None:
+    for yaw in (-0.4, 0.4):
+        motion = replace(Motion.neutral(), head=Head((0.0, 0.0), 1.0, 0.0, (0.0, yaw)))
+        driving = carry_over(motion, avatar)
+        shift = canvas.mesh.warp(driving.mesh).shift
+        determinant, _ = stretch_of(shift)
+        scale = canvas.pixels
+        face = ((driving.points[list(topo.FACE_OVAL)] + 1) * scale + (SIDE / 2 - scale)).astype(np.int32)
+        inside = cv2.fillPoly(np.zeros((SIDE, SIDE), np.uint8), [cv2.convexHull(face)], 1)
+        inside = cv2.erode(inside, np.ones((9, 9), np.uint8)) > 0
+        assert (determinant[inside] <= 0).mean() < 0.005
+
+
+def test_no_motion_is_no_shift(avatar: Avatar, canvas: Canvas) -> None:
+    warp = canvas.mesh.warp(carry_over(Motion.neutral(), avatar).mesh)
+    assert np.abs(warp.shift).max() < 1e-3
+    assert avatar.mesh.sheet.positions.shape[1] == 2
+    assert avatar.mesh.between.nodes.max() < FIELD_SIZE**2
