@@ -16,6 +16,7 @@ from mien.engine.mesh.head_sheet import NODES, sheet_triangles
 from mien.engine.mesh.rasterizer import Rasterizer
 from mien.engine.mesh.topology import FIRST_OPENING_LAYER, MOUTH, RIGHT_EYE, SLOPE, face_topology
 from mien.engine.types import Floats
+from mien.engine.utils.curves import smoothstep
 from mien.engine.utils.sampling import sample
 
 COARSE = 128
@@ -179,7 +180,7 @@ class MeshCanvas:
         far = np.hypot(x - iris[0], y - iris[1])
         slope = max(radius, 2 * float(np.hypot(*gaze)))
         share = np.clip((far - radius) / slope, 0.0, 1.0)
-        weight = (1 - share * share * (3 - 2 * share)) * (
+        weight = (1 - smoothstep(share)) * (
             np.abs(view[..., 2] - (FIRST_OPENING_LAYER + RIGHT_EYE + eye)) < 0.5
         )
         view[..., 0] -= weight * gaze[0]

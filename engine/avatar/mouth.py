@@ -14,6 +14,7 @@ from mien.engine.avatar.model_io import Field
 from mien.engine.face.lips import mouth_gap
 from mien.engine.landmarks import topology as topo
 from mien.engine.types import Floats, Image
+from mien.engine.utils.curves import smoothstep
 
 DEEP, TONGUE = 0.16, 0.45
 """Brightness of the cavity and of the tongue, as shares of the lips'."""
@@ -53,7 +54,7 @@ class Cavity:
         """``(rows, columns, 3) float32``: the inside, by how far down the opening each pixel lies, 0..1."""
         share = np.clip((below - 0.35) / 0.6, 0.0, 1.0)
         # A narrow opening shows no tongue.
-        share = share * share * (3 - 2 * share) * min(gap / 0.3, 1.0)
+        share = smoothstep(share) * min(gap / 0.3, 1.0)
         return np.asarray(self.deep + share[..., None] * (self.tongue - self.deep), np.float32)
 
     def own(self, gap: float) -> float:

@@ -99,14 +99,14 @@ class HeadSheet:
         solid[:, :2] = positions - geometry.centre
         solid[:, 2] = np.where(away > edge, outside, depth)
         chin = oval[len(oval) // 2, 1]
-        follow: Floats = 1 - smoothstep((places[:, 1] - chin + NECK[0]) / (NECK[0] + NECK[1]))
+        follow: Floats = 1 - _eased((places[:, 1] - chin + NECK[0]) / (NECK[0] + NECK[1]))
         if person is None:
-            follow *= 1 - smoothstep((away - rim) / MOST_RIM)
+            follow *= 1 - _eased((away - rim) / MOST_RIM)
         return HeadSheet(
             positions=positions,
             solid=solid,
             follow=follow.astype(np.float32)[:, None],
-            rim=smoothstep(share).astype(np.float32),
+            rim=_eased(share),
             ties=_ties(places, oval),
         )
 
@@ -217,5 +217,10 @@ def _ties(places: Floats, oval: Floats) -> Floats:
     weights = np.exp(-(square - nearest**2) / (2 * NEAR**2))
     polygon = np.ascontiguousarray(oval)
     inside = [cv2.pointPolygonTest(polygon, (float(x), float(y)), False) >= 0 for x, y in places]
-    fade = np.where(inside, 1.0, 1 - smoothstep(nearest[:, 0] / REACH))
+    fade = np.where(inside, 1.0, 1 - _eased(nearest[:, 0] / REACH))
     return np.asarray(weights / weights.sum(axis=1, keepdims=True) * fade[:, None], np.float32)
+
+
+def _eased(share: np.ndarray) -> Floats:
+    """From 0 to 1 without a kink, flat beyond."""
+    return smoothstep(np.clip(share, 0.0, 1.0).astype(np.float32))
