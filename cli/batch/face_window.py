@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from mien.engine.avatar.avatar import Square
+from mien.engine.avatar.crop import Square
 from mien.engine.types import Face, Floats, Image
 
 MOST = 640

@@ -12,7 +12,7 @@ from mien.cli.batch.pairs import Pair
 from mien.cli.build import MOTION_SUFFIX
 from mien.cli.model_choice import NEEDS_PICTURES
 from mien.cli.options.arguments import Options
-from mien.engine.avatar.avatar import crop_around
+from mien.engine.avatar.crop import crop_around
 from mien.engine.face.geometry import FaceGeometry
 from mien.engine.face.likeness import reference_problem
 from mien.engine.face.regions import REGIONS

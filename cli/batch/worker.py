@@ -33,7 +33,7 @@ from mien.cli.build import (
     wants_credentials,
 )
 from mien.engine.avatar import Avatar
-from mien.engine.avatar.avatar import Square
+from mien.engine.avatar.crop import Square
 from mien.engine.face.geometry import FaceGeometry
 from mien.engine.motion.phases import Phases
 from mien.engine.motion.recording import save_recording

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from mien.engine.avatar.avatar import Avatar, Square, cut
+from mien.engine.avatar.avatar import Avatar
+from mien.engine.avatar.crop import Square, cut
 from mien.engine.avatar.mesh_canvas import MeshCanvas, Warp
 from mien.engine.avatar.model_io import FIELD_SIZE, IMAGE_SIZE, Field
 from mien.engine.avatar.mouth import Cavity, painted_share, paints

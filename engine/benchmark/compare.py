@@ -149,7 +149,7 @@ def _render(setup: Setup, step: Step) -> Arm:
 
 def _torch(setup: Setup, step: Step) -> Arm:
     torch = _import_torch("torch")
-    from mien.engine.avatar.avatar import cut
+    from mien.engine.avatar.crop import cut
     from mien.engine.avatar.model_io import IMAGE_SIZE
     from mien.engine.runtime.torch_runtime import TorchRuntime
 

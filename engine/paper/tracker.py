@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from mien.engine.avatar.avatar import Square, crop_around, cut
+from mien.engine.avatar.crop import Square, crop_around, cut
 from mien.engine.avatar.model_io import IMAGE_SIZE, source_tensor
 from mien.engine.avatar.transfer import moved_landmarks, similarity_of
 from mien.engine.landmarks import Landmarker

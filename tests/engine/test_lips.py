@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mien.engine.avatar import Avatar
-from mien.engine.avatar.avatar import cut
+from mien.engine.avatar.crop import cut
 from mien.engine.avatar.model_io import IMAGE_SIZE
 from mien.engine.avatar.transfer import carry_over
 from mien.engine.face.layout import N_MESH, apply2, inverse2, jacobians, layout

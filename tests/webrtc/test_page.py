@@ -22,7 +22,7 @@ from fakes.media import video_times
 from fakes.page_server import PageServer
 from fakes.processor import DISTURBED, Use
 
-from mien.engine.avatar.avatar import cut
+from mien.engine.avatar.crop import cut
 from mien.engine.types import Image
 
 pytestmark = pytest.mark.slow

@@ -8,8 +8,9 @@ from typing import Any, cast
 import numpy as np
 
 from mien.engine.avatar import Avatar
-from mien.engine.avatar.avatar import Square, avatar_grid, crop_around, cut
-from mien.engine.avatar.mesh_motion import HeadMesh
+from mien.engine.avatar.crop import Square, crop_around, cut
+from mien.engine.avatar.grid import avatar_grid
+from mien.engine.avatar.head_mesh import HeadMesh
 from mien.engine.avatar.model_io import IMAGE_SIZE, AvatarCode
 from mien.engine.avatar.mouth import Cavity
 from mien.engine.avatar.transfer import carry_over

@@ -1,0 +1,86 @@
+"""The square of a portrait in which its avatar moves, and its pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from mien.engine.avatar.model_io import FIELD_SIZE, IMAGE_SIZE
+from mien.engine.face.layout import N_MESH
+from mien.engine.types import Face, Floats, Image
+
+CROP_FACES = 2.0
+"""Side of the avatar's crop in face sizes: hair, ears and neck move along, shoulders stay."""
+
+
+@dataclass(frozen=True, slots=True)
+class Square:
+    """An upright square of an image: left, top and side in pixels (it may reach beyond the image)."""
+
+    x: float
+    y: float
+    side: float
+
+    def normalised(self, points: Floats) -> Floats:
+        """Image positions ``(..., 2)`` in the model's coordinates: -1 and 1 are the centres of the crop's
+        first and last pixel at 256 x 256."""
+        corner = np.array([self.x, self.y], np.float32)
+        return (((points - corner) * (IMAGE_SIZE / self.side) - 0.5) * (2 / (IMAGE_SIZE - 1)) - 1).astype(
+            np.float32
+        )
+
+    @property
+    def pixels_per_norm(self) -> float:
+        """Image pixels per unit of the model's coordinates."""
+        return self.side * (IMAGE_SIZE - 1) / (2 * IMAGE_SIZE)
+
+    def grid(self, count: int = FIELD_SIZE) -> Floats:
+        """``(count * count, 2)`` image positions of the model's grid nodes, row by row."""
+        axis = (np.linspace(0, IMAGE_SIZE - 1, count) + 0.5) * (self.side / IMAGE_SIZE)
+        x, y = np.meshgrid(axis + self.x, axis + self.y)
+        return np.stack([x.ravel(), y.ravel()], axis=1).astype(np.float32)
+
+
+def crop_around(face: Face) -> Square:
+    """The square around a face in which the avatar moves."""
+    side = CROP_FACES * face_size(face)
+    low, high = face.landmarks[:, :2].min(axis=0), face.landmarks[:, :2].max(axis=0)
+    x, y = (low + high) / 2
+    # Hair needs more room above the mesh's forehead than there is to need below the chin.
+    return Square(float(x - side / 2), float(y - 0.53 * side), float(side))
+
+
+def cut(image: Image, crop: Square, size: int) -> Image:
+    """The crop at ``size`` x ``size``, area-averaged when it shrinks; border pixels repeat outside."""
+    scale = size / crop.side
+    if scale < 0.75:
+        reduced = cv2.resize(image, None, fx=2 * scale, fy=2 * scale, interpolation=cv2.INTER_AREA)
+        ratio_x, ratio_y = reduced.shape[1] / image.shape[1], reduced.shape[0] / image.shape[0]
+        matrix = _crop_matrix(crop, 2 * size, ratio_x, ratio_y)
+        double = cv2.warpAffine(
+            reduced, matrix, (2 * size, 2 * size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        )
+        return np.asarray(cv2.resize(double, (size, size), interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    matrix = _crop_matrix(crop, size, 1.0, 1.0)
+    flags = cv2.INTER_CUBIC if scale > 1 else cv2.INTER_LINEAR
+    out = cv2.warpAffine(image, matrix, (size, size), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(out, dtype=np.uint8)
+
+
+def _crop_matrix(crop: Square, size: int, ratio_x: float, ratio_y: float) -> Floats:
+    """Affine from image pixel indices (after reduction by the ratios) to crop pixel indices."""
+    sx, sy = size / (crop.side * ratio_x), size / (crop.side * ratio_y)
+    # Pixel index i is at position i + 0.5.
+    return np.array(
+        [
+            [sx, 0, (0.5 - crop.x * ratio_x) * sx - 0.5],
+            [0, sy, (0.5 - crop.y * ratio_y) * sy - 0.5],
+        ],
+        np.float32,
+    )
+
+
+def face_size(face: Face) -> float:
+    return float(np.ptp(face.landmarks[:N_MESH, :2], axis=0).max())

@@ -1,0 +1,46 @@
+"""An avatar's mesh, prepared once: the head around its face, and the face's mesh on the model's grid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mien.engine.avatar.crop import Square
+from mien.engine.avatar.grid import AvatarGrid
+from mien.engine.avatar.model_io import FIELD_SIZE
+from mien.engine.face.geometry import FaceGeometry
+from mien.engine.face.layout import N_MESH
+from mien.engine.mesh.head_sheet import NODES, HeadSheet
+from mien.engine.mesh.interpolation import MeshInterpolation
+from mien.engine.types import Floats
+from mien.engine.utils.sampling import sample
+
+OVERLAP = 0.02
+"""How far the sheet's grid goes beyond the crop, as a share of its side."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeadMesh:
+    """An avatar's mesh: the face's vertices are its landmarks.
+
+    Attributes:
+        sheet: the head around the face.
+        between: the mesh on the model's grid.
+    """
+
+    sheet: HeadSheet
+    between: MeshInterpolation
+
+    @staticmethod
+    def of(geometry: FaceGeometry, crop: Square, grid: AvatarGrid, person: Floats | None) -> HeadMesh:
+        """The mesh of a face in its crop (10 ms); ``person`` as in :meth:`HeadSheet.of`."""
+        axis = np.linspace(-OVERLAP, 1 + OVERLAP, NODES) * crop.side
+        x, y = np.meshgrid(axis + crop.x, axis + crop.y)
+        positions = np.stack([x, y], axis=2).astype(np.float32)
+        half = np.float32((FIELD_SIZE - 1) / 2)
+        depth = grid.solid[:, 2].reshape(FIELD_SIZE, FIELD_SIZE)
+        there = sample(np.ascontiguousarray(depth), (crop.normalised(positions) + 1) * half).ravel()
+        sheet = HeadSheet.of(geometry, positions.reshape(-1, 2), there, person)
+        nodes = (crop.normalised(geometry.points[:N_MESH]) + 1) * half
+        return HeadMesh(sheet, MeshInterpolation.of(nodes, geometry.solid[:N_MESH, 2], FIELD_SIZE))
