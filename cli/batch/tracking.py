@@ -21,6 +21,7 @@ from mien.engine.motion.phases import Phases, find_phases
 from mien.engine.motion.recording import Recording, load_recording, nominal_fps
 from mien.engine.paper.tracker import PaperTracker
 from mien.engine.tracking import Tracker
+from mien.engine.tracking.file_driver import FileDriver, takeover_note
 from mien.engine.tracking.offline import refined
 from mien.engine.types import Face, Frame, Image, NoFaceError, SourceError, UsageError
 from mien.streams.factory import open_source
@@ -140,18 +141,21 @@ def _set_reference(tracker: Tracker, pair: Pair, number: int, fps: float | None)
 
 def _track_all(source: Source, tracker: Tracker, found: Followed) -> None:
     view: View | None = None
-    for frame in source:
-        motion = tracker.track(frame)
+    driver = FileDriver(tracker)
+    first: int | None = None
+    for followed in driver.follow(source):
+        frame, face, motion = followed.frame, followed.face, followed.motion
         found.motions.append(None if motion is None else replace(motion, captured_ns=0))
         found.times.append(frame.time)
-        face = tracker.face
         if motion is None or face is None:
             continue
         if view is None:
-            view = _begin(found, tracker, face, frame)
-        if len(found.seen) < MOST_MEASURED:
+            view, first = _begin(found, tracker, face, frame), followed.person
+        # The measures hold every frame against the first: another person's would be compared with this one's.
+        if len(found.seen) < MOST_MEASURED and followed.person == first:
             found.pictures.append(view.cut(frame.image))
             found.seen.append(len(found.motions) - 1)
+    found.notes += (f"{note[:1].upper()}{note[1:]}" for note in takeover_note("the clip", driver.takeovers))
     start = found.times[0] if found.times else 0.0
     found.times = [time - start for time in found.times]
     found.motions = refined(found.motions, found.times)

@@ -33,6 +33,7 @@ from mien.engine.motion.recording import Recording, load_recording, nominal_fps,
 from mien.engine.session.renderer import AvatarRenderer
 from mien.engine.session.session import Session
 from mien.engine.tracking import Tracker
+from mien.engine.tracking.file_driver import FileDriver, takeover_note
 from mien.engine.tracking.offline import refined_stream
 from mien.engine.types import Face, Frame, Image, NoFaceError
 from mien.engine.utils.assets import DEMO_MOTION
@@ -43,7 +44,7 @@ from mien.streams.source import Source
 SMALL_FACE = 60.0
 """A driver's face below this width (pixels) does not show micro-expressions; the user is told."""
 
-_NO_PICTURE: Image = np.zeros((1, 1, 3), np.uint8)
+_NO_IMAGE: Image = np.zeros((1, 1, 3), np.uint8)
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,8 @@ def run_clip(options: Options, console: Console) -> None:
             sink = _open_sink(options, stack, session.renderer, output, source.info.fps, sound)
         choose_reference(options, console, tracker, session.renderer.avatar.face)
         stop = stack.enter_context(Stopper())
-        followed = _followed(source, tracker, stop)
+        driver = FileDriver(tracker)
+        followed = _followed(source, driver, stop)
         steps = _rendered(followed, session) if sink is not None else _tracked(followed, record)
         times = _write_all(console, stop, _noted(steps, tracker, source, console), sink, source.info.frames)
         _check_faces(record, driving)
@@ -132,7 +134,13 @@ def run_clip(options: Options, console: Console) -> None:
             sink.close()
         if options.save_motion is not None:
             save_recording(options.save_motion, record.recording())
-    say(console, *source.notes, *(sink.notes if sink else []), *_missed(record))
+    say(
+        console,
+        *source.notes,
+        *(sink.notes if sink else []),
+        *_missed(record),
+        *takeover_note(source.info.name, driver.takeovers),
+    )
     print_summary(console, times, [str(place) for place in (output, options.save_motion) if place])
 
 
@@ -189,7 +197,7 @@ def _open_sink(
 
 def _played(recording: Recording, session: Session) -> Iterator[_Step]:
     for index, (time, motion) in enumerate(zip(recording.times, recording, strict=True)):
-        rendered = session.play(Frame(_NO_PICTURE, index, 0, time), motion)
+        rendered = session.play(Frame(_NO_IMAGE, index, 0, time), motion)
         yield _Step(rendered.image, rendered.time, rendered.stage_ms)
 
 
@@ -208,20 +216,29 @@ def _tracked(followed: Iterator[_Followed], record: _Record) -> Iterator[_Step]:
         yield _Step(None, frame.time, spent)
 
 
-def _followed(source: Source, tracker: Tracker, stop: Stopper) -> Iterator[_Followed]:
-    """Every frame (its picture is not kept), its motion after the second pass, and the milliseconds."""
+def _followed(source: Source, driver: FileDriver, stop: Stopper) -> Iterator[_Followed]:
+    """Every frame (its image is not kept), its motion after the second pass, and the milliseconds."""
     passed: deque[tuple[Frame, Mapping[str, float]]] = deque()
     ended = False
+    read = 0.0
+
+    def frames() -> Iterator[Frame]:
+        nonlocal read
+        start = perf_counter()
+        for frame in source:
+            read += _since(start)
+            yield frame
+            start = perf_counter()
 
     def measured() -> Iterator[tuple[float, Motion | None]]:
-        nonlocal ended
+        nonlocal ended, read
         start = perf_counter()
         try:
-            for frame in source:
-                read, start = _since(start), perf_counter()
-                motion = tracker.track(frame)
-                passed.append((replace(frame, image=_NO_PICTURE), {"read": read, "track": _since(start)}))
-                yield frame.time, motion
+            for followed in driver.follow(frames()):
+                spent = {"read": read, "track": _since(start) - read}
+                read = 0.0
+                passed.append((replace(followed.frame, image=_NO_IMAGE), spent))
+                yield followed.frame.time, followed.motion
                 start = perf_counter()
         except KeyboardInterrupt:
             # While waiting for a frame: those that were read, but not yet looked back at, are finished.

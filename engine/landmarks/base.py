@@ -53,6 +53,10 @@ class Landmarker(ABC):
         """
 
     @abstractmethod
+    def follow(self, face: Face) -> None:
+        """Follow ``face``, one of :meth:`detect`'s: the next :meth:`track` looks for it where it is."""
+
+    @abstractmethod
     def reset(self) -> None:
         """Forget the followed face: the next :meth:`track` runs the detector."""
 

@@ -75,6 +75,9 @@ class MediaPipeLandmarker(Landmarker):
         self.faces_seen = len(faces)
         return sorted(faces, key=_size, reverse=True)
 
+    def follow(self, face: Face) -> None:
+        self._followed = face
+
     def reset(self) -> None:
         self._followed = None
         if self._video is not None:

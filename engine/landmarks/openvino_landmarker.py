@@ -123,6 +123,9 @@ class OpenVinoLandmarker(Landmarker):
         found = sorted(self._find(networks, image), key=_size, reverse=True)
         return [self._face(networks, seen, image) for seen in found[:MAX_FACES]]
 
+    def follow(self, face: Face) -> None:
+        self._followed, self._ever, self._held = crop_of_landmarks(face.landmarks), True, None
+
     def reset(self) -> None:
         self._followed, self._ever, self._held = None, False, None
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import TypeGuard
 
 import numpy as np
 
@@ -73,7 +74,9 @@ def _refined_at(item: _Item, known: Iterable[_Item]) -> Motion | None:
     time, motion = item
     if motion is None:
         return _bridged(time, list(known))
-    return _steadied(motion, [(t - time, m) for t, m in known if m is not None and abs(t - time) <= REACH])
+    return _steadied(
+        motion, [(t - time, m) for t, m in known if _together(m, motion) and abs(t - time) <= REACH]
+    )
 
 
 def _bridged(time: float, known: Sequence[_Item]) -> Motion | None:
@@ -83,10 +86,15 @@ def _bridged(time: float, known: Sequence[_Item]) -> Motion | None:
     if not before or not after:
         return None
     (start, first), (end, last) = before[-1], after[0]
-    if end - start > LONGEST_GAP:
+    if end - start > LONGEST_GAP or not _together(first, last):
         return None
     index = first.index + sum(start < t <= time for t, _ in known)
     return replace(first.mixed(last, (time - start) / (end - start)), time=time, index=index)
+
+
+def _together(motion: Motion | None, other: Motion) -> TypeGuard[Motion]:
+    """Whether two motions are relative to one reference: another person's says nothing about this one's."""
+    return motion is not None and motion.shape is other.shape
 
 
 def _steadied(motion: Motion, near: Sequence[tuple[float, Motion]]) -> Motion:

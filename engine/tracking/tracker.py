@@ -62,6 +62,7 @@ class Tracker:
         face: the face in the last frame, or None.
         frame: the last frame, at the reference's size: that of ``face``'s landmarks.
         reference: the reference, or None before the first face.
+        reference_frame: the image that :meth:`set_reference` was given, and the face in it.
     """
 
     def __init__(self, settings: TrackerSettings | None = None, landmarker: Landmarker | None = None) -> None:
@@ -72,6 +73,7 @@ class Tracker:
         self.face: Face | None = None
         self.frame: Frame | None = None
         self.reference: Reference | None = None
+        self.reference_frame: tuple[Image, Face] | None = None
         self._turn = OneEuro(cutoff=1.5, speed=6.0)
         self._smooth = OneEuro(cutoff=4.0, speed=60.0)
         self._keys: KeyFrames | None = None
@@ -96,6 +98,7 @@ class Tracker:
         if face is None:
             return False
         self._size = (image.shape[0], image.shape[1])
+        self.reference_frame = image, face
         side = LIVE_SIDE if self.settings.live else FILE_SIDE
         self.reference = Reference.of(image, face, side)
         self._turn.reset()
@@ -105,13 +108,18 @@ class Tracker:
 
     def track(self, frame: Frame) -> Motion | None:
         """The driver's motion in ``frame``; None when no face is seen in it."""
-        frame = self.frame = self._at_reference_size(frame)
-        self.face = self.landmarker.track(frame.image)
-        if self.face is None:
+        face = self.locate(frame)
+        if face is None or self.frame is None:
             return None
         if self.reference is None:
-            self.set_reference(frame.image, self.face)
-        return self.measure(frame, self.face)
+            self.set_reference(self.frame.image, face)
+        return self.measure(self.frame, face)
+
+    def locate(self, frame: Frame) -> Face | None:
+        """The face in ``frame``, which becomes :attr:`frame`, at the reference's size; None without one."""
+        self.frame = self._at_reference_size(frame)
+        self.face = self.landmarker.track(self.frame.image)
+        return self.face
 
     def _at_reference_size(self, frame: Frame) -> Frame:
         """The frame, as large as the reference frame was: cameras change their size in mid-stream.

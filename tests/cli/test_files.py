@@ -345,3 +345,20 @@ def test_ctrl_c_as_the_terminal_sends_it(carphone: Path, tmp_path: Path) -> None
     assert errors == "" and "stopped after" in said
     assert 3 <= len(list(out.iterdir())) < 120
     assert list(tmp_path.iterdir()) == [out]
+
+
+def test_another_person_who_takes_over_is_said_with_the_time(
+    frames: list[np.ndarray], astronaut: Image, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    size = frames[0].shape[1], frames[0].shape[0]
+    other = np.asarray(cv2.resize(astronaut[:256, 60:400], size), np.uint8)
+    path = make_video(tmp_path / "two.mp4", [*frames, *[other] * 20])
+    out, motion = tmp_path / "out.mp4", tmp_path / "out.npz"
+    assert mien("--driving", path, "--output", out, "--save-motion", motion, "--size", 256) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "in two.mp4 another person takes over at 0.8 s: the avatar rests there" in said
+    assert len(video_times(out)[0]) == 28
+    recorded = load_recording(motion)
+    rest = [index for index, motion in enumerate(recorded.motions) if motion is None]
+    assert rest[0] == 8
+    assert 10 <= len(rest) <= 14

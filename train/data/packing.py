@@ -56,6 +56,7 @@ def pack_clip(clip: Clip, config: PackConfig, landmarker: Landmarker, folder: Pa
         "config": asdict(config),
         "frames_seen": len(tracked.images) + tracked.lost,
         "frames_without_face": tracked.lost,
+        "people": len(set(tracked.people) - {-1}),
         "frames": len(arrays["frames"]),
         "pairs": len(arrays["pairs"]),
     }
@@ -71,10 +72,29 @@ def _arrays(clip: Clip, config: PackConfig, tracked: Tracked) -> dict[str, np.nd
         )
     rng = np.random.default_rng((config.seed, zlib.crc32(clip.id.encode())))
     landmarks = np.stack([face.landmarks for face in tracked.faces])
-    sources = int(np.clip(count // config.frames_per_source, 2, config.sources))
-    # A quarter more than wanted: pairs with too large a motion drop out.
-    chosen = choose_pairs(landmarks, sources, config.drivings + config.drivings // 4, rng)
+    chosen = np.concatenate(
+        [_chosen(landmarks, own, count, config, rng) for own in _frames_by_person(tracked.people)]
+    )
     return _pair_arrays(tracked, chosen, landmarks, config.drivings, str(clip.path))
+
+
+def _frames_by_person(people: list[int]) -> list[np.ndarray]:
+    """Indices of each person's frames: a cut to another person splits the clip."""
+    numbers = np.array(people)
+    return [np.flatnonzero(numbers == person) for person in np.unique(numbers[numbers >= 0])]
+
+
+def _chosen(
+    landmarks: Floats, own: np.ndarray, count: int, config: PackConfig, rng: np.random.Generator
+) -> np.ndarray:
+    """Pairs among one person's frames ``own``, sources in proportion to them of the clip's ``count``."""
+    if len(own) < 2:
+        return np.zeros((0, 2), np.int64)
+    most = max(2, config.sources * len(own) // count)
+    sources = int(np.clip(len(own) // config.frames_per_source, 2, most))
+    # A quarter more than wanted: pairs with too large a motion drop out.
+    pairs = choose_pairs(landmarks[own], sources, config.drivings + config.drivings // 4, rng)
+    return np.asarray(own[pairs])
 
 
 def _pair_arrays(

@@ -18,6 +18,7 @@ from mien.engine.face.layout import N_MESH
 from mien.engine.face.lips import lip_axes
 from mien.engine.landmarks import Landmarker
 from mien.engine.tracking import Tracker
+from mien.engine.tracking.identity import people_in
 from mien.engine.tracking.reference import Reference
 from mien.engine.types import Face, Floats, Frame, Image, NoFaceError
 
@@ -37,11 +38,13 @@ class Tracked:
         images: ``(256, 256, 3) uint8`` RGB.
         faces: the faces in them.
         lost: pictures without a face, left out.
+        people: who is in each of them, 0 for the first person.
     """
 
     images: list[Image]
     faces: list[Face]
     lost: int
+    people: list[int]
 
 
 def track_clip(images: list[Image], landmarker: Landmarker, name: str) -> Tracked:
@@ -50,15 +53,32 @@ def track_clip(images: list[Image], landmarker: Landmarker, name: str) -> Tracke
     Raises:
         MienError: there is no face.
     """
-    landmarker.reset()
-    if images[0].shape != (IMAGE_SIZE, IMAGE_SIZE, 3):
-        crop = _common_crop(images, landmarker, name)
-        images = [cut(image, crop, IMAGE_SIZE) for image in images]
-    found = [(image, landmarker.track(image)) for image in images]
-    kept = [(image, face) for image, face in found if face is not None]
+    ready = images[0].shape == (IMAGE_SIZE, IMAGE_SIZE, 3)
+    numbers = [0] * len(images)
+    if not ready and len(images) > 1:
+        # Before anything is cut: after a hard cut the next person's face is elsewhere.
+        numbers = people_in(images, _faces(images, landmarker))
+    kept: list[tuple[int, Image, Face]] = []
+    for person in range(max(numbers) + 1):
+        # With one person, frames without a face as well: cut out, they may show it.
+        own = (person, -1) if max(numbers) == 0 else (person,)
+        shown = [image for image, number in zip(images, numbers, strict=True) if number in own]
+        if not ready:
+            crop = _common_crop(shown, landmarker, name)
+            shown = [cut(image, crop, IMAGE_SIZE) for image in shown]
+        found = zip(shown, _faces(shown, landmarker), strict=True)
+        kept += [(person, image, face) for image, face in found if face is not None]
     if not kept:
         raise NoFaceError(f"No face was found in {name}. Leave it out or check what it shows.")
-    return Tracked([image for image, _ in kept], [face for _, face in kept], len(found) - len(kept))
+    pictures, faces = [image for _, image, _ in kept], [face for _, _, face in kept]
+    people = people_in(pictures, faces) if ready else [person for person, _, _ in kept]
+    return Tracked(pictures, faces, len(images) - len(kept), people)
+
+
+def _faces(images: list[Image], landmarker: Landmarker) -> list[Face | None]:
+    """The face in every picture of a stream, as it is followed."""
+    landmarker.reset()
+    return [landmarker.track(image) for image in images]
 
 
 def _common_crop(images: list[Image], landmarker: Landmarker, name: str) -> Square:
