@@ -8,6 +8,7 @@ from typing import Any
 from aiohttp import web
 
 from mien.engine.types import UsageError
+from mien.streams.webrtc.connections import KEPT_S, Runner
 from mien.streams.webrtc.credentials import Credentials
 from mien.streams.webrtc.hub import Hub
 from mien.streams.webrtc.limits import PORTRAIT_BYTES
@@ -35,6 +36,7 @@ def make_app(hub: Hub) -> web.Application:
     page = Page(hub, guard, credentials.offered)
     add = app.router.add_route
     add("GET", "/", page.index)
+    add("HEAD", "/", page.index)
     add("GET", "/static/{name:[A-Za-z0-9._/-]+}", page.static)
     add("GET", "/api/state", page.state)
     add("POST", "/api/portraits", page.upload)
@@ -98,11 +100,12 @@ class Server:
 
     def __init__(self, hub: Hub) -> None:
         self.hub = hub
-        self._runner = web.AppRunner(
+        self._runner = Runner(
             make_app(hub),
             access_log=None,
             # Unpacking happens before any handler can bound it; read_body refuses what is compressed.
             auto_decompress=False,
+            keepalive_timeout=KEPT_S,
             shutdown_timeout=GRACE_S,
             max_line_size=HEADER_BYTES,
             max_field_size=HEADER_BYTES,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import math
 from collections import deque
 from collections.abc import Mapping
 from time import monotonic
@@ -108,7 +109,8 @@ class Control:
             self._stream.broadcast.mirror = message.get("on") is True
         elif kind == "ping":
             time = message.get("t")
-            self._say("pong", t=time if isinstance(time, int | float) else None)
+            # JSON has no infinity, and a browser takes no message that has one.
+            self._say("pong", t=time if isinstance(time, int | float) and math.isfinite(time) else None)
         else:
             raise UsageError(f"There is no message of type {str(kind)[:40]!r}.")
 

@@ -114,7 +114,7 @@ class Hub:
             Problem: 503.
         """
         if self.draining:
-            raise Problem(503, "The server is about to end.", retry_after=30)
+            raise Problem(503, "The server is shutting down.", retry_after=30)
         if not self.engine.ready:
             raise Problem(503, f"Not ready: {self.engine.reason}.", retry_after=2)
 
@@ -127,7 +127,7 @@ class Hub:
         if len(self.streams) + self._opening >= self.settings.max_sessions:
             raise Problem(
                 503,
-                f"The server is full ({self.settings.max_sessions} sessions). Try again in a moment.",
+                f"The server is full ({_sessions(self.settings.max_sessions)}). Try again in a moment.",
                 retry_after=RETRY_S,
             )
 
@@ -215,7 +215,7 @@ class Hub:
         self.isolation.close()
         spoken = [r.say_goodbye for r in self.resources.values() if r.say_goodbye is not None]
         for say in spoken:
-            say("The server ends. Reload the page in a moment.")
+            say("The server is shutting down.")
         if spoken:
             await asyncio.sleep(GOODBYE_S)
         for resource in list(self.resources.values()):
@@ -259,3 +259,7 @@ class Hub:
             "Largest smoothed age of a frame when it is sent.",
             lambda: max((s.broadcast.stats.latency_ms for s in self.streams), default=0.0),
         )
+
+
+def _sessions(count: int) -> str:
+    return "1 session" if count == 1 else f"{count} sessions"

@@ -15,13 +15,11 @@ from mien.streams.webrtc.hub import AvatarStream, Hub, Resource
 from mien.streams.webrtc.limits import PORTRAIT_BYTES, PORTRAIT_PIXELS
 from mien.streams.webrtc.peer import Peer
 from mien.streams.webrtc.playout import show_at_once
-from mien.streams.webrtc.portraits import check_type, clean_name
+from mien.streams.webrtc.portraits import Portrait, check_type, clean_name
 from mien.streams.webrtc.problems import Problem
 from mien.streams.webrtc.resources import created, read_body, receive_offer
-from mien.streams.webrtc.security import COOKIE, Guard
+from mien.streams.webrtc.security import Guard
 from mien.streams.webrtc.tracks import EncodedTrack
-
-VISITOR = "mien-visitor"
 
 UPLOADS_AT_ONCE = 4
 """Bodies of 10 MB that are held in memory at the same time, at most."""
@@ -84,15 +82,15 @@ class Page:
         given = request.query.get("token")
         if given is not None and self._guard.knows(given):
             moved = web.Response(status=303, headers={"Location": "/"})
-            moved.headers.add("Set-Cookie", self._guard.cookie(COOKIE, given))
+            moved.headers.add("Set-Cookie", self._guard.token_cookie(request))
             return moved
         if given is not None and self._hub.settings.token is not None:
             raise Problem(
                 401, "The token in this address is wrong. Copy the address from the terminal again."
             )
         response = self._static.response("index.html")
-        if VISITOR not in request.cookies:
-            response.headers.add("Set-Cookie", self._guard.cookie(VISITOR, secrets.token_urlsafe(16)))
+        if self._guard.visitor(request) is None:
+            response.headers.add("Set-Cookie", self._guard.visitor_cookie(request, secrets.token_urlsafe(16)))
         return response
 
     async def static(self, request: web.Request) -> web.Response:
@@ -103,8 +101,8 @@ class Page:
         """What the page must know before it connects."""
         hub, settings = self._hub, self._hub.settings
         ready = hub.engine.ready and not hub.draining
-        reason = "the server is about to end" if hub.draining else hub.engine.reason
-        visitor = request.cookies.get(VISITOR)
+        reason = "the server is shutting down" if hub.draining else hub.engine.reason
+        visitor = self._guard.visitor(request)
         hub.portraits.hear(visitor)
         return web.json_response(
             {
@@ -137,7 +135,7 @@ class Page:
         hub = self._hub
         data = await read_body(request, PORTRAIT_BYTES)
         name = clean_name(request.headers.get("X-Name", ""))
-        visitor = request.cookies.get(VISITOR) or secrets.token_urlsafe(16)
+        visitor = self._guard.visitor(request) or secrets.token_urlsafe(16)
         loop = asyncio.get_running_loop()
         portrait = await loop.run_in_executor(hub.portraits.worker, hub.portraits.upload, data, name, visitor)
         hub.metrics.count("portraits_total")
@@ -145,13 +143,13 @@ class Page:
         notes = list(portrait.prepared.notes)
         response = web.json_response({**described, "notes": notes}, status=201)
         response.headers["Location"] = str(described["image"])
-        if VISITOR not in request.cookies:
-            response.headers.add("Set-Cookie", self._guard.cookie(VISITOR, visitor))
+        if self._guard.visitor(request) is None:
+            response.headers.add("Set-Cookie", self._guard.visitor_cookie(request, visitor))
         return response
 
     async def preview(self, request: web.Request) -> web.Response:
         """A portrait's small image."""
-        portrait = self._hub.portraits.find(request.match_info["id"], request.cookies.get(VISITOR))
+        portrait = self._hub.portraits.find(request.match_info["id"], self._guard.visitor(request))
         if portrait is None:
             raise Problem(404, "There is no such portrait.")
         headers = {"Cache-Control": "private, max-age=3600, immutable"}
@@ -164,8 +162,9 @@ class Page:
         offer = await receive_offer(request, hub.settings)
         if not (offer.sends_video and offer.takes_video):
             raise Problem(406, "The page's session needs video both ways (sendrecv).")
-        stream = await hub.open_stream()
-        visit = _Visit(hub, stream, request.cookies.get(VISITOR))
+        visitor = self._guard.visitor(request)
+        stream = await hub.open_stream(self._wished(request.query.get("portrait"), visitor))
+        visit = _Visit(hub, stream, visitor)
         try:
             answer = await visit.peer.answer(offer.sdp, visit.attach)
             visit.bind()
@@ -178,6 +177,21 @@ class Page:
         resource = visit.resource(offer.ufrag)
         hub.add(resource, request.remote or "")
         return created(resource, offer.changes.answer(answer), "/session", hub.settings)
+
+    def _wished(self, identity: str | None, visitor: str | None) -> Portrait | None:
+        """The portrait that the session is to begin with; never another one, not even for a moment.
+
+        Raises:
+            Problem: 410 it is not there any more.
+        """
+        if identity is None:
+            return None
+        portrait = self._hub.portraits.find(identity, visitor)
+        if portrait is None:
+            raise Problem(
+                410, "This portrait is not on the server any more. Choose another, or add it again."
+            )
+        return portrait
 
 
 class _Visit:

@@ -11,18 +11,23 @@ import hmac
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
+from hashlib import pbkdf2_hmac
 from http.cookies import SimpleCookie
 from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from mien.streams.webrtc.connections import SERVER
 from mien.streams.webrtc.logs import LOG
 from mien.streams.webrtc.problems import Problem
 from mien.streams.webrtc.settings import ServerSettings, is_loopback
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-COOKIE = "mien-token"
+TOKEN_COOKIE, VISITOR_COOKIE = "mien-token", "mien-visitor"
+COOKIE_ROUNDS = 100_000
+"""Of PBKDF2: whoever reads a cookie's value must not find out a short token by trying."""
+
 OPEN_PATHS = ("/healthz", "/readyz")
 CROSS_ORIGIN_PATHS = ("/whip", "/whep")
 
@@ -36,6 +41,7 @@ HEADERS: Mapping[str, str] = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(self), microphone=(self), fullscreen=(self), geolocation=()",
     "Cache-Control": "no-store",
+    "Server": SERVER,
 }
 
 CORS_METHODS = "OPTIONS, POST, PATCH, DELETE"
@@ -76,6 +82,7 @@ class Guard:
     def __init__(self, settings: ServerSettings) -> None:
         self._settings = settings
         self._limit = RateLimit(settings.rate, settings.burst)
+        self._cookie = _derived(settings.token)
         self.refused = 0
 
     @web.middleware
@@ -98,7 +105,8 @@ class Guard:
         return response
 
     def _check(self, request: web.Request) -> None:
-        wait = self._limit.wait(request.remote or "")
+        # Who asks after the server's health asks often, perhaps behind the same proxy as everybody else.
+        wait = 0.0 if request.path in OPEN_PATHS else self._limit.wait(request.remote or "")
         if wait:
             raise Problem(429, "Too many requests from this address.", retry_after=max(1, round(wait + 0.5)))
         self._check_host(request)
@@ -137,17 +145,33 @@ class Guard:
         return scheme.lower() == "bearer" and self.knows(given.strip())
 
     def _has_cookie(self, request: web.Request) -> bool:
-        return self.knows(request.cookies.get(COOKIE, ""))
+        given = request.cookies.get(self.cookie_name(TOKEN_COOKIE, request), "")
+        return self._cookie is not None and _same(given, self._cookie)
 
     def knows(self, given: str) -> bool:
         """Whether ``given`` is the token (compared in constant time)."""
         token = self._settings.token
-        return token is not None and hmac.compare_digest(
-            given.encode(errors="surrogateescape"), token.encode()
-        )
+        return token is not None and _same(given, token)
 
-    def cookie(self, name: str, value: str) -> str:
-        """A ``Set-Cookie`` value that scripts cannot read and other sites cannot send."""
+    def cookie_name(self, name: str, request: web.Request) -> str:
+        """The name of a cookie of this server alone: every port of a host gets all of the host's cookies."""
+        prefix = "__Host-" if self._settings.secure else ""
+        return f"{prefix}{name}-{request.url.port}"
+
+    def token_cookie(self, request: web.Request) -> str:
+        """``Set-Cookie`` for who gave the token: a value made from it, so that it is itself in no cookie."""
+        return self._set_cookie(self.cookie_name(TOKEN_COOKIE, request), self._cookie or "")
+
+    def visitor(self, request: web.Request) -> str | None:
+        """Who the visitor is, by the cookie that the page gave them."""
+        return request.cookies.get(self.cookie_name(VISITOR_COOKIE, request))
+
+    def visitor_cookie(self, request: web.Request, visitor: str) -> str:
+        """``Set-Cookie`` for a new visitor."""
+        return self._set_cookie(self.cookie_name(VISITOR_COOKIE, request), visitor)
+
+    def _set_cookie(self, name: str, value: str) -> str:
+        """A cookie that scripts cannot read and other sites cannot send."""
         jar: SimpleCookie = SimpleCookie({name: value})
         morsel = jar[name]
         morsel["path"], morsel["httponly"], morsel["samesite"] = "/", True, "Strict"
@@ -166,6 +190,17 @@ class Guard:
             response.headers["Access-Control-Allow-Methods"] = CORS_METHODS
             response.headers["Access-Control-Allow-Headers"] = CORS_HEADERS
             response.headers["Access-Control-Max-Age"] = "600"
+
+
+def _derived(token: str | None) -> str | None:
+    """What the cookie carries: the same after the server has been started again with the same token."""
+    if token is None:
+        return None
+    return pbkdf2_hmac("sha256", token.encode(), b"mien page", COOKIE_ROUNDS).hex()
+
+
+def _same(given: str, wanted: str) -> bool:
+    return hmac.compare_digest(given.encode(errors="surrogateescape"), wanted.encode())
 
 
 def _as_problem(error: web.HTTPException) -> Problem:

@@ -27,9 +27,10 @@ class IceServer:
             MienError: something else.
         """
         parts = text.split(",")
-        if len(parts) not in (1, 3) or not parts[0].startswith(("stun:", "turn:", "turns:")):
+        known = re.match(r"(stun|turns?):[!-~]+$", parts[0]) and not re.search(r"[<>\"]", parts[0])
+        if len(parts) not in (1, 3) or not known or not all(part.isprintable() for part in parts):
             raise UsageError(
-                f"{text!r} is no ICE server. Write stun:HOST:PORT or turn:HOST:PORT,USER,PASSWORD."
+                f"{text!r} is not a valid ICE server. Write stun:HOST:PORT or turn:HOST:PORT,USER,PASSWORD."
             )
         return IceServer(*parts)
 
@@ -37,15 +38,20 @@ class IceServer:
         """The ``Link`` header's value (RFC 9725, section 4.6)."""
         value = f'<{self.url}>; rel="ice-server"'
         if self.username is not None:
-            value += (
-                f'; username="{self.username}"; credential="{self.credential}"; credential-type="password"'
-            )
+            value += f"; username={_quoted(self.username)}; credential={_quoted(self.credential or '')}"
+            value += '; credential-type="password"'
         return value
 
     def described(self) -> dict[str, str]:
         """As browsers want it (``RTCIceServer``)."""
         named = {"urls": self.url, "username": self.username, "credential": self.credential}
         return {name: value for name, value in named.items() if value is not None}
+
+
+def _quoted(text: str) -> str:
+    """A quoted string of a header (RFC 9110, section 5.6.4)."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 @dataclass(frozen=True)

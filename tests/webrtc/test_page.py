@@ -178,7 +178,7 @@ def check_portraits(page: Any, face: Path) -> None:
         page.evaluate(GIVE, [kind, base64.b64encode(face.read_bytes()).decode()])
         until(lambda: page.locator("#gallery img").count() == count + number, kind)  # noqa: B023
     page.evaluate(GIVE, ["drop", base64.b64encode(b"%PDF-1.7 nothing").decode()])
-    until(lambda: "picture" in words(page, "#portrait-words"), "a refusal in words")
+    until(lambda: "image" in words(page, "#portrait-words"), "a refusal in words")
     page.locator("#gallery input").first.focus()
     page.keyboard.press("Space")
     assert page.locator("#gallery input").first.is_checked()
@@ -287,7 +287,7 @@ def check_credentials(path: Path) -> None:
 
 def check_full_screen(page: Any) -> None:
     page.click("#full")
-    until(lambda: page.evaluate("() => document.fullscreenElement?.id") == "picture", "full screen")
+    until(lambda: page.evaluate("() => document.fullscreenElement?.id") == "frame", "full screen")
     page.evaluate("() => document.exitFullscreen()")
     until(lambda: page.evaluate("() => document.fullscreenElement") is None, "the end of full screen")
 
@@ -317,7 +317,7 @@ def check_statistics(page: Any) -> None:
     drawn = page.locator("#plot").evaluate(
         "(plot) => plot.getContext('2d').getImageData(0, 0, plot.width, plot.height).data.some((v) => v)"
     )
-    assert drawn and "pictures per second" in page.get_attribute("#plot", "aria-label")
+    assert drawn and "frames per second" in page.get_attribute("#plot", "aria-label")
 
 
 def check_keys(page: Any) -> None:
@@ -449,6 +449,45 @@ def test_a_lost_server_is_said_and_found_again(visit: Callable[..., Any]) -> Non
         shoot(page, "lost")
         server.start_again()
         page.locator(LIVE).wait_for(state="attached", timeout=60 * SECONDS)
+
+
+def test_after_the_server_began_anew_the_avatar_is_still_the_visitors_own_portrait(
+    visit: Callable[..., Any], close_up: Image, tmp_path: Path
+) -> None:
+    face = tmp_path / "Somebody.png"
+    cv2.imwrite(str(face), cv2.cvtColor(cv2.flip(close_up, 1), cv2.COLOR_RGB2BGR))
+    with PageServer() as server:
+        server.wait_until_ready()
+        page = visit(server.url)
+        start(page)
+        built_in = picture(page, "#avatar")
+        page.set_input_files("#file", face)
+        until(lambda: "ready" in words(page, "#portrait-words"), "the uploaded portrait")
+        until(lambda: likeness(page, built_in) < 0.7, "the uploaded portrait as the avatar")
+        own = picture(page, "#avatar")
+        server.kill()
+        page.locator(TROUBLE).wait_for(state="attached", timeout=60 * SECONDS)
+        server.start_again()
+        page.locator(LIVE).wait_for(state="attached", timeout=60 * SECONDS)
+        assert likeness(page, own) > likeness(page, built_in) + 0.2
+        assert page.locator("#gallery img").count() == 2
+        assert page.locator("#gallery label").last.locator("input").is_checked()
+
+
+def test_the_focus_goes_with_the_buttons_and_the_skip_link_leads_to_the_avatar(
+    visit: Callable[..., Any],
+) -> None:
+    page = visit()
+    page.focus("#start")
+    page.keyboard.press("Enter")
+    page.locator(LIVE).wait_for(state="attached", timeout=60 * SECONDS)
+    assert page.evaluate(FOCUSED) == "stop"
+    page.locator(".skip").focus()
+    page.keyboard.press("Enter")
+    assert page.evaluate(FOCUSED) == "avatar-title"
+    page.focus("#stop")
+    page.keyboard.press("Enter")
+    assert page.evaluate(FOCUSED) == "start"
 
 
 def test_a_server_with_a_token_opens_by_its_link(visit: Callable[..., Any]) -> None:

@@ -51,9 +51,10 @@ export class Api {
   }
 
   /** @returns {Promise<{answer: string, location: string}>} */
-  async openSession(offer, signal) {
+  async openSession(offer, portrait, signal) {
     const headers = { "Content-Type": "application/sdp" };
-    const response = await this.request("/session", { method: "POST", body: offer, headers, signal });
+    const path = portrait ? `/session?portrait=${encodeURIComponent(portrait)}` : "/session";
+    const response = await this.request(path, { method: "POST", body: offer, headers, signal });
     return { answer: await response.text(), location: response.headers.get("Location") };
   }
 

@@ -72,7 +72,6 @@ class Page {
     });
     this.#gains.addEventListener("change", ({ detail }) => this.#link.send({ type: "gains", ...detail }));
     this.#gallery.addEventListener("choose", ({ detail }) => this.#choose(detail));
-    this.#link.addEventListener("server", ({ detail }) => this.#gallery.fill(detail));
     this.#link.addEventListener("state", ({ detail }) => this.#state(detail));
     this.#link.addEventListener("connection", ({ detail }) => this.#connected(detail));
     this.#link.addEventListener("message", ({ detail }) => this.#told(detail));
@@ -87,15 +86,21 @@ class Page {
     if (this.#link.wanted) return this.#link.hurry();
     try {
       if (this.#video?.readyState !== "live") {
+        ids("stop").disabled = false; // so that the focus can go there
         this.#words.show({ name: "asking" });
         const { disabled, value } = ids("camera");
         await this.#useCamera(disabled ? undefined : value);
         if (!this.#video) return undefined;
       }
     } catch (problem) {
-      return this.#words.show({ name: "failed", problem });
+      this.#words.show({ name: "failed", problem });
+      ids("stop").disabled = true;
+      return undefined;
     }
-    return this.#link.start(() => ({ video: this.#video, audio: this.#audio }));
+    return this.#link.start(
+      () => ({ video: this.#video, audio: this.#audio }),
+      (state) => this.#gallery.restore(state),
+    );
   }
 
   #stop() {
@@ -142,8 +147,10 @@ class Page {
 
   #state(state) {
     const live = state.name === "live";
+    const stoppable = Boolean(this.#link.wanted || this.#video);
+    if (stoppable) ids("stop").disabled = false;
     this.#words.show(state);
-    ids("stop").disabled = !(this.#link.wanted || this.#video);
+    ids("stop").disabled = !stoppable;
     for (const id of ["record", "snapshot", "full", "reference", "search"]) ids(id).disabled = !live;
     ids("listen").disabled = !(live && this.#audio);
     root.toggleAttribute("data-frames", live);
@@ -164,9 +171,8 @@ class Page {
     else lock?.release();
   }
 
-  /** A new connection knows nothing of what the person chose on the last one. */
+  /** A new connection knows the portrait, and nothing else of what the person chose on the last one. */
   #connected(connection) {
-    if (this.#gallery.chosen) connection.send({ type: "portrait", id: this.#gallery.chosen });
     connection.send({ type: "gains", ...this.#gains.values });
     connection.send({ type: "mirror", on: "mirror" in root.dataset });
     this.#meter.watch(connection);
@@ -174,6 +180,7 @@ class Page {
 
   #told(message) {
     const acts = {
+      hello: ({ portrait }) => this.#chooseAgain(portrait),
       portrait: ({ id, notes }) => {
         this.#gallery.mark(id);
         if (notes?.length) this.#gallery.say(notes.join(" "));
@@ -186,9 +193,15 @@ class Page {
     acts[message.type]?.(message);
   }
 
-  #choose({ id, picture, name }) {
-    Object.assign(ids("still"), { src: picture, alt: `Portrait: ${name || "unnamed"}`, hidden: false });
+  #choose({ id, image, name }) {
+    Object.assign(ids("still"), { src: image, alt: `Portrait: ${name || "unnamed"}`, hidden: false });
     this.#link.send({ type: "portrait", id });
+  }
+
+  /** The person may have chosen another one while the connection was made. */
+  #chooseAgain(portrait) {
+    const { chosen } = this.#gallery;
+    if (chosen && chosen !== portrait) this.#link.send({ type: "portrait", id: chosen });
   }
 
   #reference() {
@@ -247,14 +260,14 @@ class Page {
     }
     this.#pressed("microphone", on);
     ids("listen").disabled = !(on && "frames" in root.dataset);
-    this.#sound(on ? "Your voice comes back with the picture; recordings have it." : "");
+    this.#sound(on ? "Your voice comes back with the avatar; recordings have it." : "");
     return this.#link.connection?.setAudio(this.#audio);
   }
 
   /** An iPhone shows a video alone, and nothing else, on its full screen. */
   #full() {
-    const [picture, video] = [ids("picture"), ids("avatar")];
-    if (picture.requestFullscreen) picture.requestFullscreen().catch(() => {});
+    const [frame, video] = [ids("frame"), ids("avatar")];
+    if (frame.requestFullscreen) frame.requestFullscreen().catch(() => {});
     else video.webkitEnterFullscreen?.();
   }
 

@@ -4,13 +4,13 @@ import { Problem } from "./api.js";
 
 const GATHER_MS = 1500;
 const SILENT_MS = 5000;
-const NO_PICTURE_MS = 20_000;
+const NO_FRAME_MS = 20_000;
 const UNSTABLE_MS = 3000;
 const GOODBYE_MS = 3000;
 const CAMERA_BITS = 2_500_000;
 
 /**
- * Events: "message" (detail: a message of the server's), "picture" (the first one arrived),
+ * Events: "message" (detail: a message of the server's), "frame" (the first one arrived),
  * "end" (detail: a Problem), once.
  */
 export class Connection extends EventTarget {
@@ -34,14 +34,14 @@ export class Connection extends EventTarget {
     super();
     this.#api = api;
     video.srcObject = this.stream;
-    video.addEventListener("loadeddata", () => this.dispatchEvent(new Event("picture")), { once: true, signal: this.#closed.signal });
+    video.addEventListener("loadeddata", () => this.dispatchEvent(new Event("frame")), { once: true, signal: this.#closed.signal });
     this.#peer = new RTCPeerConnection({ iceServers, bundlePolicy: "max-bundle" });
     this.#channel = this.#peer.createDataChannel("control");
     this.#channel.onmessage = ({ data }) => this.#hear(data);
     this.#channel.onopen = () => this.dispatchEvent(new Event("open"));
     this.#channel.onclose = () => this.#end(this.#goodbye());
     this.#peer.ontrack = ({ track, receiver }) => {
-      receiver.jitterBufferTarget = 0; // live: late pictures are worth less than a steady clock
+      receiver.jitterBufferTarget = 0; // live: late frames are worth less than a steady clock
       this.stream.addTrack(track);
     };
     this.#peer.onconnectionstatechange = () => this.#look();
@@ -50,20 +50,21 @@ export class Connection extends EventTarget {
   /**
    * @param {MediaStreamTrack} video
    * @param {MediaStreamTrack | null} audio
+   * @param {string | null} portrait the id of the one to begin with
    */
-  async open(video, audio, signal) {
+  async open(video, audio, portrait, signal) {
     const sender = this.#peer.addTransceiver(video, { direction: "sendrecv", streams: [new MediaStream([video])] }).sender;
     // Sound has its place from the start, so that the microphone can come and go without a new offer.
     this.#peer.addTransceiver(audio ?? "audio", { direction: "sendrecv" });
     await this.#peer.setLocalDescription();
     await this.#gathered();
-    const { answer, location } = await this.#api.openSession(this.#peer.localDescription.sdp, signal);
+    const { answer, location } = await this.#api.openSession(this.#peer.localDescription.sdp, portrait, signal);
     this.#location = location;
     if (this.#ended || signal.aborted) return this.close();
     await this.#peer.setRemoteDescription({ type: "answer", sdp: answer });
     await keepDetail(sender).catch(() => {});
     this.#newest = performance.now();
-    this.#watch = setInterval(() => this.#watchPictures(), 500);
+    this.#watch = setInterval(() => this.#watchFrames(), 500);
     return undefined;
   }
 
@@ -135,10 +136,10 @@ export class Connection extends EventTarget {
 
   /**
    * A connection over which nothing comes is lost, whatever its state is.  A server that still talks, but sends
-   * no picture, has more time: it may only be slow.
+   * no frame, has more time: it may only be slow.
    */
-  async #watchPictures() {
-    const frames = [...(await this.stats()).values()].find(isPicture)?.framesDecoded ?? 0;
+  async #watchFrames() {
+    const frames = [...(await this.stats()).values()].find(isInboundVideo)?.framesDecoded ?? 0;
     if (this.#ended) return;
     const now = performance.now();
     if (frames > this.#frames) {
@@ -146,7 +147,7 @@ export class Connection extends EventTarget {
       this.#newest = now;
     }
     if ((this.#frames || this.#heard) && now - Math.max(this.#newest, this.#heard) > SILENT_MS) this.#end("The connection was lost.");
-    if (now - this.#newest > NO_PICTURE_MS && !document.hidden) this.#end("No picture comes from the server.");
+    if (now - this.#newest > NO_FRAME_MS && !document.hidden) this.#end("No video comes from the server.");
   }
 
   #end(title) {
@@ -156,7 +157,7 @@ export class Connection extends EventTarget {
   }
 }
 
-function isPicture(entry) {
+function isInboundVideo(entry) {
   return entry.type === "inbound-rtp" && entry.kind === "video";
 }
 

@@ -1,12 +1,14 @@
 /** The portraits: chosen, uploaded, dropped, pasted. */
 
-/** Events: "choose" (detail: {id, picture, name}). */
+import { Problem } from "./api.js";
+
+/** Events: "choose" (detail: {id, image, name}). */
 export class Gallery extends EventTarget {
   #api;
   #box;
   #words;
   #limits = {};
-  #pictures = new Map();
+  #portraits = new Map();
 
   /** @type {string | null} the chosen one's id */
   chosen = null;
@@ -29,17 +31,54 @@ export class Gallery extends EventTarget {
   fill({ portraits = [], limits }) {
     this.#limits = limits ?? {};
     for (const portrait of portraits) this.#show(portrait);
-    const ids = portraits.map(({ id }) => id);
-    for (const [id, { label }] of ids.length ? this.#pictures : []) {
-      if (ids.includes(id)) continue;
-      label.remove();
-      this.#pictures.delete(id);
+    if (!this.chosen && portraits.length) this.choose(portraits[0].id);
+  }
+
+  /**
+   * Bring the server's portraits and the ones here together again: a server that began anew has lost what was
+   * added, and its own have other ids.
+   * @returns {Promise<string | null>} the id of the chosen one
+   * @throws {Problem} it cannot be had any more; another one is never taken instead
+   */
+  async restore(state) {
+    this.fill(state);
+    const there = new Map((state.portraits ?? []).map((portrait) => [portrait.id, portrait]));
+    const lost = [...this.#portraits.keys()].filter((id) => !there.has(id));
+    const chosen = this.#portraits.get(this.chosen);
+    if (chosen && lost.includes(this.chosen)) await this.#bringBack(this.chosen, chosen, [...there.values()]);
+    for (const id of lost) {
+      const { file } = this.#portraits.get(id) ?? {};
+      this.#remove(id);
+      if (file) this.#send(file).catch(() => {}); // not the chosen one: the connection need not wait for it
     }
-    if (!this.#pictures.has(this.chosen) && ids.length) this.choose(ids[0]);
+    return this.chosen;
+  }
+
+  /** The chosen portrait, which the server does not have any more. */
+  async #bringBack(id, { file, name }, portraits) {
+    const same = portraits.find((portrait) => !portrait.own && portrait.name === name);
+    if (!file && !same) {
+      throw new Problem("Your portrait is no longer on the server.", "Choose another or add it again, then start.", { final: true });
+    }
+    const found = file ? await this.#api.addPortrait(file) : same;
+    this.#remove(id);
+    this.#show(found, file);
+    this.choose(found.id);
+  }
+
+  #remove(id) {
+    this.#portraits.get(id)?.label.remove();
+    this.#portraits.delete(id);
+  }
+
+  async #send(file) {
+    const portrait = await this.#api.addPortrait(file);
+    this.#show(portrait, file);
+    return portrait;
   }
 
   choose(id) {
-    const known = this.#pictures.get(id);
+    const known = this.#portraits.get(id);
     if (!known) return;
     this.mark(id);
     this.dispatchEvent(new CustomEvent("choose", { detail: { id, ...known } }));
@@ -53,7 +92,7 @@ export class Gallery extends EventTarget {
 
   /** Show that this one is drawn now. */
   mark(id) {
-    const known = this.#pictures.get(id);
+    const known = this.#portraits.get(id);
     if (!known) return;
     this.chosen = id;
     known.label.querySelector("input").checked = true;
@@ -65,7 +104,7 @@ export class Gallery extends EventTarget {
 
   async add(file, say = true) {
     if (!file) {
-      if (say) this.say("That is not a picture.");
+      if (say) this.say("That is not an image.");
       return;
     }
     const refused = this.#refusal(file);
@@ -75,8 +114,9 @@ export class Gallery extends EventTarget {
     }
     this.say("Looking for the face…");
     try {
-      const portrait = await this.#api.addPortrait(file);
-      this.#show(portrait);
+      // A copy: the file on the disk may be gone when it is wanted again.
+      const copy = new File([await file.arrayBuffer()], file.name, { type: file.type });
+      const portrait = await this.#send(copy);
       this.choose(portrait.id);
       this.say(portrait.notes?.length ? portrait.notes.join(" ") : `${portrait.name || "The portrait"} is ready.`);
     } catch (problem) {
@@ -85,26 +125,27 @@ export class Gallery extends EventTarget {
   }
 
   #refusal(file) {
-    if (!file.type.startsWith("image/")) return "That is not a picture: give a JPEG, PNG or WebP.";
+    if (!file.type.startsWith("image/")) return "That is not an image: give a JPEG, PNG or WebP.";
     const most = this.#limits.portrait_bytes;
-    if (most && file.size > most) return `That picture is too large: at most ${Math.round(most / 1e6)} MB.`;
+    if (most && file.size > most) return `That image is too large: at most ${Math.round(most / 1e6)} MB.`;
     return "";
   }
 
-  #show({ id, name, image }) {
-    if (this.#pictures.has(id)) return;
+  /** @param {File} [file] what was added here, to be sent again to a server that has lost it */
+  #show({ id, name, image }, file = undefined) {
+    if (this.#portraits.has(id)) return;
     const label = document.createElement("label");
     const radio = document.createElement("input");
     Object.assign(radio, { type: "radio", name: "portrait", value: id });
     const img = document.createElement("img");
     Object.assign(img, { src: image, alt: name || "Portrait", title: name ?? "" });
     label.append(radio, img);
-    this.#pictures.set(id, { label, picture: image, name });
+    this.#portraits.set(id, { label, image, name, file });
     this.#box.append(label);
   }
 }
 
-/** The first picture in what was dropped or pasted. */
+/** The first image in what was dropped or pasted. */
 function imageIn(data) {
   return [...(data?.files ?? [])].find(({ type }) => type.startsWith("image/")) ?? null;
 }

@@ -1,4 +1,4 @@
-/** What the person takes along: a recording or one picture of what the server sends, its mark included. */
+/** What the person takes along: a recording or one frame of what the server sends, its mark included. */
 
 const KINDS = ["video/mp4;codecs=avc1.42E01E,mp4a.40.2", "video/mp4", "video/webm;codecs=vp9,opus", "video/webm"];
 

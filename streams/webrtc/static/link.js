@@ -8,8 +8,7 @@ const LONGEST_S = 15;
 
 /**
  * Events: "state" (detail: {name, problem?, seconds?}), "connection" (detail: the Connection that now
- * counts, whose "message" events are repeated here), "message", "server" (detail: its state, which may be
- * another than before: a server that began anew has other portraits).
+ * counts, whose "message" events are repeated here), "message".
  *
  * States: "off", "loading" (the model), "connecting", "live", "waiting" (for the next try), "failed".
  */
@@ -33,13 +32,17 @@ export class Link extends EventTarget {
     return this.#stop !== null;
   }
 
-  /** @param {() => {video: MediaStreamTrack, audio: MediaStreamTrack | null}} tracks asked at every try */
-  async start(tracks) {
+  /**
+   * @param {() => {video: MediaStreamTrack, audio: MediaStreamTrack | null}} tracks asked at every try
+   * @param {(state: object) => Promise<string | null>} portrait the id of the one to begin with, asked at every try:
+   *   a server that began anew has other portraits
+   */
+  async start(tracks, portrait) {
     this.stop(true);
     const stop = new AbortController();
     this.#stop = stop;
     try {
-      await this.#keep(tracks, stop.signal);
+      await this.#keep(tracks, portrait, stop.signal);
     } catch (problem) {
       if (stop.signal.aborted) return;
       this.#stop = null;
@@ -65,12 +68,13 @@ export class Link extends EventTarget {
     this.connection?.send(message);
   }
 
-  async #keep(tracks, signal) {
+  async #keep(tracks, portrait, signal) {
     for (let tries = 0; ; ) {
       try {
         const state = await this.#ready(signal);
         this.#say("connecting");
-        const problem = await this.#once(tracks(), state.ice_servers ?? [], signal, () => (tries = 0));
+        const chosen = await portrait(state);
+        const problem = await this.#once({ ...tracks(), portrait: chosen }, state.ice_servers ?? [], signal, () => (tries = 0));
         throw problem;
       } catch (problem) {
         this.#drop();
@@ -86,7 +90,6 @@ export class Link extends EventTarget {
   async #ready(signal) {
     for (;;) {
       const state = await this.#api.state(signal);
-      this.dispatchEvent(new CustomEvent("server", { detail: state }));
       if (state.ready) return state;
       this.#say("loading", { reason: state.reason });
       await pause(POLL_S, signal);
@@ -94,7 +97,7 @@ export class Link extends EventTarget {
   }
 
   /** One connection from its start to its end; the Problem that ended it. */
-  async #once({ video, audio }, iceServers, signal, worked) {
+  async #once({ video, audio, portrait }, iceServers, signal, worked) {
     const connection = new Connection(this.#api, this.#video, iceServers);
     this.connection = connection;
     let stopped;
@@ -105,12 +108,12 @@ export class Link extends EventTarget {
     });
     connection.addEventListener("message", ({ detail }) => this.dispatchEvent(new CustomEvent("message", { detail })));
     connection.addEventListener("open", () => this.dispatchEvent(new CustomEvent("connection", { detail: connection })));
-    connection.addEventListener("picture", () => {
+    connection.addEventListener("frame", () => {
       worked();
       this.#say("live");
     });
     try {
-      await connection.open(video, audio, signal);
+      await connection.open(video, audio, portrait, signal);
       return await ended;
     } finally {
       signal.removeEventListener("abort", stopped);

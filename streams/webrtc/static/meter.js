@@ -74,7 +74,7 @@ export class Meter {
   #describe({ fps, latency }) {
     if (performance.now() - this.#spoken < 5000) return;
     this.#spoken = performance.now();
-    this.#ids("plot").setAttribute("aria-label", `The last minute: now ${whole(fps)} pictures per second, latency ${whole(latency)} milliseconds.`);
+    this.#ids("plot").setAttribute("aria-label", `The last minute: now ${whole(fps)} frames per second, latency ${whole(latency)} milliseconds.`);
   }
 }
 

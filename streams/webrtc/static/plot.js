@@ -1,4 +1,4 @@
-/** The last minute of two quantities, in one small picture. */
+/** The last minute of two quantities, in one small chart. */
 
 const KEPT = 120;
 const SCALES = { fps: { floor: 40, colour: "--driver" }, latency: { floor: 200, colour: "--result" } };

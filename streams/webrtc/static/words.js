@@ -1,8 +1,8 @@
-/** What the page says about itself, in the picture and at its top. */
+/** What the page says about itself, on the avatar and at the top of the page. */
 
 const TOP = { off: "Off", asking: "Asking for the camera", loading: "Not ready yet", connecting: "Connecting", live: "Live", waiting: "Waiting", failed: "Stopped" };
 const LAMP = { off: "off", asking: "busy", loading: "busy", connecting: "busy", live: "live", waiting: "trouble", failed: "trouble" };
-const PROMISE = "Your picture goes to this Mien server and nowhere else.";
+const PROMISE = "Your video goes to this Mien server and nowhere else.";
 const BUTTON = { off: "Start camera", failed: "Start again", waiting: "Try now" };
 
 export class Words {
@@ -25,8 +25,11 @@ export class Words {
     const button = this.#ids("start");
     const had = document.activeElement === button;
     button.hidden = !(name in BUTTON);
+    // The focus goes from a button that vanishes to the one that takes its place.
+    const stop = this.#ids("stop");
     if (!button.hidden) this.#put("start", BUTTON[name]);
-    else if (had) this.#ids("stop").focus();
+    if (button.hidden && had) stop.focus();
+    else if (name !== "waiting" && !button.hidden && document.activeElement === stop) button.focus();
     this.#ids("words").hidden = name === "live";
   }
 
