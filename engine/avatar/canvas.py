@@ -183,8 +183,7 @@ def _from(to_model: Floats, corner: Floats) -> Floats:
 
 
 def device_constants(canvas: Canvas) -> dict[str, Floats]:
-    """A canvas as inputs of ``runtime.graphs.image.image_graph``: all but what
-    changes with every frame."""
+    """A canvas as inputs of ``runtime.graphs.image.image_graph``: all but what changes with every frame."""
     height, width = canvas.still.shape[:2]
     columns, rows = canvas.part
     per_unit = np.array([2 / max(1, width - 1), 2 / max(1, height - 1)], np.float32)

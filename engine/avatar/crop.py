@@ -24,8 +24,10 @@ class Square:
     side: float
 
     def normalised(self, points: Floats) -> Floats:
-        """Image positions ``(..., 2)`` in the model's coordinates: -1 and 1 are the centres of the crop's
-        first and last pixel at 256 x 256."""
+        """Image positions ``(..., 2)`` in the model's coordinates.
+
+        -1 and 1 are the centres of the crop's first and last pixel at 256 x 256.
+        """
         corner = np.array([self.x, self.y], np.float32)
         return (((points - corner) * (IMAGE_SIZE / self.side) - 0.5) * (2 / (IMAGE_SIZE - 1)) - 1).astype(
             np.float32
@@ -83,4 +85,5 @@ def _crop_matrix(crop: Square, size: int, ratio_x: float, ratio_y: float) -> Flo
 
 
 def face_size(face: Face) -> float:
+    """Longer side of the box around the face's mesh, pixels."""
     return float(np.ptp(face.landmarks[:N_MESH, :2], axis=0).max())

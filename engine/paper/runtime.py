@@ -40,8 +40,10 @@ class PaperRuntime(ABC):
 
     @abstractmethod
     def animate(self, code: AvatarCode, source: Keys, driving: Keys) -> Floats:
-        """The portrait moved to ``driving``: ``(256, 256, 3) float32`` RGB in 0..1, valid until the next
-        call.
+        """The portrait moved to ``driving``.
+
+        Returns:
+            ``(256, 256, 3) float32`` RGB in 0..1, valid until the next call.
         """
 
     def close(self) -> None:  # noqa: B027 (most have nothing to give back)

@@ -18,8 +18,12 @@ from mien.engine.runtime.base import Runtime
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """One image to be made: the arguments of :meth:`Runtime.render`, the canvas to draw on, and the mesh's
-    warp of it.
+    """One image to be made.
+
+    Attributes:
+        code, source_points, driving_points, dense: the arguments of :meth:`Runtime.render`.
+        canvas: to draw on.
+        warp: of the canvas, by the mesh.
     """
 
     code: AvatarCode

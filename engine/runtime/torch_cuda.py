@@ -50,8 +50,9 @@ def import_torch() -> Any:
 
 
 def guarded(torch: Any, work: Callable[[], T]) -> T:
-    """What ``work`` gives, in inference mode; CUDA's errors in our words, so that the next runtime can take
-    over.
+    """What ``work`` gives, in inference mode.
+
+    CUDA's errors are put in our words, so that the next runtime can take over.
 
     Raises:
         OutOfMemory, CudaError: in one line.

@@ -191,7 +191,7 @@ class Peer:
                     self._heard = (self._heard[0], monotonic())
 
     async def _watch(self) -> None:
-        """aiortc notices a killed peer after half a minute; packets that stop coming say so at once."""
+        """Close where packets stop coming: aiortc notices a killed peer only after half a minute."""
         while True:
             await asyncio.sleep(WATCH_S)
             reason = self._why_gone()

@@ -69,7 +69,7 @@ class Result:
 
 
 def summary(cases: Sequence[Case]) -> Means:
-    """method -> measure -> mean; NaN where there is nothing to take it of."""
+    """Means by method and measure; NaN where there is nothing to take one of."""
     means: Means = {method: {} for method in METHODS}
     for name in MEASURES:
         counted = cases
@@ -81,7 +81,7 @@ def summary(cases: Sequence[Case]) -> Means:
 
 
 def driven_summary(drives: Sequence[Drive]) -> Means:
-    """method -> measure -> mean over passages."""
+    """Means over passages, by method and measure."""
     return {
         method: {
             name: _mean([v for d in drives if np.isfinite(v := d.scores[method][name])])

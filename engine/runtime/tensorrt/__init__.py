@@ -1,0 +1,1 @@
+"""TensorRT runtime: engines, their cache, and the buffers that they work on."""

@@ -1,5 +1,8 @@
-"""The ``paper`` preset: the published network (Zhang et al., MM '21; doi 10.1145/3474085.3479211) and the one
-that it came from (Siarohin et al., "First order motion model for image animation", NeurIPS 2019)."""
+"""Model of the ``paper`` preset: the published network, and the one that it came from.
+
+Zhang et al., MM '21, doi 10.1145/3474085.3479211; Siarohin et al., "First order motion model for image
+animation", NeurIPS 2019.
+"""
 
 from __future__ import annotations
 
