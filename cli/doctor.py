@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Iterator
-from importlib.metadata import PackageNotFoundError, version
 from time import perf_counter
 
 import numpy as np
@@ -21,6 +20,7 @@ from mien.engine.runtime.selection import describe_engines, describe_gpu
 from mien.engine.types import MienError
 from mien.engine.utils.assets import DEMO_MOTION
 from mien.engine.utils.openvino_core import core
+from mien.engine.utils.versions import installed_version
 from mien.streams.camera.listing import CameraInfo
 from mien.streams.provenance.credentials import describe
 
@@ -79,11 +79,9 @@ def _report() -> Iterator[tuple[str, str]]:
 
 def _versions(names: tuple[str, ...]) -> Iterator[str]:
     for name in names:
-        try:
-            yield f"{name} {version(name)}"
-        except PackageNotFoundError:
-            if name in PACKAGES:
-                yield f"{name} (not installed)"
+        found = installed_version(name)
+        if found is not None or name in PACKAGES:
+            yield f"{name} {found or '(not installed)'}"
 
 
 def _processor() -> str:

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from mien.engine.types import Image, MienError, SinkError
-from mien.streams.images import fit_into
+from mien.engine.utils.images import fit_into
 from mien.streams.sink import Sink
 
 RETRY_S = 2.0

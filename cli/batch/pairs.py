@@ -12,6 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from mien.engine.types import MienError, SourceError, UsageError
+from mien.engine.utils.files import read_user_file
 
 REQUIRED = ("driving", "avatar")
 FRAMES = ("reference", "onset", "apex", "offset")
@@ -94,16 +95,8 @@ def read_pairs(path: Path) -> PairList:
 
 
 def _text(path: Path) -> tuple[str, list[str]]:
-    if path.is_dir():
-        raise SourceError(f"{path} is a folder. Give a CSV file with the columns driving and avatar.")
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError as error:
-        raise SourceError(
-            f"{path} does not exist. Give a CSV file with the columns driving and avatar."
-        ) from error
-    except OSError as error:
-        raise SourceError(f"{path} cannot be read ({error.strerror}).") from error
+    wanted = "Give a CSV file with the columns driving and avatar."
+    data = read_user_file(path, wanted, missing=wanted)
     if b"\x00" in data:
         raise SourceError(f"{path} is no CSV file. Save the table as CSV (UTF-8), not as a workbook.")
     try:

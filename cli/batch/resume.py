@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from mien.cli.batch.pairs import Pair
 from mien.cli.options.arguments import Options
+from mien.engine.utils.versions import installed_version
 
 FORMAT = 1
 HIDDEN = ".mien"
@@ -21,10 +21,7 @@ _NO_MATTER = {"threads", "mirror", "output", "output_text", "demo", "doctor", "l
 
 def mien_version() -> str:
     """The installed version of Mien."""
-    try:
-        return version("mien")
-    except PackageNotFoundError:
-        return "(not installed)"
+    return installed_version("mien") or "(not installed)"
 
 
 def request_of(pair: Pair, options: Options, metrics: bool) -> dict[str, Any]:

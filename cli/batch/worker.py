@@ -6,7 +6,6 @@ import json
 import shutil
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from platform import python_version
 from time import perf_counter
@@ -39,6 +38,7 @@ from mien.engine.motion.phases import Phases
 from mien.engine.motion.recording import save_recording
 from mien.engine.session.session import Session
 from mien.engine.types import Face, Frame, Image
+from mien.engine.utils.versions import installed_version
 from mien.streams.factory import open_sink
 
 KEPT_AVATARS = 4
@@ -228,10 +228,5 @@ def _phase_numbers(phases: Phases, found: Followed, detected: tuple[str, ...]) -
 
 
 def _versions() -> dict[str, str]:
-    found = {"OpenCV": cv2.__version__}
-    for name in _LIBRARIES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
+    found = {name: installed_version(name) for name in _LIBRARIES}
+    return {"OpenCV": cv2.__version__} | {name: number for name, number in found.items() if number}

@@ -6,7 +6,7 @@ import threading
 
 from mien.engine.pipeline.stage import Stage
 from mien.engine.types import Image, SinkError
-from mien.streams.images import fit_into
+from mien.engine.utils.images import fit_into
 from mien.streams.sink import Sink
 
 __all__ = ["Recorder", "fit_into"]

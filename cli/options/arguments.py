@@ -13,6 +13,7 @@ from mien.cli.options import values
 from mien.cli.options.web import WebOptions, add_web, take_web
 from mien.engine.types import UsageError
 from mien.engine.utils.command_line import Parser
+from mien.engine.utils.versions import installed_version
 
 EXAMPLES = """\
 examples:
@@ -118,12 +119,7 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
 
 
 def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return f"mien {version('mien')}"
-    except PackageNotFoundError:
-        return "mien (not installed)"
+    return f"mien {installed_version('mien') or '(not installed)'}"
 
 
 def _parser(commands: str) -> argparse.ArgumentParser:

@@ -15,26 +15,20 @@ from mien.engine.runtime import Runtime
 from mien.engine.session.renderer import Renderer
 from mien.engine.types import Image, NoFaceError, SourceError
 from mien.engine.utils.assets import DEMO_MOTION, PORTRAIT
+from mien.engine.utils.image_files import load_image
+from mien.engine.utils.images import fit_within
 
 KEPT = 60
 """Pictures held in memory; played to and fro, so that nothing jumps."""
 
 
 def read_portrait(path: Path | None, side: int = 1024) -> Image:
-    """``(H, W, 3) uint8`` RGB, ``side`` pixels at most; raises ``MienError`` when it is no picture."""
-    from PIL import Image as Pil
-    from PIL import ImageOps
+    """The portrait, or the built-in one, ``side`` pixels at most: ``(H, W, 3) uint8`` RGB.
 
-    # Not by OpenCV: it takes half a JPEG for a whole one, and has lines of its own to say about the rest.
-    try:
-        with Pil.open(path or PORTRAIT) as found:
-            picture = np.asarray(ImageOps.exif_transpose(found).convert("RGB"))
-    except (OSError, SyntaxError, ValueError, Pil.DecompressionBombError) as error:
-        raise SourceError(f"{path} is not a picture that can be read. Give a JPEG or PNG file.") from error
-    scale = side / max(picture.shape[:2])
-    if scale < 1:
-        picture = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    return np.asarray(picture, np.uint8)
+    Raises:
+        SourceError: missing, damaged or not an image.
+    """
+    return fit_within(load_image(path or PORTRAIT), side)
 
 
 def driver_images(

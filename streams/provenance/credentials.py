@@ -6,7 +6,6 @@ authority, no manifest elsewhere, no revocation list.
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any, BinaryIO
 from mien.engine.types import SinkError
 from mien.engine.utils.files import replacing
 from mien.engine.utils.folders import NO_HOME
+from mien.engine.utils.versions import installed_version
 from mien.streams.provenance.signing_key import identity_path, load_identity
 
 SOURCE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeSynthetic"
@@ -118,7 +118,4 @@ def _sign(read: BinaryIO, written: BinaryIO, kind: str, memory_mb: int = 0) -> N
 
 
 def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "0"
+    return installed_version(package) or "0"

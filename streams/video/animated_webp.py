@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from mien.engine.types import Frame, Image, MienError, SourceError
-from mien.streams.images import over_white
+from mien.engine.utils.images import over_white
 from mien.streams.source import Source, SourceInfo
 
 ANIMATION_FLAG = 0x02

@@ -11,7 +11,7 @@ from typing import Any, cast
 import numpy as np
 
 from mien.engine.types import Image
-from mien.streams.images import over_white
+from mien.engine.utils.images import over_white
 from mien.streams.video.ffmpeg import ColorRange, Colorspace, Interpolation, VideoReformatter
 
 ACCURATE = (

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mien.engine.types import SourceError
+from mien.engine.utils.files import no_such_file
 from mien.streams.video.ffmpeg import Disposition, FFmpegError, av
 
 
@@ -35,7 +36,7 @@ def _check_file(path: Path) -> None:
     if path.is_dir():
         raise SourceError(f"{path} is a folder. Give a video file.")
     if not path.exists():
-        raise SourceError(f"{path} does not exist. Check the spelling; relative paths start at {Path.cwd()}.")
+        raise SourceError(no_such_file(path))
     if path.is_file() and path.stat().st_size == 0:
         raise SourceError(f"{path.name} is empty (0 bytes). Copy or record it again.")
 

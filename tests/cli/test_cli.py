@@ -211,10 +211,10 @@ def test_a_bare_container_is_told_what_opencv_needs(
 
     real = builtins.__import__
 
-    def without_gl(name: str, *rest: object) -> object:
+    def without_gl(name: str, *rest: object, **named: object) -> object:
         if name == "cv2":
             raise ImportError("libGL.so.1: cannot open shared object file")
-        return real(name, *rest)  # type: ignore[arg-type]
+        return real(name, *rest, **named)  # type: ignore[arg-type]
 
     monkeypatch.setattr(builtins, "__import__", without_gl)
     assert run_live.main(["--demo"]) == 2

@@ -191,11 +191,11 @@ def test_sessions_are_added_until_the_machine_lags(capsys: pytest.CaptureFixture
     ("words", "wanted"),
     [
         (["--clip", "nowhere.mp4"], "nowhere.mp4 is not a file"),
-        (["--avatar", "nowhere.jpg"], "is not a picture"),
-        (["--avatar", "."], "is not a picture"),
-        (["--avatar", f"{LONG}.jpg"], "is not a picture"),
-        (["--avatar", "a\0b.jpg"], "is not a picture"),
-        (["--avatar", f"{ASSETS}/portrait.jpg/b.jpg"], "is not a picture"),
+        (["--avatar", "nowhere.jpg"], "nowhere.jpg does not exist"),
+        (["--avatar", "."], "is a folder"),
+        (["--avatar", f"{LONG}.jpg"], "cannot be read (File name too long)"),
+        (["--avatar", "a\0b.jpg"], "NUL character"),
+        (["--avatar", f"{ASSETS}/portrait.jpg/b.jpg"], "cannot be read (Not a directory)"),
         (["--clip", "."], "is not a file"),
         (["--clip", __file__], "is not a video"),
         (["--clip", f"{LONG}.mp4"], "too long"),
@@ -221,7 +221,7 @@ def test_half_a_jpeg_is_no_portrait(tmp_path: Path) -> None:
     whole = (ASSETS / "portrait.jpg").read_bytes()
     half = tmp_path / "half.jpg"
     half.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(MienError, match=r"half\.jpg is not a picture"):
+    with pytest.raises(MienError, match=r"half\.jpg is damaged or cut off"):
         read_portrait(half)
     assert np.array_equal(read_portrait(ASSETS / "portrait.jpg"), read_portrait(None))
 

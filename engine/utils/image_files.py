@@ -1,0 +1,140 @@
+"""Image files of a user's: upright, in sRGB, 8 bits, and one clear line for each that cannot be read."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mien.engine.types import Image, MienError, SourceError
+from mien.engine.utils.files import read_user_file
+from mien.engine.utils.images import over_white
+
+MAX_PIXELS = 100_000_000
+HEIC_SUFFIXES = frozenset({".heic", ".heif"})
+HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
+
+
+def load_image(path: str | Path) -> Image:
+    """Read a picture file.
+
+    EXIF orientation is applied, an embedded colour profile converted to sRGB, transparency laid over white,
+    16 bits scaled (not clipped) to 8; of an animation the first picture is taken.
+
+    Returns:
+        ``(H, W, 3) uint8`` RGB, at the file's full size.
+
+    Raises:
+        MienError: missing, damaged, too large (over 100 megapixels) or not a picture.
+    """
+    path = Path(path)
+    data = _read(path)
+    if path.suffix.lower() in HEIC_SUFFIXES or (data[4:8] == b"ftyp" and data[8:12] in HEIC_BRANDS):
+        raise SourceError(f"{path.name} is a HEIC photo, which Mien does not read. Export it as JPEG or PNG.")
+    return decode_image(path.name, data)
+
+
+def decode_image(
+    name: str,
+    data: bytes,
+    *,
+    max_pixels: int = MAX_PIXELS,
+    formats: tuple[str, ...] | None = None,
+    limit: Callable[[Any], Any] | None = None,
+) -> Image:
+    """Decode a picture that is in memory, with :func:`load_image`'s care.
+
+    Args:
+        name: what messages call it.
+        data: the file's bytes.
+        max_pixels: larger pictures are refused before anything is decoded.
+        formats: Pillow's names of the formats to try; None tries all that it knows.
+        limit: takes Pillow's image before its pixels are decoded and returns the one to go on with; it may
+            refuse (``MienError``) or reduce it.
+
+    Raises:
+        MienError: as :func:`load_image`.
+    """
+    from PIL import Image as Pil
+    from PIL import ImageOps, UnidentifiedImageError
+
+    try:
+        with warnings.catch_warnings():
+            # Pillow's own size check only warns below 2x its limit; ours comes before decoding.
+            warnings.simplefilter("ignore", Pil.DecompressionBombWarning)
+            with Pil.open(io.BytesIO(data), formats=formats) as picture:
+                _check_size(name, picture.size, max_pixels)
+                bounded = picture if limit is None else limit(picture)
+                bounded.load()
+                return _to_rgb(ImageOps.exif_transpose(bounded))
+    except MienError:
+        raise
+    except Pil.DecompressionBombError as error:
+        raise SourceError(
+            f"{name} is too large to read. Scale it down to at most {max_pixels // 1_000_000} megapixels."
+        ) from error
+    except UnidentifiedImageError as error:
+        raise SourceError(
+            f"{name} is not a picture file. Give a PNG, JPEG, WebP or TIFF portrait."
+        ) from error
+    except MemoryError as error:
+        raise SourceError(f"{name} takes too much memory to read. Scale it down.") from error
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        raise SourceError(f"{name} is damaged or cut off ({error}). Copy or export it again.") from error
+
+
+def _read(path: Path) -> bytes:
+    data = read_user_file(path, "Give one picture file (PNG, JPEG, WebP, TIFF).")
+    if not data:
+        raise SourceError(f"{path.name} is empty (0 bytes). Copy or export it again.")
+    return data
+
+
+def _check_size(name: str, size: tuple[int, int], max_pixels: int) -> None:
+    width, height = size
+    if width * height > max_pixels:
+        raise SourceError(
+            f"{name} is {width} x {height} pixels, over the limit of "
+            f"{max_pixels // 1_000_000} megapixels. Scale it down."
+        )
+
+
+def _to_rgb(picture: Any) -> Image:
+    picture = _eight_bits(picture)
+    if picture.mode == "PA" or "transparency" in picture.info:
+        picture = picture.convert("RGBA")
+    alpha = picture.getchannel("A") if picture.mode in ("RGBA", "LA") else None
+    colour = _to_srgb(picture)
+    if alpha is None:
+        return np.array(colour, np.uint8)
+    colour.putalpha(alpha)
+    return over_white(np.array(colour, np.uint8))
+
+
+def _eight_bits(picture: Any) -> Any:
+    """16- and 32-bit grey to 8 by scaling: Pillow's own conversion clips at 255."""
+    from PIL import Image as Pil
+
+    if not picture.mode.startswith(("I", "F")):
+        return picture
+    values = np.array(picture, np.float64)
+    top = 65535.0 if picture.mode.startswith("I") else max(1.0, float(values.max(initial=0)))
+    return Pil.fromarray(np.clip(values * (255 / top) + 0.5, 0, 255).astype(np.uint8))
+
+
+def _to_srgb(picture: Any) -> Any:
+    from PIL import ImageCms
+
+    profile = picture.info.get("icc_profile")
+    base = picture.convert(picture.mode.rstrip("A")) if picture.mode in ("RGBA", "LA") else picture
+    if profile and base.mode in ("RGB", "CMYK", "L"):
+        try:
+            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            return ImageCms.profileToProfile(base, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
+        except (OSError, ImageCms.PyCMSError):
+            pass  # a broken profile is common; the picture without it is what other programs show
+    return base.convert("RGB")

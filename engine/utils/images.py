@@ -1,0 +1,55 @@
+"""Images brought to a size or laid over white."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import cv2
+import numpy as np
+
+from mien.engine.types import Image
+
+WHITE = 255
+
+
+def fit_within(image: Image, max_side: int) -> Image:
+    """Reduce ``(H, W, 3)`` by area averaging so that no side exceeds ``max_side`` pixels; never enlarge.
+
+    Returns:
+        ``(H', W', 3) uint8``; ``image`` itself where it already fits.
+    """
+    height, width = image.shape[:2]
+    scale = max_side / max(height, width)
+    if scale >= 1:
+        return image
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return cast(Image, cv2.resize(image, size, interpolation=cv2.INTER_AREA))
+
+
+def fit_into(image: Image, size: tuple[int, int], out: Image | None = None) -> Image:
+    """The whole picture within ``(width, height)``, black where it does not fill it.
+
+    Args:
+        image: ``(H, W, 3) uint8``; given back as it is where it fits exactly.
+        out: ``(height, width, 3) uint8`` to draw into; a new array when left out.
+    """
+    width, height = size
+    if image.shape[:2] == (height, width):
+        return image
+    scale = min(width / image.shape[1], height / image.shape[0])
+    inner = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))
+    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    left, top = (width - inner[0]) // 2, (height - inner[1]) // 2
+    if out is None:
+        out = np.zeros((height, width, 3), np.uint8)
+    else:
+        out[:] = 0
+    out[top : top + inner[1], left : left + inner[0]] = cv2.resize(image, inner, interpolation=how)
+    return out
+
+
+def over_white(rgba: Image) -> Image:
+    """Composite ``(H, W, 4) uint8`` over white, the paper that a cut-out portrait is thought on."""
+    alpha = rgba[..., 3:].astype(np.uint16)
+    blended = rgba[..., :3] * alpha + WHITE * (255 - alpha) + 127
+    return (blended // 255).astype(np.uint8)
