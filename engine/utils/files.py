@@ -87,9 +87,9 @@ def read_user_file(path: Path, wanted: str, missing: str = "") -> bytes:
     Raises:
         SourceError: a folder, no such file, or one that cannot be read.
     """
+    if path.is_dir():
+        raise SourceError(f"{path} is a folder. {wanted}")
     try:
-        if path.is_dir():
-            raise SourceError(f"{path} is a folder. {wanted}")
         return path.read_bytes()
     except FileNotFoundError as error:
         raise SourceError(no_such_file(path, missing)) from error

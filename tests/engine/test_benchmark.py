@@ -193,7 +193,7 @@ def test_sessions_are_added_until_the_machine_lags(capsys: pytest.CaptureFixture
         (["--clip", "nowhere.mp4"], "nowhere.mp4 is not a file"),
         (["--avatar", "nowhere.jpg"], "nowhere.jpg does not exist"),
         (["--avatar", "."], "is a folder"),
-        (["--avatar", f"{LONG}.jpg"], "cannot be read (File name too long)"),
+        (["--avatar", f"{LONG}.jpg"], "cannot be used (File name too long)"),
         (["--avatar", "a\0b.jpg"], "NUL character"),
         (["--avatar", f"{ASSETS}/portrait.jpg/b.jpg"], "cannot be read (Not a directory)"),
         (["--clip", "."], "is not a file"),
