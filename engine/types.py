@@ -1,4 +1,4 @@
-"""Small data types that ``streams`` and ``engine`` share, and the errors that all of Mien raises.
+"""The data types shared by ``streams`` and ``engine``, and the error types of all of Mien.
 
 Images are ``(H, W, 3) uint8 RGB`` arrays.  Image coordinates have their origin in the top left
 corner of the top left pixel, x to the right, y down, in pixels (MediaPipe's convention: the centre
@@ -8,12 +8,12 @@ Errors that a user can fix::
 
     MienError
      +- NoFaceError    no face where one is needed, or one that cannot be measured
-     +- SourceError    what is read: a file, folder, camera or stream
-     +- SinkError      what is written: a file, folder, virtual camera or connection
-     +- ModelError     what computes: weights, exported networks, engines, a device, a missing library
-     +- UsageError     what was asked for: options, values, configurations, names
+     +- SourceError    input: a file, folder, camera or stream
+     +- SinkError      output: a file, folder, virtual camera or connection
+     +- ModelError     computation: weights, exported networks, engines, a device, a missing library
+     +- UsageError     request: options, values, configurations, names
 
-Everything else that is raised is a bug in Mien.
+Any other exception is a bug in Mien.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ N_BLENDSHAPES = 52
 
 
 class MienError(Exception):
-    """What went wrong and what to do about it, in one line for the person who runs Mien.
+    """An error that the user can fix: cause and remedy in one line.
 
     The command line prints it without a traceback and exits with status 2.
     """
@@ -62,12 +62,12 @@ class UsageError(MienError):
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One picture from a source.
+    """One frame from a source.
 
     Attributes:
         image: ``(H, W, 3) uint8`` RGB.
         index: sequence number in its source, from 0, without gaps for files.
-        captured_ns: ``time.monotonic_ns()`` when the picture was there; latency is read off from it.
+        captured_ns: ``time.monotonic_ns()`` when the frame was captured; the base of all latencies.
         time: media time in seconds (from the container for files, since the start for cameras).
     """
 
@@ -89,7 +89,7 @@ class FaceCrop:
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """One face in one picture.
+    """One face in one image.
 
     Attributes:
         landmarks: ``(478, 3) float32``; x, y in image pixels, z in the same unit (smaller is nearer).
@@ -97,7 +97,7 @@ class Face:
             the viewer).
         blendshapes: ``(52,) float32`` in 0..1, MediaPipe's order.
         confidence: presence score in 0..1.
-        crop: the square that the landmark network saw.
+        crop: the square in which the landmark network ran.
     """
 
     landmarks: Floats
@@ -109,7 +109,7 @@ class Face:
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """One picture of the avatar, with the driving frame's identity and the time spent on it.
+    """One rendered frame of the avatar, with the driving frame's identity and the time spent on it.
 
     Attributes:
         image: ``(H, W, 3) uint8`` RGB.

@@ -1,4 +1,4 @@
-"""Trained models become files that the engine runs."""
+"""Export of trained models to files that the engine runs."""
 
 if __name__ == "export":
     # ``python -m export...`` in a checkout: all code below imports Mien by its installed name.

@@ -12,7 +12,7 @@ NEEDED = Extra("export", "train", ("torch", "onnx", "onnxscript", "safetensors")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit status."""
+    """Run the command line; returns the exit status."""
     return status_of(lambda: _export(arguments), extra=NEEDED)
 
 

@@ -1,4 +1,4 @@
-"""What ``mien export`` can be asked for."""
+"""Command-line options of ``mien export``."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ TARGETS: tuple[Target, ...] = ("onnx", "openvino", "tensorrt", "tensorrt-rtx")
 EXAMPLES = """\
 examples:
   mien export --untrained --output engine/assets
-      the shipped files again
+      the shipped files
   mien export weights.safetensors --output model
-      ONNX, FP32, batch 1: what mien --model model runs
+      ONNX, FP32, batch 1, to be used with mien --model model
   mien export engine/assets --to openvino --output shipped
       the shipped weights for another target
   mien export weights.safetensors --to tensorrt-rtx --batch 8 --output engines
@@ -28,14 +28,14 @@ examples:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What was asked for.
+    """Parsed options.
 
     Attributes:
         weights: trained weights; None for the untrained ``live`` model.
-        target: what the files are for.
-        precision: of the convolutions; None for the target's usual one (FP16 for TensorRT, else FP32).
-        size: side of the finished picture; see :mod:`mien.export.targets`.
-        batch: the largest batch that the network takes.
+        target: kind of the files.
+        precision: of the convolutions; None for the target's default (FP16 for TensorRT, otherwise FP32).
+        size: side of the finished image; see :mod:`mien.export.targets`.
+        batch: the network's largest batch.
     """
 
     weights: Path | None
@@ -47,10 +47,10 @@ class Options:
 
 
 def parse(arguments: Sequence[str] | None = None) -> Options:
-    """The options in ``arguments``; for words that make no sense argparse ends the program, status 2."""
+    """Parse ``arguments``; on invalid ones argparse ends the program with status 2."""
     parser = argparse.ArgumentParser(
         prog="mien export",
-        description="Weights become files that a runtime loads.",
+        description="Convert weights to files that a runtime loads.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -63,17 +63,17 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
     )
     which.add_argument("--untrained", action="store_true", help="the live model as the plain landmark warp")
     add = parser.add_argument
-    add("--to", dest="target", choices=TARGETS, default="onnx", help="what the files are for (onnx)")
+    add("--to", dest="target", choices=TARGETS, default="onnx", help="kind of the files (onnx)")
     add("--precision", choices=("fp16", "fp32"), help="of the convolutions (fp16 for TensorRT, else fp32)")
     add(
-        "--size", type=int, choices=(256, 512), help="TensorRT: side of the picture to be fast at (live: 512)"
+        "--size", type=int, choices=(256, 512), help="TensorRT: side of the image to optimise for (live: 512)"
     )
     add("--batch", type=int, default=1, metavar="N", help="largest batch, 1 to 64 (1)")
     add("--output", type=Path, required=True, metavar="DIR", help="folder to write the files into")
     found = parser.parse_args(arguments)
     usual: Literal["fp16", "fp32"] = "fp16" if found.target.startswith("tensorrt") else "fp32"
     if not 1 <= found.batch <= 64:
-        raise UsageError(f"--batch {found.batch} is not possible: 1 to 64")
+        raise UsageError(f"--batch {found.batch} is not possible; choose 1 to 64")
     return Options(
         found.weights, found.target, found.precision or usual, found.size, found.batch, found.output
     )

@@ -1,8 +1,8 @@
-"""LiveModel -> two ONNX files, ``live-encoder.onnx`` and ``live-renderer.onnx``.
+"""Export of LiveModel to two ONNX files, ``live-encoder.onnx`` and ``live-renderer.onnx``.
 
 Opset 18 by the dynamo exporter, batch 1, static shapes.  Convolution weights are stored as FP16 and cast
-to FP32 by the first node behind them (runtimes fold the cast when they load the file), so what is exported
-is the model with its convolution weights rounded to half precision: :func:`deployable`.
+to FP32 by the node that follows them (runtimes fold the cast when they load the file), so the exported
+model is the original with its convolution weights rounded to half precision: :func:`deployable`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ RENDERER_FILE = "live-renderer.onnx"
 
 RENDERER_INPUTS = ("source", "features", "source_points", "driving_points", "dense")
 RENDERER_OUTPUTS = ("flow", "occlusion", "paint")
-#: Named values inside the renderer's graph, where a runtime may cut it into FP32 and low-precision parts.
+#: Named values inside the renderer's graph at which a runtime may cut it into FP32 and low-precision parts.
 RENDERER_CUTS = (
     "prior.flow",
     "prior.maps",
@@ -44,7 +44,7 @@ RENDERER_CUTS = (
 
 
 class RendererGraph(nn.Module):
-    """The renderer as exported: outputs, then the values at the cuts."""
+    """The renderer as exported: its outputs, then the values at the cuts."""
 
     def __init__(self, model: LiveModel) -> None:
         super().__init__()
@@ -70,7 +70,7 @@ class RendererGraph(nn.Module):
 
 
 def untrained_model(config: LiveConfig | None = None) -> LiveModel:
-    """The seeded untrained model: the plain landmark warp."""
+    """Create the seeded untrained model, a pure landmark warp."""
     state = torch.get_rng_state()
     try:
         torch.manual_seed(SEED)
@@ -80,7 +80,7 @@ def untrained_model(config: LiveConfig | None = None) -> LiveModel:
 
 
 def deployable(model: LiveModel) -> LiveModel:
-    """A copy of ``model`` that computes what its export computes: folded, convolutions rounded to FP16."""
+    """Copy ``model`` into the form that its export computes: folded, convolutions rounded to FP16."""
     folded = fold(model.cpu().float())
     with torch.no_grad():
         for module in folded.modules():
@@ -91,7 +91,7 @@ def deployable(model: LiveModel) -> LiveModel:
 
 
 def weights_sha256(model: nn.Module) -> str:
-    """A hash over names, shapes and values of all weights."""
+    """Hash over names, shapes and values of all weights."""
     digest = hashlib.sha256()
     for name, value in sorted(model.state_dict().items()):
         digest.update(f"{name} {tuple(value.shape)} ".encode())
@@ -100,7 +100,7 @@ def weights_sha256(model: nn.Module) -> str:
 
 
 def example_inputs(config: LiveConfig) -> tuple[Tensor, ...]:
-    """Renderer inputs of the right shapes, in :data:`RENDERER_INPUTS` order, with some motion in them."""
+    """Renderer inputs of the right shapes with some motion, in :data:`RENDERER_INPUTS` order."""
     generator = torch.Generator().manual_seed(1)
     n, size = config.landmarks, config.field_size
     source = torch.rand(1, 3, config.image_size, config.image_size, generator=generator)
@@ -115,11 +115,11 @@ def example_inputs(config: LiveConfig) -> tuple[Tensor, ...]:
 def to_onnx(
     module: nn.Module, args: tuple[Tensor, ...], inputs: Sequence[str], outputs: Sequence[str]
 ) -> Any:
-    """A module as a checked ONNX model (``onnx.ModelProto``) with these names of inputs and outputs."""
+    """Export a module as a checked ``onnx.ModelProto`` with these names of inputs and outputs."""
     import onnx
 
-    # The exporter prints progress, warns about its own future and logs that there is no torchvision; none of
-    # it concerns who exports.
+    # The exporter prints progress, warns about its own future and reports that torchvision is missing; none
+    # of that concerns the user.
     logging.getLogger("torch.onnx._internal.exporter._registration").setLevel(logging.ERROR)
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
@@ -140,7 +140,7 @@ def to_onnx(
 
 
 def _halve_weights(proto: Any) -> None:
-    """Store every convolution weight as FP16 behind a Cast to FP32."""
+    """Store every convolution weight as FP16, followed by a Cast to FP32."""
     from onnx import TensorProto, helper, numpy_helper
 
     weights = {node.input[1] for node in proto.graph.node if node.op_type == "Conv"}
@@ -157,7 +157,7 @@ def _halve_weights(proto: Any) -> None:
 
 
 def strip(proto: Any, keep: Sequence[str], metadata: Mapping[str, str]) -> None:
-    """Only the outputs in ``keep``, no source paths or traces of the exporting machine, our metadata."""
+    """Keep only the outputs in ``keep``; replace source paths and traces of the machine by our metadata."""
     for output in [o for o in proto.graph.output if o.name not in keep]:
         proto.graph.output.remove(output)
     del proto.graph.value_info[:]
@@ -173,7 +173,7 @@ def strip(proto: Any, keep: Sequence[str], metadata: Mapping[str, str]) -> None:
 
 
 def build(model: LiveModel, *, untrained: bool) -> tuple[bytes, bytes]:
-    """The two ONNX files' contents, encoder and renderer, for a :func:`deployable` model."""
+    """Contents of the two ONNX files, encoder and renderer, for a :func:`deployable` model."""
     config = model.config
     metadata = {
         "name": MODEL_NAME,

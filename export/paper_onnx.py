@@ -1,9 +1,9 @@
-"""The ``paper`` preset -> four ONNX files: detector, encoder, motion, decoder.
+"""Export of the ``paper`` preset to four ONNX files: detector, encoder, motion, decoder.
 
-The encoder runs once per portrait and the detector once for it; per frame the detector looks at the driving
-crop, the motion part warps the portrait's code, and the decoder draws.  Opset 18 by the dynamo exporter,
-batch 1, static shapes, weights FP32, ``grid_sample`` 4-D with the model's own ``align_corners``.  Only the
-decoder stands low precision: everything before it computes positions.
+The encoder and the detector run once per portrait; per frame the detector runs on the driving crop, the
+motion part warps the portrait's code, and the decoder draws.  Opset 18 by the dynamo exporter, batch 1,
+static shapes, weights FP32, ``grid_sample`` 4-D with the model's own ``align_corners``.  Only the decoder
+tolerates low precision: everything before it computes positions.
 
 ==========  ===========================================================  =========================
 part        inputs                                                       outputs
@@ -32,14 +32,14 @@ from mien.export.onnx_export import strip, to_onnx, weights_sha256
 from mien.train.model.paper import PAPER_NAME, PAPER_VERSION, PaperModel
 
 TOLERANCE = {"key_points": 1e-4, "jacobians": 1e-3, "features": 1e-3, "warped": 1e-3, "picture": 1e-3}
-"""Largest absolute difference from torch that passes, FP32 against FP32, per output."""
+"""Largest accepted absolute difference from torch, FP32 against FP32, per output."""
 
 
 class Part(NamedTuple):
-    """One file's worth of the model.
+    """The content of one file.
 
     Attributes:
-        module: what is exported.
+        module: the exported module.
         args: example inputs.
         inputs, outputs: their names.
     """
@@ -102,7 +102,7 @@ class _Decoder(nn.Module):
 
 
 def parts(model: PaperModel) -> dict[str, Part]:
-    """The model's parts with example inputs in which something moves."""
+    """The model's parts, with example inputs in which something moves."""
     config = model.config
     generator = torch.Generator().manual_seed(1)
     size, count = config.image_size, config.points
@@ -137,7 +137,7 @@ def parts(model: PaperModel) -> dict[str, Part]:
 
 
 def build(model: PaperModel) -> dict[str, bytes]:
-    """The contents of the ONNX files by part name (:data:`mien.engine.paper.openvino_paper.PARTS`)."""
+    """Contents of the ONNX files by part name (:data:`mien.engine.paper.openvino_paper.PARTS`)."""
     model = model.cpu().float().eval()
     metadata = {
         "name": PAPER_NAME,
@@ -168,7 +168,7 @@ def measure(model: PaperModel, built: Mapping[str, bytes]) -> dict[str, float]:
 
 
 def check(differences: Mapping[str, float]) -> None:
-    """Raise :class:`MienError` if an output differs from torch by more than :data:`TOLERANCE` allows."""
+    """Raise :class:`MienError` if an output differs from torch by more than :data:`TOLERANCE`."""
     for name, difference in differences.items():
         if not difference <= TOLERANCE[name]:  # also catches NaN
             raise ModelError(

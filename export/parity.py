@@ -1,4 +1,4 @@
-"""Does the ONNX compute what torch computes?  Asked of OpenVINO, the runtime that ships."""
+"""Parity check of the exported ONNX files against torch, run by OpenVINO, the runtime that ships."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from mien.export.onnx_export import (
 from mien.train.model import LiveModel
 from mien.train.model.weights import load_live
 
-#: Largest absolute difference that passes, FP32 against FP32, per output.
+#: Largest accepted absolute difference, FP32 against FP32, per output.
 TOLERANCE = {"features": 1e-3, "flow": 2e-5, "occlusion": 1e-4, "paint": 1e-3}
 
 
@@ -34,7 +34,7 @@ class Parity:
     differences: Mapping[str, float]
 
     def check(self) -> None:
-        """Raise :class:`MienError` if any output differs by more than :data:`TOLERANCE` allows."""
+        """Raise :class:`MienError` if an output differs by more than :data:`TOLERANCE`."""
         for name, difference in self.differences.items():
             if not difference <= TOLERANCE[name]:  # also catches NaN
                 raise ModelError(
@@ -49,7 +49,7 @@ def _infer(content: bytes, inputs: Mapping[str, Floats]) -> dict[str, Floats]:
 
 
 def measure(model: LiveModel, encoder: bytes, renderer: bytes) -> Parity:
-    """Compare the two files with the deployable model (``onnx_export``) they were made from."""
+    """Compare the two files with the deployable model (``onnx_export``) from which they were made."""
     args = example_inputs(model.config)
     with torch.no_grad():
         features = model.encode(args[0])
@@ -61,5 +61,5 @@ def measure(model: LiveModel, encoder: bytes, renderer: bytes) -> Parity:
 
 
 def reference_runtime(weights: Path | None = None) -> TorchRuntime:
-    """A :class:`TorchRuntime` that computes what the export of ``weights`` (None: untrained) computes."""
+    """Create a :class:`TorchRuntime` equivalent to the export of ``weights`` (None: untrained)."""
     return TorchRuntime(deployable(untrained_model() if weights is None else load_live(weights)))

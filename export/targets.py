@@ -1,12 +1,12 @@
-"""Exported ONNX parts become files for a runtime.
+"""Conversion of the exported ONNX parts to the files of a runtime.
 
 ``onnx`` at FP32 and batch 1 is the export itself; everything else is made from it by
-:mod:`mien.engine.runtime.graphs`, so all targets hold the same weights.
+:mod:`mien.engine.runtime.graphs`, so all targets contain the same weights.
 
-``--size``: the ``live`` network works at 256 x 256 whatever the picture's size, and detail comes from the
-portrait's own pixels; a larger picture costs one more ``GridSample``.  That last step is a part of its own,
-``live-picture``, which takes any size up to 4096 x 4096; ``--size`` is the one that TensorRT makes it fast
-at.  ``paper`` draws 256 x 256 and nothing else.
+``--size``: the ``live`` network works at 256 x 256 whatever the image's size, and detail comes from the
+portrait's own pixels; a larger image costs one more ``GridSample``.  That last step is a separate part,
+``live-picture``, which accepts any size up to 4096 x 4096; ``--size`` is the one that TensorRT optimises for.
+``paper`` always draws 256 x 256.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from mien.engine.types import SinkError, UsageError
 from mien.engine.utils.files import replacing
 from mien.export.arguments import Options
 
-#: Parts that run once per portrait: at batch 1, whatever ``--batch`` says.
+#: Parts that run once per portrait: at batch 1, whatever ``--batch`` is.
 ONCE = ("live-encoder", "paper-encoder")
 
 
@@ -29,7 +29,7 @@ def exported_parts(weights: Path | None) -> dict[str, bytes]:
     """The ONNX parts of either preset by name (``"live-encoder"``, ...), checked against torch.
 
     Raises:
-        MienError: the weights cannot be read, or a part does not compute what torch computes.
+        MienError: the weights cannot be read, or a part differs from torch.
     """
     from mien.train.model.paper import PAPER_NAME
 
@@ -58,7 +58,7 @@ def _model_name(weights: Path) -> str | None:
         with safe_open(weights, framework="pt") as file:
             return (file.metadata() or {}).get("model")
     except (OSError, SafetensorError):
-        return None  # the loader says what is wrong
+        return None  # the loader reports the error
 
 
 def convert(parts: Mapping[str, bytes], options: Options) -> dict[str, bytes]:
@@ -69,9 +69,9 @@ def convert(parts: Mapping[str, bytes], options: Options) -> dict[str, bytes]:
     """
     paper = any(name.startswith("paper") for name in parts)
     if options.size is not None and not options.target.startswith("tensorrt"):
-        raise UsageError("--size is for TensorRT: other runtimes take pictures of any size as they are.")
+        raise UsageError("--size is for TensorRT only; other runtimes accept images of any size.")
     if paper and options.size not in (None, 256):
-        raise UsageError("the paper preset draws 256 x 256 pixels and nothing else: leave out --size.")
+        raise UsageError("The paper preset always draws 256 x 256 pixels. Leave out --size.")
     if options.target.startswith("tensorrt"):
         return _engines(parts, options, paper)
     plain = options.precision == "fp32" and options.batch == 1
@@ -93,7 +93,7 @@ def _part(name: str, content: bytes, options: Options) -> Any:
 
 
 def _openvino(name: str, content: bytes) -> dict[str, bytes]:
-    """OpenVINO's own two files; it casts FP16 up where the CPU has none, so this halves the file only."""
+    """OpenVINO's own two files; it casts FP16 up on CPUs without it, so this only halves the file."""
     from mien.engine.utils.openvino_core import core, load_openvino
 
     with tempfile.TemporaryDirectory() as folder:
@@ -124,7 +124,7 @@ def _engines(parts: Mapping[str, bytes], options: Options, paper: bool) -> dict[
 def write(files: Mapping[str, bytes], output: Path) -> list[Path]:
     """Write all files into ``output``; returns their paths.
 
-    All are written beside their final names first, so a failed export leaves old files as they were.
+    All are written under temporary names first, so a failed export leaves older files untouched.
     """
     paths = [output / name for name in files]
     try:

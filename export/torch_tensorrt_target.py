@@ -1,8 +1,8 @@
-"""The other road to TensorRT: torch's exported program through Torch-TensorRT (extra ``tensorrt``).
+"""The alternative TensorRT backend: torch's exported program through Torch-TensorRT (extra ``tensorrt``).
 
-It starts from the same rewritten graph as the ONNX road
-(:class:`mien.engine.runtime.graphs.torch_graph.TorchGraph`), so
-casts and shapes are the same.  It needs an NVIDIA GPU while it builds.
+It starts from the same rewritten graph as the ONNX path
+(:class:`mien.engine.runtime.graphs.torch_graph.TorchGraph`), so casts and shapes are the same.  It needs an
+NVIDIA GPU while it builds.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from mien.engine.runtime.torch_cuda import import_torch
 
 
 def load_torch_tensorrt() -> Any:
-    """The ``torch_tensorrt`` module.
+    """Import ``torch_tensorrt``.
 
     Raises:
-        EngineError: not installed, or installed where it cannot work: with a CUDA build of torch and no
-            driver, its import raises whatever its libraries raise.
+        EngineError: not installed, or unusable: with a CUDA build of torch and no driver, its import raises
+            whatever its libraries raise.
     """
     try:
         return importlib.import_module("torch_tensorrt")
@@ -43,7 +43,7 @@ def _line(error: BaseException) -> str:
 
 
 def build(part: Part) -> bytes:
-    """The serialized TensorRT engine of ``part``; inputs keep their names, outputs are output0, output1, ...
+    """Build the serialized TensorRT engine of ``part``; inputs keep their names, outputs are output0, ...
 
     Raises:
         MienError: no GPU, no Torch-TensorRT, or it cannot build the part.
@@ -57,18 +57,18 @@ def build(part: Part) -> bytes:
     convert = torch_tensorrt.dynamo.convert_exported_program_to_serialized_trt_engine
     settings: dict[str, Any] = {"arg_inputs": ranges}
     if "use_explicit_typing" in inspect.signature(convert).parameters:
-        settings["use_explicit_typing"] = True  # the graph's own types; newer versions know nothing else
+        settings["use_explicit_typing"] = True  # the graph's own types; newer versions support nothing else
     try:
         return bytes(convert(program_of(part, "cuda"), **settings))
-    except Exception as error:  # converters raise errors of many kinds
+    except Exception as error:  # converters raise many kinds of errors
         raise EngineError(
-            f"torch_tensorrt cannot build {part.name}: {_line(error)}. The other roads take it: "
+            f"torch_tensorrt cannot build {part.name}: {_line(error)}. Use another backend: "
             "--to tensorrt-rtx, or --to tensorrt with the tensorrt package installed"
         ) from error
 
 
 def program_of(part: Part, device: str) -> Any:
-    """``part`` as a ``torch.export.ExportedProgram`` on ``device``, its free dimensions free."""
+    """``part`` as a ``torch.export.ExportedProgram`` on ``device``, with its free dimensions."""
     import torch
 
     from mien.engine.runtime.graphs.torch_graph import TorchGraph
@@ -80,7 +80,7 @@ def program_of(part: Part, device: str) -> Any:
 
 
 def _inputs(part: Part) -> list[tuple[Any, Any]]:
-    """Shapes (smallest, best, largest) and torch's element type of each input, in the graph's order."""
+    """Shapes (smallest, best, largest) and torch dtype of each input, in the graph's order."""
     import torch
     from onnx import helper
 
@@ -96,24 +96,24 @@ def _inputs(part: Part) -> list[tuple[Any, Any]]:
 
 
 def _named(module: Any) -> Any:
-    """``module`` with its inputs' names as arguments: torch names an engine's inputs after them."""
+    """``module`` with its inputs' names as parameters: torch names an engine's inputs after them."""
     import torch
 
     class Named(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.network = module  # not "graph": that is an attribute of every module that torch.fx makes
+            self.network = module  # not "graph", an attribute of every torch.fx module
 
     names = ", ".join(module.input_names)
     space: dict[str, Any] = {}
-    # Names come from our own graphs; torch reads a forward's signature, which *inputs has not.
+    # Names come from our own graphs; torch reads the signature of forward, and *inputs has no names.
     exec(f"def forward(self, {names}):\n    return self.network({names})", space)
     Named.forward = space["forward"]
     return Named()
 
 
 def _dynamic(proto: Any, part: Part) -> Any:
-    """A symbol for each dimension that graph and profile leave open; those of one name are one."""
+    """A symbol for each dimension left open by graph and profile; equal names share one."""
     import torch
 
     symbols: dict[str, Any] = {}

@@ -1,6 +1,6 @@
-"""Drivers whose motion is known: a photo of a face, warped, made noisy, and compressed as a camera would.
+"""Drivers with known motion: a photo of a face, warped, made noisy, and compressed as by a camera.
 
-Displacements are in pixels of the photo, ``(x right, y down)``, given where the points are in the photo.
+Displacements are in pixels of the photo, ``(x right, y down)``, at the points' positions in the photo.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def warped(image: Image, field: Field, oversample: int = 3) -> Image:
 
 
 def _inverse(known: Floats, places: Floats, start: Floats) -> tuple[Floats, float]:
-    """Way of what arrives at ``places``, in six steps at most, and the last step's length, in pixels."""
+    """Displacement of what arrives at ``places``, in up to six steps, and the last step's length, pixels."""
     found, step = start, np.inf
     for _ in range(6):
         before, found = found, _between(known, places - found)
@@ -87,7 +87,7 @@ def _between(known: Floats, places: Floats) -> Floats:
 
 
 def noisy(image: Image, sigma: float, seed: int) -> Image:
-    """The picture with Gaussian camera noise of ``sigma`` grey levels."""
+    """The image with Gaussian camera noise of ``sigma`` grey levels."""
     noise = np.random.default_rng(seed).normal(0.0, sigma, image.shape)
     return np.clip(np.round(image + noise), 0, 255).astype(np.uint8)
 

@@ -1,4 +1,4 @@
-"""Training on next to nothing: a clip as ``prepare`` packs it, and steps whose losses can be looked at."""
+"""Training on tiny data: a clip as packed by ``prepare``, and steps whose losses can be examined."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ PAIRS = ((0, 1), (0, 2), (2, 1), (2, 3))
 
 
 def pack(folder: Path, image: Image, landmarks: Floats, pairs: tuple[tuple[int, int], ...] = PAIRS) -> None:
-    """One clip as ``prepare`` packs it: a face that sways, and its landmarks with it.
+    """One clip as packed by ``prepare``: a face that sways, with its landmarks.
 
     Args:
-        landmarks: ``(478, 3)`` of the 256 px picture, pixels.
+        landmarks: ``(478, 3)`` of the 256 px image, pixels.
         pairs: source and driving frames, of four.
     """
     frames, points = [], []
@@ -69,7 +69,7 @@ def losses_of(fit: Fit, steps: int) -> list[float]:
 
 
 def check_interruption(config: FitConfig, losses: list[float], folder: Path, rel: float) -> None:
-    """The run that gave ``losses``, saved half-way and gone on with, gives them again."""
+    """The run that gave ``losses`` gives them again when it is saved half-way and resumed."""
     middle = len(losses) // 2
     broken = replace(config, run=replace(config.run, output=str(folder)))
     first = Fit(broken, QUIET)

@@ -1,4 +1,4 @@
-"""A PyTorch model is trained."""
+"""Training of the PyTorch models."""
 
 if __name__ == "train":
     # ``python -m train...`` in a checkout: all code below imports Mien by its installed name.

@@ -1,4 +1,4 @@
-"""``mien train prepare | fit | evaluate | card | import``: the command line of training."""
+"""Command line of training: ``mien train prepare | fit | evaluate | card | import``."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ NEEDED = Extra("training", "train", ("torch", "lightning_fabric", "safetensors",
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit status."""
+    """Run the command line; returns the exit status."""
     parser = argparse.ArgumentParser(
-        prog="mien train", description="Train the models, and measure what they have learned."
+        prog="mien train", description="Train the models, and evaluate the results."
     )
     commands = parser.add_subparsers(dest="command", required=True)
     _add_prepare(commands)
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     return status_of(
         lambda: int(options.run(options)),
-        stopped="stopped; run the same command again to go on",
+        stopped="stopped; run the same command again to continue",
         extra=NEEDED,
     )
 
@@ -39,15 +39,15 @@ def _add_prepare(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--output", type=Path, required=True, help="folder for the packed clips")
     parser.add_argument("--workers", type=int, default=1, help="processes (default 1)")
     parser.add_argument("--validation", type=float, default=0.12, help="share of clips to validate on")
-    parser.add_argument("--sources", type=int, default=14, help="most source frames of a clip")
-    parser.add_argument("--drivings", type=int, default=12, help="driving frames for each source frame")
+    parser.add_argument("--sources", type=int, default=14, help="maximum source frames per clip")
+    parser.add_argument("--drivings", type=int, default=12, help="driving frames per source frame")
     parser.add_argument("--stills", type=int, default=0, help="stills to pack as extra people (default 0)")
     parser.add_argument(
         "--leave-out",
         action="append",
         default=[],
         metavar="SUBJECT",
-        help="validate on this subject instead of a share of the clips (again for more)",
+        help="validate on this subject instead of a share of the clips (repeatable)",
     )
     parser.set_defaults(run=_prepare)
 
@@ -76,7 +76,7 @@ def _prepare(options: argparse.Namespace) -> int:
 
 
 def _add_fit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = commands.add_parser("fit", help="train, or go on training")
+    parser = commands.add_parser("fit", help="start or resume training")
     parser.add_argument("--config", type=Path, help="TOML file")
     parser.add_argument("--set", action="append", default=[], metavar="A.B=C", dest="changes")
     parser.add_argument(
@@ -104,15 +104,17 @@ def _fit(options: argparse.Namespace) -> int:
 def _add_evaluate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser("evaluate", help="measure weights on people not trained on")
     parser.add_argument("weights", type=Path, help=".safetensors file, or a folder that export wrote")
-    parser.add_argument("--data", type=Path, required=True, help="what prepare wrote")
-    parser.add_argument("--output", type=Path, help="folder for the report (default: beside the weights)")
+    parser.add_argument("--data", type=Path, required=True, help="output folder of prepare")
+    parser.add_argument("--output", type=Path, help="folder for the report (default: next to the weights)")
     parser.add_argument("--quick", action="store_true", help="a first look: few pairs and passages")
-    parser.add_argument("--pairs", type=int, help="same-identity pairs, about (default 120; quick: 48)")
+    parser.add_argument("--pairs", type=int, help="same-identity pairs, roughly (default 120; quick: 48)")
     parser.add_argument(
         "--clips", type=int, help="clips that drive other people (default 5; quick: 3; 0: none)"
     )
     parser.add_argument("--frames", type=int, help="frames of a driving passage (default 32; quick: 24)")
-    parser.add_argument("--focus", type=float, default=0.5, help="0: any pairs; 1: by how much they show")
+    parser.add_argument(
+        "--focus", type=float, default=0.5, help="0: uniform choice of pairs; 1: important ones"
+    )
     parser.add_argument("--part", choices=("validation", "train"), default="validation")
     parser.add_argument("--leave-out", metavar="SUBJECT", default="", help="the subject that fit left out")
     parser.set_defaults(run=_evaluate)
@@ -148,7 +150,7 @@ def _evaluate(options: argparse.Namespace) -> int:
 def _add_card(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser("card", help="write a model card for weights")
     parser.add_argument("weights", type=Path, help=".safetensors file")
-    parser.add_argument("--data", type=Path, required=True, help="what prepare wrote")
+    parser.add_argument("--data", type=Path, required=True, help="output folder of prepare")
     parser.add_argument("--evaluation", type=Path, help="the .md file of evaluate")
     parser.add_argument("--hardware", default="unknown", help="what it was trained on")
     parser.set_defaults(run=_card)
@@ -168,7 +170,7 @@ def _add_import(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     parser.add_argument(
         "--align-corners",
         action="store_true",
-        help="sample as torch before 1.3 did; the default is what the published code does today",
+        help="sample as torch before 1.3 (default: as the published code does today)",
     )
     parser.set_defaults(run=_import)
 

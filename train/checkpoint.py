@@ -1,4 +1,4 @@
-"""What is on disk of a run: the state to resume from, and weights to ship."""
+"""Checkpoints: the state from which a run resumes, and the weights to ship."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Describes(Protocol):
 
 
 def save_state(folder: Path, state: dict[str, Any]) -> None:
-    """Write ``folder/state.pt``; the last good one stays when the disk is full.
+    """Write ``folder/state.pt``; the previous one is kept if the disk is full.
 
     Raises:
         MienError: it cannot be written.
@@ -41,7 +41,7 @@ def save_state(folder: Path, state: dict[str, Any]) -> None:
 
 
 def load_state(folder: Path) -> dict[str, Any] | None:
-    """The state in ``folder``, or None where there is none yet.
+    """Load the state in ``folder``; None if there is none yet.
 
     Raises:
         MienError: it is damaged.
@@ -53,13 +53,13 @@ def load_state(folder: Path) -> dict[str, Any] | None:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
         raise ModelError(
-            f"{path} is damaged ({str(error).splitlines()[0]}). Delete it to start anew, or restore a copy."
+            f"{path} is damaged ({str(error).splitlines()[0]}). Delete it to start over, or restore a copy."
         ) from error
     return state
 
 
 def save_weights(path: Path, weights: dict[str, Tensor], config: Describes, facts: dict[str, str]) -> None:
-    """Weights as ``.safetensors`` with the model's configuration in the metadata.
+    """Write weights as ``.safetensors`` with the model's configuration in the metadata.
 
     Raises:
         MienError: it cannot be written.

@@ -1,4 +1,4 @@
-"""The configuration of a training run: one dataclass per part, read from TOML, changed by ``--set a.b=c``."""
+"""Configuration of a training run: one dataclass per part, read from TOML, changed by ``--set a.b=c``."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class DataConfig:
-    """What is trained on.
+    """The training data.
 
     Attributes:
-        path: what ``prepare`` wrote.
+        path: output folder of ``prepare``.
         sources, drivings: a batch has ``sources`` portraits with ``drivings`` driving frames each.
-        overfit: train on the first batch only (a sanity check: its loss must fall far).
+        overfit: train on the first batch only (a sanity check: its loss must drop far).
         stills: share of portraits that are stills moved by other clips' motion (``prepare --stills``).
         leave_out: a subject to validate on instead of the split's people (leave-one-subject-out).
     """
@@ -47,23 +47,23 @@ class DataConfig:
 
 @dataclass(frozen=True, slots=True)
 class LossConfig:
-    """Weights of the losses; 0 leaves one out.
+    """Weights of the losses; 0 disables one.
 
     Attributes:
         flow: robust distance to the teacher flow where it is visible, in pixels of 256.
-        face: what is kept of ``flow`` inside the face, where landmarks know better than the teacher.
-        landmarks: distance of the landmarks that the tracker's network finds in the made picture, in pixels.
+        face: share of ``flow`` kept inside the face, where landmarks are better than the teacher.
+        landmarks: distance of the landmarks found by the tracker's network in the generated image, in pixels.
         occlusion: binary cross entropy with the teacher's visibility.
-        smooth: total variation of what the correction adds where the teacher is blind.
-        warped: L1 of the warped picture.
-        pyramid: L1 of the finished picture at 256, 128 and 64 pixels.
-        mouth, eyes, hidden: extra weight of those places in ``pyramid``.
-        apertures: extra weight there of the inside of mouth and eyes, now or before.
+        smooth: total variation of the correction's contribution where the teacher is blind.
+        warped: L1 of the warped image.
+        pyramid: L1 of the finished image at 256, 128 and 64 pixels.
+        mouth, eyes, hidden: extra weight of these areas in ``pyramid``.
+        apertures: extra weight there of the inside of mouth and eyes, open now or before.
         perceptual: distance of ImageNet features of mouth, eye and random crops.
         adversarial, matching: LSGAN and feature matching with a discriminator of the crops (``crop``).
-        crop: side in grid nodes (a multiple of 8) of a crop around mouth or eyes in which alone is painted
-            and compared; 0 takes the whole picture.  A quarter of the cost where half of the need is.
-        crops: such crops of each sample.
+        crop: side in grid nodes (a multiple of 8) of a crop around mouth or eyes to which painting and
+            comparison are restricted; 0 uses the whole image.  A quarter of the cost, half of the benefit.
+        crops: number of such crops per sample.
     """
 
     flow: float = 1.0
@@ -86,15 +86,15 @@ class LossConfig:
 
 @dataclass(frozen=True, slots=True)
 class PaperLossConfig:
-    """Weights of the ``paper`` preset's losses, as published; 0 leaves one out.
+    """Weights of the ``paper`` preset's losses, as published; 0 disables one.
 
     Attributes:
         perceptual: distance of ImageNet features, summed over the layers and ``scales``.
         generator_gan, discriminator_gan: LSGAN.
         feature_matching: L1 of the discriminator's features.
-        equivariance_value, equivariance_jacobian: of heat maps' places and of Jacobians, under a distortion.
-        scales: of the perceptual pyramid (each 1 over a whole number).
-        sigma_affine, sigma_tps, points_tps: the distortion's affine part, its bend, and its knots in a row.
+        equivariance_value, equivariance_jacobian: of heat map positions and of Jacobians, under a distortion.
+        scales: of the perceptual pyramid (each 1 over an integer).
+        sigma_affine, sigma_tps, points_tps: the distortion's affine part, its bend, and its knots per row.
     """
 
     perceptual: float = 10.0
@@ -116,9 +116,9 @@ class StageConfig:
     Attributes:
         name: for logs.
         steps: optimizer steps.
-        rate: learning rate at its start; a cosine takes it to ``rate * final``.
+        rate: initial learning rate; a cosine lowers it to ``rate * final``.
         final: see ``rate``.
-        train: the model's parts that learn.
+        train: the model's trainable parts.
         focus: how strongly pairs are drawn by importance (0 to 1).
         loss: the losses' weights (``live``).
     """
@@ -134,17 +134,17 @@ class StageConfig:
 
 @dataclass(frozen=True, slots=True)
 class OptimConfig:
-    """The optimizer (AdamW without decay) and what steadies it.
+    """The optimizer (AdamW without decay) and its stabilisation.
 
     Attributes:
         betas: of Adam.
-        warm_up: steps over which a stage's rate rises.
+        warm_up: steps over which a stage's learning rate rises.
         clip: largest gradient norm.
-        ema: decay of the weights' moving average, which is what ships.
-        filter_rate: what the rate is multiplied by for standardised filters (``live``).  Their entries are
-            about 1, whatever the fan-in, where plain convolutions have about 0.03: at the same rate they
-            turn more slowly.  Measured over the first 60 steps: at 6 and 15 the flow error fell twice as far
-            as at 1; at 15 and 9e-3 it then was too much.
+        ema: decay of the weights' moving average, which is shipped.
+        filter_rate: factor on the learning rate of standardised filters (``live``).  Their entries are
+            about 1, whatever the fan-in, while those of plain convolutions are about 0.03: at the same rate
+            they turn more slowly.  Over the first 60 steps, the flow error fell twice as far at 6 and 15 as
+            at 1; at 15 and a learning rate of 9e-3 that was too much.
     """
 
     betas: tuple[float, float] = (0.9, 0.99)
@@ -156,21 +156,21 @@ class OptimConfig:
 
 @dataclass(frozen=True, slots=True)
 class RunConfig:
-    """Where and how it runs.
+    """Location and environment of a run.
 
     Attributes:
         output: the run's folder: checkpoints, logs, samples.
-        start: ``.safetensors`` weights to begin with, of the same preset, or for ``live`` a folder that
-            ``export`` wrote (``engine/assets``: the shipped weights); none if empty.
-        perceptual: a file with the weights of torchvision's ``vgg19`` for the perceptual losses; empty: they
-            look through EfficientNet-Lite0.
-        seed: of weights, order and changes.
+        start: ``.safetensors`` weights to start from, of the same preset, or for ``live`` a folder written
+            by ``export`` (``engine/assets``: the shipped weights); empty for none.
+        perceptual: file with the weights of torchvision's ``vgg19`` for the perceptual losses; empty for
+            EfficientNet-Lite0.
+        seed: of weights, order and augmentation.
         precision: ``32-true``, ``bf16-mixed`` or ``16-mixed``.
-        accelerator, devices, nodes: as Lightning Fabric names them.
-        threads: CPU threads (0: torch's choice).
+        accelerator, devices, nodes: as in Lightning Fabric.
+        threads: CPU threads (0: torch's default).
         checkpoint_minutes: time between checkpoints.
         validate_every, log_every: steps.
-        validation_pairs: pairs looked at in a validation.
+        validation_pairs: number of pairs in a validation.
     """
 
     output: str = "run"
@@ -190,7 +190,7 @@ class RunConfig:
 
 @dataclass(frozen=True, slots=True)
 class FitConfig:
-    """Everything about a run.
+    """The whole configuration of a run.
 
     Attributes:
         preset: ``live`` or ``paper``.
@@ -247,17 +247,17 @@ def _change(values: dict[str, Any], change: str) -> None:
     for key in path:
         if isinstance(place, list):
             if not key.isdigit() or int(key) >= len(place):
-                raise UsageError(f"--set {change}: there is no {key} among {len(place)} entries.")
+                raise UsageError(f"--set {change}: entry {key} does not exist; there are {len(place)}.")
             place = place[int(key)]
         else:
             place = place.setdefault(key, {})
     if not isinstance(place, dict):
-        raise UsageError(f"--set {change}: {name} names no value.")
+        raise UsageError(f"--set {change}: {name} is not a single value.")
     place[last] = value
 
 
 def build(kind: type[T], values: Mapping[str, Any], where: str) -> T:
-    """A dataclass from plain values, checked.
+    """Build a dataclass from plain values, checking them.
 
     Raises:
         MienError: unknown name or a value of the wrong type.
@@ -266,7 +266,7 @@ def build(kind: type[T], values: Mapping[str, Any], where: str) -> T:
     known = [f.name for f in dataclasses.fields(kind)]  # type: ignore[arg-type]
     for name in values:
         if name not in known:
-            raise UsageError(f"configuration: there is no {where}{name}; known: {', '.join(known)}.")
+            raise UsageError(f"configuration: {where}{name} is unknown; known: {', '.join(known)}.")
     return kind(**{name: _value(hints[name], value, f"{where}{name}") for name, value in values.items()})
 
 

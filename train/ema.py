@@ -1,4 +1,4 @@
-"""A moving average of the weights: what is validated and shipped."""
+"""Moving average of the weights, which is validated and shipped."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from torch import Tensor, nn
 class Average:
     """Exponential moving average of a module's parameters (FP32).
 
-    Early on it averages over all steps so far, so that it does not drag the start along.
+    In the beginning it averages over all steps so far, so that the initial weights do not linger.
 
     Args:
-        module: whose weights.
+        module: with the weights.
         decay: of the average, 0..1.
     """
 
@@ -25,7 +25,7 @@ class Average:
 
     @torch.no_grad()
     def update(self, module: nn.Module) -> None:
-        """Take the module's present weights in."""
+        """Update the average with the module's current weights."""
         self.steps += 1
         share = 1.0 - min(self._decay, self.steps / (self.steps + 10.0))
         now = [value.detach().float() for _, value in module.named_parameters()]

@@ -27,7 +27,7 @@ from mien.train.tasks.base import Update
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a run stands: global step, stage, step in the stage."""
+    """Position of a run: global step, stage, step in the stage."""
 
     step: int
     stage: int
@@ -35,7 +35,7 @@ class Place:
 
     @staticmethod
     def at(step: int, stages: tuple[StageConfig, ...]) -> Place | None:
-        """The place of a global step; None behind the last stage."""
+        """The position of a global step; None after the last stage."""
         inner = step
         for index, stage in enumerate(stages):
             if inner < stage.steps:
@@ -52,14 +52,14 @@ def learning_rate(stage: StageConfig, inner: int, warm_up: int) -> float:
 
 
 class Fit:
-    """One run, from wherever its folder's state says it is.
+    """One training run, resumed from its folder's state if there is one.
 
     Args:
-        config: everything about it.
+        config: of the whole run.
         console: for progress.
 
     Raises:
-        MienError: data missing, a damaged state, a device that is not there.
+        MienError: missing data, a damaged state, or an unavailable device.
     """
 
     def __init__(self, config: FitConfig, console: Console) -> None:
@@ -74,7 +74,7 @@ class Fit:
                 devices=run.devices,
                 num_nodes=run.nodes,
                 precision=run.precision,  # type: ignore[arg-type]
-                # A stage trains only some of the parts.
+                # A stage may train only some of the parts.
                 strategy="ddp_find_unused_parameters_true" if run.devices * run.nodes > 1 else "auto",
             )
         except (RuntimeError, ValueError, TypeError) as error:
@@ -98,7 +98,7 @@ class Fit:
         return torch.optim.AdamW(groups, lr=1e-4, betas=optim.betas, weight_decay=0.0)
 
     def run(self) -> None:
-        """Train to the end of the last stage; on Ctrl-C save and raise ``KeyboardInterrupt``."""
+        """Train to the end of the last stage; on Ctrl-C, save and raise ``KeyboardInterrupt``."""
         total = sum(stage.steps for stage in self.config.stages)
         saved = time.monotonic()
         with (
@@ -126,7 +126,7 @@ class Fit:
                     raise KeyboardInterrupt
 
     def train_step(self, place: Place, batch: Any) -> Losses:
-        """One step of every optimizer; the first one's losses, with the others' parts."""
+        """Take one step of every optimizer; returns the first one's losses with the others' parts."""
         stage = self.config.stages[place.stage]
         if self._set_for != place.stage:
             self.task.enter(place.stage, stage)
@@ -147,7 +147,7 @@ class Fit:
 
     def _descend(self, objective: Any, optimizer: Any, total: torch.Tensor, rate: float) -> None:
         if not total.requires_grad:
-            return  # nothing to learn for this optimizer in this stage
+            return  # this optimizer has nothing to learn in this stage
         for group in optimizer.param_groups:
             group["lr"] = rate * group.get("times", 1.0)
         self.fabric.backward(total)
@@ -155,8 +155,8 @@ class Fit:
             objective, optimizer, max_norm=self.config.optim.clip, error_if_nonfinite=False
         )
         finite = norm is None or bool(torch.isfinite(norm))
-        # A gradient scaler (fp16) is always asked for the step: it leaves a bad one out itself and lowers
-        # its scale then.
+        # A gradient scaler (fp16) is always called: it skips a bad step by itself and lowers its scale
+        # then.
         if finite or self.config.run.precision == "16-mixed":
             optimizer.step()
         if not finite:
@@ -173,7 +173,7 @@ class Fit:
         return self.task.batch(index, self.config.stages[place.stage], self.fabric.global_rank)
 
     def averaged(self) -> nn.Module:
-        """A model with the averaged weights (and the present running statistics), for validation."""
+        """A model with the averaged weights (and the current running statistics), for validation."""
         model = self.task.fresh().to(self.fabric.device)
         self.average.copy_to(model)
         present = dict(self.model.named_buffers())
@@ -196,7 +196,7 @@ class Fit:
             save_weights(self.output / f"{name}-best.safetensors", weights, shape, facts)
 
     def save(self) -> None:
-        """Write the state to resume from."""
+        """Write the state from which to resume."""
         if not self.fabric.is_global_zero:
             return
         state: dict[str, Any] = {
@@ -226,14 +226,14 @@ class Fit:
             self.updates[0][1].load_state_dict(state["optimizer"])
             for name, module in self.task.helpers.items():
                 module.load_state_dict(state["helpers"][name])
-            # A state of the live preset from before there were others has no such entry.
+            # A state of the live preset from before there were presets has no such entry.
             others = state.get("other_optimizers", [])
             for (_, optimizer), saved in zip(self.updates[1:], others, strict=True):
                 optimizer.load_state_dict(saved)
             self.average.weights = {k: v.to(self.fabric.device) for k, v in state["average"].items()}
         except (KeyError, RuntimeError, ValueError) as error:
             raise ModelError(
-                f"{self.output}: its state is of another model ({str(error).splitlines()[0]}). "
+                f"{self.output}: its state belongs to another model ({str(error).splitlines()[0]}). "
                 "Choose another run.output."
             ) from error
         self.average.steps = state["average_steps"]

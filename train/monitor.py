@@ -1,4 +1,4 @@
-"""What a run shows while it runs: progress, TensorBoard, samples."""
+"""Display of a running training: progress, TensorBoard, samples."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ Report = Callable[[int, str, dict[str, Tensor]], None]
 
 
 class Monitor:
-    """Progress bar, scalars and pictures of a run.
+    """Progress bar, scalars and images of a run.
 
     Args:
         output: the run's folder.
-        active: False for all processes but the first: they show nothing.
+        active: False for all processes but the first, which show nothing.
 
     Attributes:
-        skipped: updates left out since the start because a gradient was not finite.
+        skipped: number of updates skipped since the start because a gradient was not finite.
     """
 
     def __init__(self, output: Path, config: FitConfig, console: Console, active: bool) -> None:
@@ -47,7 +47,7 @@ class Monitor:
 
     @contextmanager
     def progress(self, total: int, start: int) -> Iterator[Report]:
-        """A bar with the time left; gives the function that reports a step."""
+        """Show a bar with the remaining time; yields the function that reports a step."""
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         shown = self._active and sys.stderr.isatty()
         with Progress(*columns, console=self._console, disable=not shown) as bar:
@@ -103,7 +103,7 @@ class Monitor:
 
 
 def _board(output: Path) -> Any:
-    """A TensorBoard writer, or None where the package is not installed."""
+    """A TensorBoard writer, or None if the package is not installed."""
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:

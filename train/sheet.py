@@ -1,4 +1,4 @@
-"""Contact sheets: rows of pictures that can be looked at."""
+"""Contact sheets: rows of images for visual inspection."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from mien.engine.types import Image
 HEADER = 18
 
 
-def picture(tensor: Tensor) -> Image:
+def to_image(tensor: Tensor) -> Image:
     """``(3, H, W)`` in 0..1 -> ``(H, W, 3) uint8``."""
     values = tensor.detach().float().clamp(0, 1).mul(255).add(0.5)
     return np.asarray(values.permute(1, 2, 0).cpu().numpy(), dtype=np.uint8)
 
 
 def contact_sheet(rows: Sequence[Sequence[Image]], titles: Sequence[str], side: int = 192) -> Image:
-    """Rows of pictures under their titles.
+    """Arrange rows of images under their titles.
 
     Args:
-        rows: pictures ``(H, W, 3) uint8`` RGB, as many in each row as there are titles.
-        side: of a picture in the sheet, pixels.
+        rows: images ``(H, W, 3) uint8`` RGB, as many in each row as there are titles.
+        side: of an image in the sheet, pixels.
     """
     width = side * len(titles)
     head = np.full((HEADER, width, 3), 255, np.uint8)

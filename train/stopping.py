@@ -1,4 +1,4 @@
-"""Ctrl-C between two steps instead of within one."""
+"""Deferral of Ctrl-C to the end of a training step."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from types import FrameType
 
 @contextmanager
 def asked_to_stop(active: bool) -> Iterator[Callable[[], bool]]:
-    """Gives a function that says whether Ctrl-C or SIGTERM came; a second one ends at once.
+    """Yields a function that tells whether Ctrl-C or SIGTERM came; a second signal ends at once.
 
     Args:
-        active: False leaves the signals alone (processes that train together would stop at different steps
-            and wait for each other; their last checkpoint must do).
+        active: False leaves the signals alone (in distributed training, processes would stop at different
+            steps and wait for each other; their last checkpoint must do).
     """
     asked = False
     signals = (signal.SIGINT, signal.SIGTERM)

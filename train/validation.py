@@ -1,4 +1,4 @@
-"""A quick look at people that are not trained on, during a run."""
+"""Quick evaluation during a run, on people not trained on."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mien.train.losses.landmarks import LandmarkDistance
 from mien.train.losses.motion import flow_error
 from mien.train.losses.perceptual import Perceptual
 from mien.train.model import LiveModel
-from mien.train.sheet import contact_sheet, picture
+from mien.train.sheet import contact_sheet, to_image
 
 TITLES = ("source", "driving", "untrained warp", "ours", "painted")
 
@@ -37,18 +37,18 @@ class Validation:
 
     @property
     def ratio(self) -> float:
-        """Mean of ours / untrained over picture errors: what the best checkpoint is chosen by."""
+        """Mean of ours / untrained over image errors, by which the best checkpoint is chosen."""
         names = [name for name in self.scores if name != "pixels"]
         return float(np.mean([self.scores[n][1] / max(self.scores[n][0], 1e-9) for n in names]))
 
 
 class Pairs(NamedTuple):
-    """Pairs of one source frame, as they are packed: nothing is augmented.
+    """Pairs of one source frame as packed, without augmentation.
 
     Attributes:
         clip: their clip.
-        rows: their places in ``clip.arrays["pairs"]``.
-        batch: themselves, with a single source.
+        rows: their indices in ``clip.arrays["pairs"]``.
+        batch: the pairs as a batch with a single source.
     """
 
     clip: PackedClip
@@ -57,11 +57,11 @@ class Pairs(NamedTuple):
 
 
 def validation_pairs(data: PackedData, count: int, focus: float = 1.0, seed: int = 11) -> Iterator[Pairs]:
-    """Up to three pairs of a source frame at a time, spread over the clips.
+    """Iterate over up to three pairs of a source frame at a time, spread over the clips.
 
     Args:
-        count: pairs wanted, about.
-        focus: 0 draws pairs alike, 1 in proportion to their importance.
+        count: approximate number of pairs.
+        focus: 0 draws pairs uniformly, 1 in proportion to their importance.
     """
     rng = np.random.default_rng(seed)
     for k in range(-(-count // 3)):
@@ -74,7 +74,7 @@ def validation_pairs(data: PackedData, count: int, focus: float = 1.0, seed: int
 
 
 def spread(batch: Batch) -> tuple[Tensor, Tensor]:
-    """The source picture and its landmarks, once for each driving frame."""
+    """The source image and its landmarks, repeated for each driving frame."""
     times = len(batch.driving)
     source, points = (x.expand(times, *x.shape[1:]) for x in (batch.source, batch.source_points))
     return source, points
@@ -89,16 +89,16 @@ def validate(
     rows: int,
     landmarks: LandmarkDistance | None = None,
 ) -> Validation:
-    """Measure ``model`` (put into eval mode meanwhile) against its own untrained warp.
+    """Compare ``model`` (put into eval mode meanwhile) with its own untrained warp.
 
     Args:
-        count: pairs, about.
+        count: approximate number of pairs.
         rows: of the contact sheet.
-        landmarks: given, the landmarks' distance is a measure too.
+        landmarks: if given, the distance of landmarks is also measured.
     """
     was, total = model.training, 0
     sums: dict[str, tuple[float, float]] = {}
-    pictures: list[list[Image]] = []
+    images: list[list[Image]] = []
     model.eval()
     device = next(model.parameters()).device
     for number, (_, _, batch) in enumerate(validation_pairs(data, count)):
@@ -118,14 +118,14 @@ def validate(
         if number < rows:
             last = times - 1
             shown = (source, batch.driving, plain, out.image, out.paint + 0.5)
-            pictures.append([picture(x[last]) for x in shown])
+            images.append([to_image(x[last]) for x in shown])
     model.train(was)
     scores = {name: (a / total, b / total) for name, (a, b) in sums.items()}
-    return Validation(scores, contact_sheet(pictures, TITLES))
+    return Validation(scores, contact_sheet(images, TITLES))
 
 
 def prior_warp(model: LiveModel, source: Tensor, prior_flow: Tensor) -> Tensor:
-    """The picture that the untrained model gives."""
+    """The image that the untrained model would give."""
     from mien.train.model.grid import warp
 
     return warp(source, model.enlarge(model.prior.base + prior_flow))

@@ -1,1 +1,1 @@
-"""``mien benchmark``: frames per second and latency, stage by stage, on this machine."""
+"""``mien benchmark``: frames per second and latency on this machine, stage by stage."""

@@ -11,7 +11,7 @@ from mien.engine.utils.exit_status import status_of
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the benchmark; the exit status (0 done, 2 one line said why not, 130 stopped)."""
+    """Run the benchmark; returns the exit status (0 success, 2 user error, 130 interrupted)."""
     return status_of(lambda: _run(arguments), "mien benchmark")
 
 
@@ -27,7 +27,7 @@ def _run(arguments: Sequence[str] | None) -> None:
 
 def _run_gpu(options: Options) -> None:
     try:
-        # Apart, because only machines with an NVIDIA GPU have what it needs.
+        # Imported lazily: only machines with an NVIDIA GPU have its requirements.
         from mien.engine.benchmark.gpu.run import run
     except ModuleNotFoundError as error:
         raise ModelError(

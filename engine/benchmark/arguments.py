@@ -1,4 +1,4 @@
-"""What can be asked of the benchmark."""
+"""Command-line options of the benchmark."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from mien.engine.utils.command_line import Parser, image_size, listed, number, w
 EXAMPLES = """\
 examples:
   mien benchmark
-      the built-in face, every stage, at camera pace and at full speed
+      the built-in face, every stage, at the camera's frame rate and at full speed
   mien benchmark --clip talk.mp4 --json result.json
   mien benchmark --compare openvino,render,torch,paper
-      runtimes side by side in one run, taking turns, with ratios
+      runtimes interleaved in one run, with ratios
   mien benchmark --live 1200 --plot latency.png
-      twenty minutes at camera pace: latency over time, memory growth
+      twenty minutes at the camera's frame rate: latency over time, memory growth
   mien benchmark --sessions 4
-      how many avatars this machine holds at 30 frames per second
+      how many avatars this machine can run at 30 frames per second
   mien benchmark --gpu
       the same on an NVIDIA GPU
 """
@@ -28,21 +28,21 @@ examples:
 
 @dataclass(frozen=True)
 class Options:
-    """What was asked for.
+    """Parsed options.
 
     Attributes:
         clip: the driver; None for the built-in face.
         avatar: the portrait; None for the built-in one.
-        size: width and height of the driver's pictures.
-        fps: camera pace.
+        size: width and height of the driver's frames.
+        fps: frame rate of the simulated camera.
         seconds: measured per part.
         compare: runtimes to compare, in the order of their turns.
-        profile: how often the network runs in the soak and the sessions; None for what a live run would take.
+        profile: how often the network runs in the soak and the sessions; None for a live run's choice.
         live: seconds of the soak; None for no soak.
-        sessions: most avatars at once to try; None for none.
+        sessions: largest number of simultaneous avatars to try; None for none.
         gpu: measure on the GPU instead.
-        json: where the figures go as JSON (``-`` is the standard output).
-        plot: where the plot goes.
+        json: path of the JSON results (``-`` is the standard output).
+        plot: path of the plot.
         threads, precision: of the renderer.
     """
 
@@ -63,7 +63,7 @@ class Options:
 
 
 def parse(arguments: Sequence[str] | None = None) -> Options:
-    """The options in ``arguments`` (``sys.argv`` when left out); raises ``UsageError`` in one line."""
+    """Parse ``arguments`` (default: ``sys.argv``); raises ``UsageError`` in one line."""
     found = vars(_parser().parse_args(arguments))
     found["compare"] = tuple(found["compare"])
     return Options(**found)
@@ -72,34 +72,36 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog="mien benchmark",
-        description="How fast this machine tracks and renders, and how late a picture is.",
+        description="Measure how fast this machine tracks and renders, and the latency of a frame.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     add = parser.add_argument
-    add("--clip", metavar="FILE", type=Path, help="video of a face that drives (a built-in face if left out)")
-    add("--avatar", metavar="PORTRAIT", type=Path, help="photo that moves (a built-in one if left out)")
-    add("--size", metavar="WxH", type=_size, default=(640, 480), help="of the driver's pictures (640x480)")
-    add("--fps", metavar="RATE", type=_positive, default=30.0, help="camera pace (30)")
+    add("--clip", metavar="FILE", type=Path, help="video of a face that drives (default: a built-in face)")
+    add("--avatar", metavar="PORTRAIT", type=Path, help="photo to animate (default: a built-in one)")
+    add("--size", metavar="WxH", type=_size, default=(640, 480), help="of the driver's frames (640x480)")
+    add("--fps", metavar="RATE", type=_positive, default=30.0, help="frame rate of the camera (30)")
     add("--seconds", metavar="S", type=_positive, default=10.0, help="measured per part (10)")
     add(
         "--compare",
         metavar="NAME,...",
         type=_names,
         default=(),
-        help="taking turns: openvino, render (it alone), torch, paper (the published network as published)",
+        help="interleaved: openvino, render (without tracking), torch, paper (the network as published)",
     )
     add(
         "--profile",
         choices=("live", "live-fast", "warp"),
-        help="of --live and --sessions: network on every frame, beside, or not at all (chosen if left out)",
+        help="network in --live and --sessions: on every frame, in the background, off (default: automatic)",
     )
-    add("--live", metavar="SECONDS", type=_positive, help="a long run at camera pace: latency over time")
-    add("--sessions", metavar="N", type=_count, help="try up to N avatars at once")
+    add(
+        "--live", metavar="SECONDS", type=_positive, help="a long run at the camera's rate: latency over time"
+    )
+    add("--sessions", metavar="N", type=_count, help="try up to N simultaneous avatars")
     add("--gpu", action="store_true", help="measure on an NVIDIA GPU instead")
     add("--json", metavar="FILE", help="write the figures as JSON (- for the standard output)")
-    add("--plot", metavar="PNG", type=Path, help="draw latency over time (with --live: mien-benchmark.png)")
+    add("--plot", metavar="PNG", type=Path, help="plot latency over time (with --live: mien-benchmark.png)")
     add("--threads", metavar="N", type=_count, help="CPU threads of the renderer")
     add("--precision", choices=("auto", "f32", "bf16"), default="auto", help="of the renderer")
     return parser

@@ -1,4 +1,4 @@
-"""Runtimes side by side: they take turns in one run, so that a noisy machine treats them alike."""
+"""Comparison of runtimes: they are interleaved in one run, so that a noisy machine affects them alike."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from mien.engine.utils.samples import Samples
 
 ROUNDS = 40
 LEAST_ROUNDS = 6
-"""A baseline of seconds per frame gets at least so many turns, however short the run is to be."""
+"""Minimum turns, however short the run: a baseline may take seconds per frame."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One runtime's figures.
+    """Results of one runtime.
 
     Attributes:
-        frame_ms: a whole frame, one step after the other: tracking (where it has any), network, composition.
-        fps: 1000 over the median of that.
+        frame_ms: a whole frame, step by step: tracking (if it has any), network, composition.
+        fps: 1000 divided by the median of that.
         cpu_ms: processor time of it, all cores.
-        ratio: how many times the frames per second of the last runtime in the list.
-        note: what was measured.
+        ratio: frames per second relative to the last runtime in the list.
+        note: description of the measured work.
     """
 
     name: str
@@ -45,7 +45,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """A runtime that takes turns: ``frame`` does the work of one frame."""
+    """A runtime under comparison; ``frame`` does the work of one frame."""
 
     name: str
     frame: Callable[[], object]
@@ -56,20 +56,20 @@ NAMES = ("openvino", "render", "torch", "paper")
 
 
 def check_names(names: tuple[str, ...]) -> None:
-    """Raise ``MienError`` for a runtime that is not known, or whose packages are missing."""
+    """Raise ``MienError`` for an unknown runtime, or one whose packages are missing."""
     for name in names:
         if name not in NAMES:
-            raise UsageError(f"There is no runtime {name!r} to compare; choose from {', '.join(NAMES)}.")
+            raise UsageError(f"{name!r} cannot be compared; choose from {', '.join(NAMES)}.")
         if name in ("torch", "paper"):
             _import_torch(name)
             _import_train(name)
 
 
 def compare(setup: Setup, names: tuple[str, ...], seconds: float) -> list[Row]:
-    """Measure the named runtimes, taking turns.
+    """Measure the named runtimes, interleaved.
 
     Raises:
-        MienError: for an unknown name, or a baseline whose packages are missing.
+        MienError: an unknown name, or a baseline whose packages are missing.
     """
     check_names(names)
     makers = {"openvino": _openvino, "render": _render, "torch": _torch, "paper": _paper}
@@ -87,7 +87,7 @@ def _take_turns(arms: list[Arm], seconds: float) -> list[Row]:
     end = perf_counter() + seconds * len(arms)
     rounds = 0
     while rounds < LEAST_ROUNDS or (rounds < 10_000 and perf_counter() < end):
-        # The order turns round: whoever comes after the heaviest one finds the caches cold.
+        # Alternate the order: the runtime after the heaviest one finds cold caches.
         for index in range(len(arms)) if rounds % 2 else reversed(range(len(arms))):
             start, busy = perf_counter(), process_time()
             arms[index].frame()
@@ -113,8 +113,8 @@ Step = Callable[[Renderer], object]
 
 @contextmanager
 def _sessions(setup: Setup) -> Iterator[Step]:
-    """A function that tracks the next picture and renders it."""
-    frames = cycle([*setup.pictures, *setup.pictures[-2:0:-1]])
+    """A function that tracks and renders the next frame."""
+    frames = cycle([*setup.images, *setup.images[-2:0:-1]])
     with setup.session() as session:
         number = 0
 
@@ -138,10 +138,10 @@ def _openvino(setup: Setup, step: Step) -> Arm:
 
 
 def _render(setup: Setup, step: Step) -> Arm:
-    """The renderer alone, on motions measured beforehand: what the published network does as well."""
+    """The renderer alone, on motions measured beforehand: comparable to the published network."""
     renderer = Renderer(setup.avatar, setup.runtime)
     with setup.session() as session:
-        tracked = [session.track(Frame(image, n, 0, n / 30)) for n, image in enumerate(setup.pictures[:20])]
+        tracked = [session.track(Frame(image, n, 0, n / 30)) for n, image in enumerate(setup.images[:20])]
     motions = cycle([one.motion for one in tracked if one.motion is not None] or [Motion.neutral()])
     note = "the same without tracking: the network on every frame, and the portrait's pixels moved by it"
     return Arm("render", lambda: renderer.render(next(motions)), note)
@@ -165,7 +165,7 @@ def _torch(setup: Setup, step: Step) -> Arm:
 
 
 def _paper(setup: Setup, step: Step) -> Arm:
-    """The published network as its authors' animation runs it: detector and generator for every frame."""
+    """The published network as in its authors' animation: detector and generator for every frame."""
     torch = _import_torch("paper")
     try:
         from mien.train.model.paper import PaperModel, relative
@@ -188,8 +188,8 @@ def _paper(setup: Setup, step: Step) -> Arm:
             return model(source, source_keys, relative(source_keys, keys, source_keys)).prediction
 
     note = (
-        f"published network as its authors run it: torch eager, source encoded for every frame, "
-        f"random weights, {setup.runtime.threads} threads; its landmarks not counted"
+        f"published network as run by its authors: torch eager, source encoded for every frame, "
+        f"random weights, {setup.runtime.threads} threads; without its landmarks"
     )
     return Arm("paper", frame, note)
 

@@ -25,21 +25,21 @@ from mien.engine.types import Floats
 PLOT = Path("mien-benchmark.png")
 NETWORKS = {
     Network.EVERY_FRAME: "network on every frame",
-    Network.BACKGROUND: "network beside, as often as it can",
+    Network.BACKGROUND: "network in the background",
     Network.OFF: "no network",
 }
 
 
 def run(options: Options) -> None:
-    """Measure what the options ask for, print it, write it.
+    """Measure what the options ask for, print it, and write it.
 
     Raises:
-        MienError: no face, no place for the results, an unknown runtime, missing packages.
+        MienError: no face, unwritable results, an unknown runtime, or missing packages.
     """
     plot = options.plot or (PLOT if options.live else None)
     check_writable([options.json, plot])
     check_names(options.compare)
-    # The table would be in the way of JSON that goes to the standard output.
+    # The table would mix with JSON on the standard output.
     console = Console(stderr=options.json == "-")
     result: dict[str, Any] = {"machine": machine()}
     setup = set_up(options)
@@ -70,7 +70,7 @@ def _introduce(console: Console, setup: Setup, result: dict[str, Any]) -> None:
         f"{about['processor']}, {about['cores']} cores, {setup.runtime.precision}, "
         f"OpenVINO {about['openvino']}, {setup.runtime.threads} renderer threads",
     )
-    height, width = setup.pictures[0].shape[:2]
+    height, width = setup.images[0].shape[:2]
     size = f"{setup.portrait.shape[1]}x{setup.portrait.shape[0]}"
     line(console, f"driver {width}x{height}, portrait {size}; ready after {setup.ready_s:.1f} s")
     result["setup"] = {
@@ -83,13 +83,13 @@ def _introduce(console: Console, setup: Setup, result: dict[str, Any]) -> None:
 
 
 def _stages(console: Console, setup: Setup, options: Options, plot: Path | None) -> dict[str, Figures]:
-    """Every profile at camera pace, then at full speed."""
+    """Every profile at the camera's frame rate, then at full speed."""
     runs: dict[str, Figures] = {}
     for network, what in NETWORKS.items():
         setup.runtime.network = network
-        for fps, pace in ((options.fps, "camera pace"), (None, "full speed")):
+        for fps, pace in ((options.fps, "camera rate"), (None, "full speed")):
             with setup.session() as session:
-                figures = run_pipeline(session, setup.pictures, fps=fps, seconds=options.seconds)
+                figures = run_pipeline(session, setup.images, fps=fps, seconds=options.seconds)
             name = network.value
             title = f"{name} ({what}), {pace}" + (f", {fps:g} fps" if fps else "")
             print_figures(console, title, figures)
@@ -100,13 +100,13 @@ def _stages(console: Console, setup: Setup, options: Options, plot: Path | None)
 
 
 def _switches(console: Console, setup: Setup, options: Options) -> dict[str, Any]:
-    """Avatars changed while live, in the profile that this machine would take."""
+    """Change avatars while live, in the profile that a live run would use."""
     line(console, "")
     profile = _choose(console, setup, options)
     found = measure_switches(setup, options.fps)
     line(
         console,
-        f"avatar changed {found.times} times while live: the longest time between two pictures is "
+        f"avatar changed {found.times} times while live: the longest time between two frames is "
         f"{found.gap_ms:.0f} ms while one is prepared ({found.prepare_ms:.0f} ms) and swapped in, "
         f"{found.usual_ms:.0f} ms otherwise",
     )
@@ -126,16 +126,16 @@ def _choose(console: Console, setup: Setup, options: Options) -> str:
 
 
 def _soak(console: Console, setup: Setup, options: Options, plot: Path | None) -> dict[str, Any]:
-    """A long run at camera pace: first and last minute, memory, plot."""
+    """A long run at the camera's frame rate: first and last minute, memory, plot."""
     assert options.live is not None
     with setup.session() as session:
-        figures = run_pipeline(session, setup.pictures, fps=options.fps, seconds=options.live)
+        figures = run_pipeline(session, setup.images, fps=options.fps, seconds=options.live)
     print_figures(console, f"{options.live:g} s at {options.fps:g} fps", figures)
     track = np.asarray(figures.track, np.float32).reshape(-1, 2)
     part = min(60.0, figures.seconds / 2)
     first = track[track[:, 0] < part, 1]
     last = track[track[:, 0] > figures.seconds - part, 1]
-    # Neighbours on a shared machine move the median; a program that slows down is slower at its best, too.
+    # Other users of a shared machine move the median; a program that slows down is slower at its best, too.
     usual, best = _drift(first, last, 0.5), _drift(first, last, 0.1)
     grown = _growth(figures.memory)
     line(
@@ -156,7 +156,7 @@ def _soak(console: Console, setup: Setup, options: Options, plot: Path | None) -
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """A quantile of the latency in the first and in the last part of a run, ms, and the relative change."""
+    """A quantile of the latency in the first and the last part of a run, ms, and its relative change."""
 
     first_ms: float
     last_ms: float
@@ -174,7 +174,7 @@ def _drift(first: Floats, last: Floats, share: float) -> Drift:
 
 
 def _growth(memory: list[tuple[float, float]]) -> float:
-    """MB from the first tenth's median to the last tenth's: allocators settle in the first seconds."""
+    """MB from the first tenth's median to the last tenth's; allocators settle in the first seconds."""
     values = [mb for _, mb in memory]
     part = max(1, len(values) // 10)
     return float(np.median(values[-part:]) - np.median(values[:part])) if values else float("nan")
@@ -208,7 +208,7 @@ def _print_counts(console: Console, counts: list[Count], fps: float) -> None:
     held = max((count.sessions for count in counts if count.holds), default=0)
     line(
         console,
-        f"this machine holds {held} at {fps:g} fps" + ("" if held < len(counts) else " and maybe more"),
+        f"this machine can run {held} at {fps:g} fps" + ("" if held < len(counts) else " and possibly more"),
     )
 
 

@@ -1,4 +1,4 @@
-"""The face that drives a benchmark: a clip, or the built-in portrait moved by the built-in motion."""
+"""Driver of a benchmark: a clip, or the built-in portrait moved by the built-in motion."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mien.engine.utils.image_files import load_image
 from mien.engine.utils.images import fit_within
 
 KEPT = 60
-"""Pictures held in memory; played to and fro, so that nothing jumps."""
+"""Images kept in memory; played back and forth, so that nothing jumps."""
 
 
 def read_portrait(path: Path | None, side: int = 1024) -> Image:
@@ -34,7 +34,7 @@ def read_portrait(path: Path | None, side: int = 1024) -> Image:
 def driver_images(
     clip: Path | None, size: tuple[int, int], landmarker: Landmarker, runtime: Runtime
 ) -> list[Image]:
-    """The driver's pictures, each ``(height, width, 3) uint8`` RGB; ``size`` is width and height.
+    """The driver's images, each ``(height, width, 3) uint8`` RGB; ``size`` is width and height.
 
     Raises:
         MienError: no clip, or no face in it.
@@ -43,38 +43,38 @@ def driver_images(
         avatar = Avatar.of(read_portrait(None), landmarker, runtime)
         renderer = Renderer(avatar, runtime)
         motions = [motion for motion in load_recording(DEMO_MOTION) if motion is not None]
-        pictures = [renderer.render(motion).image for motion in motions[:KEPT]]
+        images = [renderer.render(motion).image for motion in motions[:KEPT]]
     else:
-        pictures = _read(clip)
-        if not any(landmarker.detect(picture) for picture in pictures[:10]):
+        images = _read(clip)
+        if not any(landmarker.detect(image) for image in images[:10]):
             raise NoFaceError(f"No face was found at the start of {clip}. Give a clip of a face.")
-    return [_fit(picture, size) for picture in pictures]
+    return [_fit(image, size) for image in images]
 
 
 def _read(clip: Path) -> list[Image]:
     if not clip.is_file():
         raise SourceError(f"{clip} is not a file. Give a video of a face, or leave --clip out.")
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # what is wrong with the clip is said below
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # errors are reported below
     video = cv2.VideoCapture(str(clip))
-    pictures: list[Image] = []
-    while len(pictures) < KEPT:
-        there, picture = video.read()
+    images: list[Image] = []
+    while len(images) < KEPT:
+        there, image = video.read()
         if not there:
             break
-        pictures.append(np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8))
+        images.append(np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8))
     video.release()
-    if not pictures:
+    if not images:
         raise SourceError(f"{clip} is not a video that OpenCV reads. Give an mp4, for example.")
-    return pictures
+    return images
 
 
-def _fit(picture: Image, size: tuple[int, int]) -> Image:
-    """The whole picture within the size; its border repeats beside it, as a room's wall would."""
+def _fit(image: Image, size: tuple[int, int]) -> Image:
+    """Fit the whole image into the size, repeating its border around it."""
     width, height = size
-    scale = min(width / picture.shape[1], height / picture.shape[0])
-    inner = round(picture.shape[1] * scale), round(picture.shape[0] * scale)
+    scale = min(width / image.shape[1], height / image.shape[0])
+    inner = round(image.shape[1] * scale), round(image.shape[0] * scale)
     how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    small = cv2.resize(picture, inner, interpolation=how)
+    small = cv2.resize(image, inner, interpolation=how)
     left, top = (width - inner[0]) // 2, (height - inner[1]) // 2
     right, bottom = width - inner[0] - left, height - inner[1] - top
     out = cv2.copyMakeBorder(small, top, bottom, left, right, cv2.BORDER_REPLICATE)

@@ -1,4 +1,4 @@
-"""Latency and memory over time as a PNG, drawn with OpenCV: no plotting library for one picture."""
+"""Plot of latency and memory over time as PNG, drawn with OpenCV to avoid a plotting library."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ INK, GRID, FAINT, STRONG = (40, 40, 40), (225, 225, 225), (205, 190, 160), (160,
 """Colours, BGR."""
 
 BINS = 120
-"""Steps in time at which medians and 95th percentiles are drawn."""
+"""Time steps over which medians and 95th percentiles are drawn."""
 
 
 def draw_latency(
@@ -26,11 +26,11 @@ def draw_latency(
     """Write the plot.
 
     Args:
-        track: seconds and latency in ms of every picture.
+        track: seconds and latency in ms of every frame.
         memory: seconds and resident MB.
 
     Raises:
-        MienError: when the file cannot be written.
+        MienError: the file cannot be written.
     """
     image = np.full((HEIGHT, WIDTH, 3), 255, np.uint8)
     upper = (TOP, TOP + 330)
@@ -38,7 +38,7 @@ def draw_latency(
     points = np.asarray(track, np.float32).reshape(-1, 2)
     end = float(points[:, 0].max()) if len(points) else 1.0
     most = float(np.percentile(points[:, 1], 99.5)) * 1.2 if len(points) else 1.0
-    _axes(image, upper, end, most, "capture to hand-over, ms: every picture, median, 95 %")
+    _axes(image, upper, end, most, "capture to delivery, ms: every frame, median, 95 %")
     _dots(image, upper, points, end, most)
     for share, colour, width in ((95, INK, 1), (50, STRONG, 2)):
         _curve(image, upper, _binned(points, share, end), end, most, colour, width)

@@ -1,4 +1,4 @@
-"""What a benchmark says: a table for people, JSON for programs."""
+"""Output of a benchmark: tables for people, JSON for programs."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ NAMES = {
     "carry": "render: carry over",
     "model": "render: model",
     "compose": "render: compose",
-    "send": "hand over",
+    "send": "deliver",
 }
 
 
 def machine() -> dict[str, Any]:
-    """What the figures were measured on."""
+    """Description of the machine."""
     features = core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     return {
         "processor": core().get_property("CPU", "FULL_DEVICE_NAME").strip(),
@@ -43,7 +43,7 @@ def machine() -> dict[str, Any]:
 
 
 def print_figures(console: Console, title: str, figures: Figures) -> None:
-    """One run's table."""
+    """Print one run's table."""
     line(console, f"\n{title}")
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("ms", "median", "95 %", "99 %"):
@@ -53,14 +53,14 @@ def print_figures(console: Console, title: str, figures: Figures) -> None:
             _row(table, NAMES[stage], figures.stages[stage])
     table.add_section()
     _row(table, "waited in queues", figures.queue)
-    _row(table, "capture to hand-over", figures.latency)
+    _row(table, "capture to delivery", figures.latency)
     console.print(table)
     line(
         console,
-        f"{figures.fps:.1f} fps; {figures.shown} pictures in {figures.seconds:.1f} s, "
-        f"{100 * figures.dropped:.1f} % dropped; CPU {figures.cpu_ms:.0f} ms a picture; "
+        f"{figures.fps:.1f} fps; {figures.shown} frames in {figures.seconds:.1f} s, "
+        f"{100 * figures.dropped:.1f} % dropped; CPU {figures.cpu_ms:.0f} ms per frame; "
         f"memory {figures.memory_mb:.0f} MB (peak {figures.peak_mb:.0f}); "
-        f"first picture after {figures.first_ms:.0f} ms",
+        f"first frame after {figures.first_ms:.0f} ms",
     )
 
 
@@ -69,12 +69,12 @@ def _row(table: Table, name: str, spread: Spread) -> None:
 
 
 def line(console: Console, text: str) -> None:
-    """One line, in one piece."""
+    """Print one line without wrapping it."""
     console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def as_json(value: Any) -> Any:
-    """Figures and what contains them as JSON's types; a number that is none becomes null."""
+    """Convert results to JSON's types; numbers that are not finite become null."""
     if isinstance(value, Figures | Spread):
         hidden = {"track", "memory"} if isinstance(value, Figures) else set()
         return {f.name: as_json(getattr(value, f.name)) for f in fields(value) if f.name not in hidden}
@@ -88,7 +88,7 @@ def as_json(value: Any) -> Any:
 
 
 def write_json(target: str, result: dict[str, Any]) -> None:
-    """Write the whole file, or to the standard output for ``-``; raises ``MienError`` where it cannot."""
+    """Write the file atomically, or to the standard output for ``-``; raises ``MienError`` on failure."""
     text = json.dumps(as_json(result), indent=2)
     if target == "-":
         sys.stdout.write(text + "\n")
@@ -97,7 +97,7 @@ def write_json(target: str, result: dict[str, Any]) -> None:
 
 
 def check_writable(paths: Sequence[str | Path | None]) -> None:
-    """Before anything is measured: raises ``MienError`` where a result could not be put later."""
+    """Raise ``MienError`` if a result could not be written later; called before anything is measured."""
     for path in paths:
         if path is None or str(path) == "-":
             continue

@@ -1,4 +1,4 @@
-"""How many avatars one machine holds at camera pace."""
+"""Number of avatars that one machine can run at the camera's frame rate."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from mien.engine.runtime import default_runtime
 from mien.engine.session.throughput import Figures, run_pipeline
 
 HOLDS = 0.97
-"""Share of the camera's pace that every session must reach."""
+"""Share of the camera's frame rate that every session must reach."""
 
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """A number of sessions side by side: frames per second and 95th percentile of latency of the slowest."""
+    """Simultaneous sessions: frames per second and 95th percentile of the latency of the slowest."""
 
     sessions: int
     fps: float
@@ -46,5 +46,5 @@ def _side_by_side(setup: Setup, number: int, fps: float, seconds: float) -> list
             runtime.network = setup.runtime.network
             sessions.append(stack.enter_context(setup.session(runtime)))
         pool = stack.enter_context(ThreadPoolExecutor(number))
-        runs = [pool.submit(run_pipeline, one, setup.pictures, fps=fps, seconds=seconds) for one in sessions]
+        runs = [pool.submit(run_pipeline, one, setup.images, fps=fps, seconds=seconds) for one in sessions]
         return [run.result() for run in runs]

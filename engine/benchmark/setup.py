@@ -1,4 +1,4 @@
-"""The parts of a benchmark: avatar, driver, sessions."""
+"""Setup of a benchmark: avatar, driver, sessions."""
 
 from __future__ import annotations
 
@@ -23,41 +23,41 @@ from mien.engine.types import Image
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What the parts of a benchmark share.
+    """Objects shared by the parts of a benchmark.
 
     Attributes:
-        runtime: the default one, its network run on every frame, trained or not.
+        runtime: the default one, with its network on every frame, trained or not.
         avatar: prepared for it.
         portrait: ``(H, W, 3) uint8`` RGB.
-        pictures: the driver's, ``(H, W, 3) uint8`` RGB.
-        ready_s: seconds that the runtime and the avatar took.
+        images: the driver's, ``(H, W, 3) uint8`` RGB.
+        ready_s: seconds to create the runtime and the avatar.
     """
 
     runtime: OpenVinoRuntime
     avatar: Avatar
     portrait: Image
-    pictures: list[Image]
+    images: list[Image]
     ready_s: float
 
     @contextmanager
     def session(self, runtime: Runtime | None = None, avatar: Avatar | None = None) -> Iterator[Session]:
-        """A new session as a live run has it, for one measurement."""
+        """Create a session like a live run's, for one measurement."""
         renderer = Renderer(avatar or self.avatar, runtime or self.runtime)
-        cv2.setNumThreads(1)  # as a live run has it
+        cv2.setNumThreads(1)  # as in a live run
         with Tracker(TrackerSettings(live=True)) as tracker:
-            # Nothing is skipped: a benchmark's pictures all count.
+            # Nothing is skipped: all frames of a benchmark count.
             yield Session(tracker, renderer)
 
 
 def set_up(options: Options) -> Setup:
-    """Load everything; raises ``MienError`` for a portrait or clip without a face."""
+    """Load everything; raises ``MienError`` if portrait or clip shows no face."""
     start = perf_counter()
     runtime = default_runtime(options.threads, options.precision)
     portrait = read_portrait(options.avatar)
     with make_landmarker() as landmarker:
         avatar = Avatar.of(portrait, landmarker, runtime, str(options.avatar or "the portrait"))
         ready = perf_counter() - start
-        pictures = driver_images(options.clip, options.size, landmarker, runtime)
-    # Every figure below is that of a trained network, also while the shipped one is not.
+        images = driver_images(options.clip, options.size, landmarker, runtime)
+    # The figures are those of a trained network, even while the shipped one is not.
     runtime.network = Network.EVERY_FRAME
-    return Setup(runtime, avatar, portrait, pictures, ready)
+    return Setup(runtime, avatar, portrait, images, ready)

@@ -1,4 +1,4 @@
-"""What a change of avatar costs the pictures that are shown meanwhile."""
+"""Effect of a change of avatar on the frames shown meanwhile."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from mien.engine.types import Floats, Image
 
 TIMES = 6
 AFTER_S = 0.5
-"""For how long after the swap a late picture is held against it."""
+"""Seconds after the swap for which a late frame is attributed to it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Switches:
-    """Avatars changed while live, each read, found and encoded beside the running pictures.
+    """Avatars changed while live, each read, detected and encoded while frames are rendered.
 
     Attributes:
-        times: how many.
+        times: number of changes.
         prepare_ms: median time until a new avatar was ready.
-        gap_ms: longest time between two pictures from the wish to :data:`AFTER_S` after the swap.
-        usual_ms: the same of all other times.
+        gap_ms: longest time between two frames from the request to :data:`AFTER_S` after the swap.
+        usual_ms: the same at all other times.
     """
 
     times: int
@@ -39,11 +39,11 @@ class Switches:
 
 
 def measure_switches(setup: Setup, fps: float, times: int = TIMES) -> Switches:
-    """Run the pipeline at camera pace and change the avatar ``times`` times.
+    """Run the pipeline at the camera's frame rate and change the avatar ``times`` times.
 
-    As in a live run, the landmarker is the tracker's kind and the encoder works beside the renderer.
+    As in a live run, the landmarker is of the tracker's kind and the encoder runs parallel to the renderer.
     """
-    camera = Camera(setup.pictures, fps, seconds=3600.0)
+    camera = Camera(setup.images, fps, seconds=3600.0)
     delivery = Delivery()
     spans: list[tuple[float, float, float]] = []
     with setup.session() as session, make_landmarker() as landmarker, ThreadPoolExecutor(1) as worker:
@@ -58,13 +58,13 @@ def measure_switches(setup: Setup, fps: float, times: int = TIMES) -> Switches:
             delivery.begin()
             for number in range(times):
                 live.wait(2 * AFTER_S)
-                wished = _now(delivery)
-                # A portrait is new each time: nothing of an earlier one can be used again.
+                requested = _now(delivery)
+                # A different portrait each time, so that nothing can be reused.
                 avatar = worker.submit(prepare, _other(setup.portrait, number)).result()
                 ready = _now(delivery)
                 live.set_avatar(avatar)
                 live.wait(AFTER_S)
-                spans.append((wished, ready, _now(delivery)))
+                spans.append((requested, ready, _now(delivery)))
             camera.stop()
             live.wait(5.0)
     at = np.asarray(delivery.at.values, np.float64)
@@ -74,7 +74,7 @@ def measure_switches(setup: Setup, fps: float, times: int = TIMES) -> Switches:
 
 
 def longest_gaps(at: Floats | np.ndarray, spans: Sequence[tuple[float, float]]) -> tuple[float, float]:
-    """Longest time between pictures shown ``at`` these seconds: touching a span, and touching none."""
+    """Longest time between frames shown ``at`` these seconds: overlapping a span, and overlapping none."""
     before, after = at[:-1], at[1:]
     touched = np.zeros(len(before), bool)
     for start, end in spans:
@@ -88,7 +88,7 @@ def _longest(gaps: np.ndarray) -> float:
 
 
 def _other(portrait: Image, number: int) -> Image:
-    """The portrait in a mirror, or not, and a little darker each time."""
+    """The portrait, mirrored or not, and slightly darker each time."""
     image = portrait[:, ::-1] if number % 2 == 0 else portrait
     return np.ascontiguousarray(image - image // (16 + number))
 

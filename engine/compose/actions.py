@@ -1,4 +1,4 @@
-"""What a composed motion consists of: acts, each some regions' expression at its time."""
+"""Components of a composed motion: facial actions, each the expression of some regions at its time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mien.engine.motion.recording import Recording
 from mien.engine.types import NoFaceError, UsageError
 
 EASE = 0.25
-"""Share of rise and fall over which a recorded course is faded in and out."""
+"""Share of rise and fall over which a recorded time course is faded in and out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,19 +31,19 @@ class Timing:
             )
 
     def envelope(self, time: float) -> float:
-        """0 at onset and offset, 1 at the apex; speed and acceleration are 0 there (minimum jerk)."""
+        """0 at onset and offset, 1 at the apex, with zero velocity and acceleration there (minimum jerk)."""
         if time <= self.apex:
             return _minimum_jerk((time - self.onset) / (self.apex - self.onset))
         return _minimum_jerk((self.offset - time) / (self.offset - self.apex))
 
     def window(self, time: float) -> float:
-        """1 between onset and offset, with smooth borders."""
+        """1 between onset and offset, with smooth edges."""
         rise = (time - self.onset) / (EASE * (self.apex - self.onset))
         fall = (self.offset - time) / (EASE * (self.offset - self.apex))
         return _minimum_jerk(min(rise, fall))
 
     def to(self, other: Timing, time: float) -> float:
-        """The moment of ``other`` that ``time`` stands for: onset, apex and offset on each other."""
+        """Map ``time`` to ``other``, so that onsets, apexes and offsets coincide."""
         if time <= self.apex:
             share = (time - self.onset) / (self.apex - self.onset)
             return other.onset + share * (other.apex - other.onset)
@@ -53,15 +53,15 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class FacialAction:
-    """One expression.
+    """The expression of some regions at one time.
 
     Attributes:
         regions: indices on the K axis.
         timing: when.
-        move: ``(x, y)`` at the apex, face units: a push.  None: the recording's own movement.
-        gain: how strong the recording's movement is played.
-        strength: length of each region's displacement at the apex, face units, in place of the gain.
-        source: where in the recording the movement is taken from.
+        move: ``(x, y)`` at the apex, face units: a synthetic push.  None: the recording's own movement.
+        gain: factor on the recording's movement.
+        strength: length of each region's displacement at the apex, face units; replaces the gain.
+        source: passage of the recording from which the movement is taken.
         smooth: play the recorded apex with the smooth envelope instead of the recorded course.
     """
 
@@ -75,13 +75,13 @@ class FacialAction:
 
 
 def source_timing(recording: Recording, regions: Sequence[int], start: float, end: float) -> Timing:
-    """When the regions' strongest expression between ``start`` and ``end`` (seconds) happens.
+    """Find the regions' strongest expression between ``start`` and ``end`` (seconds).
 
-    The detected onset and offset lie where a fifth of the apex is reached; they are drawn out to where
-    the movement, going on as straight, would be at rest.
+    The detected onset and offset lie where a fifth of the apex is reached; they are extrapolated linearly
+    to where the movement would start and end at rest.
 
     Raises:
-        MienError: nothing was measured there.
+        MienError: nothing was measured in the passage.
     """
     chosen = [i for i, time in enumerate(recording.times) if start <= time <= end]
     found = [m for i in chosen if (m := recording.motions[i]) is not None]
@@ -100,6 +100,6 @@ def source_timing(recording: Recording, regions: Sequence[int], start: float, en
 
 
 def _minimum_jerk(share: float) -> float:
-    """0 before 0, 1 after 1, and between the smoothest way from rest to rest."""
+    """0 before 0, 1 after 1, and the minimum-jerk curve in between."""
     s = min(max(share, 0.0), 1.0)
     return s * s * s * (10.0 - 15.0 * s + 6.0 * s * s)

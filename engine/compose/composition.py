@@ -1,11 +1,10 @@
-"""Motion with known content: one region's expression, at a chosen strength and time.
+"""Motion with known content: expressions of single regions at a chosen strength and time.
 
-An :class:`mien.engine.compose.actions.FacialAction` is an expression of some regions between its onset and
-its offset.  Its
-shape over the face is either a recording's own movement, cut out with the regions' soft maps, or a
-soft push of the regions.  What is promised is the regions' displacement at the apex: the shape is
-scaled until the very fit that the tracker uses (:func:`mien.engine.motion.region_fit.fit_regions`) gives
-back what was asked for.
+A :class:`mien.engine.compose.actions.FacialAction` is the expression of some regions between its onset and
+its offset.  Its shape over the face is either a recording's own movement, cut out with the regions' soft
+maps, or a soft push of the regions.  What is guaranteed is the regions' displacement at the apex: the shape
+is scaled until the tracker's own fit (:func:`mien.engine.motion.region_fit.fit_regions`) returns the
+requested value.
 """
 
 from __future__ import annotations
@@ -26,37 +25,37 @@ from mien.engine.motion.region_fit import fit_regions
 from mien.engine.types import Floats, NoFaceError, UsageError
 
 STILL = 5e-4
-"""A recorded displacement below this (face units; 0.05 px on a 100 px face) is noise, no expression."""
+"""A recorded displacement below this (face units; 0.05 px on a face 100 px wide) is noise, not expression."""
 
 MOST = 0.25
-"""Largest displacement that can be asked for, face units: beyond, a face tears."""
+"""Largest displacement that may be requested, face units; larger ones tear a face."""
 
 ROUNDS = 25
 
 
 def compose(
-    acts: Sequence[FacialAction],
+    actions: Sequence[FacialAction],
     seconds: float,
     fps: float,
     recording: Recording | None = None,
     keep: Sequence[int] = (),
     with_head: bool = False,
 ) -> Recording:
-    """Motion made of the acts.
+    """Compose motion from facial actions.
 
     Args:
-        acts: what happens; acts of the same region add up.
-        seconds, fps: length and rate of the result.
-        recording: where acts without a ``move`` are taken from.
-        keep: further regions (indices) that go on as recorded; the others rest.
-        with_head: play the recording's head motion, gaze and all else stays out.
+        actions: the actions; those on the same region add up.
+        seconds, fps: length and frame rate of the result.
+        recording: source of actions without a ``move``.
+        keep: additional regions (indices) that continue as recorded; the others rest.
+        with_head: also play the recording's head motion; gaze and everything else stays neutral.
 
     Raises:
-        MienError: a recorded movement too small to be played stronger, or one too large to be shown.
+        MienError: a recorded movement too small to amplify, or a movement too large to show.
     """
     count = max(1, round(seconds * fps))
     times = tuple(index / fps for index in range(count))
-    moving = [_Prepared.of(act, recording) for act in acts]
+    moving = [_Prepared.of(action, recording) for action in actions]
     kept = _kept_weights(keep, recording) if keep and recording is not None else None
     motions = []
     for index, time in enumerate(times):
@@ -74,7 +73,7 @@ def compose(
 
 @dataclass(frozen=True)
 class _Part:
-    """A share of a motion; shapes as in :class:`mien.engine.motion.motion.Motion`."""
+    """One contribution to a motion; shapes as in :class:`mien.engine.motion.motion.Motion`."""
 
     points: Floats
     dense: Floats
@@ -88,42 +87,42 @@ class _Part:
 
 @dataclass(frozen=True)
 class _Prepared:
-    """An act with its shape: ``at`` gives its share of the motion at any time."""
+    """An action with its shape; ``at`` gives its contribution to the motion at any time."""
 
-    act: FacialAction
+    action: FacialAction
     weights: Floats
     push: _Part | None
 
     @staticmethod
-    def of(act: FacialAction, recording: Recording | None) -> _Prepared:
-        if act.move is not None:
-            _check_size(act, np.array([act.move], np.float32))
-            return _Prepared(act, _share(act.regions), _push(act.regions, act.move))
-        if recording is None or act.source is None:
-            raise UsageError("Without a recording a movement must be given: --move X,Y in face units.")
-        apex = motion_at(recording, act.source.apex)
-        weights = _recorded_weights(act, apex)
-        push = _masked(apex, weights) if act.smooth else None
-        return _Prepared(act, weights, push)
+    def of(action: FacialAction, recording: Recording | None) -> _Prepared:
+        if action.move is not None:
+            _check_size(action, np.array([action.move], np.float32))
+            return _Prepared(action, _share(action.regions), _push(action.regions, action.move))
+        if recording is None or action.source is None:
+            raise UsageError("Without a recording a movement is needed: --move X,Y in face units.")
+        apex = motion_at(recording, action.source.apex)
+        weights = _recorded_weights(action, apex)
+        push = _masked(apex, weights) if action.smooth else None
+        return _Prepared(action, weights, push)
 
     def at(self, time: float, recording: Recording | None) -> _Part:
-        timing = self.act.timing
+        timing = self.action.timing
         if self.push is not None:
             return self.push.times(timing.envelope(time))
-        assert recording is not None and self.act.source is not None
-        now = motion_at(recording, timing.to(self.act.source, time))
+        assert recording is not None and self.action.source is not None
+        now = motion_at(recording, timing.to(self.action.source, time))
         return _masked(now, self.weights).times(timing.window(time))
 
 
 def motion_at(recording: Recording, time: float) -> Motion:
-    """The recorded motion at any time (seconds), between frames by linear mixing; gaps are bridged.
+    """Sample the recorded motion at any time (seconds): linear between frames, also across gaps.
 
     Raises:
-        MienError: a recording without a face.
+        MienError: the recording shows no face.
     """
     seen = [i for i, motion in enumerate(recording.motions) if motion is not None]
     if not seen:
-        raise NoFaceError("The recording shows no face at all. Record another.")
+        raise NoFaceError("The recording shows no face. Make another one.")
     moments = [recording.times[i] for i in seen]
     after = int(np.searchsorted(moments, time))
     first, second = (
@@ -144,7 +143,7 @@ def _share(regions: Sequence[int]) -> Floats:
 
 
 def _masked(motion: Motion, weights: Floats) -> _Part:
-    """The motion cut out with the regions' soft maps, each times its weight ``(K,)``."""
+    """Cut out the motion with the regions' soft maps, each scaled by its weight ``(K,)``."""
     maps = region_maps()
     at_points = weights @ maps.at_points
     at_grid = (weights @ maps.at_grid).reshape(GRID, GRID, 1)
@@ -157,20 +156,22 @@ def _masked(motion: Motion, weights: Floats) -> _Part:
     )
 
 
-def _recorded_weights(act: FacialAction, apex: Motion) -> Floats:
-    """``(K,)`` weights with which the recorded apex, cut out, moves the regions by what is asked."""
-    chosen = list(act.regions)
+def _recorded_weights(action: FacialAction, apex: Motion) -> Floats:
+    """``(K,)`` weights with which the recorded apex, cut out, moves the regions by the requested amount."""
+    chosen = list(action.regions)
     recorded = apex.regions[chosen]
     length = np.hypot(recorded[:, 0], recorded[:, 1])
     moving = length > STILL
-    if not moving.any() or (act.strength is not None and not moving.all()):
+    if not moving.any() or (action.strength is not None and not moving.all()):
         still = REGIONS[chosen[int(np.argmin(length))]]
         raise UsageError(
             f"{still} hardly moves in the recording ({1000 * length.min():.2f} thousandths of a face unit): "
-            "nothing to play. Choose another region or passage, or give --move."
+            "nothing to amplify. Choose another region or passage, or give --move."
         )
-    scale = np.full(len(chosen), act.gain, np.float32) if act.strength is None else act.strength / length
-    _check_size(act, recorded * scale[:, None])
+    scale = (
+        np.full(len(chosen), action.gain, np.float32) if action.strength is None else action.strength / length
+    )
+    _check_size(action, recorded * scale[:, None])
     return _scaled(chosen, [apex] * len(chosen), np.asarray(recorded * scale[:, None], np.float32))
 
 
@@ -184,16 +185,16 @@ def _kept_weights(regions: Sequence[int], recording: Recording) -> Floats:
 
 
 def _scaled(chosen: list[int], moments: Sequence[Motion], aim: Floats) -> Floats:
-    """Weights ``(K,)`` with which each chosen region, cut out of its own moment, moves by its aim ``(R, 2)``.
+    """Weights ``(K,)`` that move each chosen region, cut out of its own moment, by its aim ``(R, 2)``.
 
-    The soft maps alone would take up to a third away, because the neighbours' share of a region rests.
+    The soft maps alone would lose up to a third, because the neighbours' share of a region rests.
     """
     weights = _share(chosen)
     power = (aim * aim).sum(axis=1)
     recorded = np.stack([motion.regions[k] for motion, k in zip(moments, chosen, strict=True)])
     moving = np.hypot(recorded[:, 0], recorded[:, 1]) > STILL
     along = (recorded * aim).sum(axis=1) / np.maximum((recorded * recorded).sum(axis=1), 1e-12)
-    # A region that rests in the recording has no length to be held to.
+    # A region at rest in the recording has no length to match.
     weights[chosen] = np.where(moving, along, 1.0)
     for _ in range(ROUNDS):
         fits: dict[int, Floats] = {}
@@ -207,7 +208,7 @@ def _scaled(chosen: list[int], moments: Sequence[Motion], aim: Floats) -> Floats
 
 
 def _push(regions: Sequence[int], move: tuple[float, float]) -> _Part:
-    """A soft push that moves each of the regions by ``move`` (face units), as the tracker's fit sees it."""
+    """A soft push that moves each region by ``move`` (face units), as measured by the tracker's fit."""
     maps = region_maps()
     chosen = list(regions)
     aim = np.tile(np.array(move, np.float32), (len(chosen), 1))
@@ -224,21 +225,21 @@ def _push(regions: Sequence[int], move: tuple[float, float]) -> _Part:
 
 
 def _spread(weights: Floats, vectors: Floats) -> Floats:
-    """``(P, 2)`` sum of vectors ``(R, 2)`` with soft maps ``(R, P)``."""
+    """``(P, 2)`` sum of vectors ``(R, 2)``, spread with soft maps ``(R, P)``."""
     return np.asarray(weights.T @ vectors, dtype=np.float32)
 
 
-def _check_size(act: FacialAction, moves: NDArray[np.floating[Any]]) -> None:
+def _check_size(action: FacialAction, moves: NDArray[np.floating[Any]]) -> None:
     longest = float(np.hypot(moves[:, 0], moves[:, 1]).max())
     if longest > MOST:
-        names = ", ".join(REGIONS[i] for i in act.regions)
+        names = ", ".join(REGIONS[i] for i in action.regions)
         raise UsageError(
             f"{names} would move by {longest:.2f} face units; more than {MOST:g} tears a face. Ask for less."
         )
 
 
 def _added(parts: Sequence[_Part], index: int, time: float, head: Head) -> Motion:
-    """The parts' sum as a motion: points, field, regions and affines say the same."""
+    """The sum of the parts as a motion whose points, field, regions and affines agree."""
     motion = Motion.neutral(index, time)
     if parts:
         dense = _sum([part.dense for part in parts])

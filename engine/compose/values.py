@@ -1,4 +1,4 @@
-"""The words of ``mien compose``: names, numbers with limits, strengths with units."""
+"""Argument types of ``mien compose``: names, bounded numbers, strengths with units."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mien.engine.utils.command_line import number
 
 @dataclass(frozen=True, slots=True)
 class Strength:
-    """A displacement's length: ``value`` in face units, or in pixels of the avatar."""
+    """Length of a displacement: ``value`` in face units, or in pixels of the avatar."""
 
     value: float
     pixels: bool
@@ -54,7 +54,7 @@ def _pair(text: str, example: str) -> tuple[float, float]:
             return float(first), float(second)
     except ValueError:
         pass
-    raise argparse.ArgumentTypeError(f"{text} must be two numbers with a comma between, as {example}")
+    raise argparse.ArgumentTypeError(f"{text} must be two numbers separated by a comma, such as {example}")
 
 
 def vector(text: str) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""Faces and their 478 landmarks in pictures."""
+"""Face detection and the 478 face landmarks."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ __all__ = [
 ]
 
 LANDMARKERS = ("openvino", "mediapipe")
-"""The names that :func:`make_landmarker` knows."""
+"""Names accepted by :func:`make_landmarker`."""
 
 
 def make_landmarker(name: str = "openvino", threads: int = 1, *, live: bool = False) -> Landmarker:
-    """A new landmarker.
+    """Create a landmarker.
 
     Args:
         name: ``"openvino"`` (the default; local, sends nothing) or ``"mediapipe"`` (the package of that
             name, which sends usage metrics to Google).
         threads: CPU threads for the networks (``"openvino"`` only).
-        live: look for a lost face a little on every frame, and compute in bfloat16 what may be, where the CPU
-            does that (``"openvino"`` only).
+        live: spread the search for a lost face over several frames, and run the large layers in bfloat16
+            where the CPU supports it (``"openvino"`` only).
 
     Raises:
-        UsageError: for an unknown name, a missing package, or a missing or damaged model bundle.
+        UsageError: unknown name, missing package, or missing or damaged model bundle.
     """
     if name == "openvino":
         from mien.engine.landmarks.openvino_landmarker import OpenVinoLandmarker
@@ -47,7 +47,7 @@ def make_landmarker(name: str = "openvino", threads: int = 1, *, live: bool = Fa
         from mien.engine.landmarks.mediapipe_landmarker import MediaPipeLandmarker
 
         return MediaPipeLandmarker()
-    raise UsageError(f"There is no landmarker {name!r}; choose one of {', '.join(LANDMARKERS)}.")
+    raise UsageError(f"{name!r} is not a valid landmarker; choose one of {', '.join(LANDMARKERS)}.")
 
 
 def __getattr__(name: str) -> Any:

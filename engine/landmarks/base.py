@@ -1,4 +1,4 @@
-"""What every landmarker does."""
+"""Interface of all landmarkers."""
 
 from __future__ import annotations
 
@@ -13,40 +13,40 @@ from mien.engine.types import Face, Image
 _Self = TypeVar("_Self", bound="Landmarker")
 
 MAX_FACES = 4
-"""How many faces :meth:`Landmarker.detect` gives at most."""
+"""Largest number of faces returned by :meth:`Landmarker.detect`."""
 
 
 class Landmarker(ABC):
-    """Finds faces and their 478 landmarks in pictures.
+    """Finds faces and their 478 landmarks in images.
 
-    One landmarker follows one face through one stream of pictures and belongs to one thread at a time.
+    A landmarker follows one face through one stream of frames and may be used by one thread at a time.
     It is a context manager; :meth:`close` frees its networks.
 
     Attributes:
-        faces_seen: how many faces the detector saw when it last ran (0 before it ever ran).
+        faces_seen: number of faces found when the detector last ran (0 before its first run).
     """
 
     faces_seen: int = 0
 
     @abstractmethod
     def track(self, image: Image) -> Face | None:
-        """The face that is being followed, in the next picture of a stream.
+        """Find the followed face in the next frame of a stream.
 
-        The face of the last picture is looked for where it was, without the detector; when it is lost,
-        or there was none, the detector runs and the largest face is taken up.
+        The face is first looked for where the previous frame showed it, without the detector.  If it is
+        lost, or none was followed, the detector runs and the largest face is followed from then on.
 
         Args:
             image: ``(H, W, 3) uint8`` RGB.
 
         Returns:
-            The face, its landmarks unsmoothed, or None when no face is seen.
+            The face with its landmarks unsmoothed, or None when no face is found.
         """
 
     @abstractmethod
     def detect(self, image: Image) -> list[Face]:
-        """Every face in a single picture, the largest first, four at most.
+        """Find all faces in a single image, the largest first, at most :data:`MAX_FACES`.
 
-        It neither uses nor changes what :meth:`track` follows.
+        Neither uses nor changes the face that :meth:`track` follows.
 
         Args:
             image: ``(H, W, 3) uint8`` RGB.
@@ -58,11 +58,11 @@ class Landmarker(ABC):
 
     @abstractmethod
     def reset(self) -> None:
-        """Forget the followed face: the next :meth:`track` runs the detector."""
+        """Forget the followed face; the next :meth:`track` runs the detector."""
 
     @abstractmethod
     def close(self) -> None:
-        """Free the networks.  A second call does nothing; using a closed landmarker is a MienError."""
+        """Free the networks.  Idempotent; any other use of a closed landmarker raises MienError."""
 
     def __enter__(self: _Self) -> _Self:
         return self

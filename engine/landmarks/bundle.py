@@ -1,4 +1,4 @@
-"""The model bundle ``face_landmarker.task``: three TFLite networks and the face geometry, in a zip."""
+"""The model bundle ``face_landmarker.task``: three TFLite networks and the face geometry in a zip archive."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class FaceGeometry:
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """What ``face_landmarker.task`` holds: the networks as TFLite bytes, and the face geometry."""
+    """Contents of ``face_landmarker.task``: the networks as TFLite bytes, and the face geometry."""
 
     detector: bytes
     landmarks: bytes
@@ -57,7 +57,7 @@ def load_bundle(path: Path = BUNDLE_PATH) -> Bundle:
     """Read the bundle at ``path``.
 
     Raises:
-        MienError: when the file is missing, is not a bundle, or is damaged.
+        MienError: the file is missing, not a bundle, or damaged.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -73,10 +73,10 @@ def load_bundle(path: Path = BUNDLE_PATH) -> Bundle:
 
 
 def face_geometry() -> FaceGeometry:
-    """The canonical face of the bundle that comes with Mien.
+    """The canonical face of the bundle shipped with Mien.
 
     Raises:
-        MienError: when the bundle is missing or damaged.
+        MienError: the bundle is missing or damaged.
     """
     return load_bundle().geometry
 
@@ -84,10 +84,10 @@ def face_geometry() -> FaceGeometry:
 def canonical_mesh() -> Floats:
     """The canonical face mesh: ``(468, 3) float32`` cm, x to the image's right, y up, z to the viewer.
 
-    The caller owns the copy.
+    The array is a copy.
 
     Raises:
-        MienError: when the bundle is missing or damaged.
+        MienError: the bundle is missing or damaged.
     """
     return np.array(face_geometry().mesh, np.float32)
 

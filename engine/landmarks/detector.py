@@ -1,4 +1,4 @@
-"""Where faces are: anchor decoding, weighted non-maximum suppression, and the search over windows."""
+"""Face detection: anchor decoding, weighted non-maximum suppression, and the search over windows."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ from mien.engine.landmarks.networks import DETECTOR_SIDE, DetectorNetwork
 from mien.engine.types import FaceCrop, Floats, Image
 
 MIN_SCORE = 0.5
-"""Least score of a face in the whole picture (MediaPipe's)."""
+"""Minimum score of a face in the whole image (MediaPipe's value)."""
 MIN_SEARCH_SCORE = 0.7
-"""Least score of a face in a closer, turned or wider look: more looks make more mistakes."""
+"""Minimum score in a closer, turned or wider window; higher, because more windows give more false
+positives."""
 MIN_OVERLAP = 0.5
-"""Boxes that overlap more than this (intersection over union) are the same face."""
+"""Boxes whose intersection over union exceeds this are the same face."""
 
 GLANCES = 4
-"""Windows besides the whole picture that a glance looks into."""
+"""Windows, besides the whole image, that one glance covers."""
 
 _GRIDS = ((16, 2), (8, 6))  # cells per side, anchors per cell
 _TILTS = (math.radians(45), math.radians(-45))
@@ -31,7 +32,7 @@ _STEP = 2 / 3  # of a tile's side, between tiles
 
 
 class Detector:
-    """Finds faces in whole pictures with the short-range detector."""
+    """Finds faces in whole images with the short-range detector."""
 
     def __init__(self, data: bytes, threads: int) -> None:
         self._network = DetectorNetwork(data, threads)
@@ -44,9 +45,10 @@ class Detector:
         return other
 
     def search(self, image: Image) -> Iterator[list[FaceCrop]]:
-        """Faces in ever finer (and turned) windows: one list per stage, until the caller has enough.
+        """Search ever finer (and turned) windows; yields the faces of one stage at a time.
 
-        The first stage is the whole picture, which is all that MediaPipe looks at.
+        The caller stops when it has found enough.  The first stage is the whole image, which is all that
+        MediaPipe searches.
         """
         height, width = image.shape[:2]
         for number, stage in enumerate(_stages(width, height)):
@@ -59,12 +61,12 @@ class Detector:
             yield [face for _, face in sorted(faces, key=lambda item: -item[0])]
 
     def glance(self, image: Image, turn: int) -> list[FaceCrop]:
-        """Faces in the whole picture, else in a few of the search's other windows; the next few next time.
+        """Search the whole image, then a few of the remaining windows; the next call takes the next few.
 
-        A whole search costs 100 ms, which a live picture has not; this is a tenth of it.
+        A whole search takes 100 ms, too long for a live frame; this takes a tenth of that.
 
         Args:
-            turn: counts the calls.
+            turn: number of the call.
         """
         first, *others = _stages(image.shape[1], image.shape[0])
         windows = [window for stage in others for window in stage]
@@ -78,8 +80,8 @@ class Detector:
         return []
 
     def _look(self, image: Image, window: FaceCrop, least: float) -> list[tuple[float, FaceCrop]]:
-        """Scores and landmark crops of the faces in one square window, the best first."""
-        cut(image, window, self._network.picture, cv2.BORDER_CONSTANT)
+        """Scores and landmark crops of the faces in one square window, best first."""
+        cut(image, window, self._network.image, cv2.BORDER_CONSTANT)
         raw, logits = self._network.run()
         found = np.flatnonzero(logits >= math.log(least / (1 - least)))
         if found.size == 0:
@@ -90,7 +92,7 @@ class Detector:
 
 
 def _anchors() -> Floats:
-    """Centres ``(896, 2)`` of the anchors in 0..1; all have the size of the picture."""
+    """Centres ``(896, 2)`` of the anchors in 0..1; every anchor is as large as the image."""
     parts = []
     for cells, per_cell in _GRIDS:
         centres = (np.arange(cells, dtype=np.float32) + 0.5) / cells
@@ -109,7 +111,7 @@ def _decode(raw: Floats, anchors: Floats) -> Floats:
 
 
 def _merge(boxes: Floats, scores: Floats) -> list[tuple[float, Floats]]:
-    """Weighted non-maximum suppression: every group of overlapping boxes becomes its weighted mean."""
+    """Weighted non-maximum suppression: each group of overlapping boxes becomes its weighted mean."""
     order = np.argsort(-scores, kind="stable")
     boxes, scores = boxes[order], scores[order]
     result = []
@@ -130,7 +132,7 @@ def _overlap(box: Floats, boxes: Floats) -> NDArray[np.float32]:
 
 
 def _crop_of_box(box: Floats, window: FaceCrop) -> FaceCrop:
-    """The landmark crop of a face that was found in a window (coordinates in 0..1 of the window)."""
+    """The landmark crop of a face found in a window (box coordinates in 0..1 of the window)."""
     matrix = crop_to_image(window, 1)
     centre = matrix[:, :2] @ ((box[:2] + box[2:4]) / 2) + matrix[:, 2]
     along = matrix[:, :2] @ (box[6:8] - box[4:6])
@@ -149,7 +151,7 @@ def _same(one: FaceCrop, other: FaceCrop) -> bool:
 
 
 def _stages(width: int, height: int) -> Iterator[list[FaceCrop]]:
-    """Whole picture; from further away (faces that fill it); turned; tiles of two sizes."""
+    """Windows by stage: whole image; from further away (faces that fill it); turned; tiles of two sizes."""
     side = max(width, height)
     x, y = width / 2, height / 2
     yield [FaceCrop(x, y, side, 0.0)]

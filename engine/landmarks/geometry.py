@@ -1,4 +1,4 @@
-"""Rotated square crops: from landmarks to the next crop, from the crop to the image and back."""
+"""Rotated square crops: from landmarks to the next crop, and between crop and image coordinates."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from numpy.typing import NDArray
 from mien.engine.types import FaceCrop, Floats, Image
 
 CROP_SCALE = 1.5
-"""Side of the crop that a landmark network sees, in units of the face's bounding box."""
+"""Side of the landmark network's crop, in units of the face's bounding box."""
 
 NEAR = 0.006
-"""Of a crop's side (1.5 of 256 pixels).  The network's points tremble by 0.2 of these, and a crop made of
-them with them; in bfloat16 the two would never come to rest before a picture that stands still."""
+"""As a fraction of a crop's side (1.5 of 256 pixels).  The network's points jitter by 0.2 pixels, and so
+does a crop computed from them; in bfloat16 the two would never settle in front of a static image."""
 
 _EYE_RIGHT_OUTER, _EYE_LEFT_OUTER = 33, 263
 
 
 def crop_of_landmarks(landmarks: Floats) -> FaceCrop:
-    """The square around ``landmarks`` (``(478, 3)`` px) in which the next picture's face is looked for."""
+    """The square around ``landmarks`` (``(478, 3)`` px) in which the next frame is searched."""
     low = landmarks[:, :2].min(axis=0)
     high = landmarks[:, :2].max(axis=0)
     along = landmarks[_EYE_LEFT_OUTER] - landmarks[_EYE_RIGHT_OUTER]
@@ -34,7 +34,7 @@ def crop_of_landmarks(landmarks: Floats) -> FaceCrop:
 
 
 def near(one: FaceCrop, other: FaceCrop) -> bool:
-    """Whether two crops show a face alike: no pixel of the second lies further than :data:`NEAR` off."""
+    """Whether two crops are interchangeable: no pixel of the second lies further than :data:`NEAR` away."""
     away = math.hypot(one.x - other.x, one.y - other.y)
     turned = abs(math.remainder(one.angle - other.angle, math.tau))
     corner = math.sqrt(0.5) * (abs(one.size - other.size) + turned * other.size)
@@ -42,7 +42,7 @@ def near(one: FaceCrop, other: FaceCrop) -> bool:
 
 
 def crop_to_image(crop: FaceCrop, side: int) -> NDArray[np.float64]:
-    """The ``(2, 3)`` matrix from pixel coordinates in a ``side`` x ``side`` crop to the image's."""
+    """The ``(2, 3)`` matrix from pixel coordinates of a ``side`` x ``side`` crop to image coordinates."""
     scale = crop.size / side
     cos, sin = math.cos(crop.angle) * scale, math.sin(crop.angle) * scale
     half = side / 2
@@ -55,12 +55,12 @@ def crop_to_image(crop: FaceCrop, side: int) -> NDArray[np.float64]:
 
 
 def cut(image: Image, crop: FaceCrop, out: Image, border: int) -> None:
-    """Sample ``crop`` from ``image`` into ``out`` (``(S, S, 3) uint8``), bilinear.
+    """Sample ``crop`` from ``image`` into ``out`` (``(S, S, 3) uint8``), bilinearly.
 
-    As MediaPipe does, array indices are taken for coordinates on both sides (no half-pixel shift).
+    As in MediaPipe, array indices serve as coordinates on both sides (no half-pixel shift).
 
     Args:
-        border: OpenCV border mode for what lies outside the image.
+        border: OpenCV border mode for pixels outside the image.
     """
     side = out.shape[0]
     cv2.warpAffine(
@@ -74,7 +74,7 @@ def cut(image: Image, crop: FaceCrop, out: Image, border: int) -> None:
 
 
 def project(points: Floats, crop: FaceCrop, side: int) -> Floats:
-    """Points ``(N, 3)`` in pixels of a ``side`` x ``side`` crop, in image pixels (z in the same unit)."""
+    """Map points ``(N, 3)`` from pixels of a ``side`` x ``side`` crop to image pixels (z likewise)."""
     matrix = crop_to_image(crop, side)
     result = np.empty_like(points)
     np.matmul(points[:, :2], matrix[:, :2].T.astype(np.float32), out=result[:, :2])

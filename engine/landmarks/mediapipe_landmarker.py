@@ -1,4 +1,4 @@
-"""The ``mediapipe`` package behind the same interface (extra ``mediapipe``); the reference for ours."""
+"""Adapter for the ``mediapipe`` package (extra ``mediapipe``); the reference for the OpenVINO landmarker."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ _log = logging.getLogger(__name__)
 
 
 class MediaPipeLandmarker(Landmarker):
-    """Google's package.  It reports usage metrics to Google; one warning is logged when it starts.
+    """Google's package.  It reports usage metrics to Google; a warning is logged when it starts.
 
-    It is run for up to four faces, so its video mode does not smooth, and its detector runs on every
-    picture with fewer faces.  Its confidence is not published: it is 1 where there is a face.
+    It runs with up to four faces, so its video mode does not smooth, and its detector runs on every frame
+    that shows fewer.  It publishes no confidence; ``confidence`` is 1 for every face.
 
     Args:
         bundle: path of ``face_landmarker.task``.
 
     Raises:
-        MienError: without the package, or when the bundle is missing or damaged.
+        MienError: the package is not installed, or the bundle is missing or damaged.
     """
 
     def __init__(self, bundle: Path = BUNDLE_PATH) -> None:
@@ -93,7 +93,7 @@ class MediaPipeLandmarker(Landmarker):
 
     def _check_open(self) -> None:
         if self._closed:
-            raise UsageError("The landmarker is closed; make a new one.")
+            raise UsageError("The landmarker is closed; create a new one.")
 
     def _make(self, mode: Any) -> Any:
         options = self._vision.FaceLandmarkerOptions(
@@ -137,6 +137,6 @@ def _size(face: Face) -> float:
 
 
 def _near(face: Face, followed: Face) -> bool:
-    """Whether this can be the followed face, one picture later."""
+    """Whether ``face`` can be the followed face, one frame later."""
     distance = math.hypot(face.crop.x - followed.crop.x, face.crop.y - followed.crop.y)
     return distance < followed.crop.size / 3

@@ -1,4 +1,4 @@
-"""The three networks, compiled by OpenVINO, each with inputs and outputs that are allocated once."""
+"""The three landmark networks compiled by OpenVINO, with preallocated inputs and outputs."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ DETECTOR_SIDE = 128
 
 
 class _Network:
-    """A compiled network with one request.  Write ``self._input``, call ``_infer``, read the outputs.
+    """A compiled network with one infer request.  Write ``self._input``, call ``_infer``, read the outputs.
 
     Args:
-        parts: models and their precisions; each part's only output is the next one's only input.
+        parts: models with their precisions; the only output of each is the only input of the next.
     """
 
     def __init__(self, parts: Sequence[tuple[Any, str]], threads: int, dtype: type[np.generic]) -> None:
@@ -34,13 +34,13 @@ class _Network:
         self._begin()
 
     def twin(self: _Self) -> _Self:
-        """The same network, not compiled again, with a request and arrays of its own for another thread."""
+        """The same compiled network with its own request and arrays, for another thread."""
         other = copy(self)
         other._begin()
         return other
 
     def _begin(self) -> None:
-        """Make the request and the arrays; where subclasses name those."""
+        """Create the request and its arrays; subclasses name them here."""
         openvino = load_openvino()
         requests = [compiled.create_infer_request() for compiled in self._compiled]
         first, last = requests[0], requests[-1]
@@ -68,29 +68,30 @@ class DetectorNetwork(_Network):
 
     def _begin(self) -> None:
         super()._begin()
-        self.picture: Image = self._input[0]
+        self.image: Image = self._input[0]
         self._boxes: Floats = self._outputs["regressors"].reshape(-1, 16)
         self._scores: Floats = self._outputs["classificators"].reshape(-1)
 
     def run(self) -> tuple[Floats, Floats]:
-        """Boxes and key points ``(896, 16)`` and score logits ``(896,)`` of ``self.picture``; views."""
+        """Boxes and key points ``(896, 16)`` and score logits ``(896,)`` of ``self.image``, as views."""
         self._infer()
         return self._boxes, self._scores
 
 
 class LandmarkNetwork(_Network):
-    """The landmark network, 256 x 256 pixels to 478 points and the presence of a face.
+    """The landmark network: 256 x 256 pixels to 478 points and the presence of a face.
 
-    With a ``precision`` of ``"bf16"`` its large layers run in that, a sixth quicker; what makes points of
-    them stays in FP32, since bfloat16 knows no tenths of a pixel beyond 32.  The points differ by 0.08 pixels
-    (root mean square; wholly in bfloat16 by 0.27), less than half of the network's own noise.
+    With ``precision`` ``"bf16"`` the large layers run in bfloat16, a sixth faster.  The layers that turn
+    features into points stay in FP32, because bfloat16 cannot represent tenths of a pixel above 32.  The
+    points then differ by 0.08 pixels RMS (0.27 with all layers in bfloat16), less than half of the
+    network's own noise.
     """
 
     def __init__(self, data: bytes, threads: int, precision: str = "f32") -> None:
         if precision == "f32":
             parts = [(self._model(data), precision)]
         else:
-            # Two readings: a graph that is cut is of no use any more.
+            # Read twice: cutting a graph destroys it.
             large, small = _cut(self._model(data), self._model(data))
             parts = [(large, precision), (small, "f32")]
         super().__init__(parts, threads, np.uint8)
@@ -101,18 +102,18 @@ class LandmarkNetwork(_Network):
 
     def _begin(self) -> None:
         super()._begin()
-        self.picture: Image = self._input[0]
+        self.image: Image = self._input[0]
         self._points: Floats = self._outputs["Identity"].reshape(-1, 3)
         self._presence: Floats = self._outputs["Identity_1"].reshape(-1)
 
     def run(self) -> tuple[Floats, float]:
-        """Points ``(478, 3)`` in crop pixels (a view) and presence in 0..1 of ``self.picture``."""
+        """Points ``(478, 3)`` in crop pixels (a view) and presence in 0..1 for ``self.image``."""
         self._infer()
         return self._points, float(1.0 / (1.0 + np.exp(-self._presence[0])))
 
 
 class BlendshapeNetwork(_Network):
-    """The blendshape network: 146 of the landmarks to 52 coefficients."""
+    """The blendshape network: 146 landmarks to 52 coefficients."""
 
     def __init__(self, data: bytes, threads: int) -> None:
         super().__init__([(_read(data, "blendshape"), "f32")], threads, np.float32)
@@ -122,14 +123,14 @@ class BlendshapeNetwork(_Network):
         self._result: Floats = next(iter(self._outputs.values())).reshape(-1)
 
     def run(self, points: Floats) -> Floats:
-        """``(52,) float32`` from ``points``: ``(146, 2)`` image pixels."""
+        """The coefficients ``(52,) float32`` of ``points``, ``(146, 2)`` image pixels."""
         self._input[0] = points
         self._infer()
         return np.array(self._result, np.float32)
 
 
 def read_tflite(data: bytes) -> Any:
-    """OpenVINO reads TFLite from files only (its reader for bytes knows IR and ONNX)."""
+    """Read a TFLite model.  OpenVINO reads TFLite only from files; its reader for bytes takes IR and ONNX."""
     with tempfile.TemporaryDirectory(prefix="mien-", ignore_cleanup_errors=True) as folder:
         path = Path(folder) / "network.tflite"
         path.write_bytes(data)
@@ -137,14 +138,15 @@ def read_tflite(data: bytes) -> Any:
 
 
 CUT_SIDE = 8
-"""Side of the maps from which on the landmark network stays in FP32: those before take most of its time."""
+"""Side of the feature maps from which on the network stays in FP32; the layers before take most of the
+time."""
 
 
 def _cut(first: Any, second: Any) -> tuple[Any, Any]:
-    """The part of a network up to its first block of 8 x 8 maps, and the rest.
+    """Split a network before its first block of 8 x 8 maps.
 
     Args:
-        first, second: the network, twice.
+        first, second: the same network, read twice.
     """
     openvino = load_openvino()
     from openvino import opset13
@@ -159,9 +161,9 @@ def _cut(first: Any, second: Any) -> tuple[Any, Any]:
 
 
 def _entrance(model: Any) -> Any:
-    """The output through which all must pass to the 8 x 8 maps: behind its second activation there.
+    """The single output that feeds the 8 x 8 maps: the one after the second activation of that size.
 
-    (The first lies inside of a residual block.)
+    (The first activation is inside a residual block.)
     """
     found = [
         node.output(0)
@@ -172,7 +174,7 @@ def _entrance(model: Any) -> Any:
 
 
 def _read(data: bytes, what: str, mean: float = 0.0, scale: float | None = None) -> Any:
-    """The network in ``data``; with ``scale``, its input becomes ``uint8`` and is normalised inside."""
+    """Read the network in ``data``; with ``scale``, its input becomes ``uint8`` and is normalised inside."""
     try:
         model = read_tflite(data)
         shape = [1, *list(model.input(0).partial_shape)[1:]]

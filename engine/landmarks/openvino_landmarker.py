@@ -22,11 +22,11 @@ MIN_PRESENCE = 0.5
 
 MAX_SETTLING_LOOKS = 6
 SETTLED = 0.03
-"""A newly found face has settled when its points move less than this, in pixels of the 256 px crop."""
+"""A newly found face has settled when its points move by less than this, in pixels of the 256 px crop."""
 
 
 HELD_FRAMES = 2
-"""Frames of a live run for which blendshapes are held: they cost 1 ms, and no picture shows them."""
+"""Frames for which a live run reuses blendshapes: they take 1 ms, and no rendered frame depends on them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +37,13 @@ class _Networks:
     pose: PoseSolver
 
     def twin(self) -> _Networks:
-        """The same for another thread."""
+        """The same networks for another thread."""
         return _Networks(self.detector.twin(), self.landmarks.twin(), self.blendshapes.twin(), self.pose)
 
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """What the landmark network says of one crop."""
+    """Result of the landmark network for one crop."""
 
     landmarks: Floats
     presence: float
@@ -57,11 +57,11 @@ class OpenVinoLandmarker(Landmarker):
         threads: CPU threads for the networks.
         precision: ``"f32"`` or ``"bf16"``, for the landmark network's large layers.
         bundle: path of ``face_landmarker.task``.
-        live: once a face was there, look for a lost one a little on every frame, not everywhere at once; and
-            measure the blendshapes of a followed face in every third frame, and hold them in between.
+        live: after a face was first found, spread the search for a lost one over several frames; compute
+            the blendshapes of a followed face in every third frame and reuse them in between.
 
     Raises:
-        MienError: when the bundle is missing or damaged.
+        MienError: the bundle is missing or damaged.
     """
 
     def __init__(
@@ -87,9 +87,9 @@ class OpenVinoLandmarker(Landmarker):
         self.faces_seen = 0
 
     def twin(self, *, live: bool = False) -> OpenVinoLandmarker:
-        """Another landmarker for another thread, that has seen nothing; at once: nothing is compiled again.
+        """A stateless copy for another thread, without compiling anything again.
 
-        The two take turns at each network, a few milliseconds at a time.
+        The two take turns using each network, for a few milliseconds at a time.
         """
         other = copy(self)
         other._begin(self._networks().twin(), live)
@@ -110,7 +110,7 @@ class OpenVinoLandmarker(Landmarker):
         if seen is None:
             self._held = None
             return None
-        # What is drawn follows the landmarks; blendshapes are for records and for the choice of a reference.
+        # Rendering follows the landmarks; blendshapes serve recordings and the choice of a reference.
         follows = self._live and followed is not None and self._held_for < HELD_FRAMES
         held = self._held if follows else None
         face = self._face(networks, seen, image, held)
@@ -139,12 +139,12 @@ class OpenVinoLandmarker(Landmarker):
         return self._open
 
     def _next_crop(self, seen: _Seen) -> FaceCrop:
-        """Where to look next; in live use that stays where it is while the face does."""
+        """Crop for the next frame; in live use it stays in place as long as the face does."""
         crop = crop_of_landmarks(seen.landmarks)
         return seen.crop if self._live and near(crop, seen.crop) else crop
 
     def _find(self, networks: _Networks, image: Image) -> list[_Seen]:
-        """The faces of the first search stage in which there are any."""
+        """The faces of the first search stage that has any."""
         self.faces_seen = 0
         for crops in networks.detector.search(image):
             found = [seen for seen in (self._look(image, crop) for crop in crops) if seen]
@@ -154,7 +154,7 @@ class OpenVinoLandmarker(Landmarker):
         return []
 
     def _glance(self, networks: _Networks, image: Image) -> list[_Seen]:
-        """The faces that a part of the search finds; other parts follow in the next frames."""
+        """The faces found by one part of the search; the other parts follow in the next frames."""
         crops = networks.detector.glance(image, self._glances)
         self._glances += 1
         found = [seen for seen in (self._look(image, crop) for crop in crops) if seen]
@@ -162,11 +162,11 @@ class OpenVinoLandmarker(Landmarker):
         return found
 
     def _settle(self, image: Image, seen: _Seen) -> _Seen:
-        """Look again and again, each time in the crop that the landmarks of the last look ask for.
+        """Run the network repeatedly, each time in the crop derived from the previous landmarks.
 
-        The crop and the landmarks agree only after a few rounds (the points move by up to half a crop
-        pixel), and the first picture is often the reference for all motion: it must be cropped as if the
-        face had been followed for a while.
+        Crop and landmarks agree only after a few rounds (the points move by up to half a crop pixel), and
+        the first frame is often the reference for all motion, so it must be cropped as if the face had
+        been followed for a while.
         """
         for _ in range(MAX_SETTLING_LOOKS):
             crop = crop_of_landmarks(seen.landmarks)
@@ -182,14 +182,14 @@ class OpenVinoLandmarker(Landmarker):
     def _look(self, image: Image, crop: FaceCrop) -> _Seen | None:
         """The landmarks in ``crop``, or None when there is no face."""
         network = self._networks().landmarks
-        cut(image, crop, network.picture, cv2.BORDER_REPLICATE)
+        cut(image, crop, network.image, cv2.BORDER_REPLICATE)
         points, presence = network.run()
         if not presence >= MIN_PRESENCE:
             return None
         return _Seen(project(points, crop, LANDMARK_SIDE), presence, crop)
 
     def _face(self, networks: _Networks, seen: _Seen, image: Image, held: Floats | None = None) -> Face:
-        """The face; with the blendshapes ``held`` from the last frame, if any are given."""
+        """Assemble the face, with the previous frame's blendshapes ``held`` if given."""
         height, width = image.shape[:2]
         if held is None:
             held = networks.blendshapes.run(seen.landmarks[BLENDSHAPE_POINTS, :2])

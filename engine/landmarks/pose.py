@@ -17,7 +17,7 @@ _Doubles = NDArray[np.float64]
 
 
 class PoseSolver:
-    """Fits the canonical face to landmarks, seen by a camera of 63 degrees vertical field of view."""
+    """Fits the canonical face to landmarks, seen by a camera with a vertical field of view of 63 degrees."""
 
     def __init__(self, geometry: FaceGeometry) -> None:
         self._used = np.flatnonzero(geometry.weights)
@@ -29,7 +29,7 @@ class PoseSolver:
         self._spread = float((self._centred * (source - self._centre)).sum())
 
     def solve(self, landmarks: Floats, width: int, height: int) -> Floats:
-        """The pose of one face.
+        """Fit the pose of one face.
 
         Args:
             landmarks: ``(478, 3)`` in pixels of the image.
@@ -69,7 +69,7 @@ class PoseSolver:
 
 
 def _unproject(screen: _Doubles, depth: float, scale: float) -> _Doubles:
-    """Points on the near plane, back at their depth; z flips, because screen z grows away from the viewer."""
+    """Move points from the near plane to their depth; z flips, as screen z grows away from the viewer."""
     z = (screen[:, 2] - depth + NEAR_CM) / scale
     points = np.empty_like(screen)
     points[:, :2] = screen[:, :2] * (z / NEAR_CM)[:, None]

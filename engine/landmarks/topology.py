@@ -1,12 +1,12 @@
-"""Names for the 478 landmarks: index groups, the left-right mirror, the triangles, the blendshapes.
+"""Names for the 478 landmarks: index groups, left-right mirror, triangles, blendshapes.
 
-*Left* and *right* are the person's own sides throughout: the right eye is on the left of an unmirrored
-picture.  Rows that run across the face go from the person's right to the left (from small x to large x
-in an upright picture); rows of one eye or brow go from its outer to its inner end; rings close on
-themselves and do not repeat their first point.
+*Left* and *right* are always the person's own sides: the right eye is on the left of an unmirrored image.
+Rows across the face run from the person's right to their left (from small to large x in an upright
+image), rows of one eye or brow from its outer to its inner end.  Rings are closed and do not repeat
+their first point.
 
-``FLIP`` and ``TRIANGLES`` are read from the model bundle when they are first used (a missing or damaged
-bundle is a MienError then).
+``FLIP`` and ``TRIANGLES`` are read from the model bundle on first use (which raises MienError if the
+bundle is missing or damaged).
 """
 
 from __future__ import annotations
@@ -61,9 +61,9 @@ RIGHT_EYEBROW = RIGHT_EYEBROW_UPPER + RIGHT_EYEBROW_LOWER
 LEFT_EYEBROW = LEFT_EYEBROW_UPPER + LEFT_EYEBROW_LOWER
 
 RIGHT_IRIS = (468, 469, 470, 471, 472)
-"""Centre, then the edge points towards larger x, top, smaller x, bottom of an upright picture."""
+"""Centre, then the edge points towards larger x, top, smaller x, bottom of an upright image."""
 LEFT_IRIS = (473, 474, 475, 476, 477)
-"""Centre, then the edge points towards larger x, top, smaller x, bottom of an upright picture."""
+"""Centre, then the edge points towards larger x, top, smaller x, bottom of an upright image."""
 
 NOSE_BRIDGE = (168, 6, 197, 195, 5)
 """From between the eyes down to above the tip."""
@@ -71,9 +71,9 @@ NOSE_TIP = 4
 NOSE_UNDERSIDE = (1, 19, 94, 2)
 """From the tip down to where the nose meets the lip."""
 RIGHT_NOSE_WING = (220, 115, 48, 64, 98)
-"""From beside the tip, around the nostril, to its base."""
+"""From next to the tip, around the nostril, to its base."""
 LEFT_NOSE_WING = (440, 344, 278, 294, 327)
-"""From beside the tip, around the nostril, to its base."""
+"""From next to the tip, around the nostril, to its base."""
 NOSE = (*NOSE_BRIDGE, NOSE_TIP, *NOSE_UNDERSIDE, *RIGHT_NOSE_WING, *LEFT_NOSE_WING)
 
 FOREHEAD_TOP = 10
@@ -99,7 +99,7 @@ BLENDSHAPE_POINTS = np.array(
     ),
     np.intp,
 )
-"""``(146,)``: the landmarks that the blendshape network looks at, in its order."""
+"""``(146,)``: input landmarks of the blendshape network, in its order."""
 
 BLENDSHAPE_NAMES = (
     "_neutral",
@@ -119,7 +119,7 @@ BLENDSHAPE_NAMES = (
 """The 52 blendshapes, in the order of :attr:`mien.engine.types.Face.blendshapes`."""
 
 FLIP: NDArray[np.intp]
-"""``(478,)``: the landmark on the other side of the face; ``mirrored_landmarks[FLIP]`` are in order again."""
+"""``(478,)``: index of the mirrored landmark; ``mirrored_landmarks[FLIP]`` is in standard order again."""
 
 TRIANGLES: NDArray[np.int32]
 """``(T, 3)``: the canonical mesh's triangles, indices into the first 468 landmarks."""
@@ -127,7 +127,7 @@ TRIANGLES: NDArray[np.int32]
 
 @lru_cache(maxsize=1)
 def _flip() -> NDArray[np.intp]:
-    """Pair every mesh point with the one nearest to its mirror image; the irises by hand."""
+    """Pair every mesh point with the point nearest to its mirror image; the irises are paired by hand."""
     mesh = face_geometry().mesh
     mirrored = mesh * np.array([-1, 1, 1], np.float32)
     distance = np.square(mirrored[:, None] - mesh[None]).sum(axis=-1)

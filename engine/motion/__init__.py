@@ -1,4 +1,4 @@
-"""What flows between driver and avatar: motion relative to the reference frame, and gains on it."""
+"""Motion passed from driver to avatar: displacements relative to the reference frame, and gains on them."""
 
 from __future__ import annotations
 

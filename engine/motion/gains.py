@@ -1,4 +1,4 @@
-"""Gains: how much of each part of the motion the avatar takes over."""
+"""Gains: how strongly the avatar takes over each part of the motion."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from mien.engine.types import Floats, UsageError
 
 @dataclass(frozen=True, slots=True)
 class Gains:
-    """How much of each part of the motion the avatar takes over; 1 is as measured, 0 is none.
+    """Strength with which the avatar takes over each part of the motion; 1 is as measured, 0 is none.
 
     Attributes:
         head: shift, size and roll of the head.
         turn: turning and nodding.
-        expression: everything that the face itself does.
-        regions: further gains by region, side or group name (:mod:`mien.engine.face.regions`).
-        micro: amplification of small facial motion alone, 1 (off) to 8 (``micro_gain``).
+        expression: all motion of the face itself.
+        regions: additional gains by region, side or group name (:mod:`mien.engine.face.regions`).
+        micro: amplification of small facial motion only, 1 (off) to 8 (``micro_gain``).
     """
 
     head: float = 1.0
@@ -40,7 +40,7 @@ class Gains:
         }.items():
             if not -8.0 <= gain <= 8.0:
                 raise UsageError(
-                    f"The gain of {name} is {gain:g}; give a number from -8 to 8 (1 leaves it as it is)."
+                    f"The gain of {name} is {gain:g}; give a number from -8 to 8 (1 changes nothing)."
                 )
         if not 1.0 <= self.micro <= 8.0:
             raise UsageError(f"The micro gain is {self.micro:g}; give a number from 1 (off) to 8.")
@@ -60,13 +60,13 @@ class Gains:
 
     @staticmethod
     def only(names: list[str], **others: float) -> Gains:
-        """Gains that keep the named regions and silence all others."""
+        """Create gains that keep the named regions and silence all others."""
         kept = {REGIONS[i] for i in region_indices(names)}
         return Gains(regions={name: float(name in kept) for name in REGIONS}, **others)
 
 
 def apply_gains(motion: Motion, gains: Gains) -> Motion:
-    """The motion with every part scaled by its gain."""
+    """Return the motion with every part scaled by its gain."""
     if gains.plain:
         return motion
     maps = region_maps()

@@ -1,7 +1,7 @@
 """Motion of a network's own key points since the reference frame, after FOMM's relative motion transfer.
 
 First order motion model (Siarohin et al., NeurIPS 2019): each key point has a position and a local affine
-frame.  Nothing here knows which network finds them.
+frame.  This module is independent of the network that finds them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from mien.engine.types import Floats
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """Key points of one picture.
+    """Key points of one image.
 
     Attributes:
         points: ``(K, 2) float32`` positions in the crop, -1..1.
@@ -38,9 +38,9 @@ class KeyMotion:
     """Change of the key points since the reference frame.
 
     Attributes:
-        shifts: ``(K, 2) float32`` displacements in the driver's crop, -1..1 being its side.
+        shifts: ``(K, 2) float32`` displacements in the driver's crop, whose sides span -1..1.
         affines: ``(K, 2, 2) float32`` change of the local frames (identity when nothing moves).
-        size: of the driver's face, as :attr:`Keys.size` in the reference frame.
+        size: extent of the driver's face, as :attr:`Keys.size` of the reference frame.
     """
 
     shifts: Floats
@@ -50,24 +50,24 @@ class KeyMotion:
     @staticmethod
     def between(reference: Keys, now: Keys) -> KeyMotion:
         """The change from ``reference`` to ``now`` (FOMM's relative movement and relative Jacobians)."""
-        # The pseudoinverse is the inverse, unless there is none: no reason to end a live run.
+        # The pseudoinverse equals the inverse where there is one; a singular frame must not end a live run.
         affines = now.jacobians @ np.linalg.pinv(reference.jacobians)
         return KeyMotion(now.points - reference.points, affines.astype(np.float32), reference.size)
 
     def applied(self, source: Keys) -> Keys:
-        """The source's key points after this motion, its extent adapted to the size of the source's face."""
+        """Apply this motion to the source's key points, scaled to the size of the source's face."""
         scale = np.float32(source.size / max(self.size, 1e-6))
         return Keys(source.points + self.shifts * scale, self.affines @ source.jacobians)
 
     def scaled(self, gain: float) -> KeyMotion:
-        """This motion, ``gain`` times as strong."""
+        """Return this motion, ``gain`` times as strong."""
         identity = np.eye(2, dtype=np.float32)
         affines = identity + (self.affines - identity) * np.float32(gain)
         return KeyMotion(self.shifts * np.float32(gain), affines, self.size)
 
 
 def mixed(one: KeyMotion | None, other: KeyMotion | None, share: float) -> KeyMotion | None:
-    """``one`` with ``share`` (0..1) of ``other`` mixed in; None is no motion at all."""
+    """``one`` with ``share`` (0..1) of ``other`` mixed in; None stands for no motion."""
     if one is None or other is None:
         if one is not None:
             return one.scaled(1.0 - share)

@@ -1,9 +1,9 @@
-"""Amplifies small facial motion, and only that: ``--micro-gain``.
+"""Amplification of small facial motion only (``--micro-gain``).
 
-The motion field is scaled place by place.  Everywhere, a weight decides how much of the gain applies:
+The motion field is scaled locally.  At every grid node, a weight decides how much of the gain applies:
 
-- nothing within the measurement's noise, which is estimated from the place's own time course (its second
-  differences: noise is rough, movements are smooth); there the field is even calmed a little, so that a
+- none within the measurement noise, which is estimated from the node's own time course (its second
+  differences: noise is rough, movements are smooth); there the field is even damped a little, so that a
   face at rest stays at rest;
 - all of it for movements of a micro-expression's size;
 - less and less near larger movements, so that a laugh does not become a grimace.
@@ -24,29 +24,29 @@ from mien.engine.utils.curves import smoothstep
 from mien.engine.utils.sampling import sample
 
 LARGE = 0.05
-"""Face units (4 px on a 145 px wide face) from which a movement counts as large."""
+"""Face units (4 px on a face 145 px wide) from which a movement counts as large."""
 
 NEAR = 13
-"""Grid nodes across which a large movement keeps its surroundings from being amplified."""
+"""Radius in grid nodes within which a large movement suppresses amplification."""
 
 LEAST_NOISE = 0.0004
-"""Face units; no camera and no codec measures better than this."""
+"""Lower bound of the noise estimate, face units; no camera and codec measure better than this."""
 
 MEMORY = 0.06
-"""Share of a new frame in the noise's running estimate: about half a second of video."""
+"""Weight of a new frame in the running noise estimate: about half a second of video."""
 
 BURIED, CLEAR = 2.0, 5.0
-"""Up to the first multiple of the noise a movement is not amplified, from the second on fully."""
+"""Multiples of the noise: up to the first, a movement is not amplified; from the second on, fully."""
 
 CALMED = 0.15
-"""Share of the motion that is taken away within the noise, while the gain is on."""
+"""Fraction by which motion within the noise is damped while the gain is on."""
 
 
 class MicroGain:
-    """Amplifies the small facial motion of one driver; keep one per stream, it learns the noise.
+    """Amplifies the small facial motion of one driver; use one per stream, because it learns the noise.
 
     Args:
-        gain: 1 (nothing) to 8, as :class:`mien.engine.motion.gains.Gains` checks it.
+        gain: 1 (off) to 8, as checked by :class:`mien.engine.motion.gains.Gains`.
     """
 
     def __init__(self, gain: float) -> None:
@@ -55,7 +55,7 @@ class MicroGain:
         self._past: list[Floats] = []
 
     def __call__(self, motion: Motion) -> Motion:
-        """The motion with its small part amplified."""
+        """Return the motion with its small part amplified."""
         if self.gain == 1.0:
             return motion
         even = np.asarray(cv2.blur(motion.dense, (5, 5)), np.float32)
@@ -76,18 +76,18 @@ class MicroGain:
         )
 
     def _learn(self, even: Floats) -> None:
-        """Follow the noise: the mean length of white noise's second differences is 1.25 sqrt(6) sigma."""
+        """Update the noise; the mean length of white noise's second differences is 1.25 sqrt(6) sigma."""
         self._past = [*self._past[-2:], even]
         if len(self._past) < 3:
             return
         rough = self._past[2] - 2 * self._past[1] + self._past[0]
         found = np.hypot(rough[..., 0], rough[..., 1]) / np.float32(1.25 * np.sqrt(6.0))
-        # A blink is rough too: one frame may not raise the estimate by much.
+        # A blink is rough, too: a single frame must not raise the estimate by much.
         self._noise += MEMORY * (np.minimum(found, 4 * self._noise) - self._noise)
         np.maximum(self._noise, LEAST_NOISE, out=self._noise)
 
     def _scale(self, even: Floats) -> Floats:
-        """``(GRID, GRID)`` what the motion is multiplied by."""
+        """``(GRID, GRID)`` factors for the motion."""
         size = np.hypot(even[..., 0], even[..., 1])
         clear = smoothstep(np.clip((size / self._noise - BURIED) / (CLEAR - BURIED), 0.0, 1.0))
         around = cv2.blur(cv2.dilate(size, np.ones((NEAR, NEAR), np.uint8)), (NEAR, NEAR))

@@ -1,6 +1,6 @@
-"""What the driver's face did since its reference frame, and how much of it the avatar is to take over.
+"""The driver's facial motion since the reference frame.
 
-A :class:`Motion` belongs to no one: it is given in face units of the canonical layout
+A :class:`Motion` is independent of the person: it is expressed in face units of the canonical layout
 (:mod:`mien.engine.face.layout`), so that it can be recorded, edited, and played on any face.
 """
 
@@ -22,7 +22,7 @@ class Head:
 
     Attributes:
         shift: ``(x, y)`` in face units along the image's axes (right, down).
-        scale: size ratio (nearer is larger than 1).
+        scale: size ratio (larger than 1 when nearer to the camera).
         roll: radians, clockwise on screen.
         turn: ``(pitch, yaw)`` in radians; nodding down and turning to the image's right are positive.
     """
@@ -33,7 +33,7 @@ class Head:
     turn: tuple[float, float] = (0.0, 0.0)
 
     def mixed(self, other: Head, share: float) -> Head:
-        """This motion with ``share`` (0..1) of ``other`` mixed in."""
+        """Return this motion with ``share`` (0..1) of ``other`` mixed in."""
 
         def mix(a: float, b: float) -> float:
             return a + (b - a) * share
@@ -48,7 +48,7 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """How the driver's own face lies in the layout; one per reference frame, shared by its motions.
+    """Position of the driver's own face in the layout; one per reference frame, shared by its motions.
 
     ``N`` nodes as in :class:`mien.engine.face.layout.Layout`.
 
@@ -65,23 +65,23 @@ class Shape:
 class Motion:
     """The driver's motion in one frame, relative to the reference frame.
 
-    Displacements are in face units along the layout's axes, the head's own motion taken out.
+    Displacements are in face units along the layout's axes, with the head's motion removed.
 
     Attributes:
         index, captured_ns, time: of the driving frame.
         head: the head's motion.
         points: ``(478, 2) float32`` displacements of the landmarks.
         dense: ``(GRID, GRID, 2) float32`` the displacement field on the layout's grid.
-        trust: ``(GRID, GRID) float32`` in 0..1; where the field was measured by alignment (1) or
-            had to be taken from the landmarks (0).
+        trust: ``(GRID, GRID) float32`` in 0..1: 1 where the field was measured by alignment, 0 where it
+            had to be taken from the landmarks.
         regions: ``(K, 2) float32`` displacement of each region (robust fit, at the region's centre).
         affines: ``(K, 2, 2) float32`` local affine of each region (identity when nothing moves).
         gaze: ``(2, 2) float32`` displacement of the irises within the lids (right eye, left eye).
         blink: ``(2,) float32`` eye closure in 0..1 (right, left).
         blendshapes: ``(52,) float32`` of the driving frame itself, not relative.
         confidence: landmark network's presence score, 0..1.
-        shape: the driver's face in the layout; None for motion that no face was measured for.
-        keys: change of a network's own key points; None where no such network measures.
+        shape: the driver's face in the layout; None for motion not measured from a face.
+        keys: change of a network's own key points; None without such a network.
     """
 
     index: int
@@ -102,7 +102,7 @@ class Motion:
 
     @staticmethod
     def neutral(index: int = 0, time: float = 0.0, captured_ns: int = 0) -> Motion:
-        """No motion at all."""
+        """Create a motion in which nothing moves."""
         count = len(REGIONS)
         return Motion(
             index=index,
@@ -121,7 +121,7 @@ class Motion:
         )
 
     def mixed(self, other: Motion, share: float) -> Motion:
-        """This motion with ``share`` (0..1) of ``other`` mixed in; identity and time stay this one's."""
+        """Return this motion with ``share`` (0..1) of ``other`` mixed in; identity and time are kept."""
         arrays = ("points", "dense", "trust", "regions", "affines", "gaze", "blink", "blendshapes")
         changed = {
             name: ((1 - share) * getattr(self, name) + share * getattr(other, name)).astype(np.float32)

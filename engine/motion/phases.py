@@ -1,4 +1,4 @@
-"""When an expression happens: onset, apex and offset of displacements over time."""
+"""Phases of an expression: onset, apex and offset found in displacements over time."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ import numpy as np
 from mien.engine.types import Floats
 
 SHARE = 0.2
-"""Onset and offset are where the movement is last (first) below this share of its peak."""
+"""Share of the peak that bounds an expression: onset and offset lie where the movement is last (first)
+below it."""
 
 CALM_SECONDS = 0.04
-"""Courses are averaged over about this long before they are searched: one noisy frame is no apex."""
+"""Seconds over which courses are averaged before the search, so that one noisy frame is not taken for the
+apex."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +33,12 @@ def amplitude(courses: Floats) -> Floats:
 
 
 def find_phases(times: Sequence[float], courses: Floats, apex: int | None = None) -> Phases:
-    """Onset, apex and offset of the strongest movement.
+    """Find onset, apex and offset of the strongest movement.
 
     Args:
         times: ``(T,)`` seconds, increasing.
         courses: ``(T, K, 2)`` displacements of K regions; NaN where nothing was measured.
-        apex: the apex frame where it is known.
+        apex: the apex frame if known.
     """
     strength = _calmed(np.nan_to_num(amplitude(courses)), times)
     top = int(np.argmax(strength)) if apex is None else apex

@@ -26,7 +26,7 @@ name                shape, dtype           meaning
 ==================  =====================  ==========================================================
 
 The ``N`` nodes are the 468 landmarks of the face mesh and the 48 x 48 grid nodes; the two ``shape``
-arrays are missing where no face was measured.  One face unit is the distance between the outer eye
+arrays are absent if no face was measured.  One face unit is the distance between the outer eye
 corners (:mod:`mien.engine.face.layout`).
 """
 
@@ -51,9 +51,10 @@ from mien.engine.utils.files import no_such_file, replacing
 
 FORMAT, VERSION = "mien-motion", 1
 STEP = 1.0 / 4096
-"""Quantisation of displacements, face units: rounded by a hundredth of a pixel on a 145 px wide face."""
+"""Quantisation of displacements, face units; rounding errors are a hundredth of a pixel on a face 145 px
+wide."""
 
-# TypeError: a bare .npy array is no archive.  zlib.error: a flipped bit within a compressed array.
+# TypeError: a bare .npy array is not an archive.  zlib.error: a flipped bit within a compressed array.
 _UNREADABLE = (
     OSError,
     ValueError,
@@ -90,10 +91,10 @@ class Recording:
 
 
 def save_recording(path: Path, recording: Recording) -> None:
-    """Write ``recording`` to ``path``, whole or not at all.
+    """Write ``recording`` to ``path`` atomically.
 
     Raises:
-        MienError: nothing to write, or the place cannot be written to.
+        MienError: nothing to write, or ``path`` cannot be written.
     """
     if not recording.motions:
         raise SinkError(f"No motion was recorded, so {path} was not written.")
@@ -119,7 +120,7 @@ def load_recording(path: Path) -> Recording:
     except _UNREADABLE as error:
         raise SourceError(f"{path} is not a readable motion file. Record one with --save-motion.") from error
     if str(arrays.get("format")) != FORMAT:
-        raise SourceError(f"{path} holds no recorded motion. Record some with --save-motion.")
+        raise SourceError(f"{path} contains no recorded motion. Record some with --save-motion.")
     try:
         if int(arrays["version"]) > VERSION:
             raise SourceError(
@@ -157,7 +158,7 @@ def _arrays(recording: Recording) -> dict[str, Any]:
 
 
 def _shape_arrays(motions: Sequence[Motion]) -> dict[str, np.ndarray]:
-    """The driver's face in the layout; a recording has one reference frame, so one of them."""
+    """The driver's face in the layout, once: a recording has a single reference frame."""
     for motion in motions:
         if motion.shape is not None:
             return {"shape_nodes": motion.shape.nodes, "shape_maps": motion.shape.to_layout}
@@ -165,7 +166,7 @@ def _shape_arrays(motions: Sequence[Motion]) -> dict[str, np.ndarray]:
 
 
 def _near_face() -> np.ndarray:
-    """``(GRID, GRID, 1)``: 1 where an avatar can use the field; the rest would only fill the disk."""
+    """``(GRID, GRID, 1)``: 1 where an avatar can use the field; the rest would only waste disk space."""
     oval = np.ascontiguousarray(layout().points[list(FACE_OVAL)])
     nodes = layout().nodes[N_MESH:]
     inside = [cv2.pointPolygonTest(oval, (float(x), float(y)), True) > -0.25 for x, y in nodes]
@@ -177,7 +178,7 @@ def _quantised(values: np.ndarray) -> np.ndarray:
 
 
 def _check(arrays: dict[str, np.ndarray]) -> None:
-    """Raise ValueError or KeyError unless the arrays are as the format says."""
+    """Raise ValueError or KeyError unless the arrays conform to the format."""
     if tuple(str(name) for name in arrays["region_names"].ravel()) != REGIONS:
         raise ValueError("its regions are not this version's")
     count, regions = arrays["time"].size, len(REGIONS)
@@ -200,7 +201,7 @@ def _check(arrays: dict[str, np.ndarray]) -> None:
         if arrays[name].shape != shape:
             raise ValueError(f"{name} has the shape {arrays[name].shape}, not {shape}")
         if not np.isfinite(arrays[name]).all():
-            raise ValueError(f"{name} holds values that are no numbers")
+            raise ValueError(f"{name} holds values that are not finite")
     if count == 0 or arrays["time"][0] < 0 or (np.diff(arrays["time"]) <= 0).any():
         raise ValueError("its times do not increase from 0")
     if not 0 < arrays["fps"] <= 100_000:
@@ -243,7 +244,7 @@ def _floats(values: np.ndarray) -> Floats:
 
 
 def nominal_fps(times: Sequence[float]) -> float:
-    """Frames per second of frame times (the median step's inverse; 25 when there is but one frame)."""
+    """Frames per second of frame times (the median step's inverse; 25 for a single frame)."""
     if len(times) < 2:
         return 25.0
     step = float(np.median(np.diff(times)))

@@ -1,4 +1,4 @@
-"""One robust local affine per facial region: the paper's motion prediction, measured, not guessed.
+"""One robust local affine per facial region: the paper's motion representation, measured, not predicted.
 
 The first order motion model (Siarohin et al., NeurIPS 2019, section 3.1) describes motion near a key
 point by the key point's displacement and a 2x2 matrix.  Here both come from a weighted robust fit to
@@ -22,10 +22,10 @@ ROUNDS = 2
 
 @dataclass(frozen=True, slots=True)
 class _Basis:
-    """Constants of the fit over the ``P`` grid nodes that lie on the face.
+    """Constants of the fit over the ``P`` grid nodes on the face.
 
-    ``nodes`` picks them; ``weights`` is ``(K, P)``, ``place`` ``(P, 2)``, ``centres`` ``(K, 2)``;
-    ``moments`` ``(P, 6)`` are the products 1, x, y, xx, xy, yy of the places.
+    ``nodes`` selects them; ``weights`` is ``(K, P)``, ``place`` ``(P, 2)``, ``centres`` ``(K, 2)``;
+    ``moments`` ``(P, 6)`` are the products 1, x, y, xx, xy, yy of the positions.
     """
 
     nodes: NDArray[np.intp]
@@ -39,7 +39,7 @@ class _Basis:
 def _basis() -> _Basis:
     positions = layout().nodes[N_MESH:]
     apart = np.linalg.norm(positions[:, None] - layout().points[None], axis=2)
-    # Every other row and column: the flow is smooth at that scale, and the fit four times cheaper.
+    # Every second row and column: the flow is smooth at that scale, and the fit is four times cheaper.
     row, column = np.divmod(np.arange(len(positions)), GRID)
     nodes = np.flatnonzero((apart.min(axis=1) < 0.13) & (row % 2 == 0) & (column % 2 == 0))
     weights = region_maps().at_grid[:, nodes]
@@ -51,12 +51,12 @@ def _basis() -> _Basis:
 
 
 def fit_regions(grid: Floats, trust: Floats, rounds: int = ROUNDS) -> tuple[Floats, Floats]:
-    """Displacement and local affine of every region.
+    """Fit displacement and local affine of every region.
 
     Args:
         grid: ``(GRID, GRID, 2)`` displacement field, face units.
         trust: ``(GRID, GRID)`` 0..1.
-        rounds: how often outliers lose weight.
+        rounds: number of times outliers are down-weighted.
 
     Returns:
         ``(K, 2) float32`` displacements at the regions' centres, and ``(K, 2, 2) float32`` affines
@@ -87,7 +87,7 @@ def _solve(basis: _Basis, weights: Floats, values: Floats) -> tuple[Floats, Floa
     x, y = basis.place[:, :1], basis.place[:, 1:]
     right = (weights @ np.concatenate([values, x * values, y * values], axis=1)).astype(np.float64)
     total, mean_x, mean_y = left[:, 0], left[:, 1] / left[:, 0], left[:, 2] / left[:, 0]
-    # A hint of ridge: a region whose nodes are all distrusted must not explode.
+    # A slight ridge, so that a region without any trusted nodes does not blow up.
     xx = left[:, 3] / total - mean_x * mean_x + 2e-5
     xy = left[:, 4] / total - mean_x * mean_y
     yy = left[:, 5] / total - mean_y * mean_y + 2e-5

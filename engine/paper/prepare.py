@@ -46,7 +46,7 @@ def prepare_paper(
         if report.failure is not None:
             onnx = renderer(contents) if report.part == "renderer" else contents[report.part]
             inputs = _inputs(report.part, reference, portrait, moments[-1])
-            raise context.refusal(report.failure, onnx, inputs, precision)
+            raise context.parity_error(report.failure, onnx, inputs, precision)
         stack.pop_all()
     return runtime
 

@@ -50,14 +50,14 @@ class FailoverPaperRuntime(PaperRuntime):
 
 
 def paper_options(
-    here: PaperRuntime, contents: Callable[[], dict[str, bytes]], reference: Callable[[], PaperRuntime]
+    fallback: PaperRuntime, contents: Callable[[], dict[str, bytes]], reference: Callable[[], PaperRuntime]
 ) -> RuntimeOptions[PaperRuntime]:
     """The roads of the ``paper`` preset.
 
     Args:
-        here: works at once.
+        fallback: works at once.
         contents: the exported parts; asked for where something is to be built from them.
-        reference: computes the same in FP32; made anew, because ``here`` works in another thread meanwhile.
+        reference: computes the same in FP32; a new one, as another thread may use ``fallback`` meanwhile.
     """
 
     def tensorrt(notify: Notify, progress: Progress) -> PaperRuntime:
@@ -76,13 +76,13 @@ def paper_options(
         import_torch()  # before anything that takes time
         return make_torch_paper(contents(), reference(), default_runtime(1, "f32"))
 
-    return RuntimeOptions(here, tensorrt, torch, FailoverPaperRuntime)
+    return RuntimeOptions(fallback, tensorrt, torch, FailoverPaperRuntime)
 
 
-def paper_files(here: OpenVinoPaper, folder: Path) -> RuntimeOptions[PaperRuntime]:
-    """The roads of an exported folder that ``here`` runs."""
+def paper_files(fallback: OpenVinoPaper, folder: Path) -> RuntimeOptions[PaperRuntime]:
+    """The roads of an exported folder that ``fallback`` runs."""
     from mien.engine.paper.parts import read_parts
 
     return paper_options(
-        here, lambda: read_parts(folder), lambda: OpenVinoPaper(folder, threads=1, precision="f32")
+        fallback, lambda: read_parts(folder), lambda: OpenVinoPaper(folder, threads=1, precision="f32")
     )

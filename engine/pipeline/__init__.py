@@ -1,1 +1,1 @@
-"""Stages in threads of their own, joined by links with a named policy."""
+"""Pipeline: stages in their own threads, joined by links with an explicit policy."""

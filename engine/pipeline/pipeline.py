@@ -1,7 +1,7 @@
-"""Stages in threads of their own, joined by links: capture -> track -> render -> send.
+"""Stages in their own threads, joined by links: capture -> track -> render -> send.
 
-Work that releases the GIL (OpenCV, OpenVINO, FFmpeg) runs side by side, and how far a slow stage holds up
-the others is said where a link is made (:class:`mien.engine.utils.links.Policy`).
+Work that releases the GIL (OpenCV, OpenVINO, FFmpeg) runs in parallel; how far a slow stage holds up the
+others is decided where a link is created (:class:`mien.engine.utils.links.Policy`).
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ _Self = TypeVar("_Self", bound="Pipeline")
 LOG = logging.getLogger("mien.engine")
 
 STUCK_S = 2.0
-"""Seconds to wait for a stage's end; a driver can hang in a read for ever and must not hold up the exit."""
+"""Seconds to wait for a stage to end; a device driver can hang in a read and must not block the exit."""
 
 
 class Pipeline:
-    """Threads that start and end together.
+    """Threads that start and stop together.
 
     >>> numbers, doubled = Link(Policy.WAIT), Link(Policy.WAIT)       # doctest: +SKIP
     >>> pipeline = Pipeline()
@@ -36,12 +36,12 @@ class Pipeline:
     ...     list(doubled)
     [0, 2, 4]
 
-    When the feed ends, what is under way is finished and every stage ends after the one before it.  When a
-    required stage fails, all are stopped, and :meth:`wait` or the end of the ``with`` block raises its error,
-    once.  A stage that is not required ends alone.
+    When the feed ends, items in flight are finished, and the stages end one after the other.  When a required
+    stage fails, all are stopped, and :meth:`wait` or the end of the ``with`` block raises its error, once.  A
+    stage that is not required ends alone.
 
     Args:
-        on_fault: called, in the failing stage's thread, with every stage that fails.
+        on_fault: called with every stage that fails, in its thread.
     """
 
     def __init__(self, on_fault: Callable[[Stage], None] | None = None) -> None:
@@ -61,7 +61,7 @@ class Pipeline:
         outlets: Sequence[Link[Out]],
         stop: Callable[[], None] | None = None,
     ) -> Stage:
-        """A stage that gives what it iterates over; ``stop`` makes a waiting iteration end."""
+        """Add a stage that emits the items of an iterable; ``stop`` ends a waiting iteration."""
         stage = Stage(name, True, None, outlets)
         if stop is not None:
             self._stops.append(stop)
@@ -88,11 +88,11 @@ class Pipeline:
         required: bool = True,
         finish: Callable[[], None] | None = None,
     ) -> Stage:
-        """A stage that works on what it takes; a result of None is not handed on.
+        """Add a stage that processes the items of its inlet; a result of None is not passed on.
 
         Args:
             required: whether its failure ends the pipeline.
-            finish: called last in its thread, also after a failure, whose error counts before its own.
+            finish: called last in its thread, also after a failure; its error is then only logged.
         """
         stage = Stage(name, required, inlet, outlets)
 
@@ -129,14 +129,14 @@ class Pipeline:
             error = _error_of(work)
             if finish is not None and (later := _error_of(finish)) is not None:
                 if error is not None:
-                    # It mostly follows from the first one, and would hide it.
+                    # Usually a consequence of the first error, which it would hide.
                     LOG.info("the %s stage could not finish after its failure", stage.name, exc_info=later)
                 error = error or later
             if error is not None:
                 stage.refuse()
                 self._failed(stage, error)
         finally:
-            # Upstream may still be giving: its link must not fill up or make it wait.
+            # Upstream may still be emitting: its link must neither fill up nor block it.
             if stage.inlet is not None:
                 stage.inlet.abort()
             for outlet in stage.outlets:
@@ -156,12 +156,12 @@ class Pipeline:
 
     @property
     def running(self) -> bool:
-        """Whether any stage is at work."""
+        """Whether any stage is running."""
         return any(stage.running for stage in self.stages)
 
     def start(self) -> None:
-        """Start every stage; those that take first, so that nothing is dropped for want of a taker."""
-        # A stop comes before all of them or after: whom it waits for must be known, and be running.
+        """Start every stage, consumers first, so that no item is dropped for lack of one."""
+        # A stop() comes either before all starts or after: the threads it joins must be known and running.
         with self._starting:
             if self._stopping.is_set():
                 return
@@ -172,12 +172,12 @@ class Pipeline:
                     stage.thread = thread
 
     def stop(self) -> None:
-        """End every stage, forgetting what is under way.  Any thread, any number of times, started or not."""
+        """Stop every stage and discard items in flight.  Thread-safe, idempotent, allowed before start."""
         self._halt()
         self._join(STUCK_S)
 
     def end(self) -> None:
-        """End the feeds; what is under way is finished.  Then :meth:`wait`."""
+        """End the feeds; items in flight are finished.  Call :meth:`wait` next."""
         if not self._ending.is_set():
             self._ending.set()
             for stop in self._stops:
@@ -204,17 +204,17 @@ class Pipeline:
         return not self.running
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait for the end of every stage; False when it has not come after ``timeout`` seconds.
+        """Wait until every stage has ended; returns False after ``timeout`` seconds.
 
         Raises:
-            MienError: what a required stage failed of; once.
+            MienError: the error of a required stage; once.
         """
         ended = self._join(timeout)
         self.raise_error()
         return ended
 
     def raise_error(self) -> None:
-        """Raise what a required stage failed of, unless that was done before."""
+        """Raise the error of a required stage, unless it was raised before."""
         with self._lock:
             error, self._error = self._error, None
         if error is not None:
@@ -224,7 +224,7 @@ class Pipeline:
         try:
             self.start()
         except BaseException:
-            # Ctrl-C amid the start, or no thread to be had: nobody else would stop those that run already.
+            # Ctrl-C during the start, or no thread available: nobody else would stop those already running.
             self.stop()
             raise
         return self
@@ -236,7 +236,7 @@ class Pipeline:
 
 
 def _error_of(work: Callable[[], None]) -> Exception | None:
-    """What ``work`` raised, if anything."""
+    """The exception raised by ``work``, or None."""
     try:
         work()
     except Exception as error:

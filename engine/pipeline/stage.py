@@ -1,4 +1,4 @@
-"""One thread of a pipeline: what goes in and out of it, its command lane, and its figures."""
+"""A stage: one thread of a pipeline with its links, its command queue, and its statistics."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ Command = Callable[[], None]
 
 
 class Stage:
-    """One thread of a pipeline; :class:`mien.engine.pipeline.pipeline.Pipeline` makes them.
+    """One thread of a pipeline; created by :class:`mien.engine.pipeline.pipeline.Pipeline`.
 
     Attributes:
-        name: what messages call it.
+        name: name in messages.
         work_ms: milliseconds spent on each item.
-        queue_ms: milliseconds that each item waited in the link before it.
-        cpu_s: seconds of processor time of this thread (not of the threads that libraries start).
-        fault: what ended it, if it failed.
+        queue_ms: milliseconds that each item waited in the inlet.
+        cpu_s: seconds of processor time of this thread (not of threads started by libraries).
+        fault: the error that ended it, if any.
     """
 
     def __init__(
@@ -40,14 +40,14 @@ class Stage:
 
     @property
     def running(self) -> bool:
-        """Whether its thread is at work."""
+        """Whether its thread is running."""
         return self.thread is not None and self.thread.is_alive()
 
     def tell(self, command: Command) -> bool:
-        """Have ``command`` run in this stage's thread before its next item; never dropped, in order.
+        """Queue ``command`` to run in this stage's thread before its next item; never dropped, in order.
 
         Returns:
-            False when the stage has ended and will run nothing any more.
+            False when the stage has ended and will not run it.
         """
         with self._lane:
             if self._over:
@@ -58,12 +58,12 @@ class Stage:
         return True
 
     def obey(self) -> None:
-        """Run the commands that have come in."""
+        """Run the queued commands."""
         while self._commands:
             self._commands.popleft()()
 
     def end_lane(self) -> None:
-        """Run the last commands and take no more."""
+        """Run the remaining commands and accept no more."""
         while True:
             self.obey()
             with self._lane:
@@ -72,13 +72,13 @@ class Stage:
                     return
 
     def refuse(self) -> None:
-        """Take no more commands, after a failure."""
+        """Accept no more commands, after a failure."""
         with self._lane:
             self._over = True
             self._commands.clear()
 
     def give(self, item: Any) -> bool:
-        """Put ``item`` into every outlet; False when none of them is open any more."""
+        """Put ``item`` into every outlet; returns False when none is open any more."""
         if not self.outlets:
             return True
         taken = [outlet.put(item) for outlet in self.outlets]

@@ -1,4 +1,4 @@
-"""Runs the exported ``live`` model."""
+"""Runtimes: execution of the exported ``live`` model on CPU and GPU."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ __all__ = [
 
 
 def _threads(threads: int | None) -> int:
-    # Two are what a live stage gets from a small machine; more hardly help at this size.
+    # A live stage gets two on a small machine; more hardly help at this size.
     return threads if threads is not None else min(2, os.cpu_count() or 1)
 
 
 def default_runtime(
     threads: int | None = None, precision: Precision = "auto", network: Network = Network.EVERY_FRAME
 ) -> OpenVinoRuntime:
-    """The shipped model on the CPU; raises ``MienError`` if its files are damaged.
+    """Create a CPU runtime of the shipped model; raises ``MienError`` if its files are damaged.
 
     Args:
-        network: how often it runs.  An untrained one, whose results are zero, is not run at all.
+        network: how often the network runs.  An untrained one, whose results are zero, is not run at all.
     """
     return OpenVinoRuntime(
         ENCODER,
@@ -63,31 +63,31 @@ def chosen_runtime(
     progress: Progress = lambda part, share: None,
     alone: Network = Network.EVERY_FRAME,
 ) -> Runtime:
-    """The shipped model on this machine's best runtime, or on the one asked for.
+    """Create the best runtime of this machine, or the requested one, for the shipped model.
 
-    See :func:`mien.engine.runtime.selection.choose`, which says what happens where that one cannot be used.
+    See :func:`mien.engine.runtime.selection.choose` for what happens if that one cannot be used.
 
     Args:
-        alone: how often the network runs where the CPU has all the work.  Known here and not later, one that
-            never runs is not compiled.
+        alone: how often the network runs if the CPU does all the work.  Given here rather than later, because
+            a network that never runs is not compiled.
     """
     cpu = default_runtime(threads, precision, network_of(choice, alone))
     return choose(choice, live_files(cpu, ENCODER, RENDERER), notify=notify, progress=progress)
 
 
 def network_of(choice: Choice, alone: Network) -> Network:
-    """How often the network runs on the CPU: ``alone`` if that is all there is, else with every frame."""
+    """How often the network runs on the CPU: ``alone`` without a GPU runtime, otherwise on every frame."""
     if alone is Network.EVERY_FRAME or stays_on_cpu(choice):
         return alone
     return Network.EVERY_FRAME
 
 
 def describe_runtime() -> str:
-    """Which runtime :func:`default_runtime` takes and why, in one line."""
+    """Which runtime :func:`default_runtime` creates and why, in one line."""
     version = load_openvino().__version__.split("-")[0]
     why = (
-        "the CPU has bfloat16: convolutions in it, motion in FP32"
+        "the CPU has bfloat16: used for convolutions, motion in FP32"
         if cpu_has_bf16()
-        else "no bfloat16 here: FP32"
+        else "no bfloat16: FP32"
     )
     return f"OpenVINO {version} on the CPU, {_threads(None)} threads ({why})"

@@ -1,4 +1,4 @@
-"""What a renderer runtime does, whatever computes it."""
+"""Interface of all renderer runtimes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mien.engine.avatar.model_io import AvatarCode, Field
 
 
 class Runtime(ABC):
-    """Runs the ``live`` model's encoder and renderer.  Not thread-safe: one thread per runtime.
+    """Runs the ``live`` model's encoder and renderer.  Not thread-safe; use it from one thread.
 
     Example:
         >>> runtime = default_runtime(threads=1)
@@ -27,17 +27,17 @@ class Runtime(ABC):
 
     @property
     def batch(self) -> int:
-        """How many pictures one call of the network makes; above 1 only for a :class:`BatchRuntime`."""
+        """Number of images that one network call draws; above 1 only for a :class:`BatchRuntime`."""
         return 1
 
     @property
     def stale(self) -> bool:
-        """Whether the last motion, rendered once more, would come out better: more is known about it now."""
+        """Whether a newer network result exists, so that rendering the last motion again would be better."""
         return False
 
     @abstractmethod
     def encode(self, source: Image) -> AvatarCode:
-        """The code of an avatar's ``(256, 256, 3) uint8`` RGB crop.  Owns its arrays."""
+        """Encode an avatar's ``(256, 256, 3) uint8`` RGB crop.  The code owns its arrays."""
 
     @abstractmethod
     def render(
@@ -47,17 +47,17 @@ class Runtime(ABC):
         driving_points: Floats,
         dense: Floats | None = None,
     ) -> Field:
-        """The field that makes the avatar's points move from ``source_points`` to ``driving_points``.
+        """Compute the field that moves the avatar's points from ``source_points`` to ``driving_points``.
 
         Args:
             source_points, driving_points: ``(478, 2) float32``, normalised crop coordinates.
             dense: ``(3, 64, 64) float32``, a measured backward flow (x, y; normalised units) and its weight
-                in 0..1; it takes the landmark warp's place where the weight is 1.  None: landmarks alone.
+                in 0..1; it replaces the landmark warp where the weight is 1.  None: landmarks alone.
         """
 
     def for_driver(self) -> Runtime:
-        """This runtime as one driver's renderer is to use it, where several people's frames come in turn."""
+        """A view of this runtime for one driver, when frames of several people alternate."""
         return self
 
-    def close(self) -> None:  # noqa: B027 (most have nothing to give back)
-        """Give back what is not the process's own memory (a card's); the runtime is of no use after that."""
+    def close(self) -> None:  # noqa: B027 (most have nothing to free)
+        """Free resources outside the process's own memory (a GPU's); it cannot be used afterwards."""

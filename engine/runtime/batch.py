@@ -1,4 +1,4 @@
-"""Runtimes that draw the finished images of several avatars in one call, on a GPU."""
+"""Interface of runtimes that draw the finished images of several avatars in one call, on a GPU."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from mien.engine.runtime.base import Runtime
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """One image to be made.
+    """One image to draw.
 
     Attributes:
         code, source_points, driving_points, dense: the arguments of :meth:`Runtime.render`.
-        canvas: to draw on.
-        warp: of the canvas, by the mesh.
+        canvas: the canvas to draw on.
+        warp: the mesh's warp of the canvas.
     """
 
     code: AvatarCode
@@ -35,13 +35,13 @@ class Drawing:
 
 
 class BatchRuntime(Runtime):
-    """A runtime that also makes the finished pictures, where the model's results already are: on a GPU."""
+    """A runtime that also draws the finished images, where the model's results already are: on the GPU."""
 
     @abstractmethod
     def draw(self, drawings: Sequence[Drawing]) -> list[Image]:
-        """The images, in order: what :func:`mien.engine.avatar.canvas.compose` makes of each one's field.
+        """Draw images, in order, as :func:`mien.engine.avatar.canvas.compose` does from each one's field.
 
-        Several drawings, of one avatar or of several, are computed in one call of the network.
+        Several drawings, of one avatar or of several, take one call of the network.
 
         Returns:
             ``(H, W, 3) uint8`` RGB each, new arrays.
@@ -49,6 +49,6 @@ class BatchRuntime(Runtime):
 
 
 def halves(batch: list[Drawing]) -> list[list[Drawing]]:
-    """The same drawings in two batches."""
+    """Split a batch into two."""
     half = (len(batch) + 1) // 2
     return [batch[:half], batch[half:]]

@@ -1,4 +1,4 @@
-"""What stays on a card as long as it is used: avatars' codes, canvases."""
+"""Cache of device-resident objects: avatars' codes and canvases."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 from mien.engine.runtime.cuda import OutOfMemory
 
 IDLE_S = 5.0
-"""What was not used for so long is in use no more: a live session draws many times a second."""
+"""Seconds after which an unused object is no longer in use: a live session draws many times a second."""
 
 K = TypeVar("K")
 R = TypeVar("R")
@@ -19,22 +19,22 @@ R = TypeVar("R")
 
 @dataclass(slots=True)
 class _Kept(Generic[K, R]):
-    key: K  # held, so that its identity cannot be given to another
+    key: K  # kept alive, so that its id is not reused
     made: R
     used: float
 
 
 class DeviceCache(Generic[K, R]):
-    """Things on a card, by the identity of what they were made from.
+    """Cache of device-resident objects, keyed by the identity of their source.
 
-    However many are in use, they all stay: room for a new one is made by those that were not used for
-    :data:`IDLE_S`, the longest unused first, as soon as there are ``limit``; and where the card is full, by
-    whatever is not wanted in the same call.
+    All objects in use stay, however many they are.  Those unused for :data:`IDLE_S` make room for new ones,
+    the longest unused first, as soon as there are ``limit``; if the GPU is full, so does everything that is
+    not requested in the same call.
 
     Args:
-        make: brings one onto the card; raises :class:`OutOfMemory` where it is full.
-        limit: how many are kept beyond their use.
-        drop: gives back what one takes.
+        make: creates an object on the GPU; raises :class:`OutOfMemory` if that is full.
+        limit: number of objects kept although unused.
+        drop: frees an object.
     """
 
     def __init__(
@@ -48,14 +48,14 @@ class DeviceCache(Generic[K, R]):
         self._kept: OrderedDict[int, _Kept[K, R]] = OrderedDict()
 
     def get(self, key: K) -> R:
-        """One; see :meth:`all`."""
+        """Return the object of one key; see :meth:`all`."""
         return self.all([key])[0]
 
     def all(self, keys: Sequence[K]) -> list[R]:
-        """What the keys stand for, in order.  Call only while nothing that might be dropped is at work.
+        """Return the objects of the keys, in order.  Call only while no object that may be dropped is in use.
 
         Raises:
-            OutOfMemory: there is no room for these, though nothing else is left.
+            OutOfMemory: there is no room for these, even with everything else dropped.
         """
         wanted = {id(key) for key in keys}
         return [self._one(key, wanted) for key in keys]
@@ -82,7 +82,7 @@ class DeviceCache(Generic[K, R]):
                     raise
 
     def _drop_oldest(self, wanted: set[int], unused_since: float) -> bool:
-        """Drop what was not used for longest, unless it is ``wanted`` or was used since then."""
+        """Drop the object unused for longest, unless it is ``wanted`` or was used since ``unused_since``."""
         for number, kept in self._kept.items():
             if kept.used > unused_since:
                 break
@@ -102,6 +102,6 @@ class DeviceCache(Generic[K, R]):
         return iter([kept.made for kept in self._kept.values()])
 
     def close(self) -> None:
-        """Drop all."""
+        """Drop all objects."""
         while self._kept:
             self._drop(self._kept.popitem()[1].made)

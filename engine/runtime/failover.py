@@ -1,4 +1,4 @@
-"""One runtime works while a better one is made ready beside it, and again if the better one fails."""
+"""Failover: a fallback works while a better runtime is built in the background, and if that one fails."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Notify = Callable[[str], None]
 
 
 class Working(Protocol):
-    """What a hand-over needs to know of a runtime, whatever it computes."""
+    """The parts of a runtime that a failover uses, whatever it computes."""
 
     @property
     def name(self) -> str: ...
@@ -29,14 +29,14 @@ T = TypeVar("T")
 
 
 class Failover(Generic[R]):
-    """Uses ``fallback`` until ``make`` has returned, then what it returned.
+    """Uses ``fallback`` until ``make`` has returned a better runtime, then that one.
 
-    ``make`` runs in a thread of its own, so nobody waits for it.  If it raises, or if its runtime raises a
-    :class:`MienError` later, there is one line about that, and ``fallback`` works (again).  Any thread that
+    ``make`` runs in its own thread, so nobody waits for it.  If it raises, or if its runtime raises a
+    :class:`MienError` later, that is reported in one line, and ``fallback`` works (again).  Any thread that
     may use both runtimes may use this one.
 
     Args:
-        notify: gets the lines.
+        notify: called with each line.
     """
 
     def __init__(self, fallback: R, make: Callable[[], R], notify: Notify) -> None:
@@ -49,7 +49,7 @@ class Failover(Generic[R]):
 
     @property
     def working(self) -> R:
-        """The runtime at work."""
+        """The runtime currently in use."""
         return self._better or self._fallback
 
     def wait(self) -> R:
@@ -58,7 +58,7 @@ class Failover(Generic[R]):
         return self.working
 
     def either(self, work: Callable[[R], T]) -> T:
-        """What ``work`` gives with the better runtime, or where that fails with the fallback."""
+        """Run ``work`` with the better runtime, or with the fallback if that fails."""
         better = self._better
         if better is not None:
             try:
@@ -68,7 +68,7 @@ class Failover(Generic[R]):
         return work(self._fallback)
 
     def close(self) -> None:
-        """Close both runtimes; one that is being made still is closed when it is made."""
+        """Close both runtimes; one still being built is closed as soon as it is ready."""
         with self._lock:
             self._ended = True
             better, self._better = self._better, None
@@ -84,7 +84,7 @@ class Failover(Generic[R]):
         except Exception as error:  # a library's bug must not end a session that runs well without it
             text = (str(error).splitlines() or [""])[0]
             self._say(
-                f"{type(error).__name__} while an engine was made: {text}; {self._fallback.name} is used"
+                f"{type(error).__name__} while an engine was built: {text}; {self._fallback.name} is used"
             )
         else:
             with self._lock:
@@ -95,7 +95,7 @@ class Failover(Generic[R]):
 
     def _failed(self, failed: R, error: MienError) -> None:
         with self._lock:
-            if self._better is not failed:  # another thread has seen it before, or all has ended
+            if self._better is not failed:  # another thread noticed it first, or all is closed
                 return
             self._better = None
         close_quietly(failed)
@@ -107,13 +107,13 @@ class Failover(Generic[R]):
 
 
 def close_quietly(runtime: Working) -> None:
-    """Close a runtime that is given up."""
+    """Close a runtime that is no longer used."""
     with suppress(MienError):  # a GPU that is gone has taken its memory along
         runtime.close()
 
 
 class FailoverRuntime(BatchRuntime):
-    """A :class:`Failover` of runtimes of the ``live`` preset."""
+    """A :class:`Failover` between runtimes of the ``live`` preset."""
 
     def __init__(self, fallback: Runtime, make: Callable[[], Runtime], notify: Notify) -> None:
         self._both: Failover[Runtime] = Failover(fallback, make, notify)
@@ -121,7 +121,7 @@ class FailoverRuntime(BatchRuntime):
 
     @property
     def name(self) -> str:  # type: ignore[override]
-        """That of the runtime at work."""
+        """Name of the runtime currently in use."""
         return self.working.name
 
     @property
@@ -134,7 +134,7 @@ class FailoverRuntime(BatchRuntime):
 
     @property
     def working(self) -> Runtime:
-        """The runtime at work."""
+        """The runtime currently in use."""
         return self._both.working
 
     def wait(self) -> Runtime:
@@ -142,7 +142,7 @@ class FailoverRuntime(BatchRuntime):
         return self._both.wait()
 
     def encode(self, source: Image) -> AvatarCode:
-        # Once per avatar, and codes are the same for every runtime: exact rather than fast.
+        # Once per avatar, and every runtime uses the same codes: exact rather than fast.
         return self._fallback.encode(source)
 
     def render(
@@ -164,7 +164,7 @@ class FailoverRuntime(BatchRuntime):
 def _drawn(runtime: Runtime, drawings: Sequence[Drawing]) -> list[Image]:
     if isinstance(runtime, BatchRuntime):
         return runtime.draw(drawings)
-    from mien.engine.avatar.canvas import compose  # needs avatars, and they this package
+    from mien.engine.avatar.canvas import compose  # lazy: avatars import this package
 
     return [
         compose(d.canvas, runtime.render(d.code, d.source_points, d.driving_points, d.dense), d.warp)

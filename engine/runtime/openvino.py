@@ -1,8 +1,8 @@
 """The CPU runtime: OpenVINO.
 
-In ``bf16`` OpenVINO rounds everything on the way, matrix products and exponentials too: the flow was
-0.24 px wrong.  The plugin has no per-node switch that it honours, so the graph is cut at named values into
-parts that are compiled apart: landmark arithmetic, composition and warps in FP32, convolutions in bf16.
+In ``bf16`` OpenVINO rounds everything, including matrix products and exponentials: the flow was wrong by
+0.24 px.  The plugin honours no per-node switch, so the graph is cut at named values into parts that are
+compiled separately: landmark arithmetic, composition and warps in FP32, convolutions in bf16.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Network(Enum):
         EVERY_FRAME: with every frame.
         BACKGROUND: as often as the machine allows, in a background thread; each frame uses the newest
             correction and paint available.
-        OFF: never: an untrained one gives zeros.
+        OFF: never; the same as with an untrained network, which gives zeros.
     """
 
     EVERY_FRAME = "live"
@@ -65,13 +65,13 @@ class OpenVinoRuntime(Runtime):
     Args:
         encoder_path, renderer_path: what ``mien export`` wrote.
         precision: ``"bf16"`` computes the convolutions in bfloat16 (the rest stays FP32), ``"auto"`` does so
-            where the CPU has it.
+            if the CPU has it.
         network: how often the network runs at first.
-        skip_untrained: an untrained network, whose results are zero, is neither compiled nor run.
+        skip_untrained: neither compile nor run an untrained network, whose results are zero.
 
     Attributes:
-        precision: what ``"auto"`` came to.
-        untrained: whether the model is the plain landmark warp: its network gives zeros.
+        precision: the precision that ``"auto"`` resolved to.
+        untrained: whether the model is a pure landmark warp: its network gives zeros.
         weights: hash of the model's weights.
     """
 
@@ -92,13 +92,13 @@ class OpenVinoRuntime(Runtime):
         self.precision: str = precision
         self.threads = threads
         encoder, renderer = _read(encoder_path), _read(renderer_path)
-        card = _card(encoder, encoder_path, "encoder")
-        if _card(renderer, renderer_path, "renderer")["weights_sha256"] != card["weights_sha256"]:
+        metadata = _metadata(encoder, encoder_path, "encoder")
+        if _metadata(renderer, renderer_path, "renderer")["weights_sha256"] != metadata["weights_sha256"]:
             raise ModelError(f"{renderer_path}: not exported together with {encoder_path.name} ({_REMEDY})")
-        self.untrained = card["untrained"] == "true"
-        self.weights: str = card["weights_sha256"]
-        # The encoder runs once per avatar: exact rather than fast, and on one thread, because live it runs
-        # beside the pictures.
+        self.untrained = metadata["untrained"] == "true"
+        self.weights: str = metadata["weights_sha256"]
+        # The encoder runs once per avatar: exact rather than fast, and on one thread, because in live use it
+        # runs while frames are rendered.
         self._encoder = compile_for_cpu(encoder, threads=1, precision="f32").create_infer_request()
         self._model = renderer
         self._renderer = PartedRenderer(renderer, threads, precision)
@@ -126,10 +126,10 @@ class OpenVinoRuntime(Runtime):
     @network.setter
     def network(self, network: Network) -> None:
         if network is Network.BACKGROUND and self._other is None:
-            # One thread: it fills the time that the frames leave, and two would take theirs.
+            # One thread: it uses the time that the frames leave, and two would take theirs.
             self._other = PartedRenderer(self._model, 1, self.precision)
         if network is Network.OFF:
-            # What it gave last would stay in every picture.
+            # Its last result would remain in every frame.
             self._finish()
             self._renderer.forget_network()
             self._renderer.run_warp()
@@ -140,7 +140,7 @@ class OpenVinoRuntime(Runtime):
 
     def encode(self, source: Image) -> AvatarCode:
         tensor = source_tensor(source)
-        # In the thread that makes way: live it runs beside the pictures; the network beside waits for it.
+        # In the low-priority thread: in live use, frames are rendered meanwhile; a background run waits.
         features = self._worker.submit(lambda: np.array(self._encoder.infer({0: tensor})[0])).result()
         return AvatarCode(tensor, features)
 
@@ -164,7 +164,7 @@ class OpenVinoRuntime(Runtime):
         driving_points: Floats,
         dense: Floats | None,
     ) -> Field:
-        """:meth:`render`, for one of several drivers whose frames come in turn."""
+        """:meth:`render`, for one of several drivers whose frames alternate."""
         moving = point_inputs(source_points, driving_points, dense)
         inputs, outputs = self._renderer.inputs, self._renderer.outputs
         if code is not self._code:
@@ -191,13 +191,13 @@ class OpenVinoRuntime(Runtime):
         return self.stale_for(self._own)
 
     def stale_for(self, driver: SessionRuntime) -> bool:
-        """Whether the network could say more of this driver's last frame than his last picture shows."""
+        """Whether a newer network result exists for this session's last frame."""
         if self._network is not Network.BACKGROUND or not (self._beside is None or self._beside.done()):
             return False
         return driver.waiting or (self._beside is not None and self._beside_for is driver)
 
     def _run_beside(self, driver: SessionRuntime, code: AvatarCode) -> None:
-        """Take what the network has finished, give it this frame if it is free, show this driver's part."""
+        """Collect a finished result, start a run on this frame if idle, and apply this driver's results."""
         if driver.code is not code:
             driver.forget(code)
         driver.waiting = True
@@ -208,7 +208,7 @@ class OpenVinoRuntime(Runtime):
             self._holds = driver
 
     def _collected(self) -> bool:
-        """Hand the network's results to the driver that they are for; false while it is still at work."""
+        """Pass a finished result to the driver it is for; False while the network is running."""
         if self._beside is None:
             return True
         if not self._beside.done():
@@ -228,7 +228,7 @@ class OpenVinoRuntime(Runtime):
         if self._beside_code is not code:
             given = self._renderer.inputs
         elif driver is self._beside_for and all(np.array_equal(other.inputs[n], a) for n, a in given.items()):
-            return  # it would give the same again
+            return  # it would compute the same again
         for name, array in given.items():
             np.copyto(other.inputs[name], array)
         self._beside_code, self._beside_for = code, driver
@@ -241,15 +241,15 @@ class OpenVinoRuntime(Runtime):
 
 
 class SessionRuntime(Runtime):
-    """The same runtime for one driver.
+    """One session's view of a shared runtime.
 
-    Beside the frames the network answers for a frame that is past, and what it answers for one person is
-    wrong for another, even if both drive the same avatar.
+    In the background the network computes results for an earlier frame, and results for one person are wrong
+    for another, even if both drive the same avatar.
 
     Attributes:
-        code: the avatar that was drawn last.
-        waiting: whether the network has not been given the last frame.
-        fresh: whether there is something in the results that was not shown yet.
+        code: the avatar drawn last.
+        waiting: whether the network has not received the last frame yet.
+        fresh: whether the results have changed since they were last shown.
     """
 
     name = OpenVinoRuntime.name
@@ -277,11 +277,11 @@ class SessionRuntime(Runtime):
         return self._runtime.render_for(self, code, source_points, driving_points, dense)
 
     def forget(self, code: AvatarCode) -> None:
-        """Of another avatar nothing is known yet."""
+        """Start with an avatar for which there are no results yet."""
         self.code, self._results, self.fresh = code, None, True
 
     def learn(self, network: PartedRenderer) -> None:
-        """Take what the network gave."""
+        """Keep a copy of the network's results."""
         if self._results is None:
             self._results = network.results()
         else:
@@ -289,7 +289,7 @@ class SessionRuntime(Runtime):
         self.fresh = True
 
     def show(self, renderer: PartedRenderer) -> None:
-        """Let ``renderer`` add what is known."""
+        """Load this session's results into ``renderer``."""
         if self._results is None:
             renderer.forget_network()
         else:
@@ -297,13 +297,13 @@ class SessionRuntime(Runtime):
         self.fresh = False
 
 
-def _card(model: Any, path: Path, part: str) -> dict[str, str]:
-    """The metadata that the export wrote into the file."""
+def _metadata(model: Any, path: Path, part: str) -> dict[str, str]:
+    """The metadata written into the file by the export."""
     keys = ("name", "version", "part", "weights_sha256", "untrained")
     try:
-        card = {key: str(model.get_rt_info(["framework", key]).astype(str)) for key in keys}
+        metadata = {key: str(model.get_rt_info(["framework", key]).astype(str)) for key in keys}
     except RuntimeError:
-        card = {}
-    if (card.get("name"), card.get("version"), card.get("part")) != (_MODEL, _MODEL_VERSION, part):
+        metadata = {}
+    if tuple(metadata.get(key) for key in keys[:3]) != (_MODEL, _MODEL_VERSION, part):
         raise ModelError(f"{path}: not the {part} of {_MODEL} {_MODEL_VERSION} ({_REMEDY})")
-    return card
+    return metadata

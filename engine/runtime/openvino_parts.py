@@ -1,4 +1,4 @@
-"""The renderer's network in OpenVINO: one graph, or parts of it that differ in precision, and a light one."""
+"""The renderer network in OpenVINO: whole or in parts of different precision, and without the network."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mien.engine.utils.openvino_core import compile_for_cpu, load_openvino
 _OUTPUTS = ("flow", "occlusion", "paint")
 _SEEN = ("prior.flow", "prior.maps", "prior.change", "prior.life", "prior.features")
 
-#: (inputs, outputs, whether it may run in low precision) of each part, in the order of computation.
+#: (inputs, outputs, whether low precision is allowed) of each part, in the order of computation.
 _PARTS: tuple[tuple[tuple[str, ...], tuple[str, ...], bool], ...] = (
     (("features", "source_points", "driving_points", "dense"), _SEEN, False),
     (
@@ -44,9 +44,9 @@ _PARTS: tuple[tuple[tuple[str, ...], tuple[str, ...], bool], ...] = (
 
 
 _POINTS = ("source_points", "driving_points", "dense")
-#: The flow of a frame whose network output is that of an earlier one: landmark arithmetic alone, FP32.
+#: The flow of a frame that reuses an earlier network output: landmark arithmetic only, FP32.
 _LIGHT = ((*_POINTS, "correction.heads"), "flow")
-#: The same without a network: what it may change need not be known (a quarter of the time).
+#: The same without the network: its corrections need not be known (a quarter of the time).
 _WARP = (_POINTS, "prior.flow")
 
 
@@ -56,11 +56,11 @@ def _output(model: Any, name: str) -> Any:
         for output in node.outputs():
             if name in output.get_names():
                 return output
-    raise ModelError(f"renderer has no value {name!r}: it was exported for another version of mien")
+    raise ModelError(f"the renderer has no value {name!r}; it was exported for another version of mien")
 
 
 def _cut(model: Any, inputs: Sequence[str], outputs: Sequence[str]) -> Any:
-    """The part of ``model`` between the named values, as a model of its own with these inputs and outputs."""
+    """The part of ``model`` between the named values, as a model with these inputs and outputs."""
     ov = load_openvino()
     part = model.clone()
     results = [_output(part, name) for name in outputs]
@@ -76,7 +76,7 @@ def _cut(model: Any, inputs: Sequence[str], outputs: Sequence[str]) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class NetworkResults:
-    """What the network adds to the warp, until it runs again; all arrays are the owner's own.
+    """The network's contribution to the warp, valid until its next run; all arrays are copies.
 
     Attributes:
         heads: ``(1, 4, 64, 64) float32``, the correction's raw heads.
@@ -89,7 +89,7 @@ class NetworkResults:
 
 
 class PartedRenderer:
-    """Compiled parts, their tensors shared: one or several that run one after the other, and a light one."""
+    """Compiled parts with shared tensors: one, or several run in sequence, and light ones without network."""
 
     def __init__(self, model: Any, threads: int, precision: str) -> None:
         tensor = load_openvino().Tensor
@@ -134,7 +134,7 @@ class PartedRenderer:
 
         def compile_small(inputs: Sequence[str], output: str) -> Any:
             request = compiled(inputs, (output,), False)
-            # All write the flow to one place.
+            # All write the flow to the same buffer.
             request.set_output_tensor(0, values["flow"])
             return request
 
@@ -142,45 +142,45 @@ class PartedRenderer:
         self._small: dict[str, Any] = {}
 
     def run(self) -> None:
-        """Everything; compiled at the first call, which takes half a second."""
+        """Run everything; compiled at the first call, which takes half a second."""
         if not self._requests:
             self._requests = self._compile_parts()
         for request in self._requests:
             request.infer()
 
     def run_light(self) -> None:
-        """The flow alone, with the network's part of it and the paint as the last :meth:`run` left them."""
+        """Compute the flow alone, with the network's contribution and the paint of the last :meth:`run`."""
         self._run_small(*_LIGHT)
 
     def run_warp(self) -> None:
-        """The flow alone, without a network's part."""
+        """Compute the flow alone, without the network's contribution."""
         self._run_small(*_WARP)
 
     def _run_small(self, inputs: Sequence[str], output: str) -> None:
-        """Compiled at the first call, like everything here: 0.1 s."""
+        """Run a light part; compiled at the first call, 0.1 s."""
         if output not in self._small:
             self._small[output] = self._compile_small(inputs, output)
         self._small[output].infer()
 
     def results(self) -> NetworkResults:
-        """A copy of what the network gave last."""
+        """A copy of the network's last results."""
         return NetworkResults(
             self._heads.copy(), *(self.outputs[name].copy() for name in ("occlusion", "paint"))
         )
 
     def give(self, results: NetworkResults) -> None:
-        """Copy what the network gave last into ``results``."""
+        """Copy the network's last results into ``results``."""
         np.copyto(results.heads, self._heads)
         np.copyto(results.occlusion, self.outputs["occlusion"])
         np.copyto(results.paint, self.outputs["paint"])
 
     def take(self, results: NetworkResults) -> None:
-        """Go on from these results, as if the network had just given them."""
+        """Restore these results, as if the network had just computed them."""
         np.copyto(self._heads, results.heads)
         np.copyto(self.outputs["occlusion"], results.occlusion)
         np.copyto(self.outputs["paint"], results.paint)
 
     def forget_network(self) -> None:
-        """The network's results as they are at rest: none."""
+        """Reset the network's results to none."""
         self._heads[...] = 0.0
         self.outputs["paint"][...] = 0.0

@@ -1,6 +1,6 @@
-"""No compiled engine draws before it has been compared with the FP32 reference on a real face in motion.
+"""Parity check of GPU runtimes against the FP32 reference on a real moving face, before they are used.
 
-The reference is OpenVINO in FP32, which the export holds against torch FP32 and which needs no torch here.
+The reference is OpenVINO in FP32, which the export compares with torch FP32 and which does not need torch.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ FRAMES = 8
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The largest differences that pass.
+    """The largest accepted differences.
 
     Attributes:
         flow_px, mean_flow_px: of the flow, in pixels of the 256-pixel crop (a micro-expression is half one).
         occlusion: largest, of 1.
         paint, mean_paint, mean_image: in grey levels of 255.
-        shift_px: of whole pictures against each other, in their own pixels.
+        shift_px: of whole images against each other, in their own pixels.
         code: of an avatar's code, relative to its largest value.
     """
 
@@ -46,11 +46,11 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class ParityReport:
-    """What was found on ``frames`` frames; the attributes are those of :class:`Limits`.
+    """Differences measured on ``frames`` frames; the attributes are those of :class:`Limits`.
 
     Attributes:
-        finite: whether every number was one.
-        failure: what went past its limit, in words; None if all is well.
+        finite: whether all values were finite.
+        failure: the exceeded limit, in words; None if the check passed.
     """
 
     frames: int
@@ -67,14 +67,14 @@ class ParityReport:
     def __str__(self) -> str:
         return (
             f"{self.frames} frames: flow {self.flow_px:.4f} px at most, "
-            f"picture {self.mean_image:.3f}/255 on average, shift {self.shift_px:.4f} px"
+            f"image {self.mean_image:.3f}/255 on average, shift {self.shift_px:.4f} px"
         )
 
 
 def sub_pixel_shift(reference: Image, candidate: Image) -> float:
-    """How far ``candidate`` lies beside ``reference``, in pixels: least squares on brightness constancy.
+    """Shift of ``candidate`` against ``reference``, in pixels: least squares on brightness constancy.
 
-    Both ``(H, W, 3) uint8``.  Differences that no shift explains do not count here; 0 for flat pictures.
+    Both ``(H, W, 3) uint8``.  Differences that no shift explains do not count; 0 for flat images.
     """
     a, b = (cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float64) for image in (reference, candidate))
     dy, dx = np.gradient(a)
@@ -88,14 +88,14 @@ def sub_pixel_shift(reference: Image, candidate: Image) -> float:
 def check(
     reference: Runtime, candidate: BatchRuntime, drawings: Sequence[Drawing], limits: Limits | None = None
 ) -> ParityReport:
-    """Compare fields and finished pictures of the same drawings, drawn one by one and in whole batches."""
+    """Compare fields and finished images of the same drawings, drawn one by one and in whole batches."""
     limits = limits or Limits()
     pixels = (IMAGE_SIZE - 1) / 2
     rows = []
     finite = True
-    pictures = candidate.draw(drawings)
-    together = candidate.draw(_apart(drawings, candidate.batch)) if candidate.batch > 1 else pictures
-    for drawing, *drawn in zip(drawings, pictures, together, strict=True):
+    images = candidate.draw(drawings)
+    together = candidate.draw(_apart(drawings, candidate.batch)) if candidate.batch > 1 else images
+    for drawing, *drawn in zip(drawings, images, together, strict=True):
         arguments = (drawing.code, drawing.source_points, drawing.driving_points, drawing.dense)
         expected, found = reference.render(*arguments), candidate.render(*arguments)
         finite = finite and all(np.isfinite(v).all() for v in (found.flow, found.occlusion, found.paint))
@@ -109,8 +109,8 @@ def check(
                 np.abs(found.occlusion - expected.occlusion).max(),
                 paint.max(),
                 paint.mean(),
-                max(np.abs(whole.astype(np.int16) - picture).mean() for picture in drawn),
-                max(sub_pixel_shift(whole, picture) for picture in drawn),
+                max(np.abs(whole.astype(np.int16) - image).mean() for image in drawn),
+                max(sub_pixel_shift(whole, image) for image in drawn),
             )
         )
     worst, failure = judge(_WORDS, rows, finite, limits)
@@ -118,7 +118,7 @@ def check(
 
 
 def _apart(drawings: Sequence[Drawing], batch: int) -> list[Drawing]:
-    """The same, ``batch`` of them in turn on canvases of their own: only then do they share a call."""
+    """The drawings, ``batch`` in turn on separate canvases: only then do they share a call."""
     own: dict[tuple[int, int], Canvas] = {}
     return [
         replace(d, canvas=own.setdefault((id(d.canvas), i % batch), replace(d.canvas)))
@@ -132,28 +132,28 @@ _WORDS = {
     "occlusion": "the occlusion map is off by {:.3f}",
     "paint": "painted pixels are off by {:.1f}/255",
     "mean_paint": "the paint is off by {:.2f}/255 on average",
-    "mean_image": "pictures are off by {:.2f}/255 on average",
-    "shift_px": "pictures are shifted by {:.3f} px",
+    "mean_image": "images are off by {:.2f}/255 on average",
+    "shift_px": "images are shifted by {:.3f} px",
 }
 
 
 def judge(
     words: Mapping[str, str], rows: Sequence[Sequence[float]], finite: bool, limits: object
 ) -> tuple[dict[str, float], str | None]:
-    """The largest differences, and the first that goes past its limit.
+    """The largest differences, and the first that exceeds its limit.
 
     Args:
-        words: what is said about each difference, by its limit's name.
+        words: description of each difference, by its limit's name.
         rows: the differences of each frame, in the order of ``words``.
-        finite: whether all results are numbers.
+        finite: whether all results are finite.
         limits: has the limits as attributes.
 
     Returns:
-        the differences by name; what goes past its limit first, in words, or None if nothing does.
+        The differences by name; the first exceeded limit, in words, or None if there is none.
     """
     worst = {name: float(value) for name, value in zip(words, np.max(rows, axis=0), strict=True)}
     if not finite:
-        return worst, "some results are not numbers"
+        return worst, "some results are not finite"
     for name, value in worst.items():
         if not value <= getattr(limits, name):
             return worst, words[name].format(value)
@@ -161,14 +161,14 @@ def judge(
 
 
 def code_difference(expected: AvatarCode, found: AvatarCode) -> float:
-    """The largest difference of an avatar's features, relative to their largest value; NaN if one is."""
+    """Largest difference of an avatar's features, relative to their largest value; NaN if one is."""
     return float(np.abs(found.features - expected.features).max() / np.abs(expected.features).max())
 
 
 def check_codes(
     expected: AvatarCode, found: AvatarCode, report: ParityReport, limits: Limits | None = None
 ) -> ParityReport:
-    """``report``, failed if an avatar's code from the two runtimes differs."""
+    """``report``, failed if the two runtimes' codes of an avatar differ."""
     limits = limits or Limits()
     apart = code_difference(expected, found)
     if apart <= limits.code:
@@ -177,14 +177,14 @@ def check_codes(
 
 
 def _portrait() -> Image:
-    picture = cv2.imread(str(PORTRAIT))
-    if picture is None:
+    image = cv2.imread(str(PORTRAIT))
+    if image is None:
         raise ModelError(f"{ASSETS / 'portrait.jpg'} is missing or damaged: reinstall mien")
-    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
 
 
 def real_drawings(runtime: Runtime, count: int = FRAMES, crop: int | None = None) -> list[Drawing]:
-    """The built-in portrait in ``count`` moments of the built-in recording of a person's face.
+    """The built-in portrait at ``count`` moments of the built-in recording of a person's face.
 
     Args:
         runtime: encodes the portrait.

@@ -1,4 +1,4 @@
-"""Which runtime renders: TensorRT where there is a card and its engines pass the gate, else the next best."""
+"""Choice of the runtime: TensorRT if there is a GPU and its engines pass the parity check, else the next."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _silent(part: str, share: float) -> None:
 
 
 class Closable(Working, Protocol):
-    """What is made on a card: it lets go of the card when it is closed."""
+    """Something made on a GPU; closing it releases the GPU."""
 
     def when_closed(self, work: Callable[[], None]) -> None: ...
 
@@ -44,34 +44,34 @@ class RuntimeOptions(Generic[R]):
     """The ways to run one model.
 
     Attributes:
-        here: what works at once.
-        tensorrt, torch: make and check what runs on a card, which takes a while; they raise
-            :class:`MienError` where that is not possible.
-        join: a hand-over from ``here`` to what a function makes.
+        fallback: available at once.
+        tensorrt, torch: build and check a GPU runtime, which takes a while; they raise :class:`MienError`
+            if that is not possible.
+        join: creates a failover from ``fallback`` to the result of a function.
     """
 
-    here: R
+    fallback: R
     tensorrt: Callable[[Notify, Progress], R]
     torch: Callable[[], R]
     join: Callable[[R, Callable[[], R], Notify], Joined[R]]
 
 
 class Joined(Protocol[R_co]):
-    """A hand-over."""
+    """A failover pair."""
 
     def wait(self) -> R_co: ...
 
 
 def choose(choice: Choice, options: RuntimeOptions[R], *, notify: Notify, progress: Progress = _silent) -> R:
-    """The runtime for ``choice``, ready to render at once.
+    """Create the runtime for ``choice``, ready to render at once.
 
-    ``"openvino"`` is ``roads.here``.  ``"auto"`` starts with that; where TensorRT and an NVIDIA card are
-    there, engines are loaded or built beside it and take over when they have passed the gate.
-    ``"tensorrt"`` and ``"torch"`` wait for the card's runtime.  What cannot be used is named in one line
-    through ``notify``, and the next runtime is used: TensorRT, torch on CUDA, OpenVINO.
+    ``"openvino"`` is ``options.fallback``.  ``"auto"`` starts with that; if TensorRT and an NVIDIA GPU are
+    present, engines are loaded or built in the background and take over once they have passed the parity
+    check.  ``"tensorrt"`` and ``"torch"`` wait for the GPU runtime.  A runtime that cannot be used is named
+    in one line through ``notify``, and the next is used: TensorRT, torch on CUDA, OpenVINO.
     """
     if stays_on_cpu(choice):
-        return options.here
+        return options.fallback
 
     def on_tensorrt() -> R:
         try:
@@ -82,28 +82,29 @@ def choose(choice: Choice, options: RuntimeOptions[R], *, notify: Notify, progre
             notify(f"{error}; torch is tried")
             return options.torch()
 
-    better = options.join(options.here, options.torch if choice == "torch" else on_tensorrt, notify)
+    better = options.join(options.fallback, options.torch if choice == "torch" else on_tensorrt, notify)
     if choice != "auto":
         better.wait()
     return cast(R, better)
 
 
 def stays_on_cpu(choice: Choice) -> bool:
-    """Whether :func:`choose` takes what works at once, and makes nothing ready on a card."""
+    """Whether :func:`choose` uses the fallback and prepares nothing on a GPU."""
     if choice == "openvino":
         return True
     return choice == "auto" and (not tensorrt_installed() or device_problem() is not None)
 
 
 def live_options(
-    here: Runtime, model: Callable[[], Model], reference: Callable[[], Runtime]
+    fallback: Runtime, model: Callable[[], Model], reference: Callable[[], Runtime]
 ) -> RuntimeOptions[Runtime]:
-    """The roads of the ``live`` preset.
+    """The options of the ``live`` preset.
 
     Args:
-        here: works at once.
-        model: the exported parts; asked for where something is to be built from them.
-        reference: computes the same in FP32; made anew, because ``here`` works in another thread meanwhile.
+        fallback: available at once.
+        model: the exported parts; called when something is to be built from them.
+        reference: creates a runtime that computes the same in FP32; a new one, because ``fallback`` may be
+            used by another thread meanwhile.
     """
 
     def tensorrt(notify: Notify, progress: Progress) -> Runtime:
@@ -114,14 +115,14 @@ def live_options(
     def torch() -> Runtime:
         from mien.engine.runtime.torch_cuda import import_torch
 
-        import_torch()  # before anything that takes time
+        import_torch()  # fail before anything slow
         return make_torch(model(), reference())
 
-    return RuntimeOptions(here, tensorrt, torch, FailoverRuntime)
+    return RuntimeOptions(fallback, tensorrt, torch, FailoverRuntime)
 
 
 def live_files(cpu: OpenVinoRuntime, encoder: Path, renderer: Path) -> RuntimeOptions[Runtime]:
-    """The roads of exported files that ``cpu`` runs."""
+    """The options of exported files that ``cpu`` runs."""
 
     def model() -> Model:
         from mien.engine.runtime.tensorrt.prepare import Model
@@ -135,17 +136,17 @@ def live_files(cpu: OpenVinoRuntime, encoder: Path, renderer: Path) -> RuntimeOp
 
 
 def on_device(make: Callable[[BuildContext], C], notify: Notify, progress: Progress) -> C:
-    """What ``make`` makes on the first card; the card is let go when that is closed, or could not be made.
+    """Run ``make`` on the first GPU, which is released when the result is closed or ``make`` fails.
 
     Raises:
-        MienError: no card, no TensorRT, or what ``make`` raises.
+        MienError: no GPU, no TensorRT, or an error of ``make``.
     """
     from mien.engine.runtime.cuda import CudaError, open_device
     from mien.engine.runtime.tensorrt.backend import find_backend
     from mien.engine.runtime.tensorrt.cache import EngineCache
     from mien.engine.runtime.tensorrt.prepare import BuildContext
 
-    cuda = open_device()  # first: without a card there is nothing to say about TensorRT
+    cuda = open_device()  # first: without a GPU, TensorRT does not matter
     try:
         made = make(BuildContext(find_backend(), cuda, EngineCache(), notify, progress))
     except BaseException:
@@ -157,7 +158,7 @@ def on_device(make: Callable[[BuildContext], C], notify: Notify, progress: Progr
 
 
 def make_torch(model: Model, reference: Runtime) -> BatchRuntime:
-    """Torch on CUDA, checked; raises :class:`MienError` where that is not possible."""
+    """Create the torch runtime on CUDA and check it; raises :class:`MienError` if that is not possible."""
     from mien.engine.runtime import parity
     from mien.engine.runtime.torch_cuda import TorchCudaRuntime
 
@@ -169,14 +170,14 @@ def make_torch(model: Model, reference: Runtime) -> BatchRuntime:
 
 
 def tensorrt_installed() -> bool:
-    """Whether one of TensorRT's packages is there (it is not imported)."""
+    """Whether one of TensorRT's packages is installed (without importing it)."""
     from mien.engine.runtime.tensorrt.backend import MODULES
 
     return any(importlib.util.find_spec(name) is not None for name in MODULES)
 
 
 def device_problem() -> str | None:
-    """Why no NVIDIA card can be used; None if one can."""
+    """Why no NVIDIA GPU can be used; None if one can."""
     from mien.engine.runtime.cuda import CudaError, open_device
 
     try:
@@ -187,7 +188,7 @@ def device_problem() -> str | None:
 
 
 def torch_has_gpu() -> bool:
-    """Whether torch is there and finds a card."""
+    """Whether torch is installed and finds a GPU."""
     from mien.engine.runtime.torch_cuda import import_torch
 
     try:
@@ -198,21 +199,21 @@ def torch_has_gpu() -> bool:
 
 
 def describe_gpu() -> str:
-    """The NVIDIA card and TensorRT, or what is missing, in one line."""
+    """The NVIDIA GPU and TensorRT, or what is missing, in one line."""
     from mien.engine.runtime.cuda import CudaError, open_device
     from mien.engine.runtime.tensorrt.backend import EngineError, find_backend
 
     try:
         cuda = open_device()
-        card = str(cuda.device)
+        gpu = str(cuda.device)
         cuda.close()
     except CudaError as error:
         return f"not used: {error}"
     try:
         backend = find_backend()
     except EngineError as error:
-        return f"{card}; not used: {error}"
-    return f"{card}, {backend.name} {backend.version}"
+        return f"{gpu}; not used: {error}"
+    return f"{gpu}, {backend.name} {backend.version}"
 
 
 def describe_engines() -> str:
@@ -226,7 +227,7 @@ def describe_engines() -> str:
     words = []
     for entry in entries:
         if entry.key is None:
-            words.append(f"{entry.name} damaged, is built anew")
+            words.append(f"{entry.name} damaged, will be rebuilt")
         else:
             words.append(f"{entry.key.part} {entry.key.precision} for {entry.key.card}, {entry.key.backend}")
     size = sum(entry.size for entry in entries) / 2**20

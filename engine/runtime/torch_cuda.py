@@ -1,6 +1,6 @@
 """The exported ``live`` model in torch on an NVIDIA GPU, in FP16: TensorRT's fallback and baseline.
 
-torch is imported when a runtime is made.  A batch runs as a CUDA graph (or through ``torch.compile``):
+torch is imported when a runtime is created.  A batch runs as a CUDA graph (or through ``torch.compile``):
 launched one by one, the network's hundreds of small kernels would cost more than they compute.
 """
 
@@ -29,11 +29,11 @@ Mode = Literal["eager", "compile", "graph"]
 T = TypeVar("T")
 
 KEPT = 16
-"""How many avatars and canvases are kept beyond their use."""
+"""Number of avatars and canvases kept although unused."""
 
 
 def import_torch() -> Any:
-    """``torch``, if it is there and has a card.
+    """Import ``torch`` and check that it has a GPU.
 
     Raises:
         MienError: not installed, a build without CUDA, or a CUDA build without a driver; in one line.
@@ -50,9 +50,7 @@ def import_torch() -> Any:
 
 
 def guarded(torch: Any, work: Callable[[], T]) -> T:
-    """What ``work`` gives, in inference mode.
-
-    CUDA's errors are put in our words, so that the next runtime can take over.
+    """Run ``work`` in inference mode, translating CUDA errors, so that the next runtime can take over.
 
     Raises:
         OutOfMemory, CudaError: in one line.
@@ -61,18 +59,18 @@ def guarded(torch: Any, work: Callable[[], T]) -> T:
         with torch.inference_mode():
             return work()
     except torch.OutOfMemoryError as error:
-        raise OutOfMemory("the GPU's memory is full: close what else uses it") from error
+        raise OutOfMemory("the GPU's memory is full: close other programs that use it") from error
     except RuntimeError as error:
         raise CudaError(f"torch failed on the GPU: {str(error).splitlines()[0]}") from error
 
 
 class Replayed:
-    """A function of tensors of fixed shapes as one CUDA graph.
+    """A function of tensors with fixed shapes as one CUDA graph.
 
     >>> fast = Replayed(model, example)    # doctest: +SKIP
     >>> outputs = fast(*inputs)            # doctest: +SKIP
 
-    The outputs are the same tensors every time: valid until the next call.
+    The outputs are the same tensors in every call, valid until the next one.
     """
 
     def __init__(self, function: Any, example: Sequence[torch.Tensor]) -> None:
@@ -81,7 +79,7 @@ class Replayed:
         self._inputs = [tensor.clone() for tensor in example]
         side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         side.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(side):  # libraries choose their kernels here, not while recording
+        with torch.cuda.stream(side):  # libraries choose kernels here, not while capturing
             for _ in range(3):
                 function(*self._inputs)
         torch.cuda.current_stream().wait_stream(side)
@@ -104,7 +102,7 @@ class TorchCudaRuntime(BatchRuntime):
         mode: ``"graph"`` records one CUDA graph for each batch size.
         half: convolutions in FP16, everything else in FP32 (see :mod:`mien.engine.runtime.graphs.precision`).
         device: ``"cpu"`` computes the same, slowly, without CUDA graphs: for tests.
-        batch: how many drawings one call takes.
+        batch: largest number of drawings in one call.
     """
 
     name = "torch"
@@ -134,7 +132,7 @@ class TorchCudaRuntime(BatchRuntime):
 
         self._encoder = module(load_proto(encoder))
         self._renderer = module(dynamic_batch(load_proto(renderer)))
-        self._picture = self._guarded(lambda: TorchGraph(image_graph()).to(self._device).eval())
+        self._image = self._guarded(lambda: TorchGraph(image_graph()).to(self._device).eval())
         if mode == "compile":
             self._renderer = torch.compile(self._renderer, dynamic=False)
         self._replayed: dict[int, Replayed] = {}
@@ -171,7 +169,7 @@ class TorchCudaRuntime(BatchRuntime):
         return to_field(*self._guarded(lambda: [v.float().cpu().numpy() for v in self._fields([drawing])]))
 
     def draw(self, drawings: Sequence[Drawing]) -> list[Image]:
-        pictures: list[Image] = []
+        images: list[Image] = []
         starts = range(0, len(drawings), self._batch)
         to_do = deque(list(drawings[start : start + self._batch]) for start in starts)
         while to_do:
@@ -180,14 +178,14 @@ class TorchCudaRuntime(BatchRuntime):
                 to_do.extendleft(reversed(halves(batch)))
                 continue
             try:
-                pictures += self._guarded(lambda batch=batch: self._draw(batch))  # type: ignore[misc]
+                images += self._guarded(lambda batch=batch: self._draw(batch))  # type: ignore[misc]
             except CudaError:
                 if len(batch) == 1:
                     raise
-                # Memory for a larger batch, or its graph, may be what is missing: smaller ones may do.
+                # Memory for a larger batch or its graph may be missing: smaller batches may work.
                 self._too_large.add(len(batch))
                 to_do.appendleft(batch)
-        return pictures
+        return images
 
     def _draw(self, batch: Sequence[Drawing]) -> list[Image]:
         flow, _, paint = self._fields(batch)
@@ -196,14 +194,14 @@ class TorchCudaRuntime(BatchRuntime):
         for index, constants in enumerate(canvases):
             warp = {k: self._tensor(v) for k, v in batch[index].warp.device_inputs().items()}
             given = {**constants, **warp, "flow": flow[index : index + 1], "paint": paint[index : index + 1]}
-            (picture,) = self._picture(*(given[name] for name in IMAGE_INPUTS))
-            moved.append(picture[0].to("cpu", non_blocking=True))
+            (image,) = self._image(*(given[name] for name in IMAGE_INPUTS))
+            moved.append(image[0].to("cpu", non_blocking=True))
         if self._device.type == "cuda":
             self._torch.cuda.synchronize()
         return [_paste(drawing.canvas, part.numpy()) for drawing, part in zip(batch, moved, strict=True)]
 
     def _fields(self, batch: Sequence[Drawing]) -> Any:
-        """The network on a batch: flow, occlusion, paint on the device."""
+        """Run the network on a batch: flow, occlusion, paint on the device."""
         moving = [point_inputs(d.source_points, d.driving_points, d.dense) for d in batch]
         codes = self._codes.all([d.code for d in batch])
         inputs = (

@@ -1,7 +1,7 @@
 """The reference runtime: the PyTorch module itself.
 
-The engine does not know ``train``; the caller brings the module (``export.reference_runtime`` makes one).
-torch is imported only when a runtime is made.
+The engine does not depend on ``train``; the caller provides the module (``export.reference_runtime`` creates
+one).  torch is imported only when a runtime is created.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from mien.engine.types import Floats, Image
 
 
 class TorchRuntime(Runtime):
-    """Runs anything that has ``LiveModel``'s ``encode`` and ``render``, in FP32, on its own device.
+    """Runs a module with ``LiveModel``'s ``encode`` and ``render``, in FP32, on its own device.
 
     Args:
         module: a ``mien.train.model.LiveModel`` in eval mode.

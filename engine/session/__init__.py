@@ -1,1 +1,1 @@
-"""Frame after frame: tracking, gaps, gains, rendering; alone, live, or shared by many drivers."""
+"""Sessions: tracking, gap bridging, gains and rendering, frame by frame; alone, live, or shared."""

@@ -1,4 +1,4 @@
-"""What the avatar does while the driver's face is out of sight."""
+"""Bridging of gaps in which the driver's face is out of sight."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from mien.engine.types import Frame
 from mien.engine.utils.curves import smoothstep
 
 HOLD = 0.15
-"""Seconds for which the last motion is held: a hand before the face is no reason to move."""
+"""Seconds for which the last motion is held: a hand in front of the face is no reason to move."""
 
 NEUTRAL_AFTER = 0.5
-"""Seconds after the loss by which the avatar is back in its portrait's own pose."""
+"""Seconds after the loss by which the avatar has returned to its portrait's own pose."""
 
 RECOVERY = 0.25
-"""Seconds over which a found face, or motion relative to a new reference, takes over again."""
+"""Seconds over which motion fades in again after a gap or a change of the reference."""
 
 
 class GapFiller:
-    """Fills gaps in a stream of motions without a jump: hold, ease back to neutral, recover.
+    """Fills gaps in a stream of motions without jumps: hold, ease back to neutral, recover.
 
-    Times are those of the frames (media time), so a file plays the same at any speed.
+    Times are those of the frames (media time), so a file gives the same result at any speed.
     """
 
     def __init__(self) -> None:
@@ -33,17 +33,17 @@ class GapFiller:
 
     @property
     def lost(self) -> bool:
-        """Whether the last frame had no face."""
+        """Whether the last frame showed no face."""
         return self._lost_at is not None
 
     def fill(self, frame: Frame, motion: Motion | None) -> Motion:
-        """The motion to show for ``frame``: the measured one, or what bridges the gap."""
+        """Return the motion to show for ``frame``: the measured one, or a bridge across the gap."""
         shown = self._bridge(frame) if motion is None else self._measured(frame, motion)
         self._shown = shown
         return shown
 
     def _new_reference(self, motion: Motion) -> bool:
-        """Whether the motion is relative to another reference than the last one."""
+        """Whether the motion is relative to a different reference than the last one."""
         return self._measured_shape is not None and motion.shape is not self._measured_shape
 
     def _bridge(self, frame: Frame) -> Motion:
@@ -72,5 +72,5 @@ class GapFiller:
 
 
 def _ease(share: float) -> float:
-    """0 before 0, 1 after 1, without a kink between."""
+    """0 before 0, 1 after 1, smooth in between."""
     return smoothstep(min(max(share, 0.0), 1.0))

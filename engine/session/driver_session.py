@@ -1,4 +1,4 @@
-"""One driver among many: tracked in a thread of its own, rendered by the model's owner."""
+"""One driver among many: tracked in its own thread, rendered by the shared renderer."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ T = TypeVar("T")
 LOG = logging.getLogger("mien.engine")
 
 FAR_FROM_PORTRAIT = 1.6
-"""Pose and expression distance to the portrait beyond which the user is told."""
+"""Pose and expression distance to the portrait above which the user is told."""
 
 
 @dataclass(frozen=True, slots=True)
 class Driven:
-    """A tracked frame that waits to be rendered."""
+    """A tracked frame waiting to be rendered."""
 
     session: DriverSession
     frame: Frame
@@ -44,8 +44,8 @@ class Driven:
     track_ms: float
 
 
-class Owner(Protocol):
-    """What a session needs of its owner (:class:`mien.engine.session.shared_renderer.SharedRenderer`)."""
+class RenderThread(Protocol):
+    """The parts of :class:`mien.engine.session.shared_renderer.SharedRenderer` that a session uses."""
 
     def submit(self, driven: Driven) -> None: ...
 
@@ -55,16 +55,16 @@ class Owner(Protocol):
 
 
 class DriverSession:
-    """One driver of a shared renderer (``SharedRenderer.open``); every method may be called from any thread.
+    """One driver of a shared renderer (``SharedRenderer.open``); thread-safe.
 
     Attributes:
-        tracking: whether a frame is being tracked just now.
-        dropped: frames and motions that newer ones replaced before they were used.
+        tracking: whether a frame is being tracked at the moment.
+        dropped: frames and motions replaced by newer ones before they were used.
     """
 
     def __init__(
         self,
-        owner: Owner,
+        shared: RenderThread,
         landmarker: Landmarker,
         avatar: Avatar,
         runtime: Runtime,
@@ -72,7 +72,7 @@ class DriverSession:
         deliver: Callable[[Rendered], None],
         gains: Gains | None = None,
     ) -> None:
-        self._owner, self._landmarker, self._deliver = owner, landmarker, deliver
+        self._shared, self._landmarker, self._deliver = shared, landmarker, deliver
         self._tracker = Tracker(TrackerSettings(live=True), landmarker)
         self._renderer = Renderer(avatar, runtime, crop)
         self._session = Session(self._tracker, self._renderer, gains)
@@ -91,13 +91,13 @@ class DriverSession:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height of the pictures."""
+        """Width and height of the rendered images."""
         return self._session.renderer.size
 
     def put(self, make: Callable[[], Frame]) -> None:
-        """The newest picture of the driver, in the place of one that was not tracked yet.
+        """Offer the driver's newest frame, replacing one that was not tracked yet.
 
-        ``make`` is called in the tracking thread: what is dropped is never even converted.
+        ``make`` is called in the tracking thread, so that dropped frames are not even converted.
         """
         with self._changed:
             self.dropped += self._next is not None
@@ -105,16 +105,16 @@ class DriverSession:
             self._changed.notify()
 
     def count_dropped(self) -> None:
-        """A motion was replaced before it was rendered."""
+        """Count a motion that was replaced before it was rendered."""
         with self._changed:
             self.dropped += 1
 
     def set_avatar(self, avatar: Avatar) -> None:
-        """Draw another avatar from the next picture on."""
-        self._owner.call(lambda: self._session.renderer.set_avatar(avatar))
+        """Draw another avatar from the next frame on."""
+        self._shared.call(lambda: self._session.renderer.set_avatar(avatar))
 
     def set_gains(self, gains: Gains) -> None:
-        """Take over this much of the motion from the next picture on."""
+        """Apply these gains from the next frame on."""
         self._session.gains = gains
 
     @property
@@ -122,19 +122,20 @@ class DriverSession:
         return self._session.gains
 
     def take_reference(self) -> Future[str | None]:
-        """Make the driver's latest picture the reference.
+        """Make the driver's latest frame the reference.
 
-        The future's result is None, or what is odd about that face; it raises ``MienError`` without a face.
+        The future's result is None, or what makes that face a poor reference; without a face it raises
+        ``MienError``.
         """
         future = self._promise()
         self._command(lambda: _into(future, self._take_reference))
         return future
 
     def search_reference(self, seconds: float = SEARCH_S) -> Future[str | None]:
-        """Look for the moment most like the portrait, and make that the reference.
+        """Search for the frame most similar to the portrait and make it the reference.
 
-        The future is cancelled when another search or a reference by hand takes its place; it raises
-        ``MienError`` when no face was seen in all that time.
+        The future is cancelled when another search or a manually taken reference replaces it; it raises
+        ``MienError`` if no face was seen in all that time.
         """
         future = self._promise()
 
@@ -147,7 +148,7 @@ class DriverSession:
         return future
 
     def hint(self) -> tuple[bool, str]:
-        """Whether the driver's face would make a good reference just now, and if not, why."""
+        """Whether the driver's face would make a good reference now, and if not, why."""
         face = self._tracker.face
         if face is None:
             return False, "no face is seen"
@@ -160,38 +161,38 @@ class DriverSession:
         return odd is None, odd or ""
 
     def render(self, driven: Driven) -> None:
-        """In the owner's thread: draw and deliver one picture."""
+        """Draw and deliver one frame, in the render thread."""
         if self._ended:
             return
         start = perf_counter()
         try:
             rendered = self._session.play(driven.frame, driven.motion)
         except Exception:
-            # The other drivers' pictures come from this thread too.
-            self._trouble.exception("a picture could not be rendered")
+            # The other drivers' frames come from this thread, too.
+            self._trouble.exception("a frame could not be rendered")
             return
         self.finish(driven, rendered, 1000 * (perf_counter() - start))
 
     def plan(self, driven: Driven) -> Planned | None:
-        """In the owner's thread: what to draw for a motion, together with others; None if nothing."""
+        """Prepare the drawing of a motion for a batch, in the render thread; None if it failed."""
         if self._ended:
             return None
         try:
             return self._renderer.plan(self._session.shown(driven.frame, driven.motion))
         except Exception:
-            self._trouble.exception("a picture could not be rendered")
+            self._trouble.exception("a frame could not be rendered")
             return None
 
     def finish(self, driven: Driven, rendered: Rendered, render_ms: float) -> None:
-        """In the owner's thread: deliver a picture that is drawn."""
+        """Deliver a frame drawn in a batch, in the render thread."""
         times = {"track": driven.track_ms, "render": render_ms, **rendered.stage_ms}
         try:
             self._deliver(replace(rendered, stage_ms=times))
         except Exception:
-            self._trouble.exception("a picture could not be delivered")
+            self._trouble.exception("a frame could not be delivered")
 
     def close(self) -> None:
-        """End the tracking thread and leave the owner. Closing twice is allowed."""
+        """Stop the tracking thread and leave the shared renderer.  Idempotent."""
         with self._changed:
             if self._ended:
                 return
@@ -199,12 +200,12 @@ class DriverSession:
             self._changed.notify()
         if self._thread is not threading.current_thread():
             self._thread.join()
-        # Nobody answers any more, and whoever waits for an answer would wait for ever.
+        # No answer will come any more; without this, callers would wait for ever.
         with self._changed:
             asked = list(self._asked)
         for future in asked:
             future.cancel()
-        self._owner.release(self, self._landmarker)
+        self._shared.release(self, self._landmarker)
 
     def _promise(self) -> Future[str | None]:
         future: Future[str | None] = Future()
@@ -222,7 +223,7 @@ class DriverSession:
             search.future.cancel()
 
     def _command(self, work: Callable[[], None]) -> None:
-        # A lane of its own: pictures may be dropped, what the user asked for may not.
+        # A separate queue: frames may be dropped, user commands may not.
         with self._changed:
             self._commands.append(work)
             self._changed.notify()
@@ -243,8 +244,8 @@ class DriverSession:
                 try:
                     self._track(make)
                 except Exception:
-                    # One bad picture must not end a driver's stream; the next one is tried.
-                    self._trouble.exception("a picture could not be tracked")
+                    # One bad frame must not end a driver's stream; the next one is tried.
+                    self._trouble.exception("a frame could not be tracked")
 
     def _track(self, make: Callable[[], Frame]) -> None:
         try:
@@ -254,12 +255,12 @@ class DriverSession:
             spent = 1000 * (perf_counter() - start)
         finally:
             self.tracking = False
-        # Where the tracker brings pictures to one size, its face lies in that one.
+        # The tracker may resize frames; the face's coordinates refer to the resized one.
         frame = self._tracker.frame or frame
         self._last = frame.image
         if self._search is not None:
             self._keep_searching(frame)
-        self._owner.submit(Driven(self, frame, motion, spent))
+        self._shared.submit(Driven(self, frame, motion, spent))
 
     def _take_reference(self) -> str | None:
         face = self._tracker.face
@@ -288,7 +289,7 @@ class DriverSession:
 
 @dataclass(frozen=True, slots=True)
 class _Search:
-    """A search, and whoever waits for its end."""
+    """A search in progress, with the future of its result."""
 
     frames: ReferenceSearch
     future: Future[str | None]

@@ -1,4 +1,4 @@
-"""A session as a pipeline: capture -> track -> render -> as many outputs as are wanted."""
+"""A session as a pipeline: capture -> track -> render -> any number of outputs."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from mien.engine.utils.links import Link, Policy
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One finished picture and where it comes from.
+    """One finished frame with its origin.
 
     Attributes:
-        rendered: the avatar; several outputs share its array, so nobody writes into it.
-        frame: the driver's picture.
+        rendered: the avatar; several outputs share its array, so they must not write into it.
+        frame: the driver's frame.
         face: the driver's face in it, or None.
         lost: whether the driver's face is out of sight.
     """
@@ -32,7 +32,7 @@ class Shown:
 
 
 class SteadyClock:
-    """Keeps media time going forwards when a source's clock is set back (a network stream that restarts)."""
+    """Keeps media time increasing when a source's clock is set back (a network stream that restarts)."""
 
     def __init__(self) -> None:
         self._offset = 0.0
@@ -40,7 +40,7 @@ class SteadyClock:
         self._step = 1 / 30
 
     def steady(self, frame: Frame) -> Frame:
-        """The frame, its time later than that of the one before."""
+        """The frame with a time later than that of the previous one."""
         time = frame.time + self._offset
         if self._last is not None:
             if time <= self._last:
@@ -53,25 +53,25 @@ class SteadyClock:
 
 
 class LivePipeline(Pipeline):
-    """One driver, one avatar, each step in a thread of its own.
+    """One driver and one avatar, each step in its own thread.
 
     >>> live = LivePipeline(source, session, stop=source.close)       # doctest: +SKIP
     >>> live.send("file", lambda shown: sink.write(shown.rendered.image, shown.rendered.time))
-    >>> pictures = live.output()
+    >>> rendered = live.output()
     >>> with live:
-    ...     for shown in pictures:
+    ...     for shown in rendered:
     ...         window.show(shown.rendered.image)
 
-    Outputs are declared before :meth:`start`; the tracker, the renderer and the gains belong to the
-    pipeline's threads from then on, and are changed through the ``set_`` methods, in order and never dropped.
+    Outputs are declared before :meth:`start`.  From then on, the tracker, the renderer and the gains belong
+    to the pipeline's threads and are changed through the ``set_`` methods, in order and never dropped.
 
     Args:
-        frames: the driver's pictures.
+        frames: the driver's frames.
         session: with a tracker.
         policy: of the links between the stages.
-        stop: makes a waiting ``frames`` end (``source.close``).
+        stop: ends a waiting iteration of ``frames`` (``source.close``).
         watch: called in the track thread with every frame's result.
-        drawn: called in the render thread with every finished picture.
+        drawn: called in the render thread with every finished frame.
         on_fault: called with every stage that fails, in its thread.
     """
 
@@ -101,11 +101,11 @@ class LivePipeline(Pipeline):
 
     @property
     def dropped(self) -> int:
-        """Frames that were overtaken by newer ones on their way to the renderer."""
+        """Frames overtaken by newer ones on their way to the renderer."""
         return self.captured.dropped + self.tracked.dropped
 
     def output(self, policy: Policy | None = None, capacity: int = 1) -> Link[Shown]:
-        """A link on which finished pictures come out, for the caller to take them from."""
+        """Add a link from which the caller takes finished frames."""
         link: Link[Shown] = Link(policy or self.policy, capacity)
         self._outputs.append(link)
         self.render_stage.outlets = tuple(self._outputs)
@@ -121,25 +121,25 @@ class LivePipeline(Pipeline):
         required: bool = True,
         finish: Callable[[], None] | None = None,
     ) -> Stage:
-        """An output with a thread of its own that does ``work`` on every picture.
+        """Add an output that does ``work`` on every frame in its own thread.
 
-        With ``NEWEST`` a slow one never holds up the others; ``capacity`` pictures bridge its pauses.
+        With ``NEWEST`` a slow one never holds up the others; ``capacity`` frames bridge its pauses.
         """
         return self.stage(name, work, self.output(policy, capacity), required=required, finish=finish)
 
     def set_reference(self, image: Image, face: Face) -> bool:
-        """Make this picture the reference from the next tracked frame on."""
+        """Make this image the reference from the next tracked frame on."""
         tracker = self.session.tracker
         if tracker is None:
             return False
         return self.track_stage.tell(lambda: _done(tracker.set_reference(image, face)))
 
     def set_avatar(self, avatar: Avatar) -> bool:
-        """Draw another avatar, encoded beforehand, from the next picture on."""
+        """Draw another avatar, encoded beforehand, from the next frame on."""
         return self.render_stage.tell(lambda: self.session.renderer.set_avatar(avatar))
 
     def set_gains(self, gains: Gains) -> bool:
-        """Other gains from the next picture on."""
+        """Apply other gains from the next frame on."""
 
         def change() -> None:
             self.session.gains = gains
@@ -162,4 +162,4 @@ class LivePipeline(Pipeline):
 
 
 def _done(_: object) -> None:
-    """A command gives nothing back."""
+    """Outlet of commands, which have no result."""

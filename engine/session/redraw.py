@@ -1,4 +1,4 @@
-"""Whether a motion differs from the one that was drawn last by enough to be seen."""
+"""Decision whether a motion differs visibly from the one drawn last."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from mien.engine.avatar import Avatar
 from mien.engine.motion import Head, Motion
 
 STILL_PX = 0.02
-"""Pixels of the result.  At an edge of 50 grey levels it is one level; micro-expressions are 25 times it."""
+"""Pixels of the result; one grey level at an edge of 50 levels.  Micro-expressions are 25 times as large."""
 
 HEAD_RADIUS = 1.0
-"""Face units from the head's centre to the rim of what moves with it."""
+"""Face units from the head's centre to the edge of what moves with it."""
 
 
 class ChangeDetector:
-    """Compares every motion with the last one that was drawn, so that slow movement adds up and is drawn.
+    """Compares every motion with the last one drawn, so that slow movement accumulates and is drawn.
 
     Motions with a network's own key points always count as moved.
 
     Attributes:
-        drawn: the motion that was drawn last.
+        drawn: the motion drawn last.
     """
 
     def __init__(self) -> None:
@@ -30,7 +30,7 @@ class ChangeDetector:
         self._avatar: Avatar | None = None
 
     def moved(self, motion: Motion, avatar: Avatar) -> bool:
-        """Whether to draw ``motion`` on ``avatar``; if so it is what the next ones are compared with."""
+        """Whether to draw ``motion`` on ``avatar``; if so, later motions are compared with it."""
         last = self.drawn
         comparable = last is not None and motion.shape is last.shape and motion.keys is None
         if last is not None and comparable and self._avatar is avatar:
@@ -48,7 +48,7 @@ def _difference(motion: Motion, other: Motion) -> float:
 
 
 def _head_difference(head: Head, other: Head) -> float:
-    """Bound on what differs by the head's motion, face units."""
+    """Upper bound of the difference made by the head's motion, face units."""
     shift = hypot(head.shift[0] - other.shift[0], head.shift[1] - other.shift[1])
     turn = hypot(head.turn[0] - other.turn[0], head.turn[1] - other.turn[1])
     return shift + HEAD_RADIUS * (abs(head.scale - other.scale) + abs(head.roll - other.roll) + turn)

@@ -1,4 +1,4 @@
-"""Motion and avatar in, the next picture out."""
+"""The renderer: motion and avatar in, the next frame's image out."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mien.engine.types import Rendered
 
 
 class AvatarRenderer(Protocol):
-    """What a session needs of whatever draws its avatar."""
+    """Interface of the renderers that a session can use."""
 
     avatar: Avatar
 
@@ -39,12 +39,12 @@ class AvatarRenderer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A picture that is ready to be drawn.
+    """A frame ready to be drawn.
 
     Attributes:
-        drawing: what to draw.
-        motion: the motion that it shows.
-        carry_ms: milliseconds that its preparation took.
+        drawing: input of the runtime.
+        motion: the motion it shows.
+        carry_ms: milliseconds spent preparing it.
     """
 
     drawing: Drawing
@@ -53,7 +53,7 @@ class Planned:
 
 
 def draw_together(runtime: BatchRuntime, planned: Sequence[Planned]) -> list[Rendered]:
-    """Pictures of several renderers, in order, by as few calls of the network as ``runtime`` needs."""
+    """Draw the frames of several renderers, in order, with as few network calls as ``runtime`` allows."""
     start = perf_counter()
     images = runtime.draw([plan.drawing for plan in planned])
     spent = 1000 * (perf_counter() - start)
@@ -70,15 +70,15 @@ def draw_together(runtime: BatchRuntime, planned: Sequence[Planned]) -> list[Ren
 
 
 class Renderer:
-    """Draws one avatar.  One renderer belongs to one thread at a time.
+    """Draws one avatar.  A renderer may be used by one thread at a time.
 
     >>> renderer = Renderer(avatar)                   # doctest: +SKIP
-    >>> picture = renderer.render(motion).image
+    >>> image = renderer.render(motion).image
 
     Args:
-        avatar: whom to draw.
-        runtime: what computes (the default is made when left out).
-        crop: side of the square face crop to give back, in pixels; None gives the whole portrait.
+        avatar: the avatar to draw.
+        runtime: runs the network (None creates the default).
+        crop: side of the square face crop to return, in pixels; None returns the whole portrait.
     """
 
     def __init__(self, avatar: Avatar, runtime: Runtime | None = None, crop: int | None = None) -> None:
@@ -94,16 +94,16 @@ class Renderer:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height of the results."""
+        """Width and height of the rendered images."""
         return self._canvas.size(self._crop)
 
     @property
     def stale(self) -> bool:
-        """Whether the last motion, rendered once more, would come out better."""
+        """Whether rendering the last motion once more would give a better image."""
         return self._draws.stale
 
     def plan(self, motion: Motion) -> Planned:
-        """What :meth:`render` would draw."""
+        """Prepare what :meth:`render` would draw."""
         start = perf_counter()
         driving = carry_over(motion, self.avatar)
         code, points = self.avatar.code, self.avatar.source_points
@@ -115,7 +115,7 @@ class Renderer:
         return Planned(drawing, motion, 1000 * (perf_counter() - start))
 
     def render(self, motion: Motion) -> Rendered:
-        """The avatar with this motion; ``image`` is ``(H, W, 3) uint8`` RGB, a new array every time."""
+        """Draw the avatar with this motion; ``image`` is ``(H, W, 3) uint8`` RGB, a new array every time."""
         plan = self.plan(motion)
         if isinstance(self.runtime, BatchRuntime):
             return draw_together(self.runtime, [plan])[0]

@@ -1,4 +1,4 @@
-"""Frame after frame: track, bridge what is lost, apply the gains, render."""
+"""Sessions: track, bridge gaps, apply the gains, render, frame by frame."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from mien.engine.types import Face, Frame, Rendered
 
 @dataclass(frozen=True, slots=True)
 class Tracked:
-    """A driving frame and what was measured in it.
+    """A driving frame with its measurement.
 
     Attributes:
-        frame: at the size of the reference frame.
+        frame: the frame at the size of the reference frame.
         face: the face in it, or None.
         motion: its motion relative to the reference, or None.
-        track_ms: milliseconds that this took.
+        track_ms: milliseconds spent on tracking.
     """
 
     frame: Frame
@@ -37,20 +37,20 @@ class Session:
 
     >>> session = Session(tracker, renderer)          # doctest: +SKIP
     >>> for frame in frames:
-    ...     picture = session.step(frame).image
+    ...     image = session.step(frame).image
 
     Args:
         tracker: follows the driver (None when only recorded motion is played).
         renderer: draws the avatar.
-        gains: how much of the motion is taken over; may be replaced at any time.
+        gains: strength of each part of the motion; may be replaced at any time.
         on_motion: called with every frame's measured motion (None: no face), before the gains.
-        skip_still: give the last picture again where nothing has moved since (the same array: for live use,
-            where nobody writes into it), drawn anew when a network beside has found out more about it.
+        skip_still: return the last image again if nothing has moved since (the same array: for live use,
+            where nobody writes into it), unless a background network has a newer result for it.
 
-    :meth:`track` and :meth:`draw` are the two halves of :meth:`step`; each may have a thread of its own.
+    :meth:`track` and :meth:`draw` are the two halves of :meth:`step`; each may run in its own thread.
 
     Attributes:
-        skipped: how many pictures were given again because nothing had moved.
+        skipped: number of images returned again because nothing had moved.
     """
 
     def __init__(
@@ -77,32 +77,32 @@ class Session:
         return self._continuity.lost
 
     def step(self, frame: Frame) -> Rendered:
-        """The avatar's picture for a driving frame."""
+        """Render the avatar for a driving frame."""
         return self.draw(self.track(frame))
 
     def track(self, frame: Frame) -> Tracked:
-        """What the driver does in a frame."""
+        """Measure the driver's motion in a frame."""
         if self.tracker is None:
-            raise ValueError("this session has no tracker: use play")
+            raise ValueError("this session has no tracker; use play()")
         start = perf_counter()
         motion = self.tracker.track(frame)
         spent = 1000 * (perf_counter() - start)
         return Tracked(self.tracker.frame or frame, self.tracker.face, motion, spent)
 
     def draw(self, tracked: Tracked) -> Rendered:
-        """The avatar's picture for what was measured."""
+        """Render the avatar for a tracked frame."""
         rendered = self.play(tracked.frame, tracked.motion)
         return replace(rendered, stage_ms={"track": tracked.track_ms, **rendered.stage_ms})
 
     def play(self, frame: Frame, motion: Motion | None) -> Rendered:
-        """The avatar's picture for an already measured motion (None: no face was seen).
+        """Render the avatar for an already measured motion (None: no face was seen).
 
-        Only the frame's index and times are used, not its picture.
+        Only the frame's index and times are used, not its image.
         """
         return self._render(self.shown(frame, motion))
 
     def shown(self, frame: Frame, motion: Motion | None) -> Motion:
-        """The motion that :meth:`play` draws: gaps bridged, gains applied."""
+        """Return the motion that :meth:`play` draws: gaps bridged, gains applied."""
         if self._on_motion is not None:
             self._on_motion(frame, motion)
         if self._micro.gain != self.gains.micro:
@@ -119,7 +119,7 @@ class Session:
             self._last = self.renderer.render(motion)
             return self._last
         if self._stale:
-            # The very motion drawn last, so that a network beside sees when it has nothing more to add.
+            # Exactly the motion drawn last, so that a background network sees that nothing is left to add.
             last = self.renderer.render(still.drawn)
         else:
             self.skipped += 1
@@ -129,5 +129,5 @@ class Session:
 
     @property
     def _stale(self) -> bool:
-        """Whether the last picture lacks what a network beside has found out since."""
+        """Whether a background network has a newer result for the last image."""
         return self.renderer.stale

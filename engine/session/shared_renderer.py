@@ -1,4 +1,4 @@
-"""Many live avatars, one model: a thread per driver tracks, one thread renders for all of them."""
+"""Many live avatars, one model: one tracking thread per driver, one render thread for all."""
 
 from __future__ import annotations
 
@@ -25,26 +25,26 @@ T = TypeVar("T")
 LOG = logging.getLogger("mien.engine")
 
 WAIT_S = 0.003
-"""How long a rendering waits for other drivers that are just being tracked, at most."""
+"""Seconds for which rendering waits, at most, for drivers whose tracking is about to finish."""
 
 
 class SharedRenderer:
-    """The thread that the runtime belongs to.
+    """Owner of the runtime and of the thread that renders for all drivers.
 
-    It takes whatever motions are ready, the oldest picture first, waiting 3 ms at most for drivers that are
-    about to be, and renders them: in one call where the runtime's :attr:`~Runtime.batch` is above 1, else one
-    after the other.  A motion that a newer one of the same driver overtook is dropped and counted.  Nothing
-    queues up, so a slow machine lowers the rate, not the timeliness.
+    It takes all motions that are ready, the oldest frame first, after waiting at most 3 ms for drivers whose
+    tracking is about to finish, and renders them: in one call if the runtime's :attr:`~Runtime.batch` is
+    above 1, otherwise one after the other.  A motion overtaken by a newer one of the same driver is dropped
+    and counted.  Nothing queues up, so a slow machine lowers the frame rate, not the timeliness.
 
-    >>> with SharedRenderer(default_runtime(), make_landmarker) as owner:    # doctest: +SKIP
-    ...     session = owner.open(avatar, deliver=show)
+    >>> with SharedRenderer(default_runtime(), make_landmarker) as shared:   # doctest: +SKIP
+    ...     session = shared.open(avatar, deliver=show)
     ...     session.put(lambda: frame)
 
     Args:
-        runtime: what renders; from now on used by the owner's thread alone (see :meth:`shared`).
-        make_landmarker: makes the face landmarker of one more driver; they are kept and used again, because
-            compiling their networks takes longer than a person wants to wait.
-        crop: side of the square pictures in pixels; None renders whole portraits.
+        runtime: runs the network; from now on used by the render thread alone (see :meth:`shared`).
+        make_landmarker: creates the landmarker of one more driver; landmarkers are reused, because compiling
+            their networks takes longer than a user should wait.
+        crop: side of the square images in pixels; None renders whole portraits.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class SharedRenderer:
         self._trouble = ThrottledLog(LOG)
         self.rounds = 0
         self.rendered = 0
-        self._thread = threading.Thread(target=self._run, name="model owner", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="shared renderer", daemon=True)
         self._thread.start()
 
     def __enter__(self) -> SharedRenderer:
@@ -71,19 +71,19 @@ class SharedRenderer:
 
     @property
     def sessions(self) -> int:
-        """How many drivers there are."""
+        """Number of drivers."""
         return len(self._sessions)
 
     def shared(self) -> Runtime:
-        """A runtime that any thread may use: what it is asked for is done in the owner's thread."""
-        return _Borrowed(self)
+        """A runtime usable from any thread; its work is done in the render thread."""
+        return _AnyThreadRuntime(self)
 
     def call(self, work: Callable[[], T]) -> Future[T]:
-        """Have ``work`` done in the owner's thread, between two renderings."""
+        """Run ``work`` in the render thread, between two renderings."""
         future: Future[T] = Future()
         with self._changed:
             if self._closed:
-                future.set_exception(RuntimeError("the model owner is closed"))
+                future.set_exception(RuntimeError("the shared renderer is closed"))
                 return future
             self._calls.append((work, future))  # type: ignore[arg-type]
             self._changed.notify_all()
@@ -92,15 +92,15 @@ class SharedRenderer:
     def open(
         self, avatar: Avatar, deliver: Callable[[Rendered], None], gains: Gains | None = None
     ) -> DriverSession:
-        """One more driver, with the avatar that is to follow (0.2 s the first time).
+        """Add a driver for ``avatar`` (0.2 s the first time).
 
         Args:
-            avatar: whom to draw.
-            deliver: gets every picture, in the owner's thread; it must be quick.
-            gains: how much of the motion is taken over.
+            avatar: the avatar to draw.
+            deliver: called with every rendered frame in the render thread; it must be quick.
+            gains: strength of each part of the motion.
 
         Raises:
-            RuntimeError: the owner is closed.
+            RuntimeError: the shared renderer is closed.
         """
         with self._changed:
             landmarker = self._spare.pop() if self._spare else None
@@ -113,11 +113,11 @@ class SharedRenderer:
                 self._sessions.append(session)
         if closed:
             session.close()
-            raise RuntimeError("the model owner is closed")
+            raise RuntimeError("the shared renderer is closed")
         return session
 
     def submit(self, driven: Driven) -> None:
-        """A tracked motion that waits to be rendered, in the place of an older one of the same driver."""
+        """Queue a tracked motion for rendering, replacing an older one of the same driver."""
         with self._changed:
             if driven.session not in self._sessions:
                 return
@@ -127,7 +127,7 @@ class SharedRenderer:
             self._changed.notify_all()
 
     def release(self, session: DriverSession, landmarker: Landmarker) -> None:
-        """The session has ended: forget it, keep its landmarker for the next driver."""
+        """Remove a session that has ended, and keep its landmarker for the next driver."""
         with self._changed:
             if session in self._sessions:
                 self._sessions.remove(session)
@@ -138,7 +138,7 @@ class SharedRenderer:
         landmarker.close()
 
     def close(self) -> None:
-        """End all sessions and the thread."""
+        """End all sessions and the render thread."""
         for session in list(self._sessions):
             session.close()
         with self._changed:
@@ -199,13 +199,13 @@ def _render_together(runtime: BatchRuntime, batch: list[Driven], trouble: Thrott
     try:
         found = draw_together(runtime, [plan for _, plan in plans])
     except Exception:
-        # Which driver's motion it was is not known; the others must not lose their pictures by it.
-        trouble.exception("pictures could not be drawn together")
+        # It is not known whose motion failed; the other drivers must not lose their frames.
+        trouble.exception("a batch of frames could not be drawn")
         for driven, plan in plans:
             try:
                 (rendered,) = draw_together(runtime, [plan])
             except Exception:
-                trouble.exception("a picture could not be rendered")
+                trouble.exception("a frame could not be rendered")
             else:
                 driven.session.finish(driven, rendered, 1000 * (perf_counter() - start))
         return
@@ -223,16 +223,16 @@ def _fulfil(work: Callable[[], object], future: Future[object]) -> None:
         future.set_exception(error)
 
 
-class _Borrowed(Runtime):
-    """The owner's runtime for other threads."""
+class _AnyThreadRuntime(Runtime):
+    """The shared runtime for other threads."""
 
-    def __init__(self, owner: SharedRenderer) -> None:
-        self._owner = owner
-        self.name = owner._runtime.name
+    def __init__(self, shared: SharedRenderer) -> None:
+        self._shared = shared
+        self.name = shared._runtime.name
 
     def encode(self, source: Image) -> AvatarCode:
-        runtime = self._owner._runtime
-        return self._owner.call(lambda: runtime.encode(source)).result()
+        runtime = self._shared._runtime
+        return self._shared.call(lambda: runtime.encode(source)).result()
 
     def render(
         self,
@@ -241,11 +241,11 @@ class _Borrowed(Runtime):
         driving_points: Floats,
         dense: Floats | None = None,
     ) -> Field:
-        runtime = self._owner._runtime
+        runtime = self._shared._runtime
 
         def work() -> Field:
             field = runtime.render(code, source_points, driving_points, dense)
-            # The runtime fills the same arrays again for the next picture.
+            # The runtime reuses its arrays for the next frame.
             return Field(field.flow.copy(), field.occlusion.copy(), field.paint.copy())
 
-        return self._owner.call(work).result()
+        return self._shared.call(work).result()

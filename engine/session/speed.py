@@ -1,4 +1,4 @@
-"""How often the network runs on this machine: measured at the first start, remembered from then on."""
+"""Choice of how often the network runs on this machine: measured at the first start, then remembered."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ from mien.engine.utils.folders import NO_HOME, user_folder
 from mien.engine.utils.openvino_core import core, load_openvino
 
 ENOUGH_FPS = 40.0
-"""Full speed from which every frame of a 30 fps camera gets the network.  A machine that was measured at 35
-kept 30 with nothing to spare: 1 % of the pictures dropped, and 31 fps over ten seconds at full speed."""
+"""Frame rate at full speed from which the network runs on every frame of a 30 fps camera.  A machine
+measured at 35 kept 30 with nothing to spare: 1 % of the frames dropped, 31 fps over ten seconds."""
 
 SECONDS, WARM_UP = 1.2, 0.3
 
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """What was found.
+    """The network schedule with the measurement it is based on.
 
     Attributes:
         fps: frames per second with the network on every frame.
-        network: what follows from it.
-        measured: whether it was measured now, or remembered.
-        note: why it will be measured at the next start, too; empty where it is remembered.
+        network: the resulting schedule.
+        measured: whether it was measured now rather than remembered.
+        note: why it will be measured again at the next start; empty if it is remembered.
     """
 
     fps: float
@@ -48,7 +48,7 @@ class Speed:
 
 
 def settle_speed(runtime: OpenVinoRuntime, avatar: Avatar, folder: Path | None = None) -> Speed:
-    """Set how often ``runtime``'s network runs, by what is remembered or a measurement of two seconds."""
+    """Set how often ``runtime``'s network runs, from the remembered or a new measurement (two seconds)."""
     folder = folder or user_folder("cache")
     path = folder / "speed.json" if folder else None
     key = _key(runtime)
@@ -62,13 +62,13 @@ def settle_speed(runtime: OpenVinoRuntime, avatar: Avatar, folder: Path | None =
             if path:
                 _write(path, known)
         else:
-            fps = 0.0  # not one picture in time: too slow, today
+            fps = 0.0  # not one frame in time: too slow, at least today
     runtime.network = Network.EVERY_FRAME if fps >= ENOUGH_FPS else Network.BACKGROUND
     return Speed(fps, runtime.network, measured, "" if path else f"not remembered: {NO_HOME}")
 
 
 def measure_fps(runtime: OpenVinoRuntime, avatar: Avatar) -> float:
-    """Frames per second of tracking and rendering at full speed, the network on every frame."""
+    """Measure frames per second of tracking and rendering at full speed, the network on every frame."""
     runtime.network = Network.EVERY_FRAME
     with Tracker(TrackerSettings(live=True)) as tracker:
         session = Session(tracker, Renderer(avatar, runtime))
@@ -76,14 +76,14 @@ def measure_fps(runtime: OpenVinoRuntime, avatar: Avatar) -> float:
 
 
 def _driver(avatar: Avatar) -> list[Image]:
-    """The portrait itself, swaying: a face of a camera's usual size that moves a little."""
+    """The portrait itself, swaying: a slightly moving face of a size usual for cameras."""
     scale = 480 / avatar.image.shape[0]
     small = cv2.resize(avatar.image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     return [np.asarray(np.roll(small, shift, axis=1), np.uint8) for shift in range(8)]
 
 
 def _key(runtime: OpenVinoRuntime) -> str:
-    """What the speed depends on, in one line."""
+    """Everything that the speed depends on, in one line."""
     processor = core().get_property("CPU", "FULL_DEVICE_NAME").strip()
     version = load_openvino().__version__.split("-")[0]
     parts = (processor, f"{os.cpu_count()} cores", f"OpenVINO {version}", runtime.weights, runtime.precision)
@@ -91,7 +91,7 @@ def _key(runtime: OpenVinoRuntime) -> str:
 
 
 def _read(path: Path) -> dict[str, float]:
-    """What is remembered; nothing where the file is missing or damaged."""
+    """The remembered speeds; empty if the file is missing or damaged."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         return {str(key): float(value) for key, value in found.items()}
@@ -100,7 +100,7 @@ def _read(path: Path) -> dict[str, float]:
 
 
 def _write(path: Path, known: dict[str, float]) -> None:
-    # A home that cannot be written to costs a measurement at every start, nothing else.
+    # An unwritable home costs a measurement at every start, nothing else.
     with suppress(OSError, SinkError):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(path, json.dumps(known, indent=1))

@@ -1,4 +1,4 @@
-"""Throughput and latency of one run of the live pipeline, with a camera that exists only here."""
+"""Throughput and latency of a run of the live pipeline with a simulated camera."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from mien.engine.utils.samples import Samples
 
 
 class Camera:
-    """Plays pictures to and fro, as a camera would: each is a new array, taken at its own moment.
+    """Plays images back and forth like a camera: each is a new array with its own capture time.
 
     Args:
-        pictures: ``(H, W, 3) uint8`` RGB.
-        fps: pace; None is as fast as they are taken.
-        seconds: for how long.
+        images: ``(H, W, 3) uint8`` RGB.
+        fps: frame rate; None is as fast as they are taken.
+        seconds: duration.
 
     Attributes:
-        delivered: how many pictures it has given.
+        delivered: number of frames delivered.
     """
 
-    def __init__(self, pictures: Sequence[Image], fps: float | None, seconds: float) -> None:
-        self._pictures = [*pictures, *pictures[-2:0:-1]]
+    def __init__(self, images: Sequence[Image], fps: float | None, seconds: float) -> None:
+        self._images = [*images, *images[-2:0:-1]]
         self._fps, self._seconds = fps, seconds
         self._stopped = False
         self.delivered = 0
@@ -51,26 +51,26 @@ class Camera:
             now = time.monotonic_ns()
             if now - start > self._seconds * 1e9:
                 return
-            picture = self._pictures[number % len(self._pictures)].copy()
-            # Media time runs at the pace asked for, so that the tracker sees the same clip at any speed.
-            yield Frame(picture, number, now, number / (self._fps or 30.0))
+            image = self._images[number % len(self._images)].copy()
+            # Media time runs at the nominal rate, so that the tracker sees the same clip at any speed.
+            yield Frame(image, number, now, number / (self._fps or 30.0))
             self.delivered += 1
 
 
 WARM_UP_S = 2.0
-"""Seconds at the start of a run that do not count: caches, clock frequency, the first detection."""
+"""Seconds at the start of a run that are not measured: caches, clock frequency, the first detection."""
 
 
 STAGES = ("track", "carry", "model", "compose", "send")
-"""What is timed by itself; ``carry``, ``model`` and ``compose`` are the render stage."""
+"""Steps timed individually; ``carry``, ``model`` and ``compose`` make up the render stage."""
 
 
 MANY = 200_000
-"""Pictures whose times are remembered: 110 minutes at 30 per second; of longer runs, the newest."""
+"""Frames whose times are kept: 110 minutes at 30 per second; of longer runs, the newest."""
 
 
 OPENING_S = 60.0
-"""Seconds of a run's start that are remembered however long it is: what its end is compared with."""
+"""Seconds at a run's start that are kept however long it is, for comparison with its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,21 +88,21 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What one run came to.
+    """Results of one run.
 
     Attributes:
         seconds: measured, after the warm-up.
-        delivered, shown: pictures that the camera gave and that were handed over.
-        fps: pictures handed over per second.
-        dropped: share of the camera's pictures that were overtaken by newer ones, 0..1.
+        delivered, shown: frames delivered by the camera and by the pipeline.
+        fps: frames delivered by the pipeline per second.
+        dropped: share of the camera's frames overtaken by newer ones, 0..1.
         stages: by name.
-        latency: from capture to hand-over.
-        queue: time spent waiting in links, per picture, all links together.
-        cpu_ms: processor time of the whole process per picture, all cores together.
-        memory_mb: resident memory at the end of the run; peak_mb the most ever.
-        first_ms: from the run's start to its first picture.
-        track: ``(n, 2)`` seconds since the start and latency of every picture, for the plot; of a run of
-            more than :data:`MANY`, those of its first minute and the newest.
+        latency: from capture to delivery.
+        queue: time spent waiting in links, per frame, all links together.
+        cpu_ms: processor time of the whole process per frame, all cores together.
+        memory_mb: resident memory at the end of the run; peak_mb is the peak.
+        first_ms: from the run's start to its first frame.
+        track: ``(n, 2)`` seconds since the start and latency of every frame, for the plot; of a run of more
+            than :data:`MANY`, those of its first minute and the newest.
         memory: ``(n, 2)`` seconds since the start and resident MB, once a second.
     """
 
@@ -123,11 +123,11 @@ class Figures:
 
 
 class Delivery:
-    """The last stage: into the pixel format of a virtual camera, with its times kept.
+    """The last stage: conversion to a virtual camera's pixel format, with times recorded.
 
     Args:
-        remembered: pictures whose times are kept.
-        clock: nanoseconds, of the pictures' capture times.
+        remembered: number of frames whose times are kept.
+        clock: nanoseconds, the clock of the frames' capture times.
     """
 
     def __init__(self, remembered: int = MANY, clock: Callable[[], int] = time.monotonic_ns) -> None:
@@ -137,7 +137,7 @@ class Delivery:
         self.begin()
 
     def begin(self) -> None:
-        """Forget what was measured: from here on it counts."""
+        """Discard all measurements and start anew."""
         with self._lock:
             self.stages = {name: Samples(self._remembered) for name in STAGES}
             self.latency, self.at = Samples(self._remembered), Samples(self._remembered)
@@ -163,7 +163,7 @@ class Delivery:
                 self._opening[1].add(latency)
 
     def track(self) -> list[tuple[float, float]]:
-        """Seconds since the beginning and latency (ms) of the first minute and of what is remembered."""
+        """Seconds since the start and latency (ms) of the first minute and of all frames still kept."""
         with self._lock:
             times, late = self.at.values, self.latency.values
             first, first_late = (samples.values for samples in self._opening)
@@ -174,22 +174,23 @@ class Delivery:
 
 def run_pipeline(
     session: Session,
-    pictures: Sequence[Image],
+    images: Sequence[Image],
     *,
     fps: float | None,
     seconds: float,
     warm_up: float | None = None,
 ) -> Figures:
-    """Drive a session from a camera that exists only here.
+    """Drive a session from a simulated camera.
 
     Args:
         session: with a tracker.
-        pictures: of the driver.
-        fps: camera pace, where the newest picture wins; None: as fast as possible, where none is lost.
+        images: of the driver.
+        fps: the camera's frame rate, dropping frames that are overtaken; None: as fast as possible,
+            dropping none.
         seconds: measured, after ``warm_up`` seconds (:data:`WARM_UP_S`).
     """
     warm_up = WARM_UP_S if warm_up is None else warm_up
-    camera = Camera(pictures, fps, seconds + warm_up)
+    camera = Camera(images, fps, seconds + warm_up)
     live = LivePipeline(
         camera, session, policy=Policy.WAIT if fps is None else Policy.NEWEST, stop=camera.stop
     )
@@ -233,12 +234,12 @@ def run_pipeline(
 
 
 def _dropped(live: LivePipeline, sender: Stage) -> int:
-    """Pictures that were overtaken anywhere between camera and hand-over."""
+    """Frames overtaken anywhere between camera and delivery."""
     return live.dropped + (sender.inlet.dropped if sender.inlet is not None else 0)
 
 
 def _first_delivery(live: LivePipeline, delivery: Delivery, begun_ns: int) -> float:
-    """Milliseconds until there was one, or nan when none came within 20 s."""
+    """Milliseconds until the first frame, or nan when none came within 20 s."""
     while live.running and time.monotonic_ns() - begun_ns < 20e9:
         if delivery.latency.count:
             return (delivery.started_ns - begun_ns) / 1e6 + 1000 * float(delivery.at.values[0])
@@ -247,7 +248,7 @@ def _first_delivery(live: LivePipeline, delivery: Delivery, begun_ns: int) -> fl
 
 
 def resident_mb() -> float:
-    """Resident memory of this process; nan where the system does not say."""
+    """Resident memory of this process; nan where the system does not report it."""
     try:
         pages = int(Path("/proc/self/statm").read_text().split()[1])
     except (OSError, ValueError, IndexError):
@@ -258,7 +259,7 @@ def resident_mb() -> float:
 
 
 def peak_mb() -> float:
-    """Most resident memory so far; nan where the system does not say."""
+    """Peak resident memory so far; nan where the system does not report it."""
     try:
         import resource
     except ImportError:

@@ -1,4 +1,4 @@
-"""The driver's frames -> motion, measured against the reference frame."""
+"""Tracking: the driver's frames in, motion measured against the reference frame out."""
 
 from __future__ import annotations
 

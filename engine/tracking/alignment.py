@@ -1,10 +1,10 @@
 """Dense sub-pixel alignment of a stabilised face with its reference frame.
 
-MediaPipe's landmarks say where the face is; they are too noisy to say how it moved by half a pixel.
-Here the picture itself is aligned with the reference picture, both resampled into the canonical
-layout, by dense inverse search (Kroeger et al., "Fast Optical Flow using Dense Inverse Search",
-ECCV 2016; OpenCV's ``DISOpticalFlow``).  It is always measured against the one reference (or against
-a key frame that is fixed to it, :mod:`mien.engine.tracking.key_frames`), so that it cannot drift.
+MediaPipe's landmarks locate the face but are too noisy to measure movements of half a pixel.  Here the
+image itself is aligned with the reference image, both resampled into the canonical layout, by dense
+inverse search (Kroeger et al., "Fast Optical Flow using Dense Inverse Search", ECCV 2016; OpenCV's
+``DISOpticalFlow``).  It is always measured against the one reference (or against a key frame tied to it,
+:mod:`mien.engine.tracking.key_frames`), so it cannot drift.
 """
 
 from __future__ import annotations
@@ -21,27 +21,27 @@ from mien.engine.types import Floats, Image
 from mien.engine.utils.sampling import sample
 
 LIVE_SIDE = 192
-"""Side of the layout picture in pixels: about the resolution of a 145 px wide face, 2 ms a frame."""
+"""Side of the layout image in pixels: about the resolution of a face 145 px wide; 2 ms a frame."""
 
 WHOLE_FROM = 1.7
-"""In live use, a face larger than the layout by this is reduced by a whole number: 30 times as fast."""
+"""Live: a face larger than the layout by this factor is reduced by an integer factor, 30 times as fast."""
 
 FILE_SIDE = 240
-"""The same where time does not press: 5 ms a frame, and a fifth less of narrow movements is smoothed away."""
+"""Side for offline use: 5 ms a frame, and narrow movements lose a fifth less to smoothing."""
 
 
 def sample_layout(image: Image, positions: Floats, pixels_per_unit: float, side: int) -> NDArray[np.uint8]:
-    """A face, resampled into the layout.
+    """Resample a face into the layout.
 
     Args:
         image: ``(H, W, 3) uint8`` RGB.
         positions: ``(GRID * GRID, 2) float32`` image positions of the layout's grid nodes, pixels.
         pixels_per_unit: size of the face in the image; a large face is reduced first, so that
             detail finer than the layout's pixels does not turn into false motion.
-        side: of the result, pixels.
+        side: side of the result, pixels.
 
     Returns:
-        ``(side, side) uint8`` grey; what lies outside the image repeats its border.
+        ``(side, side) uint8`` grey; pixels outside the image repeat its border.
     """
     height, width = image.shape[:2]
     low = np.floor(positions.min(axis=0)).astype(int) - 4
@@ -66,12 +66,11 @@ def sample_layout(image: Image, positions: Floats, pixels_per_unit: float, side:
 
 
 class Aligner:
-    """Measures how a face, resampled into the layout, differs in position from a reference one.
+    """Measures the displacement of a face, resampled into the layout, from a reference face.
 
-    At the live side, the preset's smoothing over the whole picture (2 to 3 ms) gives way to one step of
-    :class:`mien.engine.tracking.flow_refinement.LocalGlobal`, which makes narrow movements larger by a
-    tenth on known motion,
-    and the result is judged in the halved picture, the finest in which the search itself works.
+    At the live side, the preset's smoothing over the whole image (2 to 3 ms) is replaced by one step of
+    :class:`mien.engine.tracking.flow_refinement.LocalGlobal`, which raises narrow movements by a tenth on
+    known motion.  The result is then evaluated at half size, the finest level of the search itself.
     """
 
     def __init__(self, reference: NDArray[np.uint8]) -> None:
@@ -86,18 +85,18 @@ class Aligner:
             self._flow.setVariationalRefinementIterations(0)
         detail = self._detail(reference)
         self._fine = LocalGlobal(detail)
-        # A difference below camera noise says nothing; so flat skin is not distrusted for its noise.
+        # A difference below camera noise is no evidence; so flat skin is not distrusted for its noise.
         self._contrast = _blocks(np.abs(detail)) + np.float32(5.0 if self._working == self.side else 4.0)
 
     def align(self, gray: NDArray[np.uint8]) -> tuple[Floats, Floats]:
-        """Displacement of ``gray`` from the reference.
+        """Measure the displacement of ``gray`` from the reference.
 
         Args:
             gray: ``(side, side) uint8``.
 
         Returns:
             ``(GRID, GRID, 2) float32`` displacements in face units, given at reference positions, and
-            ``(GRID, GRID) float32`` trust in 0..1: how well the moved picture explains the reference.
+            ``(GRID, GRID) float32`` trust in 0..1: how well the moved image explains the reference.
         """
         start: Any = None
         flow = np.asarray(self._flow.calc(self._reference, gray, start), dtype=np.float32)
@@ -114,7 +113,7 @@ class Aligner:
         return np.asarray(coarse, np.float32), np.asarray(even, np.float32)
 
     def _detail(self, gray: NDArray[np.uint8]) -> Floats:
-        """The picture at the working side, without its slow shading: a lamp that flickers is not motion."""
+        """The image at the working side without its low frequencies: a flickering lamp is not motion."""
         side = self._working
         small = gray if side == self.side else cv2.resize(gray, (side, side), interpolation=cv2.INTER_AREA)
         values = small.astype(np.float32)

@@ -1,8 +1,8 @@
-"""The reference as a product: taken by itself from a neutral, frontal, quiet face, offered anew to others.
+"""Automatic choice of the reference frame: a neutral, frontal face at rest; offered anew to another person.
 
-Thresholds were set on 71 frames of real clips.  A third of the frames count as neutral here, and two thirds
-as frontal.  The face shapes of two frames differ by 0.028 (median; 95 %: 0.056) where both are of one clip
-and by 0.064 (5 %: 0.041) where they are of two people: enough for an offer, not for a decision.
+Thresholds were set on 71 frames of real clips, of which a third count as neutral and two thirds as frontal.
+The face shapes of two frames differ by 0.028 (median; 95 %: 0.056) within a clip, and by 0.064 (5 %: 0.041)
+between two people: enough for an offer, not for a decision.
 """
 
 from __future__ import annotations
@@ -28,44 +28,44 @@ COMPARABLE = radians(20.0)
 """Largest pitch and yaw at which a face's shape is compared."""
 
 NEUTRAL = 0.95
-"""Largest root of the summed squares of a neutral face's blendshapes (gaze left out)."""
+"""Largest norm of a neutral face's blendshapes (gaze left out)."""
 
 LIKE_PROFILE = 0.6
 """The same for the difference from a saved neutral face."""
 
 QUIET = 0.02
-"""Landmark movement within :data:`QUIET_S`, in shares of the face's size, up to which a face is at rest."""
+"""Largest landmark movement within :data:`QUIET_S`, as a share of the face's size, of a face at rest."""
 
 QUIET_S = 0.5
-"""Seconds for which a face must be neutral, frontal and quiet."""
+"""Seconds for which a face must be neutral, frontal and at rest."""
 
 SPACING_S = QUIET_S / 20
-"""Least seconds between the frames of a quiet face that are kept: no camera is too fast for the memory."""
+"""Minimum seconds between stored frames of a resting face; bounds memory at any frame rate."""
 
 BETTER = 0.8
-"""An acceptable reference is replaced only by one whose expression is smaller by this factor."""
+"""An acceptable reference is replaced only by one whose expression is weaker by this factor."""
 
 AWAY_S = 0.5
-"""Seconds without a face after which whoever comes may be somebody else."""
+"""Seconds without a face after which a returning face may be somebody else."""
 
 OTHER_SHAPE = 0.055
-"""Difference of face shapes from which another person is supposed."""
+"""Difference of face shapes above which another person is assumed."""
 
 LOOKS = 8
-"""Frames of a face that has come back, whose median difference counts."""
+"""Frames of a returning face over which the median difference is taken."""
 
 _EXPRESSION = np.array([i for i, name in enumerate(BLENDSHAPE_NAMES) if "eyeLook" not in name])
 
 
 class Neutral(Protocol):
-    """What a saved neutral face says; see :mod:`mien.engine.tracking.neutral_profile`."""
+    """A saved neutral face; see :mod:`mien.engine.tracking.neutral_profile`."""
 
     @property
     def blendshapes(self) -> Floats: ...
 
 
 def expression_of(face: Face, neutral: Neutral | None = None) -> float:
-    """How much expression a face shows, 0 for none; with ``neutral``, compared with that."""
+    """Strength of a face's expression, 0 for none; relative to ``neutral`` if given."""
     rest = neutral.blendshapes[_EXPRESSION] if neutral is not None else 0.0
     return float(np.sqrt(np.square(face.blendshapes[_EXPRESSION] - rest).sum()))
 
@@ -82,10 +82,9 @@ def is_neutral(face: Face, neutral: Neutral | None = None) -> bool:
 
 
 def shape_difference(face: Face, other: Face) -> float:
-    """How much two faces differ in shape, whatever their place, size and pose (a share of the face's size).
+    """Difference in shape of two faces, whatever their position, size and pose (a share of the face's size).
 
-    Root mean square of what a rigid fit in three dimensions leaves, over the points that expressions
-    hardly move.
+    The RMS residual of a rigid fit in three dimensions over the points that expressions hardly move.
     """
     weights = region_maps().rigid_points[:, None]
     a, b = (_centred(f.landmarks[:N_MESH].astype(np.float64), weights) for f in (face, other))
@@ -108,13 +107,13 @@ class _Look:
 
 
 class AutoReference:
-    """Watches for the moment that makes a good reference.
+    """Watches for a good moment to take the reference.
 
     Args:
-        neutral: a saved neutral face to wait for; None takes anything neutral.
+        neutral: a saved neutral face to wait for; None accepts any neutral face.
 
     Attributes:
-        done: whether it has stopped looking.
+        done: whether the search has ended.
     """
 
     def __init__(self, neutral: Neutral | None = None) -> None:
@@ -123,12 +122,12 @@ class AutoReference:
         self.done = False
 
     def look(self, face: Face | None, time: float, reference: Face | None) -> bool:
-        """Consider a frame; whether it is to become the reference.
+        """Consider a frame; returns whether it should become the reference.
 
         Args:
-            face: in the frame.
+            face: the face in the frame.
             time: of the frame, seconds.
-            reference: the face in the present reference frame.
+            reference: the face in the current reference frame.
         """
         if self.done:
             return False
@@ -156,14 +155,14 @@ class AutoReference:
 
 
 class Newcomer:
-    """Notices when the face has been away and one of another shape comes."""
+    """Notices when the face was away and one of a different shape returns."""
 
     def __init__(self) -> None:
         self._seen = float("-inf")
         self._looks: list[float] | None = None
 
     def look(self, face: Face | None, time: float, reference: Face | None) -> bool:
-        """Consider a frame; True once, when somebody else seems to have come."""
+        """Consider a frame; returns True once, when another person seems to have come."""
         if face is None or reference is None:
             self._looks = None
             return False
@@ -182,10 +181,10 @@ class Newcomer:
 
 @dataclass(frozen=True, slots=True)
 class Ghost:
-    """The reference as it is shown to its owner; in memory only.
+    """The reference as shown to the person in it; kept in memory only.
 
     Attributes:
-        image: ``(H, W, 3) uint8`` RGB, the reference frame's picture.
+        image: ``(H, W, 3) uint8`` RGB, the reference frame's image.
         face: the face in it.
     """
 

@@ -1,9 +1,9 @@
-"""A dense flow made finer and smoother at once, against a picture whose derivatives are known beforehand.
+"""Refinement of a dense flow against an image whose derivatives are known in advance.
 
 One Gauss-Newton step of the combined local-global method (Bruhn, Weickert and Schnoerr, "Lucas/Kanade Meets
-Horn/Schunck", IJCV 61(3), 2005, section 2): the squared differences in a window, as Lucas and Kanade have
-them, plus the flow's squared slope, as Horn and Schunck have it.  Windows and slopes are box filters, so a
-step is one look-up and a few sums over the picture; what depends on the reference alone is computed once.
+Horn/Schunck", IJCV 61(3), 2005, section 2): squared differences in a window as in Lucas-Kanade, plus the
+flow's squared gradient as in Horn-Schunck.  Windows and gradients are box filters, so a step is one look-up
+and a few sums over the image; all that depends on the reference alone is computed once.
 """
 
 from __future__ import annotations
@@ -16,26 +16,26 @@ from mien.engine.types import Floats
 from mien.engine.utils.sampling import sample
 
 WINDOW = 7
-"""Side of the window in which differences are added up, pixels."""
+"""Side of the window over which differences are summed, pixels."""
 
 SMOOTHNESS = 200.0
-"""Weight of the flow's slope beside squared grey levels: a textured place has 100 to 1000 of these."""
+"""Weight of the flow's gradient against squared grey levels; a textured spot has 100 to 1000 of these."""
 
 REACH = 5
-"""Side of the box whose mean a place's flow is drawn to, pixels."""
+"""Side of the box towards whose mean the flow at each point is drawn, pixels."""
 
 ROUNDS = 5
-"""Rounds in which the smoothness spreads; it reaches about as many times half of the box."""
+"""Smoothing iterations; smoothness spreads about as many times half the box."""
 
 MOST = 25.0
-"""Differences beyond this many grey levels (a closing lid, a shine) pull no harder."""
+"""Grey levels beyond which a difference (a closing lid, a highlight) has no more weight."""
 
 
 class LocalGlobal:
-    """Improves flows from one reference picture.
+    """Refines flows from one reference image.
 
     Args:
-        reference: ``(S, S) float32`` grey levels without their slow shading.
+        reference: ``(S, S) float32`` grey levels without low frequencies.
     """
 
     def __init__(self, reference: Floats) -> None:
@@ -52,19 +52,19 @@ class LocalGlobal:
         axis = np.arange(side, dtype=np.float32)
         self._place = np.stack(np.meshgrid(axis, axis), axis=2)
 
-    def difference(self, picture: Floats, flow: Floats) -> Floats:
-        """``picture``, moved back by ``flow`` ``(S, S, 2)``, less the reference: grey levels ``(S, S)``."""
-        moved = sample(picture, self._place + flow)
+    def difference(self, image: Floats, flow: Floats) -> Floats:
+        """``image``, moved back by ``flow`` ``(S, S, 2)``, minus the reference: grey levels ``(S, S)``."""
+        moved = sample(image, self._place + flow)
         return np.subtract(moved, self._reference, out=moved)
 
-    def improved(self, picture: Floats, flow: Floats) -> Floats:
-        """A flow that explains ``picture`` better, and is smoother where nothing is to be seen.
+    def improved(self, image: Floats, flow: Floats) -> Floats:
+        """Return a flow that explains ``image`` better and is smoother where there is no texture.
 
         Args:
-            picture: ``(S, S) float32``, as the reference.
-            flow: ``(S, S, 2) float32`` pixels, right to one or two of them.
+            image: ``(S, S) float32``, like the reference.
+            flow: ``(S, S, 2) float32`` pixels, correct to one or two of them.
         """
-        error = self.difference(picture, flow)
+        error = self.difference(image, flow)
         np.clip(error, -MOST, MOST, out=error)
         u, v = (np.ascontiguousarray(flow[..., axis]) for axis in range(2))
         right_x = self._xx * u + self._xy * v - _window(error * self._x)

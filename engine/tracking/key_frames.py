@@ -1,11 +1,11 @@
-"""Further reference pictures for turned heads.
+"""Additional reference images for turned heads.
 
-A head that turns by more than a dozen degrees no longer looks like its reference frame: alignment with
-it is distrusted, and the landmarks with their noise take over.  So a few frames on the way are kept as
-*key frames*.  A key frame's picture is resampled into the layout by its own measured displacement: it
-shows the same layout as the reference's, seen from another side, and later frames are aligned with it
-exactly as with the reference.  The key frame's own error is the mean over all frames that see both it and
-the reference (or the landmarks): it converges and is never chained from key to key, so nothing drifts.
+A head turned by more than a dozen degrees no longer resembles its reference frame: alignment with it is
+distrusted, and the landmarks with their noise take over.  Therefore a few frames on the way are kept as
+*key frames*.  A key frame's image is resampled into the layout by its own measured displacement: it shows
+the same layout as the reference, seen from another side, and later frames are aligned with it exactly as
+with the reference.  The key frame's own error is the mean over all frames that see both it and the
+reference (or the landmarks): it converges and is never chained from key to key, so nothing drifts.
 """
 
 from __future__ import annotations
@@ -22,46 +22,46 @@ from mien.engine.tracking.alignment import Aligner
 from mien.engine.types import Floats
 
 MOST = 6
-"""Key frames kept beside the reference; they cover the turns that a warped portrait can show."""
+"""Key frames kept besides the reference; they cover the turns that a warped portrait can show."""
 
 APART = radians(6.0)
-"""A new key frame is at least this far from the reference and from every other key frame."""
+"""Minimum distance of a new key frame from the reference and from every other key frame."""
 
 FAIR = (0.25, 0.9)
-"""Mean trust on the face at which a frame may become a key frame: below, it is not known where the face
-is; above, there is no need."""
+"""Range of the mean trust on the face in which a frame may become a key frame: below it, the position of
+the face is unknown; above it, no key frame is needed."""
 
 MIX = radians(3.0)
-"""Pictures whose turn is further away than the nearest one's by less than this have a say, too."""
+"""Key frames contribute if their turn is further away than the nearest one's by less than this."""
 
 ENOUGH = 0.95
-"""Mean trust on the face from which the reference alone is asked."""
+"""Mean trust on the face from which only the reference is used."""
 
 LEARN = 0.3
-"""Seconds over which a new key frame's own displacement is averaged while it takes over."""
+"""Seconds over which a new key frame's own displacement is averaged while it is faded in."""
 
 EVERY = 4
-"""In live use, all pictures are asked in every so many frames; in between the best one of them alone."""
+"""Live: align with every key frame once in this many frames, and only with the best one in between."""
 
 LASTS = 0.85
-"""Share of its mean trust that the best one must keep, else all are asked at once."""
+"""Share of its mean trust that the best one must keep; otherwise all are aligned with at once."""
 
 MAX_CORRECTION = 0.06
-"""An alignment that contradicts the landmarks by more than this (face units) is not believed."""
+"""An alignment that contradicts the landmarks by more than this (face units) is rejected."""
 
 _Turn = tuple[float, float]
 
 
 @dataclass
 class _KeyFrame:
-    """A frame to align with.
+    """A frame used for alignment.
 
     Attributes:
         turn: pitch and yaw, radians.
-        since: when it was taken, seconds.
+        since: time at which it was taken, seconds.
         offset: ``(GRID, GRID, 2)`` to be added to displacements measured against it, face units: the
             mean over all frames in which both it and the reference (or the landmarks) were seen.
-        weight: ``(GRID, GRID)`` of that mean.
+        weight: ``(GRID, GRID)`` accumulated weight of that mean.
     """
 
     turn: _Turn
@@ -80,13 +80,13 @@ class _KeyFrame:
 
 @dataclass(frozen=True, slots=True)
 class _Lead:
-    """What the frames in between need: the picture that knew most, and what the others added to it.
+    """State for the frames in between: the best image, and the correction contributed by the others.
 
     Attributes:
         key: the key frame, or None for the reference.
         believed: ``(GRID, GRID)`` trust in it.
-        apart: ``(GRID, GRID, 2)`` the displacement found by all less that by it alone, face units.
-        more: ``(GRID, GRID)`` the same for trust.
+        apart: ``(GRID, GRID, 2)`` displacement by all images minus that by the best one, face units.
+        more: ``(GRID, GRID)`` the same difference for trust.
     """
 
     key: _KeyFrame | None
@@ -96,13 +96,13 @@ class _Lead:
 
 
 class KeyFrames:
-    """The reference picture and the key frames; one per reference frame.
+    """The reference image and the key frames; one instance per reference frame.
 
     Args:
-        reference: the reference picture.
-        most: how many key frames may be kept.
-        every: all pictures are asked in every so many frames.  In between only the one that knew most is, and
-            what the others added to it is held, so that nothing jumps.
+        reference: the reference image.
+        most: largest number of key frames.
+        every: period in frames of aligning with all images.  In between, only the best one is used, and the
+            others' correction is held, so that nothing jumps.
     """
 
     def __init__(self, reference: Aligner, most: int = MOST, every: int = 1) -> None:
@@ -120,13 +120,13 @@ class KeyFrames:
     def align(
         self, gray: NDArray[np.uint8], turn: _Turn, time: float, landmarks: Floats
     ) -> tuple[Floats, Floats]:
-        """Displacement from the reference: by it, else by the key frames, else by the landmarks.
+        """Displacement from the reference: by alignment with it or the key frames, else by the landmarks.
 
         Args:
-            gray: ``(side, side) uint8``, as :func:`mien.engine.tracking.alignment.sample_layout` makes it.
+            gray: ``(side, side) uint8``, as returned by :func:`mien.engine.tracking.alignment.sample_layout`.
             turn: pitch and yaw, radians.
             time: of the frame, seconds.
-            landmarks: ``(GRID, GRID, 2)`` the landmarks' displacement in ``gray``, face units.
+            landmarks: ``(GRID, GRID, 2)`` displacement of ``gray`` by the landmarks, face units.
 
         Returns:
             ``(GRID, GRID, 2)`` displacements in face units, and ``(GRID, GRID)`` trust, 0..1.
@@ -140,13 +140,13 @@ class KeyFrames:
         return self._by_all(gray, turn, time, landmarks)
 
     def _alone(self, lead: _Lead, gray: NDArray[np.uint8], landmarks: Floats) -> tuple[Floats, Floats]:
-        """The displacement by one picture, the landmarks' where it is not trusted; and the trust."""
+        """Displacement by the best image alone (by the landmarks where it is not trusted), and the trust."""
         if lead.key is None:
             flow, trust = self._directly(gray, landmarks)
         else:
             flow, trust = _measured(lead.key.aligner, gray, landmarks)
             unknown = 1.0 if self._trust is None else 1.0 - self._trust
-            # Where the reference knows nothing, the landmarks teach; their noise wants many samples.
+            # Without the reference the landmarks teach; their noise needs many samples to average out.
             lead.key.learn(landmarks - flow, 0.1 * trust * unknown)
             flow = flow + lead.key.offset
         return landmarks + trust[..., None] * (flow - landmarks), trust
@@ -181,7 +181,7 @@ class KeyFrames:
         return result.astype(np.float32), known.astype(np.float32)
 
     def _shares(self, turn: _Turn, time: float) -> list[tuple[_KeyFrame, float]]:
-        """The key frames near a turn and their weights, adding up to at most 1 and changing smoothly."""
+        """The key frames near a turn with their weights, which sum to at most 1 and change smoothly."""
         away = [key.away(turn) for key in self._keys]
         near = [max(0.0, 1.0 - (distance - min(away)) / MIX) for distance in away]
         shares = []
@@ -197,13 +197,13 @@ class KeyFrames:
             return False
         return FAIR[0] <= face_mean(trust) <= FAIR[1]
 
-    def add(self, picture: NDArray[np.uint8], turn: _Turn, time: float) -> None:
-        """Keep a frame's picture, resampled into the layout by its measured displacement."""
-        self._keys.append(_KeyFrame(turn, Aligner(picture), time, np.full((GRID, GRID), 0.1, np.float32)))
+    def add(self, image: NDArray[np.uint8], turn: _Turn, time: float) -> None:
+        """Keep a frame's image, resampled into the layout by its measured displacement."""
+        self._keys.append(_KeyFrame(turn, Aligner(image), time, np.full((GRID, GRID), 0.1, np.float32)))
 
 
 def _measured(aligner: Aligner, gray: NDArray[np.uint8], landmarks: Floats) -> tuple[Floats, Floats]:
-    """Displacement and trust; none where the alignment is too far off the landmarks to be true."""
+    """Displacement and trust; no trust where the alignment contradicts the landmarks too much."""
     flow, trust = aligner.align(gray)
     apart = flow - landmarks
     far = np.hypot(apart[..., 0], apart[..., 1])

@@ -1,4 +1,4 @@
-"""The smooth field that displacements at the landmarks stand for: a thin-plate spline, as a matrix."""
+"""Interpolation of landmark displacements to a smooth field: a thin-plate spline as a matrix."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from mien.engine.face.layout import COARSE, GRID, N_MESH, grow, layout
 from mien.engine.types import Floats
 
 PIECES = 12
-"""Pieces of a product, each small enough for one BLAS thread: as one, BLAS wakes all cores for 0.2 ms of
-work, and on a busy machine waits 20 ms for them."""
+"""Pieces of the product, each small enough for one BLAS thread: for the whole, BLAS wakes all cores for
+0.2 ms of work, and on a busy machine waits 20 ms for them."""
 
 
 def on_grid(moved: Floats, quick: bool = False) -> Floats:
-    """``(GRID * GRID, 2) float32`` on the grid, from displacements ``(468, 2)`` at the landmarks.
+    """Interpolate displacements ``(468, 2)`` at the landmarks to the grid: ``(GRID * GRID, 2) float32``.
 
     Args:
-        quick: at every second node, and cubic in between: a quarter of the numbers to read, and these stay in
-            the processor's cache (0.2 instead of 0.5 ms); landmarks are further apart than nodes.
+        quick: evaluate every second node and interpolate cubically in between: a quarter of the matrix, which
+            then stays in the processor's cache (0.2 instead of 0.5 ms); landmarks are sparser than nodes.
     """
     if not quick:
         return _product(layout().to_nodes[N_MESH:], moved)
@@ -26,7 +26,7 @@ def on_grid(moved: Floats, quick: bool = False) -> Floats:
 
 
 def at_points(moved: Floats) -> Floats:
-    """``(468, 2) float32`` at the landmarks themselves: what is left when noise is smoothed away."""
+    """``(468, 2) float32`` smoothed displacements at the landmarks themselves."""
     return _product(layout().to_nodes[:N_MESH], moved)
 
 

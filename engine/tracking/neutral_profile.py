@@ -1,9 +1,9 @@
-"""A person's neutral face at a camera, kept from one day to the next: numbers, and not one pixel.
+"""A person's neutral face at one camera, kept across days: numbers, not a single pixel.
 
 Format ``mien-profile``, version 1: a NumPy ``.npz`` archive (no pickles) of ``format``, ``version``,
 ``name``, ``camera`` (as messages call it), ``landmarks`` ((478, 3) float32, pixels), ``pose`` ((4, 4)
 float32) and ``blendshapes`` ((52,) float32).  A live run with ``--profile`` waits for a face like this one
-before it takes its reference by itself.
+before it takes its reference automatically.
 """
 
 from __future__ import annotations
@@ -42,34 +42,34 @@ class Profile:
 
     @staticmethod
     def of(name: str, camera: str, face: Face) -> Profile:
-        """The profile of a face in a reference frame."""
+        """Create the profile of the face in a reference frame."""
         return Profile(name, camera, face.landmarks, face.pose, face.blendshapes)
 
 
 def profile_folder() -> Path | None:
-    """Where this user's profiles are; None where they have no home folder."""
+    """The folder of this user's profiles; None if they have no home folder."""
     folder = user_folder("data")
     return folder / "profiles" if folder else None
 
 
 def profile_path(name: str, camera: str, folder: Path | None = None) -> Path | None:
-    """The file of a person at a camera, or None where there is no folder for it.
+    """Path of a person's profile at a camera; None if there is no folder for it.
 
     Raises:
-        UsageError: a name that makes no file.
+        UsageError: a name that cannot be a file name.
     """
     if re.fullmatch(r"[\w .-]{1,60}", name) is None or name.strip(" .") == "":
-        raise UsageError(f"{name!r} is no name for a profile. Use letters, digits, spaces, dots and dashes.")
+        raise UsageError(f"{name!r} is not a valid profile name. Use letters, digits, spaces, dots, dashes.")
     place = re.sub(r"\W+", "-", camera).strip("-").lower()
     folder = folder or profile_folder()
     return folder / f"{name}@{place}.npz" if folder else None
 
 
 def save_profile(path: Path, profile: Profile) -> None:
-    """Write a profile, whole or not at all.
+    """Write a profile atomically.
 
     Raises:
-        SinkError: when it cannot be written.
+        SinkError: it cannot be written.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -89,10 +89,10 @@ def save_profile(path: Path, profile: Profile) -> None:
 
 
 def load_profile(path: Path) -> Profile | None:
-    """A profile, or None when there is none yet.
+    """Read a profile; None when there is none yet.
 
     Raises:
-        SourceError: when the file is no profile.
+        SourceError: the file is not a profile of this version.
     """
     if not path.exists():
         return None
@@ -107,5 +107,5 @@ def load_profile(path: Path) -> Profile | None:
             if arrays[key].shape != shape or not np.isfinite(arrays[key]).all():
                 raise ValueError(f"{key} is damaged")
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise SourceError(f"{path} is no profile of this version. Delete it to make a new one.") from error
+        raise SourceError(f"{path} is not a profile of this version. Delete it to make a new one.") from error
     return Profile(name, camera, **{key: value.astype(np.float32) for key, value in arrays.items()})

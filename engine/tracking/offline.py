@@ -1,9 +1,9 @@
-"""What a file's motion gains from looking at it again, in both directions of time.
+"""Offline refinement: a second, non-causal pass over a clip's motion.
 
-Alignment with the reference frame measures each moment by itself and is left as it is.  Where it had to
-be given up (little trust: an open mouth, a shadow, a hand) the landmarks stand in, and they tremble;
-there the displacement is fitted over a short while before *and* after, which neither lags nor flattens
-what it smooths.  And a face that is lost for a moment is bridged from both sides.
+Alignment with the reference frame measures each moment by itself and is left unchanged.  Where it had to
+be given up (little trust: an open mouth, a shadow, a hand), the landmarks stand in, and they jitter;
+there, the displacement is fitted over a short window before *and* after, which neither lags nor flattens
+what it smooths.  A face that is lost for a moment is bridged from both sides.
 
 All widths are in seconds, so that 25 and 200 frames per second give the same curves.
 """
@@ -24,26 +24,27 @@ from mien.engine.types import Floats
 from mien.engine.utils.sampling import sample
 
 WIDTH = 0.05
-"""Standard deviation of the fit's window in time, seconds."""
+"""Standard deviation of the temporal window, seconds."""
 
 REACH = 3 * WIDTH
-"""What lies further away in time than this has no say."""
+"""Frames further away in time than this are ignored, seconds."""
 
 LONGEST_GAP = 0.3
-"""Seconds without a face that are bridged from both sides; the avatar rests during longer ones."""
+"""Longest gap without a face that is bridged from both sides, seconds; the avatar rests during longer
+ones."""
 
 LOOK_AHEAD = REACH + LONGEST_GAP
-"""Seconds that a frame must be followed by before it is final."""
+"""Seconds by which a frame must be followed before it is final."""
 
 _Item = tuple[float, Motion | None]
 
 
 def refined(motions: Sequence[Motion | None], times: Sequence[float]) -> list[Motion | None]:
-    """The motions of a whole clip after the second pass.
+    """Refine the motions of a whole clip.
 
     Args:
-        motions: of every frame as the tracker measured it, None where no face was seen.
-        times: of the frames, seconds, rising.
+        motions: one per frame as measured by the tracker; None where no face was seen.
+        times: of the frames, seconds, increasing.
 
     Returns:
         As many motions; None where the face was lost for longer than :data:`LONGEST_GAP`.
@@ -52,7 +53,7 @@ def refined(motions: Sequence[Motion | None], times: Sequence[float]) -> list[Mo
 
 
 def refined_stream(items: Iterable[tuple[float, Motion | None]]) -> Iterator[Motion | None]:
-    """The same for frames that come one by one: each :data:`LOOK_AHEAD` later, so that memory stays bounded.
+    """Refine frames one by one, each delayed by :data:`LOOK_AHEAD`, so that memory stays bounded.
 
     Args:
         items: time and motion of every frame.
@@ -80,7 +81,7 @@ def _refined_at(item: _Item, known: Iterable[_Item]) -> Motion | None:
 
 
 def _bridged(time: float, known: Sequence[_Item]) -> Motion | None:
-    """Between the last face before and the first after; None where they are too far apart."""
+    """Interpolate between the last face before and the first after; None where they are too far apart."""
     before = [(t, m) for t, m in known if t < time and m is not None]
     after = [(t, m) for t, m in known if t > time and m is not None]
     if not before or not after:
@@ -98,7 +99,7 @@ def _together(motion: Motion | None, other: Motion) -> TypeGuard[Motion]:
 
 
 def _steadied(motion: Motion, near: Sequence[tuple[float, Motion]]) -> Motion:
-    """The motion with its distrusted places fitted over ``near`` (time differences and motions)."""
+    """The motion with its distrusted nodes fitted over ``near`` (time differences and motions)."""
     if len(near) < 4:
         return motion
     lags = np.array([lag for lag, _ in near])
@@ -121,7 +122,7 @@ def _steady_trust(windows: np.ndarray, near: Sequence[tuple[float, Motion]]) -> 
 
 
 def _fitted(lags: np.ndarray, windows: np.ndarray, near: Sequence[tuple[float, Motion]]) -> Floats:
-    """Value at lag 0 of a parabola in time through every place's displacement, ``(GRID, GRID, 2)``.
+    """Value at lag 0 of a parabola in time through every node's displacement, ``(GRID, GRID, 2)``.
 
     A weighted mean would flatten every peak; a parabola follows it.
     """
@@ -136,7 +137,7 @@ def _fitted(lags: np.ndarray, windows: np.ndarray, near: Sequence[tuple[float, M
 
 
 def _parabola_at_zero(moments: list[Floats], values: list[Floats]) -> Floats:
-    """Solve the 3x3 normal equations of every place for the constant term (Cramer's rule)."""
+    """Solve every node's 3x3 normal equations for the constant term (Cramer's rule)."""
     s0, s1, s2, s3, s4 = (np.asarray(m, np.float64) for m in moments)
     c0, c1, c2 = s2 * s4 - s3 * s3, s2 * s3 - s1 * s4, s1 * s3 - s2 * s2
     det = s0 * c0 + s1 * c1 + s2 * c2

@@ -1,4 +1,4 @@
-"""Adaptive smoothing for live use."""
+"""The One-Euro filter: adaptive smoothing for live use."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from mien.engine.types import Floats
 
 
 class OneEuro:
-    """The One-Euro filter (Casiez, Roussel, Vogel, CHI 2012): steady when still, no lag when fast.
+    """The One-Euro filter (Casiez, Roussel, Vogel, CHI 2012): steady at rest, without lag in motion.
 
     Args:
-        cutoff: cut-off frequency of a still signal, Hz.
-        speed: how much the cut-off grows per unit of speed (1/s).
+        cutoff: cut-off frequency of a signal at rest, Hz.
+        speed: increase of the cut-off per unit of speed (1/s).
         speed_cutoff: cut-off frequency of the speed itself, Hz.
     """
 
@@ -29,7 +29,7 @@ class OneEuro:
         self._time = None
 
     def __call__(self, value: Floats, time: float) -> Floats:
-        """The smoothed value; any shape, the same on every call; ``time`` in seconds."""
+        """Return the smoothed value; any shape, the same in every call; ``time`` in seconds."""
         if self._time is None or time <= self._time:
             self._time, self._value, self._speed = time, value.copy(), np.zeros_like(value)
             return value
@@ -43,6 +43,6 @@ class OneEuro:
 
 
 def _share(cutoff: Any, step: float) -> Any:
-    """How far an exponential filter of this cut-off (a number or an array, Hz) goes in one step."""
+    """Fraction of the step towards a new value; ``cutoff`` is a number or an array, Hz."""
     rate = 2 * pi * cutoff * step
     return rate / (rate + 1.0)

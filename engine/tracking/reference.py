@@ -1,4 +1,4 @@
-"""The driver's reference frame: what all motion is relative to."""
+"""The driver's reference frame, relative to which all motion is measured."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mien.engine.types import Face, Floats, Image
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """The reference frame, prepared.
+    """The prepared reference frame.
 
     Attributes:
         face: the face in it.
@@ -24,7 +24,7 @@ class Reference:
         to_layout: ``(N, 2, 2)`` inverses of the geometry's local maps, face units per pixel.
         shape: the same geometry without its scale, for the motions.
         irises: its irises.
-        aligner: the reference picture in the layout.
+        aligner: aligns later frames with the reference image in the layout.
     """
 
     face: Face
@@ -43,9 +43,9 @@ class Reference:
         geometry = FaceGeometry.of(face)
         mesh = np.ascontiguousarray(face.landmarks[:N_MESH, :2])
         geometry = replace(geometry, axes=unfolded(geometry.axes, mesh))
-        picture = sample_layout(image, geometry.nodes[N_MESH:], geometry.unit, side)
+        resampled = sample_layout(image, geometry.nodes[N_MESH:], geometry.unit, side)
         to_layout = inverse2(geometry.axes)
         nodes = (geometry.nodes - geometry.centre) / np.float32(geometry.unit)
         shape = Shape(nodes, to_layout * np.float32(geometry.unit))
         irises = Irises.of(geometry.points, geometry.solid, geometry.axes)
-        return Reference(face, geometry, to_layout, shape, irises, Aligner(picture))
+        return Reference(face, geometry, to_layout, shape, irises, Aligner(resampled))

@@ -1,4 +1,4 @@
-"""Driving frames in, motion relative to the reference frame out."""
+"""The tracker: driving frames in, motion relative to the reference frame out."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ from mien.engine.tracking.reference import Reference
 from mien.engine.types import Face, Floats, Frame, Image
 
 LANDMARK_NOISE = 0.018
-"""Landmark displacements below this (face units; 1.5 px on a 145 px face) are left to the alignment."""
+"""Landmark displacements below this (face units; 1.5 px on a face 145 px wide) are left to the alignment."""
 
 BLINK_LEFT, BLINK_RIGHT = (topo.BLENDSHAPE_NAMES.index(f"eyeBlink{side}") for side in ("Left", "Right"))
 
 
 @dataclass(frozen=True, slots=True)
 class TrackerSettings:
-    """How the tracker works.
+    """Settings of the tracker.
 
     Attributes:
         landmarks: ``"openvino"`` or ``"mediapipe"``.
-        refine: measure by alignment (else the landmarks' differences are all there is).
-        live: for live use: smooth over time, and align at a resolution that leaves time to render.
+        refine: measure by alignment (otherwise by landmark differences alone).
+        live: smooth over time, and align at a resolution that leaves time for rendering.
         threads: CPU threads of the landmark networks.
     """
 
@@ -56,11 +56,11 @@ class Tracker:
     ...         motion = tracker.track(frame)         # None while no face is seen
 
     The first frame with a face becomes the reference unless :meth:`set_reference` was called.
-    One tracker belongs to one thread at a time.
+    A tracker may be used by one thread at a time.
 
     Attributes:
         face: the face in the last frame, or None.
-        frame: the last frame, at the reference's size: that of ``face``'s landmarks.
+        frame: the last frame, resized to the reference's size, to which ``face``'s landmarks refer.
         reference: the reference, or None before the first face.
         reference_frame: the image that :meth:`set_reference` was given, and the face in it.
     """
@@ -89,11 +89,11 @@ class Tracker:
         self.landmarker.close()
 
     def fresh(self) -> Tracker:
-        """Another tracker with the same settings and networks, that has seen nothing yet."""
+        """Another tracker with the same settings and networks, but without any state."""
         return Tracker(self.settings, self.landmarker)
 
     def set_reference(self, image: Image, face: Face | None = None) -> bool:
-        """Make ``image`` the reference frame; False (and no change) when no face is in it."""
+        """Make ``image`` the reference frame; returns False (and changes nothing) if no face is in it."""
         face = face or self.landmarker.track(image)
         if face is None:
             return False
@@ -107,7 +107,7 @@ class Tracker:
         return True
 
     def track(self, frame: Frame) -> Motion | None:
-        """The driver's motion in ``frame``; None when no face is seen in it."""
+        """Measure the driver's motion in ``frame``; None if no face is found."""
         face = self.locate(frame)
         if face is None or self.frame is None:
             return None
@@ -116,16 +116,16 @@ class Tracker:
         return self.measure(self.frame, face)
 
     def locate(self, frame: Frame) -> Face | None:
-        """The face in ``frame``, which becomes :attr:`frame`, at the reference's size; None without one."""
+        """Find the face in ``frame``, which becomes :attr:`frame` at the reference's size; None without one."""
         self.frame = self._at_reference_size(frame)
         self.face = self.landmarker.track(self.frame.image)
         return self.face
 
     def _at_reference_size(self, frame: Frame) -> Frame:
-        """The frame, as large as the reference frame was: cameras change their size in mid-stream.
+        """The frame at the reference frame's size: cameras change their size in mid-stream.
 
-        Reduced or enlarged until it covers the reference's size, and cut to it in its middle, which is how a
-        camera's other shape shows the same scene.
+        It is scaled until it covers the reference's size and then cropped about its centre, which is how a
+        camera shows the same scene at another aspect ratio.
         """
         if self._size is None or frame.image.shape[:2] == self._size:
             return frame
@@ -172,13 +172,13 @@ class Tracker:
         turned: Floats,
         landmarks: Floats,
     ) -> tuple[Floats, Floats]:
-        """The displacement on the grid by alignment, falling back to the landmarks where it fails.
+        """Displacement on the grid by alignment, falling back to the landmarks where it fails.
 
         Args:
-            landmarks: ``(GRID * GRID, 2)`` what they say on the grid.
+            landmarks: ``(GRID * GRID, 2)`` displacements by the landmarks on the grid.
 
         Returns:
-            ``(GRID * GRID, 2)`` and the trust ``(GRID, GRID)``.
+            ``(GRID * GRID, 2)`` displacements and the trust ``(GRID, GRID)``.
         """
         if self._keys is None:
             self._keys = KeyFrames(reference.aligner, every=EVERY if self.settings.live else 1)
@@ -186,22 +186,22 @@ class Tracker:
         geometry = reference.geometry
         unit = geometry.unit * abs(head.a)
 
-        def picture(field: Floats) -> NDArray[np.uint8]:
-            """The frame, resampled into the layout by a displacement field ``(GRID * GRID, 2)``."""
+        def resampled(field: Floats) -> NDArray[np.uint8]:
+            """The frame resampled into the layout by a displacement field ``(GRID * GRID, 2)``."""
             positions = head.apply(turned[N_MESH:] + apply2(geometry.axes[N_MESH:], field))
             return sample_layout(frame.image, positions, unit, reference.aligner.side)
 
         start = _without_noise(landmarks)
         beyond = (landmarks - start).reshape(GRID, GRID, 2)
-        correction, trust = keys.align(picture(start), turn, frame.time, beyond)
+        correction, trust = keys.align(resampled(start), turn, frame.time, beyond)
         grid = start + correction.reshape(-1, 2)
         if keys.wanted(turn, trust):
-            keys.add(picture(grid), turn, frame.time)
+            keys.add(resampled(grid), turn, frame.time)
         return grid, trust
 
 
 def _landmark_motion(reference: Reference, face: Face, turned: Floats) -> tuple[Similarity, Floats]:
-    """Head similarity and the landmarks' displacements besides, ``(468, 2)`` face units."""
+    """Head similarity and the landmarks' remaining displacements, ``(468, 2)`` face units."""
     now = face.landmarks[:N_MESH, :2]
     then = reference.geometry.points[:N_MESH] + (turned - reference.geometry.nodes)[:N_MESH]
     head = fit_similarity(then, now, region_maps().rigid_points)
@@ -211,9 +211,9 @@ def _landmark_motion(reference: Reference, face: Face, turned: Floats) -> tuple[
 def _split_head(
     reference: Reference, head: Similarity, turned: Floats, grid: Floats, every: int
 ) -> tuple[Similarity, Floats]:
-    """Give the skull's share of the field to the head: a sub-pixel steady head and a clean expression.
+    """Attribute the skull's share of the field to the head: a head steady to sub-pixels, a clean expression.
 
-    ``every`` so many of the skull's nodes are fitted; the field is smooth, neighbours say the same.
+    Only one in ``every`` of the skull's nodes is fitted; the field is smooth, so its neighbours agree.
     """
     at_rest = turned[N_MESH:]
     now = head.apply(at_rest + apply2(reference.geometry.axes[N_MESH:], grid))
@@ -230,7 +230,7 @@ def _skull() -> NDArray[np.intp]:
 
 
 def _without_noise(field: Floats) -> Floats:
-    """The field with lengths up to the landmarks' noise taken away (continuously)."""
+    """Shorten the field's vectors by the landmarks' noise (continuously, down to zero)."""
     length = np.hypot(field[:, 0], field[:, 1])
     keep = np.clip(1.0 - LANDMARK_NOISE / np.maximum(length, 1e-9), 0.0, 1.0)
     return np.asarray(field * keep[:, None], dtype=np.float32)
@@ -243,8 +243,8 @@ class _Field:
     Attributes:
         grid: ``(GRID, GRID, 2)``.
         trust: ``(GRID, GRID)``.
-        points: ``(468, 2)`` at the landmarks; None: as the grid has them.
-        rounds: how often the regions' fits are re-weighted.
+        points: ``(468, 2)`` at the landmarks; None to sample ``grid``.
+        rounds: number of re-weightings in the regions' fits.
     """
 
     grid: Floats

@@ -1,4 +1,4 @@
-"""Files of a user's are written whole or not at all, and each failure to read one is one clear line."""
+"""Users' files are written atomically, and each failure to read one is reported in one clear line."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
     write_atomic(place, b"old")
     with replacing(place) as part:
         part.write_bytes(b"new")
-        assert place.read_bytes() == b"old", "until the end the older one stays"
+        assert place.read_bytes() == b"old", "the older one stays until the end"
     assert place.read_bytes() == b"new"
     write_atomic(place, "täglich\n")
     assert place.read_bytes() == "täglich\n".encode()
@@ -26,7 +26,7 @@ def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [place]
 
 
-def test_what_fails_half_way_leaves_the_older_file_and_nothing_else(tmp_path: Path) -> None:
+def test_a_failure_half_way_leaves_the_older_file_and_nothing_else(tmp_path: Path) -> None:
     place = tmp_path / "out.bin"
     place.write_bytes(b"old")
     with pytest.raises(ZeroDivisionError), replacing(place) as part:
@@ -38,7 +38,7 @@ def test_what_fails_half_way_leaves_the_older_file_and_nothing_else(tmp_path: Pa
     assert list(tmp_path.iterdir()) == [place]
 
 
-def test_what_a_dead_process_of_the_same_number_left_is_in_nobodys_way(tmp_path: Path) -> None:
+def test_leftovers_of_a_dead_process_with_the_same_id_do_no_harm(tmp_path: Path) -> None:
     place = tmp_path / "out.bin"
     left = tmp_path / f".out.bin.part-{os.getpid()}"
     left.write_bytes(b"of old")
@@ -49,7 +49,7 @@ def test_what_a_dead_process_of_the_same_number_left_is_in_nobodys_way(tmp_path:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links need a permission there")
-def test_a_link_goes_on_leading_to_the_file(tmp_path: Path) -> None:
+def test_a_link_still_points_to_the_file(tmp_path: Path) -> None:
     (tmp_path / "deep").mkdir()
     real, link, circle = tmp_path / "deep" / "real.bin", tmp_path / "link.bin", tmp_path / "circle"
     link.symlink_to(real)
@@ -67,7 +67,7 @@ def test_a_device_is_written_to_and_not_replaced() -> None:
     assert not Path("/dev/null").is_file()
 
 
-def test_a_place_that_takes_no_file_is_one_line(tmp_path: Path) -> None:
+def test_an_unusable_path_is_reported_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(SinkError, match=r"cannot be written \(No such file or directory\)\. Choose another"):
         write_atomic(tmp_path / "none" / "out.txt", "x")
     with pytest.raises(SinkError, match=r"cannot be written"):
@@ -83,7 +83,7 @@ def test_a_place_that_takes_no_file_is_one_line(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_reading_says_what_is_wrong_with_the_name(tmp_path: Path) -> None:
+def test_reading_reports_the_problem_with_the_path(tmp_path: Path) -> None:
     wanted = "Give a CSV file."
     with pytest.raises(SourceError, match=r"is a folder\. Give a CSV file\."):
         read_user_file(tmp_path, wanted)

@@ -1,4 +1,4 @@
-"""The reference taken by itself, profiles without pixels, and the choice of speed."""
+"""Automatic reference, profiles without pixels, and the choice of the network's schedule."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_smiling_and_turned_faces_are_told_from_neutral_ones(faces: list[Face]) 
     assert is_frontal(turned(face, 5)) and not is_frontal(turned(face, 20))
 
 
-def test_a_neutral_quiet_frontal_face_becomes_the_reference_once(faces: list[Face]) -> None:
+def test_a_neutral_frontal_face_at_rest_becomes_the_reference_once(faces: list[Face]) -> None:
     auto, face = AutoReference(), faces[0]
     first = smiling(face)
     taken = [n for n in range(60) if auto.look(calm(face), n / 30, first)]
@@ -89,10 +89,10 @@ def test_a_face_that_drifts_is_not_at_rest_at_any_frame_rate(faces: list[Face], 
     auto, face = AutoReference(), calm(faces[0])
     size = float(np.ptp(face.landmarks[:, :2], axis=0).max())
     for n in range(2 * rate):
-        # A tenth of the face's size a second: each frame of a fast camera looks like the one before.
+        # A tenth of the face's size per second: consecutive frames of a fast camera look alike.
         moved = replace(face, landmarks=face.landmarks + np.float32(0.1 * size * n / rate))
         assert not auto.look(moved, n / rate, smiling(face))
-    assert len(auto._looks) < 40, "and what is remembered does not grow with the rate"
+    assert len(auto._looks) < 40, "and memory does not grow with the frame rate"
 
 
 @pytest.mark.parametrize("why", ["smile", "turn", "moving", "gone"])
@@ -112,7 +112,7 @@ def test_a_reference_that_is_as_good_stays(faces: list[Face]) -> None:
 
 
 def test_a_profile_waits_for_its_own_neutral_face(faces: list[Face]) -> None:
-    # Someone whose resting brows are so low that no general threshold would call them neutral.
+    # A person whose resting brows are too low for any general threshold of neutrality.
     frowning = replace(calm(faces[0]), blendshapes=np.full(52, 0.2, np.float32))
     assert not is_neutral(frowning)
     auto = AutoReference(Profile.of("me", "Camera 0", frowning))
@@ -126,12 +126,12 @@ def test_face_shapes_differ_more_between_people_than_within_one_clip(
     within = max(shape_difference(face, faces[0]) for face in faces[1:])
     between = min(shape_difference(other, face) for face in faces)
     assert within < between
-    # Place, size and rotation in the picture do not count.
+    # Position, size and rotation in the image do not count.
     moved = replace(faces[0], landmarks=faces[0].landmarks[:, [1, 0, 2]] * [1, -1, 1] * np.float32(2.0) + 40)
     assert shape_difference(moved, faces[0]) < 1e-4
 
 
-def test_only_who_comes_after_a_pause_is_looked_at(
+def test_only_a_face_that_comes_after_a_pause_is_compared(
     faces: list[Face], landmarker: Landmarker, astronaut: Image
 ) -> None:
     other = landmarker.detect(astronaut)[0]
@@ -142,7 +142,7 @@ def test_only_who_comes_after_a_pause_is_looked_at(
     assert len(told) == 1, "offered once"
 
 
-def test_a_profile_is_kept_whole_and_holds_no_picture(faces: list[Face], tmp_path: Path) -> None:
+def test_a_profile_is_written_atomically_and_contains_no_image(faces: list[Face], tmp_path: Path) -> None:
     path = profile_path("Mia", "Camera 0", tmp_path)
     assert load_profile(path) is None
     save_profile(path, Profile.of("Mia", "Camera 0", faces[0]))
@@ -157,12 +157,12 @@ def test_a_profile_is_kept_whole_and_holds_no_picture(faces: list[Face], tmp_pat
 
 
 @pytest.mark.parametrize("name", ["", "..", "a/b", "x" * 80, "a\nb"])
-def test_names_that_make_no_file_are_refused(name: str) -> None:
-    with pytest.raises(MienError, match="no name for a profile"):
+def test_names_that_cannot_be_file_names_are_refused(name: str) -> None:
+    with pytest.raises(MienError, match="not a valid profile name"):
         profile_path(name, "Camera 0")
 
 
-def test_a_damaged_profile_is_one_line(tmp_path: Path) -> None:
+def test_a_damaged_profile_is_reported_in_one_line(tmp_path: Path) -> None:
     path = tmp_path / "bad.npz"
     path.write_bytes(b"PK\x03\x04 no archive")
     with pytest.raises(MienError, match="Delete it to make a new one"):
@@ -184,10 +184,10 @@ def test_a_live_run_saves_the_profile_when_its_reference_is_set(
         assert Calibration(tracker, told.append, "me", "Camera 0").remembered
 
 
-def test_f_amid_the_look_at_a_frame_leaves_the_profile_alone(
+def test_f_during_the_examination_of_a_frame_leaves_the_profile_alone(
     faces: list[Face], carphone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, avatar: Avatar
 ) -> None:
-    """The neutral face that is remembered is never one that F only stopped the search at."""
+    """The stored neutral face is never the one at which F merely stopped the search."""
     monkeypatch.setattr("mien.engine.tracking.neutral_profile.profile_folder", lambda: tmp_path)
     image, told = read_clip(carphone, 1)[0], []
     looking, pressed = threading.Event(), threading.Event()
@@ -220,7 +220,7 @@ def test_f_amid_the_look_at_a_frame_leaves_the_profile_alone(
         loop._obey(ord("F"))
         pressed.set()
         assert live.wait(60)
-    assert calibration._auto.done, "F has ended the search"
+    assert calibration._auto.done, "F ended the search"
     assert told == [] and list(tmp_path.iterdir()) == []
 
 
@@ -239,7 +239,7 @@ def test_the_speed_is_measured_once_and_remembered(
     assert settle_speed(runtime, avatar, tmp_path).network is Network.EVERY_FRAME
 
 
-def test_a_measurement_without_a_picture_is_not_remembered(
+def test_a_measurement_without_a_frame_is_not_remembered(
     avatar: Avatar, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mien.engine.session.speed.measure_fps", lambda *_: float("nan"))
@@ -248,7 +248,7 @@ def test_a_measurement_without_a_picture_is_not_remembered(
     assert not (tmp_path / "speed.json").exists()
 
 
-def test_a_damaged_memory_of_the_speed_costs_a_measurement_only(
+def test_a_damaged_speed_file_only_costs_a_measurement(
     avatar: Avatar, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "speed.json").write_text("[1, 2")

@@ -1,4 +1,4 @@
-"""The benchmark: its figures add up, its words are plain, its files are whole."""
+"""The benchmark: consistent figures, clear messages, complete files."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from mien.engine.utils.samples import Samples
 LONG = 300 * "x"
 
 
-def test_a_paced_camera_keeps_its_pace_and_never_gives_the_same_array() -> None:
-    pictures = [np.full((4, 4, 3), n, np.uint8) for n in range(3)]
-    frames = list(Camera(pictures, 50.0, 0.5))
+def test_a_camera_keeps_its_frame_rate_and_never_returns_the_same_array() -> None:
+    images = [np.full((4, 4, 3), n, np.uint8) for n in range(3)]
+    frames = list(Camera(images, 50.0, 0.5))
     assert 20 <= len(frames) <= 26
-    assert [int(frame.image[0, 0, 0]) for frame in frames[:6]] == [0, 1, 2, 1, 0, 1], "to and fro"
-    assert all(frame.image is not pictures[0] for frame in frames)
+    assert [int(frame.image[0, 0, 0]) for frame in frames[:6]] == [0, 1, 2, 1, 0, 1], "back and forth"
+    assert all(frame.image is not images[0] for frame in frames)
     spans = np.diff([frame.captured_ns for frame in frames]) / 1e9
     assert np.median(spans) == pytest.approx(0.02, abs=0.006)
 
@@ -61,10 +61,10 @@ def test_the_built_in_face_is_measured_stage_by_stage(
         assert figures["peak_mb"] >= 50 and figures["cpu_ms"] > 1
     said = capsys.readouterr().out
     for word in (
-        "camera pace",
+        "camera rate",
         "full speed",
         "track",
-        "hand over",
+        "deliver",
         "dropped",
         "live-fast",
         "avatar changed 2",
@@ -75,7 +75,7 @@ def test_the_built_in_face_is_measured_stage_by_stage(
 
 
 @pytest.mark.slow
-def test_the_soak_says_how_latency_and_memory_changed(
+def test_the_soak_reports_the_change_of_latency_and_memory(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -89,7 +89,7 @@ def test_the_soak_says_how_latency_and_memory_changed(
     assert (tmp_path / "mien-benchmark.png").stat().st_size > 5000
 
 
-def test_a_gap_counts_for_the_change_that_it_touches() -> None:
+def test_a_gap_counts_for_the_change_it_overlaps() -> None:
     at = np.array([0.0, 0.1, 0.2, 0.5, 0.6, 1.0, 1.1])
     assert longest_gaps(at, [(0.3, 0.4)]) == pytest.approx((0.3, 0.4)), "in the middle of a gap"
     assert longest_gaps(at, [(0.15, 0.55)]) == pytest.approx((0.3, 0.4)), "over several"
@@ -100,31 +100,31 @@ def test_a_gap_counts_for_the_change_that_it_touches() -> None:
 def test_a_run_of_hours_keeps_its_first_minute_for_comparison() -> None:
     now = 0
     delivery = Delivery(remembered=3000, clock=lambda: now)
-    picture = np.zeros((2, 2, 3), np.uint8)
-    for number in range(12_000):  # at 10 pictures a second, 20 minutes
+    image = np.zeros((2, 2, 3), np.uint8)
+    for number in range(12_000):  # at 10 frames per second, 20 minutes
         late = 40.0 if number < 600 else 80.0
         now = number * 100_000_000
-        rendered = Rendered(picture, number, now - round(late * 1e6), number / 10)
-        delivery(Shown(rendered, Frame(picture, number, now, number / 10), None, False))
+        rendered = Rendered(image, number, now - round(late * 1e6), number / 10)
+        delivery(Shown(rendered, Frame(image, number, now, number / 10), None, False))
     times, latencies = np.array(delivery.track()).T
     assert (np.diff(times) > 0).all() and len(times) == 600 + 3000
     assert times[0] == 0 and times[599] == pytest.approx(59.9) and times[-1] == pytest.approx(1199.9)
     assert np.median(latencies[times < 60]) == 40.0 and np.median(latencies[times > 1140]) == 80.0
 
 
-def test_what_a_short_run_keeps_is_every_picture_once() -> None:
+def test_a_short_run_keeps_every_frame_once() -> None:
     now = 0
     delivery = Delivery(clock=lambda: now)
-    picture = np.zeros((2, 2, 3), np.uint8)
+    image = np.zeros((2, 2, 3), np.uint8)
     assert delivery.track() == []
     for number in range(900):
         now = number * 100_000_000
-        rendered = Rendered(picture, number, now, number / 10)
-        delivery(Shown(rendered, Frame(picture, number, now, number / 10), None, False))
+        rendered = Rendered(image, number, now, number / 10)
+        delivery(Shown(rendered, Frame(image, number, now, number / 10), None, False))
     assert [time for time, _ in delivery.track()] == pytest.approx([n / 10 for n in range(900)])
 
 
-def test_results_are_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_results_are_written_atomically(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     old, link = tmp_path / "old.json", tmp_path / "link.json"
     old.write_text("{}")
     link.symlink_to(old)
@@ -142,7 +142,7 @@ def test_results_are_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: py
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
-def test_a_pipe_gets_the_figures_and_stays_a_pipe(tmp_path: Path) -> None:
+def test_a_pipe_receives_the_figures_and_stays_a_pipe(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     read: list[str] = []
@@ -153,7 +153,7 @@ def test_a_pipe_gets_the_figures_and_stays_a_pipe(tmp_path: Path) -> None:
     assert json.loads(read[0]) == {"fps": 30.0} and pipe.is_fifo()
 
 
-def test_runtimes_take_turns_and_ratios_are_to_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_runtimes_are_interleaved_and_ratios_refer_to_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
     turns: list[str] = []
 
     def arm(name: str, milliseconds: float) -> comparing.Arm:
@@ -203,7 +203,7 @@ def test_sessions_are_added_until_the_machine_lags(capsys: pytest.CaptureFixture
         (["--json", f"{ASSETS}/portrait.jpg/x.json"], "cannot be written"),
         (["--json", LONG], "too long"),
         (["--live", "1", "--plot", LONG], "too long"),
-        (["--compare", "abacus"], "no runtime 'abacus'"),
+        (["--compare", "abacus"], "'abacus' cannot be compared"),
         (["--size", "7"], "is not a valid size"),
         (["--seconds", "-1"], "is not a valid number"),
         (["--json", "/nowhere/x.json"], "cannot be written"),
@@ -213,11 +213,11 @@ def test_sessions_are_added_until_the_machine_lags(capsys: pytest.CaptureFixture
 )
 def test_bad_input_is_one_line(words: list[str], wanted: str, capfd: pytest.CaptureFixture[str]) -> None:
     assert main(words) == 2
-    said = capfd.readouterr()  # what libraries say themselves, too
+    said = capfd.readouterr()  # including output of libraries
     assert wanted in said.err and said.err.count("\n") == 1
 
 
-def test_half_a_jpeg_is_no_portrait(tmp_path: Path) -> None:
+def test_half_a_jpeg_is_not_accepted_as_portrait(tmp_path: Path) -> None:
     whole = (ASSETS / "portrait.jpg").read_bytes()
     half = tmp_path / "half.jpg"
     half.write_bytes(whole[: len(whole) // 2])
@@ -245,19 +245,19 @@ def test_the_plot_shows_what_it_was_given(tmp_path: Path) -> None:
     flat = [(n / 30, 40.0) for n in range(3000)]
     steep = [(n / 30, 40.0 + n / 30) for n in range(3000)]
     memory = [(float(n), 300.0) for n in range(100)]
-    pictures = []
+    images = []
     for number, track in enumerate((flat, steep)):
         path = tmp_path / f"{number}.png"
         draw_latency(path, track, memory)
         with Pil.open(path) as image:
-            pictures.append(np.asarray(image.convert("RGB")))
-    blue = [np.argwhere((p[60:370, 95:1165] == (10, 70, 160)).all(axis=2)) for p in pictures]
-    assert np.ptp(blue[0][:, 0]) < 6, "a flat course is a flat line"
-    assert np.corrcoef(blue[1][:, 1], -blue[1][:, 0])[0, 1] > 0.95, "and one that grows rises"
+            images.append(np.asarray(image.convert("RGB")))
+    blue = [np.argwhere((p[60:370, 95:1165] == (10, 70, 160)).all(axis=2)) for p in images]
+    assert np.ptp(blue[0][:, 0]) < 6, "constant latency is a flat line"
+    assert np.corrcoef(blue[1][:, 1], -blue[1][:, 0])[0, 1] > 0.95, "and growing latency a rising one"
     with pytest.raises(MienError, match="cannot be written"):
         draw_latency(tmp_path / "no" / "where.png", flat, memory)
 
 
-def test_the_defaults_are_what_the_help_says() -> None:
+def test_the_defaults_match_the_help() -> None:
     options = parse([])
     assert (options.size, options.fps, options.seconds) == ((640, 480), 30.0, 10.0)

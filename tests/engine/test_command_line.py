@@ -1,4 +1,4 @@
-"""Command lines refuse words in one line that names the option and says what would be right."""
+"""Command lines refuse values in one line that names the option and the accepted values."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def parser() -> Parser:
     return parser
 
 
-def test_words_within_their_limits_are_taken(parser: Parser) -> None:
+def test_values_within_their_limits_are_accepted(parser: Parser) -> None:
     found = parser.parse_args(["--gain", "-8", "--jobs", "64", "--size", "640X480", "--only", " a,, b "])
     assert (found.gain, found.jobs, found.size, found.only) == (-8.0, 64, (640, 480), ("a", "b"))
 
@@ -40,7 +40,7 @@ def test_words_within_their_limits_are_taken(parser: Parser) -> None:
         ("--none", "Unrecognized arguments: --none. See: mien test --help"),
     ],
 )
-def test_other_words_are_one_line(parser: Parser, words: str, line: str) -> None:
+def test_other_values_are_refused_in_one_line(parser: Parser, words: str, line: str) -> None:
     with pytest.raises(UsageError) as caught:
         parser.parse_args(words.split())
     assert line in str(caught.value) and "\n" not in str(caught.value)

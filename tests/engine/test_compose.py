@@ -1,4 +1,4 @@
-"""Motion with known content: what was asked for is in the file, and in the picture."""
+"""Motion with known content: the file and the image show what was requested."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ LONG = 300 * "x"
 
 
 def pushed(region: str, move: tuple[float, float]) -> Motion:
-    """A made movement at its apex."""
+    """A synthetic movement at its apex."""
     recording = compose([FacialAction(region_indices([region]), TIMING, move=move)], 1.0, 100.0)
     motion = recording.motions[40]
     assert motion is not None
@@ -40,11 +40,11 @@ def pushed(region: str, move: tuple[float, float]) -> Motion:
 @pytest.fixture(scope="module")
 def recording() -> Recording:
     """Two expressions one after the other, with a moving head: brows at 0.4 s, a mouth corner at 1.3 s."""
-    acts = [
+    actions = [
         FacialAction(region_indices(["brow_inner"]), TIMING, move=(0.0, -0.02)),
         FacialAction(region_indices(["mouth_corner_left"]), Timing(1.1, 1.3, 1.6), move=(0.02, -0.01)),
     ]
-    made = compose(acts, 2.0, 50.0)
+    made = compose(actions, 2.0, 50.0)
     motions = []
     for motion in made.motions:
         assert motion is not None
@@ -78,7 +78,7 @@ def test_times_out_of_order_are_refused() -> None:
 @pytest.mark.parametrize(
     "region", [*("brow_inner", "mouth_corner_left", "cheek", "chin", "nose_wing"), "lips"]
 )
-def test_a_push_moves_the_region_by_what_was_asked(region: str) -> None:
+def test_a_push_moves_the_region_by_the_requested_amount(region: str) -> None:
     move = np.array((0.006, -0.01), np.float32)
     motion = pushed(region, (0.006, -0.01))
     chosen = list(region_indices([region]))
@@ -92,7 +92,7 @@ def test_field_points_regions_and_affines_agree() -> None:
     regions, affines = fit_regions(motion.dense, motion.trust)
     np.testing.assert_array_equal(motion.regions, regions)
     np.testing.assert_array_equal(motion.affines, affines)
-    # The landmarks of the region say the same as the field there.
+    # The landmarks of the region agree with the field there.
     seeds = list(region_seeds("mouth_corner_left"))
     assert np.median(motion.points[seeds], axis=0) == pytest.approx([0.012, -0.012], abs=0.004)
     assert motion.head == Head() and not motion.gaze.any()
@@ -104,7 +104,7 @@ def test_nothing_moves_before_the_onset_and_after_the_offset() -> None:
     assert strength[:21].max() == 0 and strength[70:].max() == 0 and strength.argmax() == 40
 
 
-def test_a_recorded_expression_is_played_stronger_at_another_time(recorded: Path, tmp_path: Path) -> None:
+def test_a_recorded_expression_is_amplified_and_moved_in_time(recorded: Path, tmp_path: Path) -> None:
     out = tmp_path / "edited.npz"
     run([str(recorded), "--region", "brow_inner", "--gain", "1.5", "--onset", "0.8", "--output", str(out)])
     edited = load_recording(out)
@@ -112,7 +112,7 @@ def test_a_recorded_expression_is_played_stronger_at_another_time(recorded: Path
     course = np.stack([m.regions for m in edited.motions if m is not None])
     assert course[:, brow, 1].min() == pytest.approx(-0.03, rel=0.05)
     apex = edited.times[int(course[:, brow, 1].argmin())]
-    assert 0.9 < apex < 1.1  # as long after the onset as it was recorded
+    assert 0.9 < apex < 1.1  # as long after the onset as recorded
     assert np.abs(course[:, mouth]).max() < 1e-3  # the other expression is not in it
     assert all(m is not None and m.head == Head() for m in edited.motions)
 
@@ -141,7 +141,7 @@ def test_pixels_need_the_size_of_the_face(recorded: Path, tmp_path: Path) -> Non
     assert np.hypot(*motion.regions[REGIONS.index("mouth_corner_left")]) == pytest.approx(0.01, rel=0.05)
 
 
-def test_what_was_taken_from_where(recording: Recording) -> None:
+def test_the_source_passage_is_reported(recording: Recording) -> None:
     brow, mouth = region_indices(["brow_inner"]), region_indices(["mouth_corner_left"])
     assert source_timing(recording, brow, 0, 9).apex == pytest.approx(0.4, abs=0.021)
     found = source_timing(recording, mouth, 0, 9)
@@ -163,11 +163,11 @@ def test_phases_of_a_known_course() -> None:
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        ("--neutral", "Name a region"),
+        ("--neutral", "Name one: --region"),
         ("--region chin --move 0,0.01", "--neutral"),
         ("--neutral --region elbow --move 0,0.01", "elbow"),
         ("--neutral --region chin", "--move"),
-        ("--neutral --region chin --move 0,0.01 --gain 2", "leave out"),
+        ("--neutral --region chin --move 0,0.01 --gain 2", "Leave out"),
         ("--neutral --region chin --move 0,0.5", "tears"),
         ("--neutral --region chin --move 0;1", "two numbers"),
         ("--neutral --region chin --move 0,0.01 --onset 0.5 --apex 0.4", "follow each other"),
@@ -179,7 +179,7 @@ def test_phases_of_a_known_course() -> None:
         ("a\0b.npz --region chin", "not a readable motion file"),
     ],
 )
-def test_what_makes_no_sense_is_refused_in_a_line(
+def test_invalid_arguments_are_refused_in_one_line(
     words: str, line: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out.npz"
@@ -198,7 +198,7 @@ def test_what_makes_no_sense_is_refused_in_a_line(
         ("a\0b.npz", "NUL"),
     ],
 )
-def test_a_place_that_cannot_be_written_is_a_line(
+def test_an_unwritable_path_is_reported_in_one_line(
     place: str, line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -214,7 +214,7 @@ def test_a_region_at_rest_cannot_be_amplified(recorded: Path, tmp_path: Path) ->
         run([str(recorded), "--region", "jaw_right", "--gain", "2", "--output", str(tmp_path / "o.npz")])
 
 
-def test_negative_moves_are_no_options(tmp_path: Path) -> None:
+def test_negative_moves_are_not_taken_for_options(tmp_path: Path) -> None:
     out = tmp_path / "out.npz"
     words = "--neutral --seconds 1 --region chin --move -0.01,0.02 --output"
     told = run([*words.split(), str(out)])
@@ -223,7 +223,7 @@ def test_negative_moves_are_no_options(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def large(landmarker: Landmarker, runtime: Runtime) -> Avatar:
-    """The built-in portrait at twice its size: what is measured in it is not limited by its pixels."""
+    """The built-in portrait at twice its size, so that pixels do not limit measurements."""
     image = cv2.cvtColor(cv2.imread(str(ASSETS / "portrait.jpg")), cv2.COLOR_BGR2RGB)
     double = cv2.resize(image, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
     return Avatar.of(np.asarray(double, np.uint8), landmarker, runtime)
@@ -238,10 +238,10 @@ def large(landmarker: Landmarker, runtime: Runtime) -> Avatar:
         ("nose_wing", (0.0, -0.01)),
     ],
 )
-def test_the_picture_shows_what_was_asked(
+def test_the_image_shows_the_requested_motion(
     region: str, move: tuple[float, float], large: Avatar, runtime: Runtime
 ) -> None:
-    """Optical flow between two pictures: the region's landmarks move as asked, far ones do not."""
+    """Optical flow between two images: the region's landmarks move as requested, distant ones do not."""
     motion = pushed(region, move)
     renderer = Renderer(large, runtime)
     flow = _flow(renderer.render(Motion.neutral()).image, renderer.render(motion).image)

@@ -1,4 +1,4 @@
-"""The engine cache: whole or nothing, for exactly this machine, and never two builds at once."""
+"""The engine cache: atomic, for exactly this machine, and never two builds at once."""
 
 from __future__ import annotations
 
@@ -51,10 +51,10 @@ def test_a_driver_update_replaces_the_engine(tmp_path: Path) -> None:
     assert cache.load(updated) is None
     cache.store(updated, b"new")
     assert cache.load(updated) == b"new"
-    assert len(cache.entries()) == 1  # the old driver's engine is of no use any more
+    assert len(cache.entries()) == 1  # the old driver's engine is obsolete
 
 
-def test_engines_of_other_cards_precisions_and_shapes_stay(tmp_path: Path) -> None:
+def test_engines_of_other_gpus_precisions_and_shapes_stay(tmp_path: Path) -> None:
     cache = EngineCache(tmp_path)
     keys = [KEY, *(replace(KEY, **{name: "other"}) for name in ("card", "precision", "shapes", "part"))]
     for key in keys:
@@ -63,7 +63,7 @@ def test_engines_of_other_cards_precisions_and_shapes_stay(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("damage", ["truncated", "changed", "empty", "garbage"])
-def test_a_damaged_file_counts_as_none(damage: str, tmp_path: Path) -> None:
+def test_a_damaged_file_is_treated_as_missing(damage: str, tmp_path: Path) -> None:
     cache = EngineCache(tmp_path)
     cache.store(KEY, b"engine" * 100)
     path = tmp_path / KEY.file_name
@@ -81,22 +81,22 @@ def test_a_damaged_file_counts_as_none(damage: str, tmp_path: Path) -> None:
     assert cache.load(KEY) == b"again"
 
 
-def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+def test_an_unwritable_folder_is_reported_in_one_line(tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("not a folder")
     cache = EngineCache(blocked / "engines")
     problem = cache.store(KEY, b"engine")
     assert problem is not None
-    assert "cannot be kept" in problem
+    assert "cannot be stored" in problem
     assert "\n" not in problem
     assert cache.load(KEY) is None
     assert cache.entries() == []
-    with cache.building(KEY):  # no lock can be had there: building goes on without
+    with cache.building(KEY):  # no lock is possible there: building continues without
         pass
 
 
 @pytest.mark.skipif(os.name == "nt", reason="flock")
-def test_a_file_system_without_locks_is_built_on_all_the_same(
+def test_engines_are_built_on_a_file_system_without_locks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def no_locks(handle: int, *, wait: bool) -> bool:
@@ -167,7 +167,7 @@ def test_a_builder_that_died_blocks_nobody(tmp_path: Path) -> None:
     assert len(list(tmp_path.glob("*.lock"))) == 1
     with EngineCache(tmp_path).building(replace(KEY, part="another")):
         pass
-    assert list(tmp_path.iterdir()) == []  # what it left is removed, and so is the new lock
+    assert list(tmp_path.iterdir()) == []  # its leftovers are removed, and so is the new lock
     with EngineCache(tmp_path).building(KEY):
         pass
 
@@ -182,7 +182,7 @@ def _hold(folder: Path, log: Queue[str], end: Event) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="forks")
-def test_what_another_process_works_on_is_left_alone(tmp_path: Path) -> None:
+def test_files_in_use_by_another_process_are_left_alone(tmp_path: Path) -> None:
     context = multiprocessing.get_context("fork")
     log: Queue[str] = context.Queue()
     end = context.Event()

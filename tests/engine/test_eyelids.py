@@ -1,4 +1,4 @@
-"""Eyes that shut: the lids meet, and the rest of the face does not notice."""
+"""Closing eyes: the lids meet, and the rest of the face is unaffected."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_the_change_of_a_lid_gap_is_a_share_of_it(avatar: Avatar, share: float) 
     assert lid_change(2 * points, 2 * closing(points, share))[0] == pytest.approx(share, abs=0.02)
 
 
-def test_a_blink_is_taken_over_whole_and_a_small_movement_is_not() -> None:
+def test_a_blink_is_transferred_fully_and_a_small_movement_is_not() -> None:
     smooth, seen = np.zeros((468, 2), np.float32), np.zeros((468, 2), np.float32)
     seen[list(topo.LEFT_EYE_UPPER[1:-1]), 1] = 0.03  # too little for the region as a whole
     lids = list(topo.LEFT_EYE_UPPER[1:-1])
@@ -70,7 +70,7 @@ def test_small_lid_movements_leave_the_field_alone(avatar: Avatar) -> None:
 
 
 def test_a_shut_eye_shows_skin_from_above_and_from_below(avatar: Avatar) -> None:
-    """Above the line where the lids meet lies the upper lid's edge, below it the lower one's."""
+    """The upper lid's edge is above the line where the lids meet, the lower one's below it."""
     source = avatar.source_points
     dense = empty()
     shut_eyes(dense, source, closing(source, 1.0))
@@ -106,7 +106,7 @@ def test_only_the_eye_that_shuts_is_touched(avatar: Avatar) -> None:
     assert rows.max() < source[topo.LIPS_OUTER[0], 1]
 
 
-def test_it_comes_gradually(avatar: Avatar) -> None:
+def test_the_lids_close_gradually(avatar: Avatar) -> None:
     source = avatar.source_points
     fields = []
     for share in np.linspace(0.2, 1.0, 41):
@@ -116,7 +116,7 @@ def test_it_comes_gradually(avatar: Avatar) -> None:
     assert max(np.abs(b - a).max() for a, b in pairwise(fields)) < 0.015
 
 
-def test_what_was_measured_stays_behind_the_lids(avatar: Avatar) -> None:
+def test_the_measured_motion_continues_behind_the_lids(avatar: Avatar) -> None:
     dense = empty()
     dense[0], dense[2] = 0.1, 0.5
     before = dense.copy()
@@ -128,7 +128,7 @@ def test_what_was_measured_stays_behind_the_lids(avatar: Avatar) -> None:
 
 
 def narrow_eyed(avatar: Avatar, openness: float) -> Shape:
-    """A driver with the avatar's face, his eyes open by this share of the avatar's."""
+    """A driver with the avatar's face, their eyes open by this share of the avatar's."""
     geometry = avatar.geometry
     nodes = (geometry.nodes - geometry.centre) / np.float32(geometry.unit)
     nodes[:468] = closing(nodes[:468], 1.0 - openness)
@@ -141,7 +141,7 @@ def test_a_driver_with_narrow_eyes_shuts_wide_ones(avatar: Avatar, share: float)
     motion = Motion.neutral()
     points = motion.points.copy()
     points[:468] += closing(shape.nodes[:468], share) - shape.nodes[:468]
-    moved = avatar.source_points.copy()  # the blink as a movement is not in them: it is too small
+    moved = avatar.source_points.copy()  # the blink is not in them: as a movement it is too small
     set_lids(moved, avatar.source_points, replace(motion, points=points, shape=shape))
     left = [1.0 - change for change in lid_change(avatar.source_points, moved)]
     assert left == pytest.approx([max(0.0, (1 - share - SHUT) / (1 - SHUT))] * 2, abs=0.03)
@@ -159,7 +159,7 @@ def test_half_a_blink_and_a_motion_without_a_face_are_left_alone(avatar: Avatar)
 
 
 def blinking(image: Image, points: Floats, share: float) -> Image:
-    """The picture of a face with its upper lids painted down over the eyes, in the skin's colour."""
+    """The image of a face with its upper lids painted over the eyes in the skin's colour."""
     found = image.copy()
     for upper, lower in EYES:
         above, below = points[list(upper)], points[list(lower)]

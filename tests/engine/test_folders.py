@@ -1,4 +1,4 @@
-"""Each system's folders for one user; without a home folder Mien goes on without memory and says so."""
+"""Each system's per-user folders; without a home folder Mien stores nothing and says so."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_every_system_has_its_folders() -> None:
 
 @pytest.fixture
 def homeless(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process of a user whom nobody has entered, in an environment that says nothing."""
+    """A process of a user without an entry, in an empty environment."""
     pwd = pytest.importorskip("pwd", reason="Windows knows everybody")
 
     def unknown(number: int) -> None:
@@ -60,7 +60,7 @@ def test_without_a_home_there_is_no_key_to_sign_with(homeless: None) -> None:
         load_identity(identity_path())
 
 
-def test_without_a_home_a_profile_is_not_kept_and_that_is_said_once(
+def test_without_a_home_a_profile_is_not_kept_which_is_reported_once(
     homeless: None, astronaut: Image, landmarker: Landmarker
 ) -> None:
     said: list[str] = []

@@ -1,4 +1,4 @@
-"""The GPU benchmark's pure parts, and its one line where there is no GPU."""
+"""The GPU benchmark's pure parts, and its one line without a GPU."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_a_layer_is_bound_by_what_takes_longer() -> None:
     rates = Rates(flops=1e12, bytes=1e9)
     assert bound_ms([Layer(2_000_000_000, 10, 10)], rates) == pytest.approx(2.0)
     assert bound_ms([Layer(1, 3_000_000, 1_000_000)], rates) == pytest.approx(4.0)
-    # Weights are read once for a batch, everything else for each item.
+    # Weights are read once per batch, everything else once per item.
     assert bound_ms([Layer(1, 3_000_000, 1_000_000)], rates, batch=4) == pytest.approx(13.0)
 
 
@@ -65,7 +65,7 @@ def test_every_case_is_planned_once_the_goals_first() -> None:
     assert compiled == list(range(len(planned) - len(compiled), len(planned)))
 
 
-def test_a_deadline_lets_begin_what_still_fits() -> None:
+def test_a_deadline_allows_what_still_fits() -> None:
     now = [100.0]
     deadline = Deadline(60, clock=lambda: now[0])
     assert deadline.allows(60)
@@ -105,7 +105,7 @@ def test_the_table_has_every_method_and_batch(report: Report) -> None:
     assert "- a note" in text
 
 
-def test_json_holds_what_the_table_holds(report: Report) -> None:
+def test_json_contains_the_table(report: Report) -> None:
     found = json.loads(json.dumps(as_json(report)))
     assert len(found["timings"]) == len(report.timings)
     first = found["timings"][0]
@@ -123,11 +123,11 @@ def test_the_plot_shows_a_curve_for_each_method(report: Report, tmp_path: Path) 
         write(tmp_path / "missing" / "plot.png", report.timings)
 
 
-def test_nothing_measured_is_an_empty_plot() -> None:
+def test_without_measurements_the_plot_is_empty() -> None:
     assert draw([]).min() == 255
 
 
-def test_without_a_card_it_says_so_in_one_line() -> None:
+def test_a_missing_gpu_is_reported_in_one_line() -> None:
     if device_problem() is None:
         pytest.skip("there is a card here")
     with pytest.raises(MienError, match="NVIDIA") as caught:
@@ -166,10 +166,10 @@ def told(path: Path) -> tuple[dict[str, float], list[str]]:
     return {entry["case"]["method"]: entry["ms"] for entry in found["timings"]}, found["notes"]
 
 
-def test_a_road_that_fails_leaves_the_others_figures(
+def test_a_failing_method_leaves_the_figures_of_the_others(
     conv: TimedPart, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """torch.compile and one batch size fail in their own ways; a crash after that loses nothing."""
+    """torch.compile and one batch size fail differently; a crash after that loses nothing."""
 
     def timing(torch: object, case: Case, parts: object) -> Timing:
         if "compile" in case.method:
@@ -224,7 +224,7 @@ def test_without_torch_tensorrts_figures_stay(
     assert "| TensorRT FP16 | 0.500 (2,000) |" in capsys.readouterr().out
 
 
-def test_a_place_that_cannot_be_written_is_told_before_anything_is_measured(
+def test_an_unwritable_path_is_reported_before_anything_is_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mien.engine.runtime.cuda.open_device", FakeCuda)

@@ -1,4 +1,4 @@
-"""Rewritten graphs compute what the exported ones compute: checked on OpenVINO and in torch."""
+"""Rewritten graphs compute the same as the exported ones, in OpenVINO and in torch."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_convolutions_are_fp16_and_islands_fp32(exported: Any) -> None:
 
 
 def test_half_graph_computes_the_same(exported: Any) -> None:
-    # OpenVINO computes FP16 graphs in FP32: what is checked is that nothing was wired wrongly.
+    # OpenVINO computes FP16 graphs in FP32: this checks that nothing is wired wrongly.
     inputs = example(exported, 0)
     expected, found = computed(exported, inputs), computed(half_convolutions(exported), inputs)
     # ImageNet's features are many layers deep, and biases are rounded, too.
@@ -123,7 +123,7 @@ def test_fp16_rounding_is_small() -> None:
     assert 0 < float((exact - rounded).abs().max()) < 0.01 * float(exact.abs().max())
 
 
-def test_bytes_make_the_source() -> None:
+def test_the_source_is_computed_from_bytes() -> None:
     proto = load_proto(ENCODER.read_bytes())
     pixels = np.random.default_rng(0).integers(0, 256, (1, 256, 256, 3), dtype=np.uint8)
     found = computed(uint8_source(proto), {"pixels": pixels})
@@ -142,7 +142,7 @@ def opened(drawing: Drawing) -> Drawing:
 
 
 @pytest.mark.parametrize("crop", [None, 200])
-def test_the_picture_part_composes_as_the_cpu_does(crop: int | None) -> None:
+def test_the_image_part_composes_like_the_cpu(crop: int | None) -> None:
     runtime = default_runtime(threads=1)
     drawing = opened(real_drawings(runtime, 3, crop)[1])
     field = runtime.render(drawing.code, drawing.source_points, drawing.driving_points, drawing.dense)
@@ -181,19 +181,19 @@ def test_probes_are_inner_values_in_order() -> None:
 def test_sub_pixel_shift_measures_a_known_shift() -> None:
     y, x = np.mgrid[:120, :160].astype(np.float64)
 
-    def picture(shift: float) -> np.ndarray:
+    def image(shift: float) -> np.ndarray:
         grey = 127 + 100 * np.sin((x + shift) / 9) * np.cos(y / 7)
         return np.repeat(grey.round()[..., None], 3, axis=2).astype(np.uint8)
 
-    assert sub_pixel_shift(picture(0), picture(0.1)) == pytest.approx(0.1, abs=0.01)
-    assert sub_pixel_shift(picture(0), picture(0)) == 0
+    assert sub_pixel_shift(image(0), image(0.1)) == pytest.approx(0.1, abs=0.01)
+    assert sub_pixel_shift(image(0), image(0)) == 0
     flat = np.zeros((20, 20, 3), np.uint8)
     assert sub_pixel_shift(flat, flat) == 0
 
 
 @pytest.mark.parametrize("content", [b"", b"nonsense", ENCODER.read_bytes()[:9000]])
-def test_a_damaged_graph_is_one_line(content: bytes) -> None:
-    with pytest.raises(MienError, match="not a sound ONNX model") as caught:
+def test_a_damaged_graph_is_reported_in_one_line(content: bytes) -> None:
+    with pytest.raises(MienError, match="not a valid ONNX model") as caught:
         load_proto(content)
     assert "\n" not in str(caught.value)
 

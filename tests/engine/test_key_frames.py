@@ -1,4 +1,4 @@
-"""Key frames: a turned head that no longer looks like the reference is still measured finely."""
+"""Key frames: a turned head that no longer resembles the reference is still measured precisely."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TURN = (0.0, radians(25.0))
 NOISE = 0.012
 """The landmarks' noise, face units: one pixel on a 145 px wide face."""
 
-Picture = np.ndarray
+Image = np.ndarray
 
 
 def texture(seed: int) -> Floats:
@@ -28,8 +28,8 @@ def texture(seed: int) -> Floats:
     return np.asarray(soft / soft.std(), np.float32)
 
 
-def seen(share: float, shift: float) -> Picture:
-    """The face as it looks when turned (``share`` 0..1), moved to the right by ``shift`` face units."""
+def seen(share: float, shift: float) -> Image:
+    """The face when turned (``share`` 0..1), moved to the right by ``shift`` face units."""
     mixed = (1 - share) * texture(1) + share * texture(2)
     mixed = 128 + 28 * mixed / mixed.std()
     move = np.array([[1, 0, shift * LIVE_SIDE / EXTENT], [0, 1, 0]], np.float64)
@@ -40,7 +40,7 @@ def seen(share: float, shift: float) -> Picture:
 
 
 def expression(time: float) -> float:
-    """What the face does while it is turned, face units."""
+    """The face's own motion while it is turned, face units."""
     return 0.012 * float(np.sin(2 * np.pi * 1.2 * time))
 
 
@@ -57,8 +57,8 @@ def errors(most: int, every: int = 1, fps: float = 25.0, seconds: float = 4.0) -
         trembling = truth + NOISE * float(random.normal())
         field = np.zeros((GRID, GRID, 2), np.float32)
         field[..., 0] = trembling
-        picture = seen(share, truth)
-        measured, trust = keys.align(picture, turn, time, field)
+        image = seen(share, truth)
+        measured, trust = keys.align(image, turn, time, field)
         if keys.wanted(turn, trust):
             keys.add(seen(share, truth - face_mean(measured[..., 0])), turn, time)
         found.append(face_mean(measured[..., 0]) - truth)
@@ -86,13 +86,13 @@ def test_nothing_drifts(compared: tuple[Floats, Floats]) -> None:
     assert abs(error[-20:].mean()) <= abs(error[:20].mean()) + 0.002
 
 
-def test_one_picture_at_a_time_is_as_steady_and_asks_for_half(
+def test_aligning_with_one_image_at_a_time_is_as_steady_at_half_the_cost(
     compared: tuple[Floats, Floats], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = []
     align = Aligner.align
 
-    def counted(self: Aligner, gray: Picture) -> tuple[Floats, Floats]:
+    def counted(self: Aligner, gray: Image) -> tuple[Floats, Floats]:
         asked.append(self)
         return align(self, gray)
 
@@ -121,19 +121,19 @@ def test_key_frames_are_few_and_apart() -> None:
 @pytest.mark.parametrize(
     ("degrees", "trust"), [(3.0, 0.6), (25.0, 1.0), (25.0, 0.05)], ids=["frontal", "trusted", "unknown"]
 )
-def test_no_key_frame_where_none_is_needed_or_none_can_be_had(degrees: float, trust: float) -> None:
+def test_no_key_frame_where_none_is_needed_or_possible(degrees: float, trust: float) -> None:
     keys = KeyFrames(Aligner(seen(0.0, 0.0)))
     assert not keys.wanted((radians(degrees), 0.0), np.full((GRID, GRID), trust, np.float32))
 
 
 def test_a_frontal_face_is_measured_by_the_reference_alone() -> None:
-    pictures: list[Picture] = [seen(0.0, expression(t / 25)) for t in range(8)]
+    images: list[Image] = [seen(0.0, expression(t / 25)) for t in range(8)]
     nothing = np.zeros((GRID, GRID, 2), np.float32)
 
     def run(prepare: Callable[[KeyFrames], None]) -> Floats:
         keys = KeyFrames(Aligner(seen(0.0, 0.0)))
         prepare(keys)
-        return np.stack([keys.align(p, (0.0, 0.0), 1 + i / 25, nothing)[0] for i, p in enumerate(pictures)])
+        return np.stack([keys.align(p, (0.0, 0.0), 1 + i / 25, nothing)[0] for i, p in enumerate(images)])
 
     def another(keys: KeyFrames) -> None:
         keys.add(seen(1.0, 0.1), TURN, 0.0)
@@ -154,7 +154,7 @@ def test_a_new_key_frame_takes_over_without_a_jump() -> None:
 def test_alignment_is_believed_as_far_as_the_landmarks_do_not_contradict_it(
     moved: float, landmarks: float, expected: float
 ) -> None:
-    """Between lips and on moving hair alignment finds a wrong place far off: the landmarks know better."""
+    """Between lips and on moving hair, alignment finds distant wrong matches: the landmarks are better."""
     field = np.zeros((GRID, GRID, 2), np.float32)
     field[..., 0] = landmarks
     found, _ = KeyFrames(Aligner(seen(0.0, 0.0))).align(seen(0.0, moved), (0.0, 0.0), 0.0, field)

@@ -1,4 +1,4 @@
-"""Landmarks on real faces: agreement with the mediapipe package, following, search, the house's errors."""
+"""Landmarks on real faces: agreement with the mediapipe package, following, search, errors."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def carphone() -> list[Image]:
 
 @pytest.fixture
 def detector_runs(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Grows by one whenever a detector searches a picture."""
+    """Counts the images searched by detectors."""
     runs: list[int] = []
     search = Detector.search
 
@@ -105,7 +105,7 @@ def test_agrees_with_the_mediapipe_package(name: str, landmarker: Landmarker) ->
         poses = reference[f"{name}/pose"]
     assert len(numbers) > 15
     found = [landmarker.detect(images[number]) for number in numbers]
-    assert all(found), "a face that the package sees is missed"
+    assert all(found), "a face found by the package is missed"
     faces = [f[0] for f in found]
     far = np.array([np.median(_far(face, p)) for face, p in zip(faces, points, strict=True)])
     assert np.median(far) < 0.2
@@ -122,7 +122,7 @@ def test_reference_is_large_enough() -> None:
         assert sum(len(reference[f"{name}/frame"]) for name in clips.SEQUENCES) >= 500
 
 
-# What comes out
+# Results
 
 
 def test_a_face(landmarker: Landmarker, astronaut: Image) -> None:
@@ -145,14 +145,14 @@ def test_a_face(landmarker: Landmarker, astronaut: Image) -> None:
     assert face.pose[2, 3] < -20, "the face is in front of the camera"
 
 
-def test_results_do_not_change_afterwards(landmarker: Landmarker, astronaut: Image) -> None:
+def test_earlier_results_do_not_change(landmarker: Landmarker, astronaut: Image) -> None:
     (face,) = landmarker.detect(astronaut)
     kept = face.landmarks.copy(), face.blendshapes.copy(), face.pose.copy()
     landmarker.detect(np.ascontiguousarray(astronaut[:, ::-1]))
     assert all(map(np.array_equal, kept, (face.landmarks, face.blendshapes, face.pose)))
 
 
-def test_flipped_picture_flips_landmarks(landmarker: Landmarker, astronaut: Image) -> None:
+def test_a_flipped_image_flips_the_landmarks(landmarker: Landmarker, astronaut: Image) -> None:
     (face,) = landmarker.detect(astronaut)
     (mirrored,) = landmarker.detect(np.ascontiguousarray(astronaut[:, ::-1]))
     back = mirrored.landmarks[FLIP] * (-1, 1, 1) + (astronaut.shape[1], 0, 0)
@@ -160,7 +160,7 @@ def test_flipped_picture_flips_landmarks(landmarker: Landmarker, astronaut: Imag
 
 
 @pytest.mark.parametrize("degrees", [-40, -20, 20, 40])
-def test_pose_rolls_with_the_picture(degrees: float, landmarker: Landmarker, astronaut: Image) -> None:
+def test_the_pose_rolls_with_the_image(degrees: float, landmarker: Landmarker, astronaut: Image) -> None:
     # the face in the middle, so that the perspective stays the same
     upright = np.ascontiguousarray(astronaut[:260, 96:356])
     matrix = cv2.getRotationMatrix2D((130, 130), degrees, 1)  # counter-clockwise
@@ -191,7 +191,7 @@ def test_follows_without_the_detector(
     assert np.median(far) < 2.5
 
 
-def test_first_picture_is_like_the_later_ones(carphone: list[Image]) -> None:
+def test_the_first_frame_is_measured_like_the_later_ones(carphone: list[Image]) -> None:
     with make_landmarker() as landmarker:
         looks = [landmarker.track(carphone[0]) for _ in range(8)]
     assert looks[0] and looks[-1]
@@ -226,9 +226,7 @@ def test_live_blendshapes_are_new_in_every_third_frame_of_a_followed_face(carpho
 
 
 @pytest.mark.parametrize("precision", ["f32", "bf16"])
-def test_before_a_picture_that_stands_still_landmarks_come_to_rest(
-    precision: str, carphone: list[Image]
-) -> None:
+def test_landmarks_settle_on_a_static_image(precision: str, carphone: list[Image]) -> None:
     if precision == "bf16" and not cpu_has_bf16():
         pytest.skip("this CPU does not compute in bfloat16")
     with OpenVinoLandmarker(precision=precision, live=True) as live:
@@ -237,7 +235,7 @@ def test_before_a_picture_that_stands_still_landmarks_come_to_rest(
     np.testing.assert_array_equal(faces[-1].landmarks, faces[-2].landmarks)
 
 
-def test_crops_are_near_while_no_pixel_of_theirs_is_far_off() -> None:
+def test_crops_are_near_if_all_their_pixels_are() -> None:
     crop = FaceCrop(100.0, 80.0, 256.0, 0.1)
     assert near(crop, crop)
     assert near(crop, replace(crop, x=101.0)) and not near(crop, replace(crop, y=82.0))
@@ -245,10 +243,8 @@ def test_crops_are_near_while_no_pixel_of_theirs_is_far_off() -> None:
     assert near(crop, replace(crop, angle=0.1 + 2 * np.pi)) and not near(crop, replace(crop, angle=0.12))
 
 
-def test_a_network_in_two_parts_says_what_it_says_as_a_whole(
-    landmarker: Landmarker, astronaut: Image
-) -> None:
-    """Whatever the CPU: in FP32 cutting changes nothing."""
+def test_a_network_in_two_parts_computes_the_same(landmarker: Landmarker, astronaut: Image) -> None:
+    """On any CPU, cutting changes nothing in FP32."""
     data = load_bundle().landmarks
     whole, halves = (
         networks.LandmarkNetwork(data, 1),
@@ -258,7 +254,7 @@ def test_a_network_in_two_parts_says_what_it_says_as_a_whole(
     networks._Network.__init__(halves, [(large, "f32"), (small, "f32")], 1, np.uint8)
     crop = landmarker.detect(astronaut)[0].crop
     for network in (whole, halves, halves.twin()):
-        cut(astronaut, crop, network.picture, cv2.BORDER_REPLICATE)
+        cut(astronaut, crop, network.image, cv2.BORDER_REPLICATE)
         points, presence = network.run()
         if network is whole:
             wanted = points.copy(), presence
@@ -329,7 +325,7 @@ def test_two_faces(landmarker: Landmarker, astronaut: Image) -> None:
 
 
 @pytest.mark.parametrize(("x", "y"), [(90, 60), (640, 330), (1160, 600)])
-def test_small_face_in_a_large_picture(x: int, y: int, landmarker: Landmarker, astronaut: Image) -> None:
+def test_small_face_in_a_large_image(x: int, y: int, landmarker: Landmarker, astronaut: Image) -> None:
     scene = np.full((720, 1280, 3), (120, 135, 150), np.uint8)
     portrait = cv2.resize(astronaut[:256, 96:352], (108, 108), interpolation=cv2.INTER_AREA)
     scene[y : y + 108, x : x + 108] = portrait
@@ -368,7 +364,7 @@ def test_views_and_other_layouts(landmarker: Landmarker, astronaut: Image) -> No
     assert np.array_equal(landmarker.detect(locked)[0].landmarks, one.landmarks)
 
 
-# The house
+# Errors and resources
 
 
 @pytest.mark.parametrize(
@@ -435,7 +431,7 @@ def test_canonical_mesh() -> None:
     assert mesh.dtype == np.float32
     assert 12 < np.ptp(mesh[:, 0]) < 18, "a face is about 15 cm wide"
     mesh[:] = 0
-    assert canonical_mesh().any(), "everybody gets a copy"
+    assert canonical_mesh().any(), "each caller gets a copy"
 
 
 @pytest.mark.skipif(importlib.util.find_spec("mediapipe") is None, reason="needs the extra mediapipe")
@@ -467,7 +463,7 @@ def test_a_twin_sees_the_same_at_the_same_time_and_keeps_its_own_face(
         tracked = [other.track(image) for image in clip]
         beside.join(60)
         one.close()
-        assert other.track(clip[-1]) is not None, "one's end is not the other's"
+        assert other.track(clip[-1]) is not None, "closing one leaves the other open"
         other.close()
     for face, expected in zip([*tracked, *found], [*wanted, *[portrait] * 6], strict=True):
         assert face is not None and expected is not None

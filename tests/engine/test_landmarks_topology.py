@@ -1,4 +1,4 @@
-"""The index groups lie where their names say, and the mirror is one."""
+"""The index groups are where their names say, and the mirror is an involution."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_blendshapes() -> None:
     assert t.BLENDSHAPE_POINTS.shape == (146,)
 
 
-def test_iris_edges_are_where_they_are_said_to_be() -> None:
+def test_iris_edges_are_where_documented() -> None:
     skimage = pytest.importorskip("skimage.data")
     from mien.engine.landmarks import make_landmarker
 

@@ -1,4 +1,4 @@
-"""Links hand items from thread to thread: the newest wins or the giver waits, and an end has its reason."""
+"""Links pass items between threads: the newest wins or the producer waits, and an end has a reason."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_a_waiting_taker_is_woken() -> None:
     assert time.monotonic() - start < 1
 
 
-def test_closing_gives_the_last_item_then_the_error_once_then_the_end() -> None:
+def test_a_closed_link_gives_the_last_item_then_the_error_once_then_ends() -> None:
     link: Link[int] = Link(Policy.NEWEST)
     link.put(1)
     link.close(ValueError("broken"))

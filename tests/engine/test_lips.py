@@ -1,4 +1,4 @@
-"""On a smiling portrait a driver's opening mouth moves its lips, and does not crush them."""
+"""On a smiling portrait, a driver's opening mouth moves the lips without squeezing them."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ UPPER_EDGE, LOWER_EDGE = 0, 17
 
 @pytest.fixture
 def mesh() -> Floats:
-    """The layout's own face, its lips hardly apart; 200 px a face unit."""
+    """The layout's own face with its lips hardly apart; 200 px per face unit."""
     return np.ascontiguousarray(layout().points * np.float32(200.0))
 
 
 def opened(mesh: Floats, gap: float) -> Floats:
-    """The same face with all that is below its mouth ``gap`` pixels lower, less towards the corners."""
+    """The same face with everything below its mouth ``gap`` pixels lower, less towards the corners."""
     left, right = (mesh[topo.LIPS_LOWER_INNER[k], 0] for k in (0, -1))
     middle = (mesh[UPPER, 1] + mesh[LOWER, 1]) / 2
     below = mesh[:, 1] > middle
@@ -66,7 +66,7 @@ def test_an_open_mouths_lips_have_the_maps_of_their_outer_edges(mesh: Floats) ->
     wide = opened(mesh, 30.0)
     before = jacobians(wide)
     after = lip_axes(before, wide, 200.0)
-    assert before[UPPER, 1, 1] > 240  # the gap, taken for skin
+    assert before[UPPER, 1, 1] > 240  # the gap, mistaken for skin
     for inner in (UPPER, LOWER):
         np.testing.assert_allclose(after[inner], 200 * np.eye(2), atol=25)
     changed = np.flatnonzero(np.abs(after[:N_MESH] - before[:N_MESH]).max(axis=(1, 2)))
@@ -86,7 +86,7 @@ def test_the_maps_change_gradually_with_the_gap(mesh: Floats) -> None:
 def speaking(size: float, gap: float = 0.0) -> Motion:
     """The upper lip goes up by a quarter of ``size``, the lower one down by the rest; face units.
 
-    The driver's face is the layout's, his lips ``gap`` farther apart in the reference.
+    The driver's face is the layout's, their lips ``gap`` further apart in the reference.
     """
     motion = Motion.neutral()
     points = motion.points.copy()
@@ -115,10 +115,10 @@ def test_a_smile_keeps_its_lips_when_the_driver_speaks(avatar: Avatar) -> None:
 
 
 def test_an_open_mouthed_drivers_lips_move_as_pieces(avatar: Avatar, mesh: Floats) -> None:
-    """Measured across his open mouth his lips seemed to move less than they did."""
+    """Measured across an open mouth, the driver's lips seemed to move less than they did."""
     wide = opened(mesh, 30.0) / np.float32(200.0)
     maps = inverse2(jacobians(wide))
-    moved = speaking(0.16).points[:N_MESH]  # in his image
+    moved = speaking(0.16).points[:N_MESH]  # in the driver's image
     nodes = layout().nodes.copy()
     nodes[:N_MESH] = wide
     motion = speaking(0.16)
@@ -142,13 +142,13 @@ def test_shut_lips_part_without_being_stretched(mesh: Floats) -> None:
 
 
 def test_no_dark_is_painted_over_its_upper_lip(avatar: Avatar, whole_runtime: Runtime) -> None:
-    """The painter once filled what was crushed of the lip with the inside of a mouth."""
+    """The painter once filled the squeezed part of the lip with the inside of a mouth."""
     code = whole_runtime.encode(cut(avatar.image, avatar.crop, IMAGE_SIZE))
     motion = speaking(0.16)
-    picture = Renderer(replace(avatar, code=code), whole_runtime).render(motion).image
+    image = Renderer(replace(avatar, code=code), whole_runtime).render(motion).image
     points = driven(avatar, motion)
     lip = (points[UPPER] + points[UPPER_EDGE]) / 2
     nose = (points[2] + points[UPPER_EDGE]) / 2
     for x, y in (lip, nose):
-        patch = picture[int(y) - 1 : int(y) + 2, int(x) - 3 : int(x) + 4]
+        patch = image[int(y) - 1 : int(y) + 2, int(x) - 3 : int(x) + 4]
         assert patch.mean() > 110

@@ -1,4 +1,4 @@
-"""What goes wrong on the way: cameras, sinks, faces and clocks that misbehave; fake devices, real threads."""
+"""Faults of cameras, sinks, faces and clocks in a live run; fake devices, real threads."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def session(avatar: Avatar, runtime: Runtime) -> Iterator[Session]:
 
 
 class Shots:
-    """What came out, and when."""
+    """The results with their times."""
 
     def __init__(self) -> None:
         self.taken: list[tuple[float, Shown]] = []
@@ -55,10 +55,10 @@ class Shots:
         self.taken.append((time.monotonic(), shown))
 
     def wait(self, count: int, seconds: float = 60.0) -> None:
-        """Until there are ``count`` more."""
+        """Wait for ``count`` more."""
         goal, end = len(self.taken) + count, time.monotonic() + seconds
         while len(self.taken) < goal:
-            assert time.monotonic() < end, f"only {len(self.taken)} of {goal} pictures came"
+            assert time.monotonic() < end, f"only {len(self.taken)} of {goal} frames came"
             time.sleep(0.005)
 
 
@@ -76,7 +76,7 @@ def test_a_slow_camera_is_followed_without_delay(camera: FaceCamera, session: Se
             shots.wait(8)
             assert live.dropped == 0
         delays = [at - shown.rendered.captured_ns / 1e9 for at, shown in shots.taken[2:]]
-    assert float(np.median(delays)) < 0.2, "a picture is shown before the next one is taken"
+    assert float(np.median(delays)) < 0.2, "a frame is shown before the next one is taken"
 
 
 def test_a_change_of_size_keeps_reference_and_avatar_in_place(
@@ -99,7 +99,7 @@ def test_a_change_of_size_keeps_reference_and_avatar_in_place(
     assert np.abs(before.astype(int) - after.rendered.image).mean() < 2.0, "the avatar does not jump"
 
 
-def test_a_stall_of_three_seconds_is_waited_out(camera: FaceCamera, session: Session) -> None:
+def test_a_stall_of_three_seconds_is_survived(camera: FaceCamera, session: Session) -> None:
     with CameraSource(0, open_capture=camera) as source:
         live, shots = run(source, session)
         with live:
@@ -123,7 +123,7 @@ def test_an_unplugged_camera_comes_back_and_the_reference_stays(camera: FaceCame
             reference = session.tracker.reference  # type: ignore[union-attr]
             camera.unplugged.set()
             time.sleep(1.5)
-            assert live.running, "it is waited for"
+            assert live.running, "the pipeline waits for it"
             seen = len(shots.taken)
             camera.unplugged.clear()
             shots.wait(5)
@@ -138,7 +138,7 @@ def backend() -> Iterator[type[FakeBackend]]:
         yield found
 
 
-def test_a_virtual_camera_taken_away_is_told_and_used_again_when_it_is_back(
+def test_a_lost_virtual_camera_is_reported_and_used_again_when_it_is_back(
     camera: FaceCamera, session: Session, backend: type[FakeBackend], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mien.streams.virtual_camera.RETRY_S", 0.2)
@@ -195,7 +195,7 @@ def test_a_sink_that_fails_alone_leaves_the_others_running(camera: FaceCamera, s
     assert faults == ["virtual camera: no longer there"]
 
 
-def test_another_person_is_offered_a_new_reference_and_none_is_forced(
+def test_another_person_is_offered_a_new_reference_without_force(
     camera: FaceCamera, session: Session, astronaut: Image, frames: list[np.ndarray]
 ) -> None:
     told: list[str] = []
@@ -294,7 +294,7 @@ def test_the_avatar_changes_without_a_gap(
             shots.wait(10)
             during = gaps(shots, start)
     assert session.renderer.avatar is ready[0]
-    # A busy machine has gaps of its own; the target itself is measured by the benchmark.
+    # A busy machine has gaps of its own; the benchmark measures the target itself.
     assert max(during) < 0.1 + 4 * max(usual)
 
 
@@ -302,7 +302,7 @@ def gaps(shots: Shots, start: int) -> list[float]:
     return [b - a for (a, _), (b, _) in pairwise(shots.taken[start:])]
 
 
-def test_a_still_driver_costs_no_rendering_and_movement_goes_on(
+def test_a_driver_at_rest_costs_no_rendering_and_movement_continues(
     avatar: Avatar, runtime: Runtime, frames: list[np.ndarray], pipeline_of: Callable[..., list[Shown]]
 ) -> None:
     with Tracker(TrackerSettings(live=True)) as tracker:
@@ -311,15 +311,15 @@ def test_a_still_driver_costs_no_rendering_and_movement_goes_on(
     images = [one.rendered.image for one in shown]
     assert session.skipped >= 15
     assert images[28] is images[29], "the same array again"
-    assert np.abs(images[29].astype(int) - images[34]).mean() > 0.05, "and what moves is drawn"
-    assert [one.rendered.index for one in shown] == list(range(35)), "every picture with its own identity"
+    assert np.abs(images[29].astype(int) - images[34]).mean() > 0.05, "and motion is drawn"
+    assert [one.rendered.index for one in shown] == list(range(35)), "every frame with its own identity"
 
 
 @pytest.fixture
 def pipeline_of() -> Callable[..., list[Shown]]:
     def go(session: Session, images: list[np.ndarray]) -> list[Shown]:
-        pictures = [Frame(image, n, time.monotonic_ns(), n / 30) for n, image in enumerate(images)]
-        live = LivePipeline(pictures, session, policy=Policy.WAIT)
+        drawn_frames = [Frame(image, n, time.monotonic_ns(), n / 30) for n, image in enumerate(images)]
+        live = LivePipeline(drawn_frames, session, policy=Policy.WAIT)
         output = live.output()
         with live:
             return list(output)

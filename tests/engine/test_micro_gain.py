@@ -21,7 +21,7 @@ LIPS = list(region_indices(["lips"]))
 
 @lru_cache
 def fitted_share(regions: tuple[int, ...]) -> float:
-    """What a region's fit shows of a field that is 1 times its soft map."""
+    """A region's fit to a field equal to its soft map."""
     grid = region_maps().at_grid[list(regions)].sum(axis=0).reshape(GRID, GRID, 1) * np.float32([0, -1])
     return float(
         -fit_regions(grid.astype(np.float32), np.ones((GRID, GRID), np.float32))[0][list(regions), 1].mean()
@@ -75,7 +75,7 @@ def test_noise_at_rest_grows_by_at_most_half_of_the_gain(gain: float) -> None:
     assert fields[1] <= 0.5 * gain * fields[0]
 
 
-def test_a_movement_stands_out_of_the_noise_more_than_before() -> None:
+def test_a_movement_stands_out_from_the_noise_more_than_before() -> None:
     amplifier = settled(MicroGain(4.0), noise=0.001)
     assert rise(amplifier(motion(0.010, 0.001, seed=7))) > 2.5 * rise(motion(0.010))
 

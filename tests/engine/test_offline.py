@@ -1,4 +1,4 @@
-"""The second pass over a file's motion: bridged gaps, calmer landmarks, and nothing else changed."""
+"""The second pass over a file's motion: bridged gaps, calmer landmarks, nothing else changed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def nod(time: float) -> float:
 
 
 def moved(index: int, time: float, amount: float, trust: float, noise: float = 0.0) -> Motion:
-    """A motion by ``amount`` everywhere; ``noise`` differs from frame to frame and place to place."""
+    """A motion by ``amount`` everywhere, with ``noise`` varying over frames and nodes."""
     tremble = np.random.default_rng(index).normal(0.0, 1.0, (GRID, GRID, 2)).astype(np.float32)
     still = Motion.neutral(index, time)
     return replace(
@@ -48,7 +48,7 @@ def course(motions: list[Motion | None]) -> Floats:
     return np.stack([motion.dense[..., 0] for motion in motions if motion is not None])
 
 
-def test_what_was_measured_by_alignment_is_left_as_it_is() -> None:
+def test_motion_measured_by_alignment_is_left_unchanged() -> None:
     motions, times = clip(25, trust=1.0, noise=NOISE)
     assert all(new is old for new, old in zip(refined(motions, times), motions, strict=True))
 
@@ -115,12 +115,12 @@ def test_a_long_gap_and_the_ends_stay_lost() -> None:
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3])
-def test_short_clips_come_out_as_they_are(count: int) -> None:
+def test_short_clips_are_left_unchanged(count: int) -> None:
     motions, times = clip(25, trust=0.3)
     assert refined(motions[:count], times[:count]) == motions[:count]
 
 
-def test_frames_come_out_after_half_a_second_at_most() -> None:
+def test_frames_are_delayed_by_half_a_second_at_most() -> None:
     """Memory stays bounded and the progress bar moves."""
     motions, times = clip(25, trust=0.5, seconds=4.0)
     taken = 0

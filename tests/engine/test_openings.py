@@ -1,4 +1,4 @@
-"""Mouths and eyes open as far as they were seen to; small movements stay the alignment's."""
+"""Mouths and eyes open as far as seen; small movements are left to the alignment."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from mien.engine.landmarks import topology as topo
 
 
 def opened(size: float) -> np.ndarray:
-    """Landmarks whose lower lip went down by ``size`` face units."""
+    """Landmarks with the lower lip lowered by ``size`` face units."""
     seen = np.zeros((468, 2), np.float32)
     seen[list(topo.LIPS_LOWER_INNER[1:-1] + topo.LIPS_LOWER_OUTER[1:-1]), 1] = size
     return seen
 
 
-def test_an_opened_mouth_is_taken_over_whole() -> None:
+def test_an_opened_mouth_is_transferred_fully() -> None:
     smooth, seen = np.zeros((468, 2), np.float32), opened(0.2)
     np.testing.assert_array_equal(add_detail(smooth, seen), seen)
 
 
-def test_a_small_difference_stays_the_alignments() -> None:
+def test_a_small_difference_is_left_to_the_alignment() -> None:
     smooth = np.random.default_rng(0).normal(0.0, 0.01, (468, 2)).astype(np.float32)
     seen = smooth + np.random.default_rng(1).normal(0.0, 0.5 * NOISE, (468, 2)).astype(np.float32)
     np.testing.assert_array_equal(add_detail(smooth, seen), smooth)
@@ -37,7 +37,7 @@ def test_the_rest_of_the_face_is_never_touched() -> None:
 
 
 @pytest.mark.parametrize("size", [0.05, 0.08, 0.3])
-def test_the_share_can_be_read_off_the_result(size: float) -> None:
+def test_the_share_can_be_derived_from_the_result(size: float) -> None:
     smooth, seen = np.zeros((468, 2), np.float32), opened(size)
     apart = seen[list(OPENINGS[2][1])]
     rms = float(np.sqrt((apart**2).sum(axis=1).mean()))
@@ -45,7 +45,7 @@ def test_the_share_can_be_read_off_the_result(size: float) -> None:
     assert detail_shares(smooth, add_detail(smooth, seen))[2] == pytest.approx(expected, abs=0.02)
 
 
-def test_the_dense_flow_gives_way_around_an_outline_only() -> None:
+def test_the_dense_flow_is_replaced_around_outlines_only() -> None:
     angles = np.linspace(0, 2 * np.pi, 20, endpoint=False)
     ring = np.stack([0.3 * np.cos(angles), 0.2 * np.sin(angles)], axis=1).astype(np.float32)
     mask = around(ring, 64)

@@ -25,7 +25,7 @@ from run_live import main
 
 
 class Plain(PaperRuntime):
-    """Its picture is the portrait, brighter by how far the first key point moved to the right."""
+    """Its image is the portrait, brightened by the first key point's motion to the right."""
 
     name, points, given_points = "plain", N_POINTS, True
 
@@ -33,8 +33,8 @@ class Plain(PaperRuntime):
         self.encoded = getattr(self, "encoded", 0) + 1
         return AvatarCode(source_tensor(source), np.zeros((1, 1, 64, 64), np.float32))
 
-    def detect(self, picture: Floats, points: Floats | None) -> Keys:
-        assert picture.shape == (1, 3, 256, 256)
+    def detect(self, image: Floats, points: Floats | None) -> Keys:
+        assert image.shape == (1, 3, 256, 256)
         assert points is not None
         self.seen = points
         frames = np.tile(np.eye(2, dtype=np.float32), (N_POINTS, 1, 1))
@@ -55,7 +55,7 @@ def portrait(astronaut: Image, landmarker: Landmarker, plain: Plain) -> Avatar:
     return Avatar.of(astronaut, landmarker, plain)
 
 
-def test_the_points_lie_where_dlib_puts_them(astronaut: Image, landmarker: Landmarker) -> None:
+def test_the_points_match_dlibs(astronaut: Image, landmarker: Landmarker) -> None:
     face = landmarker.detect(astronaut)[0].landmarks[:, :2]
     points = given_points(face)
     assert points.shape == (N_POINTS, 2)
@@ -105,7 +105,7 @@ def test_the_driver_moves_the_portrait(astronaut: Image, portrait: Avatar, plain
     assert np.abs(still.astype(int) - astronaut)[:4].max() == 0
     x, y = (int(v) for v in portrait.geometry.centre)
     face = (slice(y - 20, y + 20), slice(x - 20, x + 20))
-    # 12 of the crop's pixels to the right, as a share of its half side.
+    # 12 of the crop's pixels to the right, as a share of half its side.
     wanted = 255 * 12 * 2 / portrait.crop.side
     dark = astronaut[face] < 200
     assert (moved[face].astype(int) - still[face])[dark].mean() == pytest.approx(wanted, rel=0.15)
@@ -208,15 +208,15 @@ def test_exported_parts_compute_what_torch_computes(
     fast, exact = load_model(tmp_path, 1, "f32"), load_model(weights, 1, "f32")
     assert isinstance(fast, OpenVinoPaper)
     assert isinstance(exact, PaperRuntime)
-    pictures = []
+    images = []
     for runtime in (fast, exact):
         avatar = Avatar.of(astronaut, landmarker, runtime)
         points = crop_points(avatar.crop, avatar.face.landmarks[:, :2])
         source = runtime.detect(avatar.code.source, points)
         moved = Keys(source.points + np.float32(0.05), source.jacobians * np.float32(1.1))
-        pictures.append(runtime.animate(avatar.code, source, moved).copy())
-    assert np.abs(pictures[0] - pictures[1]).max() < 1e-3
-    assert pictures[0].std() > 0.005
+        images.append(runtime.animate(avatar.code, source, moved).copy())
+    assert np.abs(images[0] - images[1]).max() < 1e-3
+    assert images[0].std() > 0.005
     damaged = part_file(tmp_path, PARTS[2])
     damaged.write_bytes(damaged.read_bytes()[:2000])
     with pytest.raises(MienError, match=r"paper-motion\.onnx: this part of the model is damaged"):

@@ -1,4 +1,4 @@
-"""The paper preset on a card: engines, graphs, gate, hand-over and --runtime, on a fake that computes."""
+"""The paper preset on a GPU: engines, graphs, parity check, failover, --runtime, on a computing fake."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ def reference(folder: Path) -> OpenVinoPaper:
 
 @pytest.fixture(scope="module")
 def moments() -> tuple[parity.Moment, list[parity.Moment]]:
-    """A portrait and two moments of a driver: noise will do, the networks are no faces' either."""
+    """A portrait and two moments of a driver: noise is enough, as the networks are random, too."""
     random = np.random.default_rng(1)
-    pictures = [random.integers(0, 256, (256, 256, 3), np.uint8) for _ in range(3)]
+    images = [random.integers(0, 256, (256, 256, 3), np.uint8) for _ in range(3)]
     points = random.uniform(60, 200, (N_POINTS, 2)).astype(np.float32)
-    found = [parity.Moment(picture, points + np.float32(3 * k)) for k, picture in enumerate(pictures)]
+    found = [parity.Moment(image, points + np.float32(3 * k)) for k, image in enumerate(images)]
     return found[0], found[1:]
 
 
@@ -62,7 +62,7 @@ def build(cuda: FakeCuda, precision: Any = "fp16") -> TensorRtPaper:
 
 
 @pytest.fixture
-def card() -> Iterator[tuple[FakeCuda, TensorRtPaper]]:
+def gpu() -> Iterator[tuple[FakeCuda, TensorRtPaper]]:
     cuda = FakeCuda()
     runtime = build(cuda)
     runtime.when_closed(cuda.close)
@@ -72,14 +72,14 @@ def card() -> Iterator[tuple[FakeCuda, TensorRtPaper]]:
     assert cuda.closed
 
 
-def test_what_a_card_computes_is_what_the_cpu_computes(
-    card: tuple[FakeCuda, TensorRtPaper],
+def test_gpu_and_cpu_compute_the_same(
+    gpu: tuple[FakeCuda, TensorRtPaper],
     reference: OpenVinoPaper,
     moments: tuple[parity.Moment, list[parity.Moment]],
 ) -> None:
-    runtime = card[1]
+    runtime = gpu[1]
     portrait, driven = moments
-    # Two portraits in turn, several times: directly, recorded, replayed; wrong order would show old pictures.
+    # Two portraits in turn, several times: directly, recorded, replayed; a wrong order would show old images.
     others = [portrait, driven[1]]
     codes = [reference.encode(moment.picture) for moment in others]
     for moment, code in zip(others, codes, strict=True):
@@ -99,12 +99,12 @@ def test_what_a_card_computes_is_what_the_cpu_computes(
     assert runtime.graphs == {"detector": True, "renderer": True}
 
 
-def test_a_picture_waits_once_and_the_portrait_stays_on_the_card(
-    card: tuple[FakeCuda, TensorRtPaper],
+def test_a_frame_waits_once_and_the_portrait_stays_on_the_gpu(
+    gpu: tuple[FakeCuda, TensorRtPaper],
     reference: OpenVinoPaper,
     moments: tuple[parity.Moment, list[parity.Moment]],
 ) -> None:
-    cuda, runtime = card
+    cuda, runtime = gpu
     portrait, driven = moments
     code = runtime.encode(portrait.picture)
     source, keys = (reference.detect(m.tensor, m.points) for m in (portrait, driven[0]))
@@ -116,7 +116,7 @@ def test_a_picture_waits_once_and_the_portrait_stays_on_the_card(
     assert calls == {"upload": 4, "launch": 1, "download": 1, "synchronise": 1}
 
 
-def test_a_card_without_room_gives_everything_back() -> None:
+def test_a_gpu_without_room_frees_everything() -> None:
     cuda = FakeCuda(memory=1 << 20)
     with pytest.raises(CudaError, match="memory is full"):
         build(cuda)
@@ -139,9 +139,9 @@ def test_the_cpu_takes_over_in_every_thread(
         target=lambda: found.append(runtime.detect(driven[0].tensor, driven[0].points))
     )
     looking.start()
-    picture = runtime.animate(code, source, source).copy()
+    image = runtime.animate(code, source, source).copy()
     looking.join(60)
-    np.testing.assert_array_equal(picture, reference.animate(code, source, source))
+    np.testing.assert_array_equal(image, reference.animate(code, source, source))
     np.testing.assert_array_equal(
         found[0].points, reference.detect(driven[0].tensor, driven[0].points).points
     )
@@ -219,23 +219,23 @@ def test_torch_computes_the_parts_too(
     assert report.mean_image > 0
 
 
-def test_numbers_that_are_none_fail_the_gate(
+def test_values_that_are_not_finite_fail_the_parity_check(
     reference: OpenVinoPaper, moments: tuple[parity.Moment, list[parity.Moment]]
 ) -> None:
     class Nan(TorchCudaPaper):
         def animate(self, *arguments: Any) -> Floats:
-            picture = super().animate(*arguments).copy()
-            picture[3, 3, 0] = np.nan
-            return picture
+            image = super().animate(*arguments).copy()
+            image[3, 3, 0] = np.nan
+            return image
 
     report = parity.check(reference, Nan(tiny_parts(), N_POINTS, True, device="cpu"), *moments)
-    assert report.failure == "some results are not numbers"
+    assert report.failure == "some results are not finite"
     assert report.part == "renderer"
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("few_moments")
-def test_weights_go_to_the_card_by_the_export(
+def test_weights_reach_the_gpu_through_the_export(
     moments: tuple[parity.Moment, list[parity.Moment]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torch = pytest.importorskip("torch")
@@ -264,7 +264,7 @@ def test_weights_go_to_the_card_by_the_export(
 
 
 @pytest.mark.slow
-def test_the_gates_driver_is_a_face_that_moves() -> None:
+def test_the_parity_checks_driver_is_a_moving_face() -> None:
     portrait, driven = parity.real_moments(default_runtime(1, "f32"), 3)
     changes = [np.abs(m.picture.astype(int) - portrait.picture).mean() for m in driven]
     assert max(changes) > 1
@@ -273,25 +273,25 @@ def test_the_gates_driver_is_a_face_that_moves() -> None:
 
 
 class Machine:
-    """A machine with a (fake) card and TensorRT."""
+    """A machine with a (fake) GPU and TensorRT."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
-        self.cards: list[FakeCuda] = []
+        self.gpus: list[FakeCuda] = []
         monkeypatch.setenv("MIEN_CACHE", str(cache))
         monkeypatch.setattr(selection, "tensorrt_installed", lambda: True)
         monkeypatch.setattr("mien.engine.runtime.cuda.open_device", self._open)
         monkeypatch.setattr(
-            "mien.engine.runtime.tensorrt.backend.find_backend", lambda: FakeTensorRt(self.cards[-1])
+            "mien.engine.runtime.tensorrt.backend.find_backend", lambda: FakeTensorRt(self.gpus[-1])
         )
 
     def _open(self) -> FakeCuda:
-        self.cards.append(FakeCuda())
-        return self.cards[-1]
+        self.gpus.append(FakeCuda())
+        return self.gpus[-1]
 
 
 @pytest.mark.usefixtures("few_moments")
 @pytest.mark.parametrize("choice", ["auto", "tensorrt"])
-def test_an_exported_folder_goes_to_the_card(
+def test_an_exported_folder_runs_on_the_gpu(
     choice: Any, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     machine = Machine(monkeypatch, tmp_path)
@@ -299,34 +299,36 @@ def test_an_exported_folder_goes_to_the_card(
     runtime = load_model(folder, 1, "f32", choice, notify=lines.append)
     assert isinstance(runtime, FailoverPaperRuntime)
     if choice == "auto":
-        runtime.wait()  # nobody has to, but for this test
+        runtime.wait()  # only this test has to wait
     assert runtime.name == "tensorrt"
     assert lines == []
     runtime.close()
     runtime.close()
-    assert all(card.closed for card in machine.cards)
+    assert all(gpu.closed for gpu in machine.gpus)
 
 
 @pytest.mark.usefixtures("few_moments")
-def test_a_card_that_refuses_the_parts_is_let_go(
+def test_a_gpu_that_cannot_load_the_parts_is_released(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     machine = Machine(monkeypatch, tmp_path)
     monkeypatch.setattr(
         "mien.engine.runtime.tensorrt.backend.find_backend",
-        lambda: FakeTensorRt(machine.cards[-1], refuse="this card is not supported"),
+        lambda: FakeTensorRt(machine.gpus[-1], refuse="this GPU is not supported"),
     )
     lines: list[str] = []
     runtime = load_model(folder, 1, "f32", "tensorrt", notify=lines.append)
     assert runtime.name == "openvino"
     assert len(lines) == 1
     assert "not supported" in lines[0]
-    assert all(card.closed for card in machine.cards)
+    assert all(gpu.closed for gpu in machine.gpus)
 
 
-@pytest.mark.skipif(selection.device_problem() is None, reason="there is a card here")
+@pytest.mark.skipif(selection.device_problem() is None, reason="there is a GPU here")
 @pytest.mark.parametrize(("choice", "reason"), [("tensorrt", "NVIDIA"), ("torch", "torch")])
-def test_a_folder_obeys_the_runtime_or_says_why_not(choice: Any, reason: str, folder: Path) -> None:
+def test_a_folder_runs_on_the_requested_runtime_or_reports_why_not(
+    choice: Any, reason: str, folder: Path
+) -> None:
     from mien.engine.utils.assets import ASSETS
 
     for place, kind in ((folder, FailoverPaperRuntime), (ASSETS, FailoverRuntime)):
@@ -347,13 +349,13 @@ def test_weights_are_not_for_openvino(tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_a_part_that_cannot_be_read_is_one_line(tmp_path: Path) -> None:
+def test_an_unreadable_part_is_reported_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(MienError, match=r"paper-detector\.onnx: cannot read"):
         read_parts(tmp_path)
 
 
 def test_a_moment_is_bytes_for_the_network(moments: tuple[parity.Moment, list[parity.Moment]]) -> None:
-    picture: Image = moments[0].picture
+    image: Image = moments[0].picture
     tensor = moments[0].tensor
     assert tensor.shape == (1, 3, 256, 256)
-    np.testing.assert_allclose(tensor[0, :, 5, 7] * 255, picture[5, 7], atol=1e-3)
+    np.testing.assert_allclose(tensor[0, :, 5, 7] * 255, image[5, 7], atol=1e-3)

@@ -63,7 +63,7 @@ def test_a_closed_link_gives_what_it_holds_and_takes_no_more() -> None:
         link.take(0)
 
 
-def test_a_giver_that_waits_for_room_is_freed_by_the_end() -> None:
+def test_a_producer_waiting_for_room_is_released_at_the_end() -> None:
     link: Link[int] = Link(Policy.WAIT)
     link.put(1)
     answers: list[bool] = []
@@ -74,7 +74,7 @@ def test_a_giver_that_waits_for_room_is_freed_by_the_end() -> None:
     assert answers == [False] and len(link) == 0
 
 
-def test_a_link_says_how_long_an_item_waited() -> None:
+def test_a_link_reports_how_long_an_item_waited() -> None:
     link: Link[int] = Link(Policy.NEWEST)
     link.put(1)
     time.sleep(0.05)
@@ -82,7 +82,7 @@ def test_a_link_says_how_long_an_item_waited() -> None:
     assert 0.04 < link.waited < 1.0
 
 
-def test_what_is_fed_comes_out_in_order_through_every_stage() -> None:
+def test_items_pass_through_every_stage_in_order() -> None:
     first: Link[int] = Link(Policy.WAIT)
     second: Link[int] = Link(Policy.WAIT)
     pipeline = Pipeline()
@@ -128,11 +128,11 @@ def test_a_slow_output_never_slows_the_others() -> None:
     assert max(b - a for a, b in itertools.pairwise(arrived)) < 0.5
 
 
-def test_commands_are_never_dropped_and_run_in_the_stages_own_thread_in_order() -> None:
+def test_commands_are_never_dropped_and_run_in_order_in_the_stages_thread() -> None:
     link: Link[int] = Link(Policy.NEWEST)
     pipeline, told = Pipeline(), threading.Event()
-    pictures = itertools.takewhile(lambda _: not told.is_set(), slowly(10_000, 0.005))
-    pipeline.feed("count", pictures, [link])
+    images = itertools.takewhile(lambda _: not told.is_set(), slowly(10_000, 0.005))
+    pipeline.feed("count", images, [link])
     stage = pipeline.stage("work", lambda _: time.sleep(0.02), link)
     ran: list[tuple[int, str]] = []
     with pipeline:
@@ -141,10 +141,10 @@ def test_commands_are_never_dropped_and_run_in_the_stages_own_thread_in_order() 
         told.set()
         pipeline.wait(10)
     assert ran == [(number, "work") for number in range(200)]
-    assert not stage.tell(lambda: None), "an ended stage says that it does nothing any more"
+    assert not stage.tell(lambda: None), "an ended stage reports that it will do nothing"
 
 
-def test_a_command_is_obeyed_though_no_picture_comes() -> None:
+def test_a_command_runs_even_without_a_frame() -> None:
     link: Link[int] = Link(Policy.NEWEST)
     done, end = threading.Event(), threading.Event()
     pipeline = Pipeline()
@@ -155,14 +155,14 @@ def test_a_command_is_obeyed_though_no_picture_comes() -> None:
         assert done.wait(60)
 
 
-def test_an_error_surfaces_once_in_words_with_the_pipeline_closed() -> None:
+def test_an_error_is_raised_once_in_words_after_the_pipeline_has_closed() -> None:
     first: Link[int] = Link(Policy.WAIT)
     second: Link[int] = Link(Policy.WAIT)
     pipeline = Pipeline()
     pipeline.feed("count", itertools.count(), [first])
     pipeline.stage("divide", lambda n: 1 // (3 - n), first, [second])
     pipeline.start()
-    assert list(second) in ([], [0], [0, 0], [0, 0, 1]), "what comes after it ends"
+    assert list(second) in ([], [0], [0, 0], [0, 0, 1]), "later stages end"
     with pytest.raises(MienError, match=r"The divide stage failed \(ZeroDivisionError"):
         pipeline.wait(5)
     assert not pipeline.running
@@ -170,7 +170,7 @@ def test_an_error_surfaces_once_in_words_with_the_pipeline_closed() -> None:
     pipeline.stop()
 
 
-def test_a_users_error_keeps_its_own_words() -> None:
+def test_a_mien_error_keeps_its_text() -> None:
     def broken() -> Iterator[int]:
         yield 1
         raise MienError("The camera is gone. Plug it in.")
@@ -203,7 +203,7 @@ def test_an_optional_stage_fails_alone() -> None:
     assert kept == list(range(50)) and told == ["camera: taken away"]
 
 
-def test_the_end_finishes_what_is_under_way() -> None:
+def test_the_end_finishes_items_in_flight() -> None:
     link: Link[int] = Link(Policy.WAIT, 10)
     kept: list[int] = []
     finished: list[int] = []
@@ -243,7 +243,7 @@ def test_start_and_stop_in_any_order(order: str) -> None:
     assert pipeline.wait(5) and not pipeline.running
 
 
-def test_a_stop_amid_the_start_finds_every_stage(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stop_during_the_start_reaches_every_stage(monkeypatch: pytest.MonkeyPatch) -> None:
     link: Link[int] = Link(Policy.NEWEST)
     pipeline = Pipeline()
     pipeline.feed("count", slowly(10_000, 0.001), [link])
@@ -260,7 +260,7 @@ def test_a_stop_amid_the_start_finds_every_stage(monkeypatch: pytest.MonkeyPatch
     stopper = threading.Thread(target=stop, name="stopper")
 
     def late(thread: threading.Thread) -> None:
-        # Between the making of a stage's thread and its start, somebody else stops everything.
+        # Between creating and starting a stage's thread, somebody else stops everything.
         if thread.name == "work":
             start(stopper)
             stopper.join(0.2)
@@ -270,7 +270,7 @@ def test_a_stop_amid_the_start_finds_every_stage(monkeypatch: pytest.MonkeyPatch
     pipeline.start()
     stopper.join(10)
     assert errors == [] and not stopper.is_alive()
-    assert not pipeline.running, "when a stop has returned, nothing runs"
+    assert not pipeline.running, "after a stop has returned, nothing runs"
     assert not any(thread.name in ("count", "work") for thread in threading.enumerate())
 
 
@@ -293,7 +293,7 @@ def test_a_start_that_is_interrupted_leaves_nothing_running(monkeypatch: pytest.
 
 
 @pytest.mark.parametrize("required", [True, False])
-def test_the_first_error_counts_and_not_that_of_the_clearing_up(required: bool) -> None:
+def test_the_first_error_takes_precedence_over_that_of_the_cleanup(required: bool) -> None:
     link: Link[int] = Link(Policy.WAIT)
     pipeline = Pipeline()
     pipeline.feed("count", range(3), [link])
@@ -314,7 +314,7 @@ def test_the_first_error_counts_and_not_that_of_the_clearing_up(required: bool) 
     assert str(stage.fault) == "The disk is full."
 
 
-def test_an_error_of_the_clearing_up_alone_is_told() -> None:
+def test_an_error_of_the_cleanup_alone_is_reported() -> None:
     link: Link[int] = Link(Policy.WAIT)
     pipeline = Pipeline()
     pipeline.feed("count", range(3), [link])
@@ -328,7 +328,7 @@ def test_an_error_of_the_clearing_up_alone_is_told() -> None:
         pipeline.wait(5)
 
 
-def test_a_source_that_hangs_does_not_hold_up_the_end() -> None:
+def test_a_hanging_source_does_not_delay_the_end() -> None:
     link: Link[int] = Link(Policy.NEWEST)
     release = threading.Event()
     pipeline = Pipeline()

@@ -1,4 +1,4 @@
-"""Transfer and rendering: what is put in comes out on the avatar, and nothing else."""
+"""Transfer and rendering: the avatar shows the given motion and nothing else."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def raised(region: str, size: float) -> Motion:
 
 
 def test_no_motion_gives_the_portrait_itself(avatar: Avatar, runtime: Runtime) -> None:
-    picture = Renderer(avatar, runtime).render(Motion.neutral()).image
-    np.testing.assert_array_equal(picture, avatar.image)
+    image = Renderer(avatar, runtime).render(Motion.neutral()).image
+    np.testing.assert_array_equal(image, avatar.image)
 
 
 def test_an_avatar_driven_by_its_own_still_stays_still(
@@ -48,28 +48,28 @@ def test_an_avatar_driven_by_its_own_still_stays_still(
     frames = compressed([astronaut] * 8, crf=23)
     with Tracker() as tracker:
         session = Session(tracker, Renderer(avatar, runtime))
-        pictures = [session.step(Frame(f, i, 0, i / 25)).image.astype(np.int16) for i, f in enumerate(frames)]
-    change = [np.abs(p - avatar.image).mean() for p in pictures]
-    flicker = [np.abs(b - a).mean() for a, b in pairwise(pictures)]
+        images = [session.step(Frame(f, i, 0, i / 25)).image.astype(np.int16) for i, f in enumerate(frames)]
+    change = [np.abs(p - avatar.image).mean() for p in images]
+    flicker = [np.abs(b - a).mean() for a, b in pairwise(images)]
     assert max(change) < 0.5
     assert max(flicker) < 0.2
 
 
-def test_the_picture_outside_the_crop_is_untouched(avatar: Avatar, runtime: Runtime) -> None:
+def test_the_image_outside_the_crop_is_unchanged(avatar: Avatar, runtime: Runtime) -> None:
     motion = replace(Motion.neutral(), head=Head((0.2, -0.1), 1.05, 0.1, (0.1, 0.2)))
-    picture = Renderer(avatar, runtime).render(motion).image
-    outside = np.ones(picture.shape[:2], bool)
+    image = Renderer(avatar, runtime).render(motion).image
+    outside = np.ones(image.shape[:2], bool)
     crop = avatar.crop
     outside[
         max(0, int(crop.y)) : int(crop.y + crop.side) + 1, max(0, int(crop.x)) : int(crop.x + crop.side) + 1
     ] = False
     assert outside.any()
-    np.testing.assert_array_equal(picture[outside], avatar.image[outside])
-    assert np.abs(picture.astype(int) - avatar.image)[~outside].mean() > 1
+    np.testing.assert_array_equal(image[outside], avatar.image[outside])
+    assert np.abs(image.astype(int) - avatar.image)[~outside].mean() > 1
 
 
 def test_the_border_of_the_crop_shows_no_seam(avatar: Avatar, runtime: Runtime) -> None:
-    """Just inside the crop's border the picture changes no more than just outside it."""
+    """Just inside the crop's border the image changes no more than just outside it."""
     motion = replace(Motion.neutral(), head=Head((0.15, 0.1), 1.0, 0.05, (0.0, 0.0)))
     changed = np.abs(Renderer(avatar, runtime).render(motion).image.astype(int) - avatar.image).max(axis=2)
     bottom = min(avatar.image.shape[0], int(avatar.crop.y + avatar.crop.side)) - 1
@@ -93,7 +93,7 @@ def test_a_lifted_region_is_lifted_on_the_avatar(
     index = region_indices([region])[0]
     points = avatar.face.landmarks[list(region_seeds(REGIONS[index])), :2].astype(int)
     moved = flow[points[:, 1], points[:, 0]].mean(axis=0)
-    # The soft map is about a half where the region's landmarks are, and flow smooths narrow motion.
+    # The soft map is about a half at the region's landmarks, and flow smooths narrow motion.
     assert -moved[1] > 0.25 * 0.04 * avatar.geometry.unit
     assert abs(moved[0]) < 0.5 * abs(moved[1])
 
@@ -148,7 +148,7 @@ def test_a_portrait_without_a_face_is_refused(landmarker: Landmarker, runtime: R
         Avatar.of(np.full((300, 300, 3), 128, np.uint8), landmarker, runtime, "wall.png")
 
 
-def test_several_faces_and_cut_faces_are_told(
+def test_several_faces_and_cropped_faces_are_reported(
     astronaut: Image, landmarker: Landmarker, runtime: Runtime
 ) -> None:
     small = cv2.resize(astronaut, (400, 400), interpolation=cv2.INTER_AREA)
@@ -163,7 +163,7 @@ def test_several_faces_and_cut_faces_are_told(
     )
 
 
-def test_paint_in_the_mouth_is_added_rounded_and_cut_off(avatar: Avatar) -> None:
+def test_paint_in_the_mouth_is_added_rounded_and_clipped(avatar: Avatar) -> None:
     canvas = make_canvas(avatar, 256)
     whole = slice(0, 256), slice(0, 256)
     cover, inside = np.ones((256, 256), np.float32), np.zeros((256, 256, 3), np.float32)

@@ -121,7 +121,7 @@ def test_shapes_and_buffers(runtime: Runtime, face: tuple[Image, Floats]) -> Non
     assert field.paint.shape == (256, 256, 3)
     assert {field.flow.dtype, field.occlusion.dtype, field.paint.dtype} == {np.dtype(np.float32)}
     first = field.flow.copy()
-    again = runtime.render(code, points, points, None)  # the buffers are used again
+    again = runtime.render(code, points, points, None)  # the buffers are reused
     assert np.shares_memory(again.flow, field.flow)
     np.testing.assert_array_equal(runtime.render(code, points, moved(points)).flow, first)
 
@@ -158,7 +158,7 @@ def test_wrong_shapes_are_refused(runtime: Runtime, face: tuple[Image, Floats]) 
 
 @pytest.mark.parametrize("which", ["encoder", "renderer"])
 @pytest.mark.parametrize("damage", ["truncated", "empty", "missing", "swapped"])
-def test_damaged_model_is_one_line(which: str, damage: str, tmp_path: Path) -> None:
+def test_a_damaged_model_is_reported_in_one_line(which: str, damage: str, tmp_path: Path) -> None:
     paths = {"encoder": tmp_path / "e.onnx", "renderer": tmp_path / "r.onnx"}
     contents = {"encoder": ENCODER.read_bytes(), "renderer": RENDERER.read_bytes()}
     other = contents["renderer" if which == "encoder" else "encoder"]

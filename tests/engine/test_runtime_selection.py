@@ -1,4 +1,4 @@
-"""Which runtime is chosen, and the line that says why another one is not."""
+"""Choice of the runtime, and the line that says why another one is not used."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from mien.engine.runtime.selection import choose, live_files
 from mien.engine.runtime.tensorrt.backend import EngineError, TensorRt, find_backend
 from mien.engine.types import MienError
 
-needs_no_card = pytest.mark.skipif(selection.device_problem() is None, reason="there is a card here")
+needs_no_gpu = pytest.mark.skipif(selection.device_problem() is None, reason="there is a card here")
 
 
 def broken_module(folder: Path, name: str, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A package whose import ends as ``text`` says."""
+    """A package whose import runs ``text``."""
     (folder / f"{name}.py").write_text(text)
     monkeypatch.syspath_prepend(str(folder))
     monkeypatch.delitem(sys.modules, name, raising=False)
 
 
-def test_no_driver_is_one_line(tmp_path: Path) -> None:
+def test_a_missing_driver_is_reported_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(CudaError, match="no NVIDIA driver is installed") as caught:
         DriverCuda(str(tmp_path / "libcuda.so.1"))
     assert "\n" not in str(caught.value)
 
 
 class FakeLibrary:
-    """A ``libcuda`` that notes its calls and succeeds; ``missing`` it has not, ``failing`` gives an error."""
+    """A ``libcuda`` that records its calls; ``missing`` are absent, ``failing`` return an error."""
 
     def __init__(self, missing: str = "", failing: str = "") -> None:
         self.called: list[str] = []
@@ -54,7 +54,7 @@ class FakeLibrary:
         return function
 
 
-def test_a_driver_too_old_for_a_call_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_driver_too_old_for_a_call_is_reported_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(driver, "_load", lambda path: FakeLibrary(missing="cuDevicePrimaryCtxRetain"))
     with pytest.raises(CudaError, match=r"too old.*cuDevicePrimaryCtxRetain"):
         DriverCuda()
@@ -67,7 +67,7 @@ def test_memory_is_cleared_before_anything_is_copied_there(monkeypatch: pytest.M
     assert library.called[-3:] == ["cuMemAlloc_v2", "cuMemsetD8_v2", "cuStreamSynchronize"]
 
 
-def test_memory_that_cannot_be_cleared_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_that_cannot_be_cleared_is_freed(monkeypatch: pytest.MonkeyPatch) -> None:
     library = FakeLibrary(failing="cuMemsetD8_v2")
     monkeypatch.setattr(driver, "_load", lambda path: library)
     with pytest.raises(CudaError, match="cuMemsetD8_v2"):
@@ -76,7 +76,7 @@ def test_memory_that_cannot_be_cleared_is_given_back(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("name", ["Builder", "Runtime"])
-def test_a_tensorrt_without_a_usable_driver_is_one_line(name: str) -> None:
+def test_a_tensorrt_without_a_usable_driver_is_reported_in_one_line(name: str) -> None:
     class Log:
         ERROR, INTERNAL_ERROR = 1, 0
 
@@ -93,8 +93,8 @@ def test_a_tensorrt_without_a_usable_driver_is_one_line(name: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-@needs_no_card
-def test_auto_is_openvino_without_a_card_and_says_nothing() -> None:
+@needs_no_gpu
+def test_auto_without_a_gpu_is_silently_openvino() -> None:
     lines: list[str] = []
     cpu = default_runtime(threads=1)
     assert choose("auto", live_files(cpu, ENCODER, RENDERER), notify=lines.append) is cpu
@@ -103,9 +103,9 @@ def test_auto_is_openvino_without_a_card_and_says_nothing() -> None:
         open_device()
 
 
-@needs_no_card
+@needs_no_gpu
 @pytest.mark.parametrize(("choice", "reason"), [("tensorrt", "NVIDIA"), ("torch", "torch")])
-def test_what_was_asked_for_and_cannot_be_is_a_line(choice: Any, reason: str) -> None:
+def test_an_unavailable_request_is_reported_in_one_line(choice: Any, reason: str) -> None:
     lines: list[str] = []
     cpu = default_runtime(threads=1)
     runtime = choose(choice, live_files(cpu, ENCODER, RENDERER), notify=lines.append)
@@ -119,7 +119,7 @@ def test_what_was_asked_for_and_cannot_be_is_a_line(choice: Any, reason: str) ->
 @pytest.mark.parametrize(
     "text", ["raise OSError('libnvinfer.so.10: cannot open shared object file')", "import missing_part_of_it"]
 )
-def test_a_tensorrt_that_cannot_be_imported_is_one_line(
+def test_a_tensorrt_that_cannot_be_imported_is_reported_in_one_line(
     text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken_module(tmp_path, "tensorrt_broken_here", text, monkeypatch)
@@ -128,12 +128,14 @@ def test_a_tensorrt_that_cannot_be_imported_is_one_line(
     assert "\n" not in str(caught.value)
 
 
-def test_a_missing_tensorrt_says_how_to_get_it() -> None:
+def test_a_missing_tensorrt_is_reported_with_the_command_to_install_it() -> None:
     with pytest.raises(EngineError, match=r"pip install .*mien\[tensorrt-rtx\]"):
         find_backend(("no_such_tensorrt",))
 
 
-def test_torch_tensorrt_without_a_driver_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_torch_tensorrt_without_a_driver_is_reported_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from mien.export.torch_tensorrt_target import load_torch_tensorrt
 
     text = "raise RuntimeError('Found no NVIDIA driver on your system.\\nPlease check ...')"
@@ -143,7 +145,7 @@ def test_torch_tensorrt_without_a_driver_is_one_line(tmp_path: Path, monkeypatch
     assert "\n" not in str(caught.value)
 
 
-def test_a_torch_without_cuda_or_driver_is_one_line() -> None:
+def test_a_torch_without_cuda_or_driver_is_reported_in_one_line() -> None:
     import torch
 
     from mien.engine.runtime.torch_cuda import import_torch
@@ -155,7 +157,7 @@ def test_a_torch_without_cuda_or_driver_is_one_line() -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_the_doctor_shows_card_and_engines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_doctor_shows_gpu_and_engines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MIEN_CACHE", str(tmp_path))
     assert str(tmp_path) in selection.describe_engines()
     (tmp_path / "live-renderer-0.engine").write_bytes(b"nonsense")
@@ -163,7 +165,7 @@ def test_the_doctor_shows_card_and_engines(tmp_path: Path, monkeypatch: pytest.M
     assert "\n" not in selection.describe_gpu()
 
 
-def test_builds_are_said_once_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+def test_builds_are_reported_once_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     told = EngineProgress()
     for share in (0.0, 0.5, 1.0):
         told.progress("live-renderer", share)

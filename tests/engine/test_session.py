@@ -1,4 +1,4 @@
-"""Frame after frame: gaps in the driver's face are bridged, gains scale, recorded motion survives."""
+"""Sessions: gaps in the driver's face are bridged, gains scale, recorded motion survives."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from mien.engine.tracking import Tracker
 from mien.engine.types import Frame, Image, MienError
 
 FPS = 50
-PICTURE = np.zeros((1, 1, 3), np.uint8)
+BLANK = np.zeros((1, 1, 3), np.uint8)
 
 
 def frame(index: int) -> Frame:
-    return Frame(PICTURE, index, 0, index / FPS)
+    return Frame(BLANK, index, 0, index / FPS)
 
 
 def moved(amount: float, index: int = 0) -> Motion:
@@ -49,7 +49,7 @@ def amount_of(motion: Motion) -> float:
 
 
 def shown(faces: list[bool], amount: float = 0.2) -> list[float]:
-    """How far the avatar is moved in each frame, where the driver is moved by ``amount`` whenever seen."""
+    """The avatar's motion in each frame, if the driver's is ``amount`` whenever they are seen."""
     continuity = GapFiller()
     return [
         amount_of(continuity.fill(frame(i), moved(amount, i) if seen else None))
@@ -77,7 +77,7 @@ def test_a_lost_face_holds_then_rests_within_half_a_second() -> None:
 @pytest.mark.parametrize("gap", [1, 3, 10, 20, 60])
 def test_neither_loss_nor_recovery_jumps(gap: int) -> None:
     amounts = shown([True] * 5 + [False] * gap + [True] * FPS)
-    # The steepest place of a smooth step of 0.2 over the recovery time, and a little.
+    # The steepest slope of a smooth step of 0.2 over the recovery time, with a margin.
     assert np.abs(np.diff(amounts)).max() <= 1.6 * 0.2 / (RECOVERY * FPS)
     assert amounts[-1] == pytest.approx(0.2)
 
@@ -87,7 +87,7 @@ def test_a_recovered_face_is_soon_followed_exactly() -> None:
     assert amounts[45 + round(RECOVERY * FPS) + 1 :] == pytest.approx([0.2] * (19 - round(RECOVERY * FPS)))
 
 
-def test_a_face_lost_again_while_recovering_goes_on_from_there() -> None:
+def test_a_face_lost_again_during_recovery_continues_from_there() -> None:
     amounts = shown([True] * 5 + [False] * 40 + [True] * 5 + [False] * 40)
     assert np.abs(np.diff(amounts)).max() <= 1.6 * 0.2 / (RECOVERY * FPS)
     assert amounts[-1] == 0.0
@@ -100,12 +100,12 @@ def test_before_the_first_face_the_avatar_rests() -> None:
 def test_bridged_motion_carries_the_frames_own_identity() -> None:
     continuity = GapFiller()
     continuity.fill(frame(0), moved(0.1))
-    bridged = continuity.fill(Frame(PICTURE, 7, 123, 0.14), None)
+    bridged = continuity.fill(Frame(BLANK, 7, 123, 0.14), None)
     assert (bridged.index, bridged.captured_ns, bridged.time) == (7, 123, 0.14)
     assert continuity.lost
 
 
-def test_plain_gains_change_nothing() -> None:
+def test_default_gains_change_nothing() -> None:
     motion = moved(0.1)
     assert apply_gains(motion, Gains()) is motion
 
@@ -158,7 +158,7 @@ def recording() -> Recording:
     return Recording(tuple(motions), tuple(i / FPS for i in range(4)), float(FPS))
 
 
-def test_recorded_motion_comes_back_to_the_rounding(recording: Recording, tmp_path: Path) -> None:
+def test_recorded_motion_is_restored_up_to_rounding(recording: Recording, tmp_path: Path) -> None:
     path = tmp_path / "motion.npz"
     save_recording(path, recording)
     back = load_recording(path)
@@ -174,7 +174,7 @@ def test_recorded_motion_comes_back_to_the_rounding(recording: Recording, tmp_pa
     assert after.gaze == pytest.approx(before.gaze) and after.blink == pytest.approx(before.blink)
 
 
-def test_a_recording_holds_no_picture(recording: Recording, tmp_path: Path) -> None:
+def test_a_recording_contains_no_image(recording: Recording, tmp_path: Path) -> None:
     save_recording(tmp_path / "motion.npz", recording)
     with np.load(tmp_path / "motion.npz") as archive:
         documented = load_recording.__globals__["__doc__"]
@@ -218,12 +218,12 @@ def _edited(path: Path, recording: Recording, **changes: object) -> Path:
     [
         ({"version": VERSION + 1}, "newer Mien"),
         ({"version": None}, "it has no 'version'"),
-        ({"format": "other"}, "holds no recorded motion"),
-        ({"format": None}, "holds no recorded motion"),
+        ({"format": "other"}, "contains no recorded motion"),
+        ({"format": None}, "contains no recorded motion"),
         ({"points": np.zeros((4, 3, 2), np.int16)}, "points has the shape"),
         ({"regions": np.zeros((4, 1, 2), np.float32)}, "regions has the shape"),
         ({"dense": None}, "it has no 'dense'"),
-        ({"head": np.full((4, 6), np.nan, np.float32)}, "no numbers"),
+        ({"head": np.full((4, 6), np.nan, np.float32)}, "not finite"),
         ({"time": [0.0, 0.1, 0.1, 0.2]}, "times do not increase"),
         ({"fps": 0.0}, "frame rate"),
         ({"fps": "fast"}, "is damaged"),
@@ -269,7 +269,7 @@ def test_the_nominal_rate_is_the_median_step() -> None:
     assert nominal_fps([0.0]) == 25.0
 
 
-def test_a_session_steps_and_tells_what_it_measured(
+def test_a_session_steps_and_reports_its_measurements(
     close_up: Image, avatar: Avatar, runtime: Runtime
 ) -> None:
     heard: list[Motion | None] = []

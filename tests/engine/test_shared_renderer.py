@@ -1,4 +1,4 @@
-"""The model's owner: several drivers, each with an avatar, from one rendering thread."""
+"""The shared renderer: several drivers, each with an avatar, in one render thread."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from mien.engine.utils.throttled_log import ThrottledLog
 
 
 @pytest.fixture
-def owner(runtime: Runtime) -> Iterator[SharedRenderer]:
-    with SharedRenderer(runtime, make_landmarker, crop=128) as owner:
-        yield owner
+def shared(runtime: Runtime) -> Iterator[SharedRenderer]:
+    with SharedRenderer(runtime, make_landmarker, crop=128) as shared:
+        yield shared
 
 
 def frame(image: Image, index: int) -> Frame:
@@ -32,12 +32,12 @@ def frame(image: Image, index: int) -> Frame:
 def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
     end = monotonic() + seconds
     while not condition():
-        assert monotonic() < end, "waited in vain"
+        assert monotonic() < end, "timed out"
         sleep(0.005)
 
 
-def test_every_driver_gets_its_own_avatars_picture(
-    owner: SharedRenderer, avatar: Avatar, close_up: Image
+def test_every_driver_gets_the_image_of_their_own_avatar(
+    shared: SharedRenderer, avatar: Avatar, close_up: Image
 ) -> None:
     seen: list[list[Rendered]] = [[], []]
     threads: set[str] = set()
@@ -49,21 +49,21 @@ def test_every_driver_gets_its_own_avatars_picture(
 
         return take
 
-    sessions = [owner.open(avatar, deliver(number)) for number in range(2)]
-    assert owner.sessions == 2
+    sessions = [shared.open(avatar, deliver(number)) for number in range(2)]
+    assert shared.sessions == 2
     for index in range(3):
         for session in sessions:
             session.put(lambda index=index: frame(close_up, index))
-        until(lambda index=index: all(len(pictures) > index for pictures in seen))
-    assert threads == {"model owner"}
-    assert all(rendered.image.shape == (128, 128, 3) for pictures in seen for rendered in pictures)
+        until(lambda index=index: all(len(images) > index for images in seen))
+    assert threads == {"shared renderer"}
+    assert all(rendered.image.shape == (128, 128, 3) for images in seen for rendered in images)
     assert [rendered.index for rendered in seen[0]] == [0, 1, 2]
     assert {"track", "render", "model"} <= set(seen[0][0].stage_ms)
-    assert owner.rendered == 6
+    assert shared.rendered == 6
 
 
-def test_pictures_that_a_newer_one_overtook_are_never_made(
-    owner: SharedRenderer, avatar: Avatar, close_up: Image
+def test_frames_overtaken_by_newer_ones_are_never_rendered(
+    shared: SharedRenderer, avatar: Avatar, close_up: Image
 ) -> None:
     seen: list[Rendered] = []
     made: list[int] = []
@@ -77,7 +77,7 @@ def test_pictures_that_a_newer_one_overtook_are_never_made(
 
         return now
 
-    session = owner.open(avatar, seen.append)
+    session = shared.open(avatar, seen.append)
     session.put(make(0))
     until(lambda: made)
     for index in range(1, 6):
@@ -88,11 +88,9 @@ def test_pictures_that_a_newer_one_overtook_are_never_made(
     assert session.dropped == 4
 
 
-def test_what_the_user_asks_for_is_never_dropped(
-    owner: SharedRenderer, avatar: Avatar, close_up: Image
-) -> None:
+def test_user_commands_are_never_dropped(shared: SharedRenderer, avatar: Avatar, close_up: Image) -> None:
     seen: list[Rendered] = []
-    session = owner.open(avatar, seen.append)
+    session = shared.open(avatar, seen.append)
     early = session.take_reference()
     with pytest.raises(MienError, match="No face"):
         early.result(10)
@@ -107,8 +105,8 @@ def test_what_the_user_asks_for_is_never_dropped(
     assert session.gains.expression == 0.5
 
 
-def test_the_best_reference_is_found_in_time(owner: SharedRenderer, avatar: Avatar, close_up: Image) -> None:
-    session = owner.open(avatar, lambda _: None)
+def test_the_best_reference_is_found_in_time(shared: SharedRenderer, avatar: Avatar, close_up: Image) -> None:
+    session = shared.open(avatar, lambda _: None)
     found = session.search_reference(0.3)
     for index in range(200):
         session.put(lambda index=index: frame(close_up, index))
@@ -118,21 +116,21 @@ def test_the_best_reference_is_found_in_time(owner: SharedRenderer, avatar: Avat
     assert found.result(1) is None
 
 
-def test_whoever_waits_for_a_reference_is_told_when_there_will_be_none(
-    owner: SharedRenderer, avatar: Avatar, close_up: Image
+def test_callers_waiting_for_a_reference_are_told_when_there_will_be_none(
+    shared: SharedRenderer, avatar: Avatar, close_up: Image
 ) -> None:
-    session = owner.open(avatar, lambda _: None)
+    session = shared.open(avatar, lambda _: None)
     first, second = session.search_reference(60), session.search_reference(60)
     until(first.cancelled)
     session.put(lambda: frame(close_up, 0))
     until(lambda: session.hint()[1] != "no face is seen")
     assert session.take_reference().result(20) is None
-    assert second.cancelled(), "the reference by hand took its place"
+    assert second.cancelled(), "the manual reference replaced it"
     third = session.search_reference(60)
     session.close()
     assert third.cancelled() and session.take_reference().cancelled()
 
-    busy = owner.open(avatar, lambda _: None)
+    busy = shared.open(avatar, lambda _: None)
     gate, begun = threading.Event(), threading.Event()
 
     def slow() -> Frame:
@@ -148,30 +146,30 @@ def test_whoever_waits_for_a_reference_is_told_when_there_will_be_none(
     until(lambda: busy._ended)
     gate.set()
     closing.join(60)
-    assert all(future.cancelled() for future in waiting), "what was asked for, and never begun"
+    assert all(future.cancelled() for future in waiting), "those requested and never started"
 
-    faceless = owner.open(avatar, lambda _: None)
+    faceless = shared.open(avatar, lambda _: None)
     search = faceless.search_reference(0.0)
     faceless.put(lambda: frame(np.zeros_like(close_up), 0))
     with pytest.raises(MienError, match="No face was seen"):
         search.result(20)
 
 
-def test_a_closed_owner_takes_no_driver(runtime: Runtime, avatar: Avatar) -> None:
-    owner = SharedRenderer(runtime, make_landmarker, crop=128)
-    owner.close()
+def test_a_closed_renderer_accepts_no_driver(runtime: Runtime, avatar: Avatar) -> None:
+    shared = SharedRenderer(runtime, make_landmarker, crop=128)
+    shared.close()
     with pytest.raises(RuntimeError, match="closed"):
-        owner.open(avatar, lambda _: None)
+        shared.open(avatar, lambda _: None)
 
 
-def test_a_new_avatar_is_drawn_from_the_next_picture_on(
-    owner: SharedRenderer, avatar: Avatar, astronaut: Image, close_up: Image
+def test_a_new_avatar_is_drawn_from_the_next_frame_on(
+    shared: SharedRenderer, avatar: Avatar, astronaut: Image, close_up: Image
 ) -> None:
     flipped = np.ascontiguousarray(astronaut[:, ::-1])
     with make_landmarker() as landmarker:
-        other = Avatar.of(flipped, landmarker, owner.shared())
+        other = Avatar.of(flipped, landmarker, shared.shared())
     seen: list[Rendered] = []
-    session = owner.open(avatar, seen.append)
+    session = shared.open(avatar, seen.append)
     session.put(lambda: frame(close_up, 0))
     until(lambda: seen)
     session.set_avatar(other)
@@ -182,9 +180,9 @@ def test_a_new_avatar_is_drawn_from_the_next_picture_on(
     assert np.abs(first - second[:, ::-1]).mean() < np.abs(first - second).mean() / 2
 
 
-def test_one_bad_picture_ends_nobodys_stream(owner: SharedRenderer, avatar: Avatar, close_up: Image) -> None:
+def test_one_bad_frame_ends_nobodys_stream(shared: SharedRenderer, avatar: Avatar, close_up: Image) -> None:
     seen: list[Rendered] = []
-    session = owner.open(avatar, seen.append)
+    session = shared.open(avatar, seen.append)
 
     def broken() -> Frame:
         raise ValueError("a picture that cannot be decoded")
@@ -196,10 +194,10 @@ def test_one_bad_picture_ends_nobodys_stream(owner: SharedRenderer, avatar: Avat
     assert seen[0].index == 1
 
 
-def test_what_fails_with_every_picture_is_told_now_and_then(
-    owner: SharedRenderer, avatar: Avatar, caplog: pytest.LogCaptureFixture
+def test_an_error_repeated_in_every_frame_is_logged_now_and_then(
+    shared: SharedRenderer, avatar: Avatar, caplog: pytest.LogCaptureFixture
 ) -> None:
-    session = owner.open(avatar, lambda _: None)
+    session = shared.open(avatar, lambda _: None)
     tried: list[int] = []
 
     def broken(index: int) -> Frame:
@@ -214,7 +212,7 @@ def test_what_fails_with_every_picture_is_told_now_and_then(
     assert len(told) == 1 and told[0].exc_info is not None
 
 
-def test_the_next_line_counts_what_was_kept_back(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_next_line_counts_the_suppressed_ones(caplog: pytest.LogCaptureFixture) -> None:
     now = 0.0
     trouble = ThrottledLog(logging.getLogger("mien.engine"), lambda: now)
     for seconds in range(25):
@@ -232,21 +230,21 @@ def test_the_next_line_counts_what_was_kept_back(caplog: pytest.LogCaptureFixtur
     assert len(caplog.records) == 6
 
 
-def test_a_closed_session_frees_its_thread_and_lends_its_landmarker_on(
-    owner: SharedRenderer, avatar: Avatar
+def test_a_closed_session_frees_its_thread_and_passes_its_landmarker_on(
+    shared: SharedRenderer, avatar: Avatar
 ) -> None:
     before = threading.active_count()
     for _ in range(5):
-        session = owner.open(avatar, lambda _: None)
+        session = shared.open(avatar, lambda _: None)
         session.close()
         session.close()
     assert threading.active_count() == before
-    assert owner.sessions == 0
-    assert len(owner._spare) == 1
+    assert shared.sessions == 0
+    assert len(shared._spare) == 1
 
 
-def test_work_for_a_closed_owner_is_refused(runtime: Runtime) -> None:
-    owner = SharedRenderer(runtime, make_landmarker)
-    owner.close()
+def test_work_for_a_closed_renderer_is_refused(runtime: Runtime) -> None:
+    shared = SharedRenderer(runtime, make_landmarker)
+    shared.close()
     with pytest.raises(RuntimeError, match="closed"):
-        owner.call(lambda: 1).result(1)
+        shared.call(lambda: 1).result(1)

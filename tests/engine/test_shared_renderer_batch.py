@@ -1,4 +1,4 @@
-"""The model's owner hands what is ready to the card in one call, and one by one to everything else."""
+"""The shared renderer passes ready frames to a GPU in one call, to other runtimes one by one."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def motions() -> list[Motion]:
     return [found[len(found) // 3], found[len(found) // 2]]
 
 
-def card_runtime(cuda: FakeCuda) -> TensorRtRuntime:
+def gpu_runtime(cuda: FakeCuda) -> TensorRtRuntime:
     cuda.attach()
     backend = FakeTensorRt(cuda)
     parts = live_parts(ENCODER.read_bytes(), RENDERER.read_bytes(), "fp16", 2)
@@ -42,27 +42,27 @@ def card_runtime(cuda: FakeCuda) -> TensorRtRuntime:
 
 
 class Room:
-    """An owner with two drivers, whose motions are handed over at once."""
+    """A shared renderer with two drivers, whose motions arrive at once."""
 
-    def __init__(self, owner: SharedRenderer, avatar: Avatar) -> None:
-        self.owner = owner
+    def __init__(self, shared: SharedRenderer, avatar: Avatar) -> None:
+        self.shared = shared
         self.seen: list[list[Rendered]] = [[], []]
-        self.sessions = [owner.open(avatar, pictures.append) for pictures in self.seen]
+        self.sessions = [shared.open(avatar, images.append) for images in self.seen]
 
     def round(self, motions: Sequence[Motion], index: int) -> list[Image]:
         """Both pictures, rendered in one round."""
         held, go = threading.Event(), threading.Event()
-        self.owner.call(lambda: (held.set(), go.wait(30)))
+        self.shared.call(lambda: (held.set(), go.wait(30)))
         assert held.wait(30)
         blank = np.zeros((8, 8, 3), np.uint8)
         for number, (session, motion) in enumerate(zip(self.sessions, motions, strict=True)):
-            # The first driver's frame is the older one: it comes first in the batch.
-            self.owner.submit(Driven(session, Frame(blank, index, number, index / 30), motion, 1.0))
+            # The first driver's frame is older and therefore first in the batch.
+            self.shared.submit(Driven(session, Frame(blank, index, number, index / 30), motion, 1.0))
         go.set()
-        self.owner.call(lambda: None).result(60)  # the round has begun ...
-        self.owner.call(lambda: None).result(60)  # ... and is over
-        assert [len(pictures) for pictures in self.seen] == [index + 1] * 2
-        return [pictures[index].image for pictures in self.seen]
+        self.shared.call(lambda: None).result(60)  # the round has begun ...
+        self.shared.call(lambda: None).result(60)  # ... and is over
+        assert [len(images) for images in self.seen] == [index + 1] * 2
+        return [images[index].image for images in self.seen]
 
 
 def alone(avatar: Avatar, runtime: Runtime, motions: Sequence[Motion]) -> list[Image]:
@@ -70,44 +70,44 @@ def alone(avatar: Avatar, runtime: Runtime, motions: Sequence[Motion]) -> list[I
     return [renderer.render(motion).image for motion in motions]
 
 
-def test_two_drivers_are_one_execution_of_the_network(
+def test_two_drivers_share_one_execution_of_the_network(
     avatar: Avatar, whole_runtime: Runtime, motions: list[Motion]
 ) -> None:
     cuda = FakeCuda()
-    card = card_runtime(cuda)
+    gpu = gpu_runtime(cuda)
     wanted = alone(avatar, whole_runtime, motions)
     assert np.abs(wanted[0].astype(int) - wanted[1]).max() > 10  # two motions that can be told apart
-    with SharedRenderer(card, make_landmarker, crop=SIDE) as owner:
-        room = Room(owner, avatar)
+    with SharedRenderer(gpu, make_landmarker, crop=SIDE) as shared:
+        room = Room(shared, avatar)
         for index in range(3):  # directly, recorded, replayed
             before = cuda.calls.copy()
             for found, right in zip(room.round(motions, index), wanted, strict=True):
                 assert np.abs(found.astype(int) - right).max() <= 8
         calls = cuda.calls - before
-        assert owner.rounds == 3
+        assert shared.rounds == 3
         assert {"track", "render", "carry", "model"} <= set(room.seen[0][0].stage_ms)
-    assert calls["launch"] == 3  # one network, two pictures
-    assert calls["upload"] == 3  # what moves, of both at once
+    assert calls["launch"] == 3  # one network, two images
+    assert calls["upload"] == 3  # the moving inputs of both at once
     assert calls["synchronise"] == 1
-    assert "network, batch 2, slot 0" in card.graphs
-    assert "network, batch 1, slot 0" not in card.graphs
-    card.close()
+    assert "network, batch 2, slot 0" in gpu.graphs
+    assert "network, batch 1, slot 0" not in gpu.graphs
+    gpu.close()
     assert cuda.open_handles() == 0
 
 
-def test_a_runtime_for_one_draws_each_as_it_does_alone(
+def test_a_runtime_with_batch_1_draws_each_frame_by_itself(
     avatar: Avatar, runtime: Runtime, motions: list[Motion]
 ) -> None:
     assert runtime.batch == 1
-    with SharedRenderer(runtime, make_landmarker, crop=SIDE) as owner:
-        found = Room(owner, avatar).round(motions, 0)
-        assert owner.rounds == 1
-    for picture, wanted in zip(found, alone(avatar, runtime, motions), strict=True):
-        np.testing.assert_array_equal(picture, wanted)
+    with SharedRenderer(runtime, make_landmarker, crop=SIDE) as shared:
+        found = Room(shared, avatar).round(motions, 0)
+        assert shared.rounds == 1
+    for image, wanted in zip(found, alone(avatar, runtime, motions), strict=True):
+        np.testing.assert_array_equal(image, wanted)
 
 
 class Refusing(BatchRuntime):
-    """Draws nothing where a spoilt motion is among what it gets."""
+    """Draws nothing if its input contains a spoiled motion."""
 
     name = "refusing"
     batch = 8
@@ -128,9 +128,9 @@ class Refusing(BatchRuntime):
 def test_one_drivers_bad_motion_costs_the_others_nothing(avatar: Avatar, motions: list[Motion]) -> None:
     spoilt = Renderer(avatar, Refusing(0), SIDE).plan(motions[0]).drawing.driving_points[0, 0]
     refusing = Refusing(float(spoilt))
-    with SharedRenderer(refusing, make_landmarker, crop=SIDE) as owner:
-        room = Room(owner, avatar)
+    with SharedRenderer(refusing, make_landmarker, crop=SIDE) as shared:
+        room = Room(shared, avatar)
         with pytest.raises(AssertionError):
             room.round(motions, 0)
     assert refusing.asked == [2, 1, 1]
-    assert [len(pictures) for pictures in room.seen] == [0, 1]
+    assert [len(images) for images in room.seen] == [0, 1]

@@ -49,19 +49,19 @@ def by_channel(content: bytes) -> int:
 
 
 def test_live_is_read_with_fp16_convolutions_and_fp32_grids(backend: TensorRt, live: dict[str, Part]) -> None:
-    encoder, renderer, picture = (parsed_types(backend, live[name]) for name in live)
+    encoder, renderer, image = (parsed_types(backend, live[name]) for name in live)
     shipped = ENCODER.read_bytes()
     assert encoder.convolutions == {"HALF": learned(shipped), "FLOAT": by_channel(shipped)}
     assert by_channel(shipped) == 12
     assert renderer.convolutions == {"HALF": learned(RENDERER.read_bytes())}
     assert renderer.modes == {"LINEAR": 4}
-    assert picture.modes == {"LINEAR": 1, "CUBIC": 2}
-    for found in (encoder, renderer, picture):
+    assert image.modes == {"LINEAR": 1, "CUBIC": 2}
+    for found in (encoder, renderer, image):
         assert set(found.grids) == {"FLOAT"}
 
 
-def test_a_sampler_that_is_read_as_another_is_refused(backend: TensorRt, live: dict[str, Part]) -> None:
-    part = live["picture"]
+def test_a_misread_sampler_is_refused(backend: TensorRt, live: dict[str, Part]) -> None:
+    part = live["image"]
     _, network, _parser = backend.parse(part.onnx)
     proto = load_proto(part.onnx)
     for node in proto.graph.node:
@@ -72,7 +72,7 @@ def test_a_sampler_that_is_read_as_another_is_refused(backend: TensorRt, live: d
         check_network(trt, network, proto.SerializeToString())
 
 
-def test_an_unknown_operator_is_one_line(backend: TensorRt) -> None:
+def test_an_unknown_operator_is_reported_in_one_line(backend: TensorRt) -> None:
     proto = load_proto(ENCODER.read_bytes())
     proto.graph.node[0].op_type, proto.graph.node[0].domain = "NobodyKnows", "nobody.knows"
     with pytest.raises(EngineError, match="cannot read the model") as caught:
@@ -80,12 +80,12 @@ def test_an_unknown_operator_is_one_line(backend: TensorRt) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_a_blob_that_is_no_engine_is_refused(backend: TensorRt) -> None:
+def test_a_blob_that_is_not_an_engine_is_refused(backend: TensorRt) -> None:
     with pytest.raises(EngineError, match="cannot load the engine"):
         backend.load(b"nonsense" * 100)
 
 
-def test_the_papers_networks_are_built_as_the_runtime_wants_them(backend: TensorRt) -> None:
+def test_the_papers_networks_are_built_for_the_runtime(backend: TensorRt) -> None:
     """On a model that computes in a moment; the real one is slow."""
     from fakes.paper import tiny_parts
 

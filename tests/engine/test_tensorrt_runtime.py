@@ -1,4 +1,4 @@
-"""The TensorRT runtime, its preparation and its gate, on a fake card that computes with OpenVINO."""
+"""The TensorRT runtime, its preparation and parity check, on a fake GPU that computes with OpenVINO."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def shared(parts: dict[str, Any]) -> Iterator[tuple[FakeCuda, TensorRtRuntime]]:
     yield cuda, runtime
     runtime.close()
     assert cuda.open_handles() == 0
-    assert cuda.closed  # last of all: the fake refuses it while anything lies on it
+    assert cuda.closed  # last of all: the fake refuses while anything is allocated
 
 
 def expected(reference: OpenVinoRuntime, drawing: Drawing) -> np.ndarray:
@@ -67,16 +67,16 @@ def expected(reference: OpenVinoRuntime, drawing: Drawing) -> np.ndarray:
     return compose(drawing.canvas, field, drawing.warp)
 
 
-def alike(picture: np.ndarray, wanted: np.ndarray) -> bool:
-    """As near as FP16 convolutions come: another motion's picture is tens of levels away."""
-    apart = np.abs(picture.astype(int) - wanted)
+def alike(image: np.ndarray, wanted: np.ndarray) -> bool:
+    """As close as FP16 convolutions get: another motion's image differs by tens of levels."""
+    apart = np.abs(image.astype(int) - wanted)
     return bool(apart.max() <= 8 and apart.mean() <= 0.5)
 
 
-def test_pictures_are_those_of_the_cpu(
+def test_images_match_those_of_the_cpu(
     shared: tuple[FakeCuda, TensorRtRuntime], reference: OpenVinoRuntime, drawings: list[Drawing]
 ) -> None:
-    # Five times: directly, recorded, replayed, in both slots; wrong order would show old pictures.
+    # Five times: directly, recorded, replayed, in both slots; a wrong order would show old images.
     for turn in range(5):
         drawing = drawings[turn % 4]
         found = shared[1].draw([drawing])[0]
@@ -92,7 +92,7 @@ def test_a_frame_waits_once(shared: tuple[FakeCuda, TensorRtRuntime], drawings: 
     runtime.draw([drawings[1]])
     calls = cuda.calls - before
     assert calls["synchronise"] == 1
-    assert calls["launch"] == 2  # network and picture
+    assert calls["launch"] == 2  # network and image
     assert calls["upload"] == 5  # points, measured flow; the mesh and the mouth
     assert calls["allocate"] == calls["allocate_host"] == calls["begin_capture"] == 0
 
@@ -112,9 +112,9 @@ def test_a_batch_of_several_avatars_does_not_mix(
         )
     ]
     for _ in range(3):
-        pictures = shared[1].draw(mixed)
-        for drawing, picture in zip(mixed, pictures, strict=True):
-            assert alike(picture, expected(reference, drawing))
+        images = shared[1].draw(mixed)
+        for drawing, image in zip(mixed, images, strict=True):
+            assert alike(image, expected(reference, drawing))
 
 
 def make_like(drawing: Drawing) -> Any:
@@ -135,10 +135,10 @@ def test_batches_keep_order_limit_and_canvases_apart(drawings: list[Drawing]) ->
     assert batches([], 2) == []
 
 
-def test_twenty_drivers_stay_on_the_card(
+def test_twenty_drivers_stay_on_the_gpu(
     parts: dict[str, Any], drawings: list[Drawing], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(device_cache, "IDLE_S", 1e9)  # a busy machine needs long for so many
+    monkeypatch.setattr(device_cache, "IDLE_S", 1e9)  # so many take long on a busy machine
     cuda = FakeCuda()
     runtime = build(cuda, parts)
     code = drawings[0].code
@@ -170,7 +170,7 @@ def test_a_batch_size_that_fails_is_split(
     runtime = FailoverRuntime(reference, lambda: build(cuda, parts), lines.append)
     runtime.wait()
     both = [replace(d, canvas=make_like(d)) for d in drawings[:2]]
-    for _ in range(3):  # the pictures' own graphs, and the network's for one
+    for _ in range(3):  # the images' own graphs, and the network's for one
         for drawing in both:
             runtime.draw([drawing])
     refused: list[str] = []
@@ -181,7 +181,7 @@ def test_a_batch_size_that_fails_is_split(
                 return work(*arguments)
             refused.append(fails)
             if fails == "instantiation":
-                work(*arguments)  # the recording ends, its graph is no good
+                work(*arguments)  # the capture ends with an invalid graph
             raise (OutOfMemory if fails == "memory" else CudaError)(f"{fails} failed")
 
         return refuse
@@ -189,22 +189,22 @@ def test_a_batch_size_that_fails_is_split(
     if fails == "memory":  # for the larger batch's execution
         larger = once(FakeExecution.set_shape, lambda _self, _name, shape: shape[0] == 2)
         monkeypatch.setattr(FakeExecution, "set_shape", larger)
-    else:  # of the larger batch, whose second call is the first thing to be recorded now
+    else:  # of the larger batch, whose second call is the first one recorded now
         name = {"capture": "begin_capture", "instantiation": "end_capture"}[fails]
         monkeypatch.setattr(cuda, name, once(getattr(cuda, name)))
     for turn in range(3):
         given = both if turn % 2 else both[::-1]
-        for picture, drawing in zip(runtime.draw(given), given, strict=True):
-            assert alike(picture, expected(reference, drawing))
+        for image, drawing in zip(runtime.draw(given), given, strict=True):
+            assert alike(image, expected(reference, drawing))
     assert refused
-    card = runtime.working
-    assert isinstance(card, TensorRtRuntime)
-    assert "network, batch 2, slot 0" not in card.graphs
+    gpu = runtime.working
+    assert isinstance(gpu, TensorRtRuntime)
+    assert "network, batch 2, slot 0" not in gpu.graphs
     assert lines == []
     runtime.close()
 
 
-def test_a_single_picture_that_cannot_be_recorded_is_drawn_directly(
+def test_a_single_image_that_cannot_be_recorded_is_drawn_directly(
     parts: dict[str, Any],
     reference: OpenVinoRuntime,
     drawings: list[Drawing],
@@ -214,18 +214,18 @@ def test_a_single_picture_that_cannot_be_recorded_is_drawn_directly(
     runtime = build(cuda, parts)
 
     def refuse(stream: int) -> None:
-        raise CudaError("cuStreamBeginCapture_v2 gave CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED (900)")
+        raise CudaError("cuStreamBeginCapture_v2 returned CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED (900)")
 
     monkeypatch.setattr(cuda, "begin_capture", refuse)
     for turn in range(6):
-        picture = runtime.draw([drawings[turn % 2]])[0]
-        assert alike(picture, expected(reference, drawings[turn % 2]))
+        image = runtime.draw([drawings[turn % 2]])[0]
+        assert alike(image, expected(reference, drawings[turn % 2]))
     assert not any(runtime.graphs.values())
     runtime.close()
     assert cuda.open_handles() == 0
 
 
-def test_fields_and_codes_are_those_of_the_cpu(
+def test_fields_and_codes_match_those_of_the_cpu(
     shared: tuple[FakeCuda, TensorRtRuntime], reference: OpenVinoRuntime, drawings: list[Drawing]
 ) -> None:
     d = drawings[1]
@@ -239,7 +239,7 @@ def test_fields_and_codes_are_those_of_the_cpu(
     np.testing.assert_allclose(code.source, d.code.source, atol=1e-6)
 
 
-def test_a_card_without_room_gives_everything_back(parts: dict[str, Any]) -> None:
+def test_a_gpu_without_room_frees_everything(parts: dict[str, Any]) -> None:
     cuda = FakeCuda(memory=6 << 20)
     with pytest.raises(OutOfMemory, match="memory is full"):
         build(cuda, parts)
@@ -247,7 +247,7 @@ def test_a_card_without_room_gives_everything_back(parts: dict[str, Any]) -> Non
 
 
 @pytest.mark.parametrize("free", [0, 20_000, 40_000, 600_000])
-def test_a_canvas_without_room_gives_everything_back(
+def test_a_canvas_without_room_frees_everything(
     free: int, parts: dict[str, Any], reference: OpenVinoRuntime, drawings: list[Drawing]
 ) -> None:
     cuda = FakeCuda()
@@ -262,7 +262,7 @@ def test_a_canvas_without_room_gives_everything_back(
     assert cuda.open_handles() == 0
 
 
-def test_a_card_that_fails_gives_its_memory_back(
+def test_the_memory_of_a_failing_gpu_is_freed(
     parts: dict[str, Any], reference: OpenVinoRuntime, drawings: list[Drawing]
 ) -> None:
     cuda = FakeCuda()
@@ -322,7 +322,7 @@ def test_a_wrong_engine_is_refused_and_its_layer_named(reference: OpenVinoRuntim
     context = BuildContext(FakeTensorRt(cuda, spoil=nearest), cuda, EngineCache(tmp_path))
     strict = parity.Limits(
         flow_px=-1.0
-    )  # refuses any: the untrained network ignores what it sees, its layers do not
+    )  # refuses any: the untrained network ignores its inputs, its layers do not
     with pytest.raises(EngineError, match=r"prior\.features.*GridSample") as caught:
         prepare(MODEL, reference, context, batch=2, limits=strict)
     assert "\n" not in str(caught.value)
@@ -330,7 +330,7 @@ def test_a_wrong_engine_is_refused_and_its_layer_named(reference: OpenVinoRuntim
     assert cuda.open_handles() == 0
 
 
-def test_an_engine_that_computes_nonsense_fails_the_gate(
+def test_an_engine_with_wrong_results_fails_the_parity_check(
     shared: tuple[FakeCuda, TensorRtRuntime], reference: OpenVinoRuntime, drawings: list[Drawing]
 ) -> None:
     class Nan(BatchRuntime):
@@ -351,7 +351,7 @@ def test_an_engine_that_computes_nonsense_fails_the_gate(
             return reference.render(*arguments)
 
         def draw(self, drawings: Any) -> Any:
-            return [np.roll(picture, 1, axis=1) for picture in shared[1].draw(drawings)]
+            return [np.roll(image, 1, axis=1) for image in shared[1].draw(drawings)]
 
     class Mixed(Shifted):
         batch = 2
@@ -359,35 +359,35 @@ def test_an_engine_that_computes_nonsense_fails_the_gate(
         def draw(self, drawings: Any) -> Any:
             found = shared[1].draw(drawings)
             apart = len(drawings) > 1 and drawings[0].canvas is not drawings[1].canvas
-            return [np.full_like(picture, 9) for picture in found] if apart else found
+            return [np.full_like(image, 9) for image in found] if apart else found
 
     assert parity.check(reference, shared[1], drawings[:2]).failure is None
-    assert parity.check(reference, Mixed(), drawings[:2]).failure is not None  # wrong in a batch alone
+    assert parity.check(reference, Mixed(), drawings[:2]).failure is not None  # wrong only in a batch
     report = parity.check(reference, Nan(), drawings[:2])
-    assert (report.failure, report.finite) == ("some results are not numbers", False)
+    assert (report.failure, report.finite) == ("some results are not finite", False)
     shifted = parity.check(reference, Shifted(), drawings[:2], parity.Limits(mean_image=255))
     assert shifted.failure is not None
     assert "shifted" in shifted.failure
 
 
-def test_a_build_that_fails_is_one_line(reference: OpenVinoRuntime, tmp_path: Path) -> None:
+def test_a_failed_build_is_reported_in_one_line(reference: OpenVinoRuntime, tmp_path: Path) -> None:
     cuda = FakeCuda()
-    backend = FakeTensorRt(cuda, refuse="this card is not supported")
+    backend = FakeTensorRt(cuda, refuse="this GPU is not supported")
     with pytest.raises(EngineError, match="not supported"):
         prepare(MODEL, reference, BuildContext(backend, cuda, EngineCache(tmp_path)), batch=2)
     assert not list(tmp_path.glob("*.engine"))
     assert cuda.open_handles() == 0
 
 
-def test_a_cache_that_cannot_be_written_is_a_line_and_no_more(tmp_path: Path, parts: dict[str, Any]) -> None:
+def test_an_unwritable_cache_is_only_reported(tmp_path: Path, parts: dict[str, Any]) -> None:
     (tmp_path / "file").write_text("")
     cuda = FakeCuda()
     cuda.attach()
     lines: list[str] = []
     context = BuildContext(FakeTensorRt(cuda), cuda, EngineCache(tmp_path / "file" / "x"), lines.append)
-    assert context.engine(parts["picture"]) is not None
+    assert context.engine(parts["image"]) is not None
     assert len(lines) == 1
-    assert "cannot be kept" in lines[0]
+    assert "cannot be stored" in lines[0]
 
 
 def test_nobody_waits_for_an_engine(reference: OpenVinoRuntime, drawings: list[Drawing]) -> None:
@@ -405,7 +405,7 @@ def test_nobody_waits_for_an_engine(reference: OpenVinoRuntime, drawings: list[D
 
         def draw(self, drawings: Any) -> Any:
             if broken:
-                raise CudaError("the GPU failed: cuGraphLaunch gave CUDA_ERROR_LAUNCH_FAILED (719)")
+                raise CudaError("the GPU failed: cuGraphLaunch returned CUDA_ERROR_LAUNCH_FAILED (719)")
             return ["drawn by the card"] * len(drawings)
 
     broken: list[bool] = []
@@ -430,7 +430,9 @@ def test_nobody_waits_for_an_engine(reference: OpenVinoRuntime, drawings: list[D
 @pytest.mark.parametrize(
     "error", [MienError("no NVIDIA driver is installed"), KeyError("bug"), MemoryError()]
 )
-def test_what_cannot_be_made_is_a_line(error: Exception, reference: OpenVinoRuntime) -> None:
+def test_a_runtime_that_cannot_be_built_is_reported_in_one_line(
+    error: Exception, reference: OpenVinoRuntime
+) -> None:
     lines: list[str] = []
 
     def make() -> BatchRuntime:

@@ -1,4 +1,4 @@
-"""The torch runtime of the GPU road, computed on the CPU: its pictures, what it keeps, where it gives way."""
+"""The torch GPU runtime, computed on the CPU: its images, its cache, its behaviour when memory is short."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_a_batch_that_fails_is_split_and_all_in_use_stay(
     for _ in range(2):
         for found, right in zip(runtime.draw(drawings), wanted, strict=True):
             assert np.abs(found.astype(int) - right).max() <= 6
-    assert asked == [2, 1, 1, 1, 1]  # the size that failed is not tried again
+    assert asked == [2, 1, 1, 1, 1]  # the failed size is not tried again
     assert len(runtime._canvases) == 2
 
     def broken(*inputs: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The tracker against drivers whose motion is known."""
+"""The tracker on drivers with known motion."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ACTS = {
 
 @dataclass(frozen=True)
 class Measured:
-    """A driver's motions as the refined tracker and the landmarks alone saw them."""
+    """A driver's motions as measured by the refined tracker and by the landmarks alone."""
 
     refined: list[Motion]
     landmarks: list[Motion]
@@ -125,7 +125,7 @@ def test_micro_motion_is_measured_to_a_seventh_of_a_pixel(
 ) -> None:
     refined, landmarks = micro_errors[size]
     assert refined <= 0.15
-    # The smallest movements are half noise for both: 0.49 was measured there, 0.38 and 0.35 above.
+    # The smallest movements are half noise for both: 0.49 was measured for them, 0.38 and 0.35 above.
     assert refined <= 0.55 * landmarks
 
 
@@ -161,7 +161,7 @@ def test_region_fits_agree_with_what_moved(close_up: Image, close_up_face: Face)
     ("shift", "scale", "roll"),
     [((0.7, -0.4), 1.0, 0.0), ((6.0, 3.0), 1.0, 0.0), ((0.0, 0.0), 1.04, 0.0), ((-3.0, 2.0), 0.98, 0.06)],
 )
-def test_the_heads_own_motion_is_told_apart_from_the_face(
+def test_the_heads_motion_is_separated_from_the_faces(
     close_up: Image, close_up_face: Face, shift: tuple[float, float], scale: float, roll: float
 ) -> None:
     centre = tuple(close_up_face.landmarks[:468, :2].mean(axis=0))
@@ -196,7 +196,7 @@ def test_large_motion_is_no_worse_than_the_landmarks(close_up: Image, close_up_f
 
 
 def whole_motion(motion: Motion, measured: Measured) -> Floats:
-    """Where the driver's landmarks are according to a motion (head, turn and expression), pixels."""
+    """Positions of the driver's landmarks according to a motion (head, turn, expression), pixels."""
     from mien.engine.avatar.transfer import similarity_of
     from mien.engine.face.geometry import FaceGeometry
     from mien.engine.face.head_pose import parallax
@@ -233,7 +233,7 @@ def test_no_face_gives_no_motion_and_the_reference_stays(close_up: Image) -> Non
 
 
 def test_the_size_of_the_driver_does_not_matter(astronaut: Image) -> None:
-    """The same movement seen at half the resolution is the same motion."""
+    """The same movement at half the resolution gives the same motion."""
     import cv2
 
     with make_landmarker() as landmarker:

@@ -1,4 +1,4 @@
-"""The exported files: what runtimes rely on, and that they are what the shipped ones are."""
+"""The exported files: the properties that runtimes rely on, and equality with the shipped ones."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_shipped_interface() -> None:
     assert ENCODER.stat().st_size + RENDERER.stat().st_size < 16 * 2**20
 
 
-def test_files_tell_nothing_about_the_machine_that_made_them() -> None:
+def test_files_reveal_nothing_about_the_exporting_machine() -> None:
     for path in (ENCODER, RENDERER):
         content = path.read_bytes()
         assert b"/work/" not in content
@@ -88,11 +88,11 @@ def shapes(proto: onnx.ModelProto) -> list[tuple[int, ...]]:
     return sorted(kept[name] for name in filters)
 
 
-def test_shipped_files_are_of_this_code_and_trained(exported: tuple[LiveModel, bytes, bytes]) -> None:
+def test_shipped_files_match_this_code_and_are_trained(exported: tuple[LiveModel, bytes, bytes]) -> None:
     model, encoder, renderer = exported
     for path, content in ((ENCODER, encoder), (RENDERER, renderer)):
         shipped, fresh = onnx.load(path), onnx.load_from_string(content)
-        # What ships has sight, which adds to the encoder and changes nothing else.
+        # The shipped model has an ImageNet branch, which only adds to the encoder.
         assert metadata(shipped)["config"] == replace(model.config, sight=64).to_json()
         assert metadata(shipped)["untrained"] == "false"
         assert metadata(shipped)["weights_sha256"] != metadata(fresh)["weights_sha256"]
@@ -129,7 +129,7 @@ def test_parity_notices_other_weights(exported: tuple[LiveModel, bytes, bytes]) 
 
 
 @pytest.mark.parametrize("content", [None, b"nonsense", "other"])
-def test_bad_weights_are_one_line(
+def test_bad_weights_are_reported_in_one_line(
     content: bytes | str | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     weights = tmp_path / "weights.safetensors"
@@ -145,7 +145,7 @@ def test_bad_weights_are_one_line(
     assert not list(tmp_path.glob("*.onnx*"))
 
 
-def test_an_output_that_is_a_file_is_one_line(tmp_path: Path) -> None:
+def test_an_output_that_is_a_file_is_reported_in_one_line(tmp_path: Path) -> None:
     taken = tmp_path / "taken"
     taken.write_text("mine")
     with pytest.raises(MienError, match="taken: cannot write") as caught:

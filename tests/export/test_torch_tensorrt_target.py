@@ -1,4 +1,4 @@
-"""The road by Torch-TensorRT as far as it goes without a GPU: the program that it is given."""
+"""The Torch-TensorRT backend as far as it can be tested without a GPU: the program passed to it."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from mien.engine.runtime.tensorrt.parts import image_part, network_part
 torch = pytest.importorskip("torch")
 
 from mien.engine.runtime.graphs.torch_graph import TorchGraph  # noqa: E402
-from mien.export import torch_tensorrt_target as road  # noqa: E402
+from mien.export import torch_tensorrt_target as target  # noqa: E402
 
 
 @pytest.mark.slow
-def test_the_picture_part_keeps_its_sizes_free() -> None:
+def test_the_image_part_keeps_its_sizes_free() -> None:
     part = image_part()
-    program = road.program_of(part, "cpu")
+    program = target.program_of(part, "cpu")
     graph = TorchGraph(load_proto(part.onnx))
     random = torch.Generator().manual_seed(1)
     for moving, still in (((30, 41), (64, 48)), ((17, 16), (33, 100))):
@@ -36,22 +36,22 @@ def test_the_picture_part_keeps_its_sizes_free() -> None:
         np.testing.assert_array_equal(found.numpy(), graph(*inputs)[0].numpy())
 
 
-def test_bytes_go_in_as_bytes() -> None:
+def test_bytes_are_passed_as_bytes() -> None:
     part = network_part("live-encoder", ENCODER.read_bytes(), "fp16", 1, pixels=True)
-    ((shapes, kind),) = road._inputs(part)
+    ((shapes, kind),) = target._inputs(part)
     assert shapes[0] == (1, 256, 256, 3)
     assert kind == torch.uint8
 
 
-def test_a_part_that_it_cannot_build_names_the_other_road(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_part_that_cannot_be_built_names_the_alternatives(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(program: Any, **settings: Any) -> bytes:
         raise RuntimeError("no converter for aten.grid_sampler\nmore")
 
     convert = SimpleNamespace(convert_exported_program_to_serialized_trt_engine=refuse)
     fake = SimpleNamespace(Input=SimpleNamespace, dynamo=convert)
     monkeypatch.setitem(sys.modules, "torch_tensorrt", fake)  # type: ignore[arg-type]
-    monkeypatch.setattr(road, "import_torch", lambda: torch)
-    monkeypatch.setattr(road, "program_of", lambda part, device: None)
+    monkeypatch.setattr(target, "import_torch", lambda: torch)
+    monkeypatch.setattr(target, "program_of", lambda part, device: None)
     with pytest.raises(EngineError, match=r"live-picture: no converter.*--to tensorrt-rtx") as caught:
-        road.build(image_part())
+        target.build(image_part())
     assert "\n" not in str(caught.value)

@@ -1,8 +1,8 @@
 """A CUDA device made of host memory that insists on the order of calls.
 
-Nothing on a stream happens before somebody waits for it, and then only what that wait implies: a missing
-event or synchronisation shows as old bytes.  Wrong kinds of memory, memory that was given back, allocations
-while recording, and threads that did not attach are errors at once.
+Nothing on a stream happens before somebody waits for it, and then only what the wait implies: a missing
+event or synchronisation shows as old bytes.  Wrong kinds of memory, memory already freed, allocations
+while recording, and threads that did not attach are immediate errors.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ class FakeCuda:
 
     def _enter(self, name: str) -> None:
         if self.broken:
-            raise CudaError(f"the GPU failed: {name} gave CUDA_ERROR_LAUNCH_FAILED (719)")
-        assert not self.closed, f"{name}: the card was let go"
+            raise CudaError(f"the GPU failed: {name} returned CUDA_ERROR_LAUNCH_FAILED (719)")
+        assert not self.closed, f"{name}: the GPU was released"
         assert threading.get_ident() in self._attached, f"{name}: this thread is not attached"
         self.calls[name] += 1
 
@@ -44,7 +44,7 @@ class FakeCuda:
         self._attached.add(threading.get_ident())
 
     def close(self) -> None:
-        assert self.open_handles() == 0, "the card is let go while something lies on it"
+        assert self.open_handles() == 0, "the GPU is released while something is allocated on it"
         self.closed = True
 
     # Memory
@@ -59,32 +59,32 @@ class FakeCuda:
         self._enter("allocate")
         assert not self._recording, "allocation while a stream is recorded"
         if self.used() + size > self.memory:
-            raise OutOfMemory("the GPU's memory is full: close what else uses it")
-        return self._new("card", size)
+            raise OutOfMemory("the GPU's memory is full: close other programs that use it")
+        return self._new("device", size)
 
     def allocate_host(self, size: int) -> int:
         self._enter("allocate_host")
         return self._new("host", size)
 
     def release(self, address: int) -> None:
-        self._release("card", address)
+        self._release("device", address)
 
     def release_host(self, address: int) -> None:
         self._release("host", address)
 
     def _release(self, kind: str, address: int) -> None:
         assert self._blocks[address][0] == kind
-        assert not any(self._streams.values()), "memory given back while work is under way"
+        assert not any(self._streams.values()), "memory freed while work is in progress"
         del self._blocks[address]
 
     def used(self) -> int:
-        return sum(len(block) for kind, block in self._blocks.values() if kind == "card")
+        return sum(len(block) for kind, block in self._blocks.values() if kind == "device")
 
     def free_memory(self) -> int:
         return self.memory - self.used()
 
     def open_handles(self) -> int:
-        """Blocks, streams, events and graphs that were not given back."""
+        """Blocks, streams, events and graphs that were not released."""
         return len(self._blocks) + len(self._streams) + len(self._events) + len(self._graphs)
 
     def check(self, address: int, size: int, kind: str) -> None:
@@ -103,7 +103,7 @@ class FakeCuda:
         return stream
 
     def release_stream(self, stream: int) -> None:
-        assert not self._streams.pop(stream), "stream given back while work is under way"
+        assert not self._streams.pop(stream), "stream released while work is in progress"
 
     def create_event(self) -> int:
         self._enter("create_event")
@@ -193,19 +193,19 @@ class FakeCuda:
 
     def upload(self, to: int, host: int, size: int, stream: int) -> None:
         self._enter("upload")
-        self._move(stream, to, host, size, ("card", "host"))
+        self._move(stream, to, host, size, ("device", "host"))
 
     def download(self, host: int, source: int, size: int, stream: int) -> None:
         self._enter("download")
-        self._move(stream, host, source, size, ("host", "card"))
+        self._move(stream, host, source, size, ("host", "device"))
 
     def copy(self, to: int, source: int, size: int, stream: int) -> None:
         self._enter("copy")
-        self._move(stream, to, source, size, ("card", "card"))
+        self._move(stream, to, source, size, ("device", "device"))
 
     def download_rectangle(
         self, host: int, pitch: int, source: int, width: int, height: int, stream: int
     ) -> None:
         self._enter("download_rectangle")
         for row in range(height):
-            self._move(stream, host + row * pitch, source + row * width, width, ("host", "card"))
+            self._move(stream, host + row * pitch, source + row * width, width, ("host", "device"))

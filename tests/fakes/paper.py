@@ -1,4 +1,4 @@
-"""The parts of a paper model so small that they compute in a moment: real networks, no likeness."""
+"""The parts of a tiny paper model that computes in a moment: real networks with random weights."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mien.engine.paper.openvino_paper import part_file
 from mien.engine.paper.points import N_POINTS
 
 KEYS = {"points": (1, N_POINTS, 2), "jacobians": (1, N_POINTS, 2, 2)}
-PICTURE, FEATURES = (1, 3, 256, 256), (1, 8, 64, 64)
+IMAGE, FEATURES = (1, 3, 256, 256), (1, 8, 64, 64)
 
 
 def tiny_parts() -> dict[str, bytes]:
@@ -37,7 +37,7 @@ def tiny_parts() -> dict[str, bytes]:
             node("Reshape", ["mean", "square"], ["frame"]),
             node("Add", ["frame", "eyes"], ["jacobians"]),
         ],
-        {"image": PICTURE, "points": KEYS["points"]},
+        {"image": IMAGE, "points": KEYS["points"]},
         {"key_points": KEYS["points"], "jacobians": KEYS["jacobians"]},
         {
             "scale": np.float32(2 / 256),
@@ -51,7 +51,7 @@ def tiny_parts() -> dict[str, bytes]:
     encoder = _part(
         "encoder",
         [node("Conv", ["source", "w"], ["features"], strides=[4, 4])],
-        {"source": PICTURE},
+        {"source": IMAGE},
         {"features": FEATURES},
         {"w": 3 * weights(8, 3, 4, 4)},
     )
@@ -70,7 +70,7 @@ def tiny_parts() -> dict[str, bytes]:
             node("Add", ["sampled", "bend"], ["brighter"]),
             node("Mul", ["brighter", "light"], ["warped"]),
         ],
-        {"source": PICTURE, "features": FEATURES, **moved},
+        {"source": IMAGE, "features": FEATURES, **moved},
         {"warped": FEATURES},
         {
             "second": np.array([1]),
@@ -86,7 +86,7 @@ def tiny_parts() -> dict[str, bytes]:
             node("Sigmoid", ["large"], ["picture"]),
         ],
         {"warped": FEATURES},
-        {"picture": PICTURE},
+        {"picture": IMAGE},
         {"w": weights(3, 8, 3, 3), "four": np.array([1, 1, 4, 4], np.float32)},
     )
     return {"detector": detector, "encoder": encoder, "motion": motion, "decoder": decoder}
@@ -116,7 +116,7 @@ def _part(
     graph = helper.make_graph(nodes, name, *values, stored)
     proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
     config = json.dumps({"points": N_POINTS, "given_points": True, "image_size": 256})
-    card = {"name": "mien-paper", "version": "1", "part": name, "weights_sha256": "0", "config": config}
-    helper.set_model_props(proto, card)
+    metadata = {"name": "mien-paper", "version": "1", "part": name, "weights_sha256": "0", "config": config}
+    helper.set_model_props(proto, metadata)
     checker.check_model(proto, full_check=True)
     return bytes(proto.SerializeToString())

@@ -1,6 +1,6 @@
 """TensorRT for a :class:`~tests.fakes.cuda.FakeCuda`: an engine is an ONNX file that OpenVINO computes.
 
-So the numbers are real: what the runtime makes of them can be held against the CPU's own results.
+So the numbers are real: the runtime's results can be compared with the CPU's own.
 """
 
 from __future__ import annotations
@@ -77,11 +77,11 @@ class FakeEngine:
         self.closed = False
 
     def execution(self) -> FakeExecution:
-        assert not self.closed, "an execution of an engine that was let go"
+        assert not self.closed, "an execution of an engine that was released"
         return FakeExecution(self)
 
     def close(self) -> None:
-        assert not self.cuda.closed, "an engine that outlives the card's context"
+        assert not self.cuda.closed, "an engine that outlives the GPU's context"
         self.closed = True
 
     def compiled(self, shapes: Mapping[str, tuple[int, ...]]) -> Any:
@@ -127,6 +127,6 @@ class FakeExecution:
     def _view(self, name: str, shape: tuple[int, ...], address: int) -> np.ndarray:
         kind = self._engine.dtypes[name]
         size = int(np.prod(shape)) * kind.itemsize
-        self._engine.cuda.check(address, size, "card")
+        self._engine.cuda.check(address, size, "device")
         raw = (ctypes.c_ubyte * size).from_address(address)
         return np.frombuffer(raw, dtype=kind).reshape(shape)

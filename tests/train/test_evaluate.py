@@ -1,4 +1,4 @@
-"""What evaluate measures: cross-identity driving through the engine, and whether the targets are met."""
+"""Evaluation: cross-identity driving through the engine, and the targets."""
 
 from __future__ import annotations
 
@@ -89,14 +89,14 @@ def result(model: LiveModel, close_up: Image, landmarker: Landmarker) -> Result:
     return Result("weights", [], drives, ["a note"])
 
 
-def test_a_smile_goes_to_another_face(result: Result) -> None:
+def test_a_smile_is_transferred_to_another_face(result: Result) -> None:
     (drive,) = result.drives
-    assert drive.portrait == "p"  # neither the driver nor the picture without a face
+    assert drive.portrait == "p"  # neither the driver nor the image without a face
     assert drive.scores["still"] == UNMOVED
     assert drive.scores["warp"] == drive.scores["ours"]
     assert drive.scores["warp"]["correlation"] > 0.6
     assert drive.scores["warp"]["identity"] > 0.9
-    assert [picture.shape for picture in drive.pictures] == [(256, 256, 3)] * 4
+    assert [image.shape for image in drive.images] == [(256, 256, 3)] * 4
 
 
 def test_the_report_has_tables_json_and_a_sheet(result: Result, tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ def test_targets(ours: dict[str, float], fidelity: float, met: list[bool | None]
     assert "nan" not in "".join(block(found))
 
 
-def test_coded_clips_are_seen_from_onset_to_offset(tmp_path: Path) -> None:
+def test_coded_clips_are_read_from_onset_to_offset(tmp_path: Path) -> None:
     for k in range(40, 60):
         (tmp_path / f"img{k}.jpg").write_bytes(b"")
     clip = Clip("c", tmp_path, "s", "s", "CASME II", onset=45, apex=48, offset=52)
@@ -139,7 +139,7 @@ def test_coded_clips_are_seen_from_onset_to_offset(tmp_path: Path) -> None:
     assert coded_frames(Clip("c", tmp_path, "s", "s", "folder"), 20) is None
 
 
-def test_a_clip_that_is_gone_is_named(landmarker: Landmarker) -> None:
+def test_a_missing_clip_is_named(landmarker: Landmarker) -> None:
     from mien.train.data.dataset import PackedClip
 
     clip = {"id": "x", "path": "/nowhere/x.mp4", "subject": "s", "group": "g", "collection": "c"}
@@ -155,7 +155,7 @@ def test_a_clip_that_is_gone_is_named(landmarker: Landmarker) -> None:
     assert [image.item() for _, _, image in portraits_of([packed])] == [0]  # the one that faces the camera
 
 
-def test_nonsense_extents_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+def test_invalid_extents_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     from mien.train.__main__ import main
 
     assert main(["evaluate", "w.safetensors", "--data", "d", "--frames", "2"]) == 2

@@ -1,4 +1,4 @@
-"""What evaluate measures of the paper preset's weights, with given points and with learned ones."""
+"""Evaluation of the paper preset's weights, with given and with learned points."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def random_paper(config: PaperConfig) -> PaperModel:
-    """Random weights with peaks in heat maps, Jacobians that look at the picture, and contrasts."""
+    """Random weights with peaks in heat maps, image-dependent Jacobians, and contrasts."""
     torch.manual_seed(3)
     model = PaperModel(config).eval()
     with torch.no_grad():
@@ -87,7 +87,7 @@ def test_a_pair_is_drawn_as_in_training(config: PaperConfig, packed: Path) -> No
         assert float((found - like).abs().max()) < 0.01 * float((found - unlike).abs().max())
 
 
-def test_both_presets_are_held_against_the_same_warp(packed: Path) -> None:
+def test_both_presets_are_compared_with_the_same_warp(packed: Path) -> None:
     (pairs, *_) = validation_pairs(PackedData(packed, split_ids(packed, "validation"), None, 0), 4)
     with torch.inference_mode():
         paper = PaperCandidate(random_paper(GIVEN)).draw(pairs).warp
@@ -111,15 +111,15 @@ def test_key_points_drive_another_face(config: PaperConfig, close_up: Image, lan
     people = [("driver", "her", close_up), ("p", "other", portrait)]
     (drive,) = Driving(runtimes, landmarker, None).run([passage], people)
     alone = Driving({"warp": runtimes["warp"]}, landmarker, None).run([passage], people)
-    # Whatever is tracked beside it.
+    # Whatever else is tracked.
     assert drive.scores["warp"] == pytest.approx(alone[0].scores["warp"], abs=1e-6, nan_ok=True)
-    assert [picture.shape for picture in drive.pictures] == [(256, 256, 3)] * 4
+    assert [image.shape for image in drive.images] == [(256, 256, 3)] * 4
 
     ours = runtimes["ours"]
     motions = tracked(frames, ours)  # type: ignore[arg-type]
     assert all(motion is not None and motion.keys is not None for motion in motions)
-    pictures = rendered(motions, frames, Avatar.of(portrait, landmarker, ours), ours)
-    apart = [float(np.abs(image.astype(int) - pictures[0]).mean()) for image in pictures[1:]]
+    images = rendered(motions, frames, Avatar.of(portrait, landmarker, ours), ours)
+    apart = [float(np.abs(image.astype(int) - images[0]).mean()) for image in images[1:]]
     assert min(apart) > 0.01  # every frame of the driver moves the portrait
 
 
@@ -166,11 +166,11 @@ def test_weights_that_cannot_be_measured(
     save_weights(other, {"x": torch.zeros(2)}, LEARNED, facts_of(LEARNED))
     assert "of another architecture (kp_detector" in says(other)
     small = write(tmp_path / "small", replace(GIVEN, image_size=64))
-    assert "for pictures of 64 pixels; evaluate and the engine need 256" in says(small)
+    assert "for images of 64 pixels; evaluate and the engine need 256" in says(small)
     assert "imported and not trained here" in says(small, "card")
 
 
-def test_a_file_says_of_which_preset_it_is(tmp_path: Path) -> None:
+def test_a_file_names_its_preset(tmp_path: Path) -> None:
     assert isinstance(load_candidate(write(tmp_path, LEARNED)), PaperCandidate)
     live = LiveModel()
     save_weights(tmp_path / "live.safetensors", dict(live.state_dict()), live.config, {})

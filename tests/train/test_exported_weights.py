@@ -1,4 +1,4 @@
-"""Exported files give their weights back: what ships can be trained further, evaluated and compiled anew."""
+"""Weights restored from exported files, which can be trained further, evaluated and exported again."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from mien.train.model_card import card
 
 
 @pytest.mark.parametrize("which", ["trained", "untrained"])
-def test_the_weights_come_back_to_half_a_rounding_step(which: str, request: pytest.FixtureRequest) -> None:
+def test_the_weights_are_restored_to_half_a_rounding_step(which: str, request: pytest.FixtureRequest) -> None:
     exported, folder = request.getfixturevalue(which)
     found = onnx_export.deployable(load_live(folder)).state_dict()
     for name, value in exported.state_dict().items():
         torch.testing.assert_close(found[name], value, rtol=2e-3, atol=3e-5, msg=name)
 
 
-def test_what_ships_draws_the_same_pictures_and_can_be_trained_on() -> None:
+def test_imported_shipped_weights_draw_the_same_images_and_can_be_trained_further() -> None:
     model = load_live(ASSETS)
     assert preset_of(ASSETS) == "live"
     assert model.config == LiveConfig.from_json(facts_in(ASSETS)["config"])
@@ -55,7 +55,7 @@ def test_a_filter_of_zeros_stays_one(trained: tuple[Any, Path]) -> None:
     assert float(found.encoder.leave.weight[ZERO_FILTER].detach().abs().max()) > 0.0
 
 
-def test_bad_folders_are_refused_in_a_line(trained: tuple[Any, Path], tmp_path: Path) -> None:
+def test_bad_folders_are_refused_in_one_line(trained: tuple[Any, Path], tmp_path: Path) -> None:
     with pytest.raises(MienError, match=r"live-encoder\.onnx does not exist"):
         load_live(tmp_path)
     mixed = tmp_path / "mixed"
@@ -68,6 +68,6 @@ def test_bad_folders_are_refused_in_a_line(trained: tuple[Any, Path], tmp_path: 
         load_live(mixed)
 
 
-def test_exported_files_have_no_card(tmp_path: Path) -> None:
-    with pytest.raises(MienError, match="do not say how they were trained"):
+def test_exported_files_have_no_model_card(tmp_path: Path) -> None:
+    with pytest.raises(MienError, match="do not record their training"):
         card(ASSETS, tmp_path, None, "unknown")

@@ -1,4 +1,4 @@
-"""The fidelity measure falls when motion is spoilt, and Mien reaches its goals on it."""
+"""The fidelity measure drops when motion is spoiled, and Mien reaches its goals on it."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def changed(motion: DenseMotion, how: str) -> DenseMotion:
     return DenseMotion(changes[how].astype(np.float32), motion.mask)
 
 
-def test_fidelity_falls_when_motion_is_spoilt(driver: Driver) -> None:
+def test_fidelity_drops_when_motion_is_spoiled(driver: Driver) -> None:
     found = {
         how: compare(driver.motion, changed(driver.motion, how))
         for how in ("removed", "scaled", "delayed", "shuffled", "trembling")
@@ -129,7 +129,7 @@ def test_different_lengths_and_single_frames_are_refused(driver: Driver) -> None
         compare(tiny, tiny)
 
 
-def test_a_rendered_micro_expression_is_carried_over_faithfully(
+def test_a_rendered_micro_expression_is_transferred_faithfully(
     driver: Driver, avatar: Avatar, runtime: Runtime
 ) -> None:
     refined = compare(driver.motion, driven(driver, avatar, runtime))
@@ -155,13 +155,13 @@ def test_a_video_file_keeps_a_third_of_a_pixel(
 ) -> None:
     """At x264's usual quality (crf 18) the codec alone takes fidelity to 0.947 and doubles the jitter."""
     face = landmarker.detect(close_up)[0]
-    pictures = [warped(close_up, field) for field in expressions(face, 0.3)]
+    images = [warped(close_up, field) for field in expressions(face, 0.3)]
     with open_sink(tmp_path / "out.mp4", width=256, height=256, fps=30) as sink:
-        for index, picture in enumerate(pictures):
-            sink.write(picture, index / 30)
+        for index, rendered in enumerate(images):
+            sink.write(rendered, index / 30)
     # Without noise in the driver the fair measure's fine flow follows what the codec does to bare skin.
     written = layout_motion_of(read_clip(tmp_path / "out.mp4"), face)
-    found = compare(layout_motion_of(pictures, face), written)
+    found = compare(layout_motion_of(images, face), written)
     assert found.correlation >= 0.97
     assert found.gain >= 0.95
 
@@ -172,7 +172,7 @@ SUBTLE = {"c177dd4bbc_0": (100, 130), "95627a6443_0": (70, 100), "45711ed965_0":
 
 @pytest.mark.slow
 @pytest.mark.parametrize("clip", SUBTLE)
-def test_real_subtle_motion_is_carried_over_faithfully(
+def test_real_subtle_motion_is_transferred_faithfully(
     clip: str, avatar: Avatar, whole_runtime: Runtime, landmarker: Landmarker
 ) -> None:
     path = SHARED / "clips" / f"{clip}.mp4"
@@ -192,17 +192,17 @@ def test_real_subtle_motion_is_carried_over_faithfully(
 def test_a_large_head_motion_is_followed(
     carphone: Path, avatar: Avatar, runtime: Runtime, landmarker: Landmarker
 ) -> None:
-    """A man in a moving car: the avatar's head goes where his goes."""
+    """A man in a moving car: the avatar's head follows the driver's."""
     frames = read_clip(carphone, 60)
     with Tracker() as tracker:
         session = Session(tracker, Renderer(avatar, runtime))
         theirs, ours = [], []
         for index, image in enumerate(frames):
-            picture = session.step(Frame(image, index, 0, index / 30)).image
+            rendered = session.step(Frame(image, index, 0, index / 30)).image
             if index % 4 == 0:
                 assert tracker.face is not None
                 theirs.append(tracker.face.landmarks[:468, :2].mean(axis=0))
-                ours.append(landmarker.detect(picture)[0].landmarks[:468, :2].mean(axis=0))
+                ours.append(landmarker.detect(rendered)[0].landmarks[:468, :2].mean(axis=0))
     for axis in range(2):
         assert np.corrcoef(np.array(theirs)[:, axis], np.array(ours)[:, axis])[0, 1] > 0.9
 
@@ -221,8 +221,8 @@ def landmark_distance(
     with Tracker(TrackerSettings(refine=refine)) as tracker:
         session = Session(tracker, Renderer(avatar, runtime))
         for index, frame in enumerate(frames):
-            picture = session.step(Frame(frame, index, 0, index / 10)).image
-            found, true = landmarker.detect(picture), landmarker.detect(frame)
+            rendered = session.step(Frame(frame, index, 0, index / 10)).image
+            found, true = landmarker.detect(rendered), landmarker.detect(frame)
             if index and found and true:
                 apart = found[0].landmarks[:, :2] - true[0].landmarks[:, :2]
                 far.append(np.linalg.norm(apart, axis=1).mean() / width)

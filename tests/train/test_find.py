@@ -1,4 +1,4 @@
-"""Subtle passages are found where a face moves a little and its head does not."""
+"""Subtle passages are found where a face moves slightly and its head does not."""
 
 from __future__ import annotations
 

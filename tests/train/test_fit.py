@@ -1,4 +1,4 @@
-"""From clips to a trained model on tiny data: prepare, fit, resume, evaluate, and what may go wrong."""
+"""From clips to a trained model on tiny data: prepare, fit, resume, evaluate, and failures."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def packed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def before_still_ground(image: Image, k: int) -> Image:
-    """A face that sways by up to nine pixels before a background that does not move."""
+    """A face that sways by up to nine pixels in front of a static background."""
     y, x = np.mgrid[:256, :256].astype(np.float32)
     cover = np.clip(2.5 - 2 * np.hypot((x - 128) / 62, (y - 112) / 88), 0, 1)
     grain = cv2.GaussianBlur(np.random.default_rng(0).normal(0, 240, (256, 256)), (0, 0), 3)
@@ -133,7 +133,7 @@ def config(packed: Path, tmp_path: Path) -> Iterator[FitConfig]:
     torch.set_num_threads(threads)
 
 
-def test_prepare_leaves_out_what_has_no_face(packed: Path) -> None:
+def test_prepare_leaves_out_clips_without_a_face(packed: Path) -> None:
     names = sorted(path.name for path in (packed / "clips").iterdir())
     assert names == ["a-v-1", "b-v-1", "c-v-1"]
     meta = json.loads((packed / "clips/a-v-1/meta.json").read_text())
@@ -150,7 +150,7 @@ def test_batches_depend_on_their_number_alone(packed: Path) -> None:
     assert one.teacher.shape == (4, 3, 64, 64)
 
 
-def test_sight_is_given_to_a_new_model_and_to_weights_without_it(config: FitConfig) -> None:
+def test_the_imagenet_branch_is_added_to_a_new_model_and_to_weights_without_it(config: FitConfig) -> None:
     seeing = replace(config, model=replace(config.model, sight=8))
     fit = Fit(seeing, QUIET)
     assert isinstance(fit.model, LiveModel) and fit.model.encoder.sight is not None
@@ -169,7 +169,7 @@ def test_sight_is_given_to_a_new_model_and_to_weights_without_it(config: FitConf
 def test_leaving_one_subject_out(packed: Path, tmp_path: Path) -> None:
     assert split_ids(packed, "validation", "a") == ["a-v-1"]
     assert split_ids(packed, "train", "a") == ["b-v-1", "c-v-1"]
-    with pytest.raises(MienError, match="no subject z; there are a, b, c"):
+    with pytest.raises(MienError, match="z is not a subject; known: a, b, c"):
         split_ids(packed, "train", "z")
     config = load_config(None, ['data.leave_out="a"'])
     assert config.data.leave_out == "a"
@@ -199,7 +199,7 @@ def with_gaps(still: PackedClip, mouths: list[float], lids: float = 0.1) -> Pack
     return replace(still, arrays={**still.arrays, "landmarks": landmarks})
 
 
-def test_stills_whose_lips_or_lids_were_torn_are_left_out(packed: Path) -> None:
+def test_stills_with_torn_lips_or_lids_are_left_out(packed: Path) -> None:
     still = PackedClip.open(packed / "stills" / "e-face")
     count = len(still.arrays["landmarks"])
     rest = [0.01] * count
@@ -225,7 +225,7 @@ def test_stills_take_their_share_and_change_nothing_without(packed: Path) -> Non
     assert torch.equal(alone.batch(0, 1, 1, 0.0).source[0], still)
 
 
-def test_a_flow_goes_to_a_face_of_another_size_and_angle() -> None:
+def test_a_flow_is_transferred_to_a_face_of_another_size_and_angle() -> None:
     theirs = np.random.default_rng(0).uniform(-0.5, 0.5, (478, 2)).astype(np.float32)
     ours = (theirs @ np.array([[0, 0.5], [-0.5, 0]], np.float32)).astype(np.float32)  # half, a quarter turn
     flow = np.zeros((2, 64, 64), np.float32)
@@ -239,7 +239,7 @@ def test_a_full_disk_keeps_the_last_checkpoint(tmp_path: Path) -> None:
     resource = pytest.importorskip("resource")
     save_state(tmp_path, {"step": 3, "weights": torch.zeros(10)})
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, limits[1]))  # as a disk with no more room
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, limits[1]))  # like a full disk
     try:
         with pytest.raises(MienError, match="The last checkpoint is kept"):
             save_state(tmp_path, {"step": 4, "weights": torch.zeros(200_000)})
@@ -276,7 +276,7 @@ def test_two_processes_train_together(config: FitConfig, tmp_path: Path) -> None
     state = load_state(tmp_path / "two")
     assert state is not None
     assert state["step"] == 3
-    assert (tmp_path / "two/log.txt").read_text().count("steps/s") == 3  # the first process alone reports
+    assert (tmp_path / "two/log.txt").read_text().count("steps/s") == 3  # only the first process reports
 
 
 def test_a_resumed_run_gives_the_same_losses(config: FitConfig) -> None:
@@ -302,7 +302,7 @@ def test_one_pair_a_step_has_finite_losses_and_an_interruption_changes_nothing(
 
 
 def mean_loss(fit: Fit) -> float:
-    """Over all packed pairs as they are, once each."""
+    """The loss over all packed pairs, unaugmented, once each."""
     objective = fit.task.updates[0].objective
     fit.task.enter(0, fit.config.stages[0])
     root, rng = Path(fit.config.data.path), np.random.default_rng(0)
@@ -322,7 +322,7 @@ def mean_loss(fit: Fit) -> float:
 def test_two_passes_over_tiny_data_lower_the_loss_and_an_interruption_changes_nothing(
     config: FitConfig, swaying: Path, tmp_path: Path
 ) -> None:
-    """One pair a step, drawn and augmented as ever; before and after, the loss of the same 12 pairs."""
+    """One pair per step, drawn and augmented as usual; before and after, the loss of the same 12 pairs."""
     stage = replace(config.stages[0], steps=24, rate=2e-3, focus=0.0)
     data = replace(config.data, path=str(swaying), drivings=1)
     passes = replace(config, data=data, stages=(stage,), optim=replace(config.optim, warm_up=5))
@@ -374,7 +374,7 @@ def test_a_run_starts_from_weights(config: FitConfig, tmp_path: Path) -> None:
         torch.testing.assert_close(ours, theirs, msg=name)
 
 
-def test_ctrl_c_saves_and_goes_on_later(config: FitConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_saves_and_training_can_be_resumed(config: FitConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     fit = Fit(config, QUIET)
     step = Fit.train_step
 
@@ -437,7 +437,7 @@ def test_teacher_flow_finds_a_known_shift() -> None:
     assert np.median(middle[1]) * 127.5 == pytest.approx(0, abs=0.1)
 
 
-def test_changes_move_pictures_points_and_flows_alike() -> None:
+def test_changes_move_images_points_and_flows_alike() -> None:
     change = Change(flip=True, zoom=0.8, shift=(0.05, -0.1))
     points = np.zeros((478, 2), np.float32)
     points[33] = (-0.3, 0.2)
@@ -447,7 +447,7 @@ def test_changes_move_pictures_points_and_flows_alike() -> None:
     image = np.zeros((256, 256, 3), np.uint8)
     x, y = (round((v + 1) * 127.5) for v in (-0.3, 0.2))
     cv2.circle(image, (x, y), 4, (255, 255, 255), -1)
-    mass = change.picture(image)[..., 0].astype(np.float64)
+    mass = change.image(image)[..., 0].astype(np.float64)
     at = np.array([mass.sum(0) @ np.arange(256), mass.sum(1) @ np.arange(256)]) / mass.sum() / 127.5 - 1
     assert at == pytest.approx(there, abs=0.005)
     flow = np.zeros((3, 64, 64), np.float32)
@@ -485,9 +485,9 @@ def test_stages_follow_each_other(config: FitConfig) -> None:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ("optim.emma=0.9", "there is no optim.emma"),
+        ("optim.emma=0.9", "optim.emma is unknown"),
         ("optim.ema=often", "optim.ema must be float"),
-        ("stages.3.steps=1", "no 3 among"),
+        ("stages.3.steps=1", "entry 3 does not exist"),
         ("data", "write it as name=value"),
         ("augment.zoom=[1.0]", "needs 2 values"),
     ],

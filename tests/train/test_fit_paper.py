@@ -1,4 +1,4 @@
-"""Training of the paper preset on tiny data: the loss falls, resuming goes on alike, losses are right."""
+"""Training of the paper preset on tiny data: the loss drops, resuming is exact, losses are correct."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_the_loss_falls(config: FitConfig) -> None:
 def test_passes_over_tiny_data_lower_the_loss_and_an_interruption_changes_nothing(
     config: FitConfig, tmp_path: Path
 ) -> None:
-    """Sixteen times the four packed pairs, two a step, drawn alike."""
+    """Sixteen times the four packed pairs, two per step, drawn uniformly."""
     stage = replace(config.stages[0], steps=32, focus=0.0)
     whole = replace(config, stages=(stage,))
     losses = losses_of(Fit(whole, QUIET), 32)
@@ -99,7 +99,7 @@ def test_a_run_leaves_weights_that_load(config: FitConfig) -> None:
     model = load_paper(Path(config.run.output) / "paper-best.safetensors")
     assert model.config == config.paper
     assert model.config.align_corners
-    # Running statistics come along with the averaged weights.
+    # Running statistics accompany the averaged weights.
     norm = model.generator.first.norm
     assert int(norm.num_batches_tracked) == 2
     assert not torch.equal(norm.running_mean, torch.zeros_like(norm.running_mean))
@@ -125,13 +125,13 @@ def test_every_loss_has_a_gradient_where_it_should(config: FitConfig) -> None:
     assert all(p.grad is None for p in fit.task.helpers["discriminator"].parameters())
 
 
-def test_points_of_a_flipped_picture_change_sides(close_up: Image, landmarker: Landmarker) -> None:
+def test_points_of_a_flipped_image_change_sides(close_up: Image, landmarker: Landmarker) -> None:
     seen = WHOLE.normalised(landmarker.detect(close_up)[0].landmarks[:, :2])
     mirrored = given_points(Change(flip=True).points(seen))
     assert mirrored == pytest.approx(given_points(seen)[FLIP] * [-1, 1], abs=1e-5)
 
 
-def test_each_picture_of_a_pair_has_its_own_points(packed: Path) -> None:
+def test_each_image_of_a_pair_has_its_own_points(packed: Path) -> None:
     data = PaperData(packed, split_ids(packed, "train"), AugmentConfig(), 3)
     one, again = data.batch(5, 3, 1.0), data.batch(5, 3, 1.0)
     assert all(torch.equal(a, b) for a, b in zip(one, again, strict=True))
@@ -140,13 +140,13 @@ def test_each_picture_of_a_pair_has_its_own_points(packed: Path) -> None:
     assert float(moved.mean()) > 1.0
 
 
-def test_a_distortion_moves_points_as_it_moves_the_picture() -> None:
+def test_a_distortion_moves_points_like_the_image() -> None:
     distortion = Distortion.drawn(2, 0.05, 0.005, 5, 7, torch.zeros(()))
     points = torch.tensor([[[90.0, 70.0], [150.0, 180.0]]]).repeat(2, 1, 1)
     y, x = torch.meshgrid(torch.arange(256.0), torch.arange(256.0), indexing="ij")
     spots = [(-((x - px) ** 2 + (y - py) ** 2) / 18).exp() for px, py in points[0].tolist()]
-    picture = torch.stack(spots)[None].repeat(2, 1, 1, 1)
-    shown = distortion.picture(picture)
+    image = torch.stack(spots)[None].repeat(2, 1, 1, 1)
+    shown = distortion.image(image)
     mass = shown / shown.sum(dim=(2, 3), keepdim=True)
     there = torch.stack(((mass * x).sum(dim=(2, 3)), (mass * y).sum(dim=(2, 3))), dim=2)
     moved = distorted_pixels(distortion, points, 256)
@@ -179,12 +179,12 @@ def test_shipped_configuration_is_the_published_one() -> None:
     assert [stage.rate for stage in config.stages] == [2e-4, 2e-5, 2e-6]
 
 
-def test_wrong_names_are_said(config: FitConfig) -> None:
+def test_wrong_names_are_reported(config: FitConfig) -> None:
     stage = replace(config.stages[0], train=("encoder",))
     fit = Fit(replace(config, stages=(stage,)), QUIET)
-    with pytest.raises(MienError, match="there is no encoder; known: kp_detector, generator"):
+    with pytest.raises(MienError, match="encoder is unknown; known: kp_detector, generator"):
         losses_of(fit, 1)
-    with pytest.raises(MienError, match="there is no preset papper"):
+    with pytest.raises(MienError, match="papper is not a preset"):
         Fit(replace(config, preset="papper"), QUIET)
     scales = replace(config.paper_loss, scales=(1.0, 0.125))
     with pytest.raises(MienError, match="at least 32 pixels"):

@@ -1,4 +1,4 @@
-"""ImageNet features beside the encoder: the published network's own, frozen, and nothing until trained."""
+"""The encoder's ImageNet branch: the published network's features, frozen, without effect until trained."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ from torch.nn import functional as F  # noqa: E402
 from mien.train.losses.perceptual import LitePerceptual  # noqa: E402
 from mien.train.model.imagenet_branch import Trunk  # noqa: E402
 from mien.train.model.live import LiveModel  # noqa: E402
-from mien.train.model.weights import load_live, with_sight  # noqa: E402
+from mien.train.model.weights import load_live, with_imagenet_branch  # noqa: E402
 
 
 @pytest.fixture(scope="module")
 def seeing() -> LiveModel:
     torch.manual_seed(2)
-    return with_sight(LiveModel(), 16)
+    return with_imagenet_branch(LiveModel(), 16)
 
 
 @pytest.mark.parametrize("size", [256, 96])
-def test_the_trunk_sees_what_the_published_network_sees(size: int) -> None:
+def test_the_trunk_computes_the_published_features(size: int) -> None:
     published = LitePerceptual()
     trunk = Trunk()
     trunk.take(published.net)
-    picture = torch.rand(2, 3, size, size, generator=torch.Generator().manual_seed(1))
-    wanted = published.features(picture)[2:]  # behind the stem and the first block
-    for found, features in zip(trunk(picture), wanted, strict=True):
+    image = torch.rand(2, 3, size, size, generator=torch.Generator().manual_seed(1))
+    wanted = published.features(image)[2:]  # after the stem and the first block
+    for found, features in zip(trunk(image), wanted, strict=True):
         torch.testing.assert_close(F.normalize(found, dim=1, eps=1e-3), features, rtol=0, atol=1e-4)
 
 
-def test_sight_changes_nothing_until_it_is_trained() -> None:
+def test_the_imagenet_branch_changes_nothing_until_it_is_trained() -> None:
     torch.manual_seed(3)
     blind = LiveModel()
-    picture = torch.rand(1, 3, 256, 256)
-    assert torch.equal(with_sight(blind, 16).encode(picture), blind.encode(picture))
+    image = torch.rand(1, 3, 256, 256)
+    assert torch.equal(with_imagenet_branch(blind, 16).encode(image), blind.encode(image))
 
 
 def test_the_trunk_stays_as_published_while_the_rest_learns(seeing: LiveModel) -> None:
@@ -52,9 +52,9 @@ def test_the_trunk_stays_as_published_while_the_rest_learns(seeing: LiveModel) -
     assert float(sight.leave.weight.grad.abs().max()) > 0.0
 
 
-def test_exported_files_give_sight_back(trained: tuple[LiveModel, Path]) -> None:
+def test_the_imagenet_branch_is_restored_from_exported_files(trained: tuple[LiveModel, Path]) -> None:
     exported, folder = trained
     found = load_live(folder)
     assert found.config.sight == SIGHT
-    picture = torch.rand(1, 3, 256, 256)
-    torch.testing.assert_close(found.encode(picture), exported.encode(picture), rtol=1e-2, atol=1e-2)
+    image = torch.rand(1, 3, 256, 256)
+    torch.testing.assert_close(found.encode(image), exported.encode(image), rtol=1e-2, atol=1e-2)

@@ -1,4 +1,4 @@
-"""The landmark loss sees faces as the tracker does, and teaches a picture where its lids and lips belong."""
+"""The landmark loss measures faces like the tracker and moves an image's lids and lips into place."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def distance() -> LandmarkDistance:
 
 @pytest.fixture(scope="module")
 def face(close_up: Image, landmarker: Landmarker) -> tuple[Tensor, Tensor]:
-    """A face's picture ``(1, 3, 256, 256)`` and its normalised landmarks ``(1, 478, 2)``."""
+    """A face's image ``(1, 3, 256, 256)`` and its normalised landmarks ``(1, 478, 2)``."""
     landmarker.reset()
     found = landmarker.track(close_up)
     assert found is not None
@@ -36,7 +36,7 @@ def test_it_is_the_trackers_own_network(
     distance: LandmarkDistance, face: tuple[Tensor, Tensor], close_up: Image
 ) -> None:
     network = LandmarkNetwork(load_bundle().landmarks, threads=1)
-    network.picture[:] = close_up
+    network.image[:] = close_up
     with torch.no_grad():
         found = distance.landmarks(face[0].repeat(2, 1, 1, 1))
     np.testing.assert_allclose(found[1].numpy(), network.run()[0][:, :2], atol=5e-3)
@@ -45,29 +45,29 @@ def test_it_is_the_trackers_own_network(
 def test_a_shifted_face_is_as_far_as_it_was_shifted(
     distance: LandmarkDistance, face: tuple[Tensor, Tensor]
 ) -> None:
-    picture, points = face
-    assert float(distance(picture, picture, points)) == 0.0
-    shifted = warp(picture, base_grid(256) + 3.0 / 127.5)
+    image, points = face
+    assert float(distance(image, image, points)) == 0.0
+    shifted = warp(image, base_grid(256) + 3.0 / 127.5)
     with torch.no_grad():
-        found = float(distance(shifted, picture, points))
+        found = float(distance(shifted, image, points))
     assert found == pytest.approx(3.0 * 2**0.5, abs=0.6)
 
 
 def test_descending_it_brings_landmarks_to_their_place(
     distance: LandmarkDistance, face: tuple[Tensor, Tensor]
 ) -> None:
-    picture, points = face
+    image, points = face
     shift = torch.full((1, 2, 1, 1), 2.0 / 127.5, requires_grad=True)
     optimizer = torch.optim.Adam([shift], lr=2e-3)
     for _ in range(12):
         optimizer.zero_grad()
-        distance(warp(picture, base_grid(256) + shift), picture, points).backward()
+        distance(warp(image, base_grid(256) + shift), image, points).backward()
         optimizer.step()
     assert all(p.grad is None for p in distance.parameters())
     assert float(shift.detach().abs().max()) < 0.7 / 127.5, "from two pixels away to less than one"
 
 
-def test_an_operator_that_is_not_known_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unsupported_operator_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(module._OPERATORS, "PRelu")
     with pytest.raises(MienError, match="PRelu"):
         LandmarkDistance()
@@ -81,6 +81,6 @@ def test_painted_crops_lie_where_they_were_cut_out() -> None:
     crops.requires_grad_()
     result = pasted(torch.zeros_like(whole), crops, corners)
     assert torch.equal(result[1, :, 168:248, 168:248], whole[1, :, 168:248, 168:248])
-    assert float(result.detach()[0, :, 168:248, 168:248].abs().max()) == 0.0, "another picture's crop"
+    assert float(result.detach()[0, :, 168:248, 168:248].abs().max()) == 0.0, "another image's crop"
     result.sum().backward()
     assert crops.grad is not None and float(crops.grad[:, :, 8:-8, 8:-8].min()) == 1.0

@@ -51,7 +51,7 @@ def blurred(image: Image, sigma: float) -> Image:
 # Pictures
 
 
-def test_identical_pictures(close_up: Image) -> None:
+def test_identical_images(close_up: Image) -> None:
     scores = image_scores(close_up, close_up)
     assert scores == {"l1": 0.0, "psnr": pytest.approx(100.0), "ssim": pytest.approx(1.0, abs=1e-5)}
 
@@ -93,7 +93,7 @@ def test_ssim_is_scikit_images(close_up: Image, spoilt: str) -> None:
     assert ours["psnr"] == pytest.approx(peak_signal_noise_ratio(close_up, other), abs=1e-3)
 
 
-def test_worse_pictures_score_worse(close_up: Image) -> None:
+def test_worse_images_score_worse(close_up: Image) -> None:
     distance = PerceptualDistance()
     assert distance(close_up, close_up) == pytest.approx(0.0, abs=1e-5)
     for spoil in (noise, blurred):
@@ -233,7 +233,7 @@ def test_only_the_known_weights_are_opened(tmp_path: Path, monkeypatch: pytest.M
 # The judge
 
 
-def test_frames_looked_at() -> None:
+def test_frames_examined() -> None:
     assert looked_at(1) == []
     assert looked_at(4) == [1, 2, 3]
     many = looked_at(1000)

@@ -1,4 +1,4 @@
-"""The live preset: untrained it is the landmark warp, trained it only adds, and it stays small."""
+"""The live preset: the landmark warp when untrained, additive when trained, and small."""
 
 from __future__ import annotations
 
@@ -71,10 +71,10 @@ def test_paint_passes_where_mouth_and_eyes_open_or_shut(inputs: tuple[torch.Tens
     wide = model.enlarge(seen.unknown()) > 0.9
     floor = float(seen.life * (1 - (1 - model.config.paint_floor) * torch.sigmoid(torch.tensor(3.0))))
     middle = paint[..., 32:-32, 32:-32]
-    assert float(middle.min()) == pytest.approx(floor, rel=0.1), "little where the warp shows all there is"
+    assert float(middle.min()) == pytest.approx(floor, rel=0.1), "little where the warp shows everything"
     wide = wide[..., 32:-32, 32:-32].expand_as(middle)
     assert float(middle[wide].min()) > 3 * floor
-    assert float(paint[..., 0, :].abs().max()) == 0.0, "nothing at the border, where pictures are pasted"
+    assert float(paint[..., 0, :].abs().max()) == 0.0, "nothing at the border, where images are pasted"
 
 
 def test_a_mouth_that_is_open_in_the_portrait_too_keeps_its_own_teeth(model: LiveModel) -> None:
@@ -96,7 +96,7 @@ def test_a_mouth_that_is_open_in_the_portrait_too_keeps_its_own_teeth(model: Liv
     assert float(opening.unknown()[inside]) > 0.9
 
 
-def test_moving_points_move_the_picture_with_them(model: LiveModel) -> None:
+def test_moving_points_move_the_image(model: LiveModel) -> None:
     source = torch.zeros(1, 3, 256, 256)
     source[..., 120:136, 100:116] = 1.0
     points = torch.rand(1, 478, 2, generator=torch.Generator().manual_seed(0)) - 0.5
@@ -164,7 +164,7 @@ def test_enlarge_is_bilinear_with_aligned_corners() -> None:
 
 
 def test_budget(model: LiveModel, inputs: tuple[torch.Tensor, ...]) -> None:
-    """At most 6 GFLOP a frame and 7 M parameters (a multiply-add counts two)."""
+    """At most 6 GFLOP per frame and 7 M parameters (a multiply-add counts as two)."""
     source, points, driving = inputs
     with torch.no_grad():
         features = model.encode(source)

@@ -1,4 +1,4 @@
-"""The facial prior against a plain float64 reference, and what a landmark warp must do."""
+"""The facial prior against a plain float64 reference, and properties of a landmark warp."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def reference(source: Array, driving: Array, dense: Array | None = None) -> Arra
 
 
 def surroundings(left: Array, driving: Array, grid: Array) -> Array:
-    """How far each place of the grid follows the level whose Gaussians reach beyond the face."""
+    """How far each grid node follows the level whose Gaussians reach beyond the face."""
     depth = np.zeros(478)
     depth[:468] = canonical_mesh()[:, 2] - canonical_mesh()[:, 2].mean()
     depth /= np.linalg.norm(depth)
@@ -152,7 +152,7 @@ def test_opened_mouth_is_reproduced_at_the_lips() -> None:
     driving = source.copy()
     driving[lower, 1] += 0.12 * np.exp(-((source[lower, 0] / 0.1) ** 2))  # 15 px in the middle
     error = at_points(prior_flow(source, driving), driving) - (source - driving)
-    # Nodes 4 px apart blur lips as near to each other; the engine moves them in pieces (engine/lips.py).
+    # Nodes 4 px apart blur lips as close as that; the engine moves them in pieces (engine/face/lips.py).
     assert np.linalg.norm(error[lips]) < 0.3 * np.linalg.norm((source - driving)[lips])
     assert np.abs(error[list(RIGID)]).max() * PIXELS < 0.5
 

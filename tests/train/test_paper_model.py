@@ -1,4 +1,4 @@
-"""The paper preset is the published network: same keys, numbers and size; and its checkpoints' import."""
+"""The paper preset equals the published network in keys, numbers and size; import of its checkpoints."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def expected() -> dict[str, np.ndarray]:
 
 
 def empty(config: PaperConfig) -> PaperModel:
-    """A model without the time that random weights take."""
+    """A model created without the time taken by random weights."""
     with torch.device("meta"):
         return PaperModel(config)
 
@@ -110,9 +110,9 @@ def test_size_and_cost_are_the_published_ones() -> None:
     for name, layer in model.named_modules():
         if isinstance(layer, nn.Conv2d):
             layer.register_forward_hook(count(name))
-    picture = torch.empty(1, 3, 256, 256, device="meta")
-    keys = model.detect(picture, torch.empty(1, 18, 2, device="meta"))
-    model(picture, keys, keys)
+    image = torch.empty(1, 3, 256, 256, device="meta")
+    keys = model.detect(image, torch.empty(1, 18, 2, device="meta"))
+    model(image, keys, keys)
     coded = sum(
         cost for name, cost in costs.items() if name.startswith(("generator.first", "generator.down"))
     )
@@ -133,7 +133,7 @@ def test_relative_motion_of_the_reference_frame_is_none() -> None:
 
 
 def checkpoint(path: Path, config: PaperConfig, **others: object) -> Path:
-    """What the published code saves: state dicts by module, other things beside them."""
+    """A checkpoint as saved by the published code: state dicts by module, and other entries."""
     parts: dict[str, OrderedDict[str, torch.Tensor]] = {
         "kp_detector": OrderedDict(),
         "generator": OrderedDict(),
@@ -173,7 +173,7 @@ def test_the_published_layouts_are_recognised() -> None:
     from mien.train.model.paper.weights import read_off
 
     for config in (PaperConfig(align_corners=False), replace(FOMM, align_corners=False)):
-        # The published limit of 512 channels is never reached, so the shapes do not tell it.
+        # The published limit of 512 channels is never reached, so the shapes do not reveal it.
         assert read_off(empty(config).state_dict()) == replace(config, generator_most=256)
 
 
@@ -182,7 +182,7 @@ class Rogue:
         return print, ("this must not run",)
 
 
-def test_what_is_no_checkpoint_is_refused_in_one_line(
+def test_files_that_are_not_checkpoints_are_refused_in_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     good = checkpoint(tmp_path / "good.pth.tar", NARROW)

@@ -1,4 +1,4 @@
-"""The perceptual loss through VGG-19 from a file: the published layers, and files that are something else."""
+"""The perceptual loss with VGG-19 from a file: the published layers, and invalid files."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LAYOUT = (64, 64, 0, 128, 128, 0, 256, 256, 256, 256, 0, 512, 512, 512, 512, 0, 
 
 
 def vgg19() -> nn.Sequential:
-    """``features`` as torchvision lays them out: every convolution with a ReLU behind it."""
+    """``features`` as in torchvision: every convolution followed by a ReLU."""
     layers: list[nn.Module] = []
     channels = 3
     torch.manual_seed(1)
@@ -92,8 +92,8 @@ def other_shape(state: dict[str, Tensor]) -> object:
         (sixteen, "not VGG-19: features.34.bias"),
         (other_shape, "not VGG-19: features.0.weight"),
         (lambda state: {**state, "classifier.0.weight": torch.zeros(2)}, "not VGG-19: classifier.0.weight"),
-        (lambda state: {"state": state}, "no network's weights"),
-        (lambda state: [1, 2], "no network's weights"),
+        (lambda state: {"state": state}, "not a network's weights"),
+        (lambda state: [1, 2], "not a network's weights"),
     ],
 )
 def test_other_files_are_refused(
@@ -107,16 +107,16 @@ def test_other_files_are_refused(
     assert "\n" not in str(refusal.value)
 
 
-def test_files_of_no_weights_are_refused(weights: Path, tmp_path: Path) -> None:
+def test_files_without_weights_are_refused(weights: Path, tmp_path: Path) -> None:
     part = tmp_path / "part.pth"
     part.write_bytes(weights.read_bytes()[:100_000])
-    with pytest.raises(MienError, match="damaged, or no file of torch's"):
+    with pytest.raises(MienError, match="damaged, or not a torch file"):
         VggPerceptual(part)
     with pytest.raises(MienError, match="cannot read: No such file"):
         VggPerceptual(tmp_path / "none.pth")
 
 
-def test_a_run_learns_through_the_file_and_is_judged_as_ever(
+def test_a_run_uses_the_file_for_training_and_the_same_measures_for_evaluation(
     weights: Path, tmp_path: Path, close_up: Image, landmarker: Landmarker
 ) -> None:
     landmarks = landmarker.detect(close_up)[0].landmarks

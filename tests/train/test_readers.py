@@ -25,7 +25,7 @@ SAMM_COLUMNS = (
 )
 
 
-def pictures(folder: Path, names: list[str]) -> None:
+def images(folder: Path, names: list[str]) -> None:
     folder.mkdir(parents=True)
     for k, name in enumerate(names):
         cv2.imwrite(str(folder / name), np.full((32, 24, 3), 40 * k, np.uint8))
@@ -39,7 +39,7 @@ def sheet(path: Path, rows: list[tuple[object, ...]]) -> None:
 
 
 def test_casme2(tmp_path: Path) -> None:
-    pictures(tmp_path / "CASME2_RAW_selected/sub01/EP02_01f", ["img46.jpg", "img47.jpg", "img100.jpg"])
+    images(tmp_path / "CASME2_RAW_selected/sub01/EP02_01f", ["img46.jpg", "img47.jpg", "img100.jpg"])
     sheet(
         tmp_path / "CASME2-coding-20140508.xlsx",
         [
@@ -58,8 +58,8 @@ def test_casme2(tmp_path: Path) -> None:
     assert [int(p[0, 0, 0]) for p in read_images(clips[0])] == pytest.approx([0, 40, 80], abs=2)
 
 
-def test_samm_has_notes_above_its_header(tmp_path: Path) -> None:
-    pictures(tmp_path / "SAMM/006/006_1_2", ["006_05562.jpg", "006_05563.jpg"])
+def test_samm_with_notes_above_its_header(tmp_path: Path) -> None:
+    images(tmp_path / "SAMM/006/006_1_2", ["006_05562.jpg", "006_05563.jpg"])
     notes = [("SAMM Micro-Movements",), *[(f"note {k}",) for k in range(12)]]
     row = ("006", "006_1_2", "3", 5562, 5588, 5632, 71, "Micro - 1/2", "AU12A", "Happiness", 2, None)
     sheet(tmp_path / "SAMM_Micro_FACS_Codes_v2.xlsx", [*notes, SAMM_COLUMNS, row])
@@ -71,9 +71,9 @@ def test_samm_has_notes_above_its_header(tmp_path: Path) -> None:
 
 
 def test_smic_hs(tmp_path: Path) -> None:
-    pictures(tmp_path / "SMIC_all_raw/HS/s01/micro/negative/s1_ne_01", ["image034275.bmp"])
-    pictures(tmp_path / "SMIC_all_raw/HS/s02/micro/surprise/s2_sur_01", ["image1.bmp"])
-    pictures(tmp_path / "SMIC_all_raw/HS/s02/non_micro/s2_non_01", ["image1.bmp"])
+    images(tmp_path / "SMIC_all_raw/HS/s01/micro/negative/s1_ne_01", ["image034275.bmp"])
+    images(tmp_path / "SMIC_all_raw/HS/s02/micro/surprise/s2_sur_01", ["image1.bmp"])
+    images(tmp_path / "SMIC_all_raw/HS/s02/non_micro/s2_non_01", ["image1.bmp"])
     clips = find_clips(tmp_path).clips
     assert [(c.subject, c.emotion) for c in clips] == [("smic-s01", "negative"), ("smic-s02", "surprise")]
 
@@ -136,9 +136,9 @@ def test_wrong_spreadsheets(tmp_path: Path, rows: list[tuple[object, ...]], says
         find_clips(tmp_path)
 
 
-def test_reading_goes_on_past_bad_rows_and_absent_columns(tmp_path: Path) -> None:
+def test_reading_continues_past_bad_rows_and_absent_columns(tmp_path: Path) -> None:
     for folder in ("sub01/EP02_01f", "sub01/EP09_09", "sub03/EP01_01"):
-        pictures(tmp_path / "Cropped" / folder, ["img1.jpg"])
+        images(tmp_path / "Cropped" / folder, ["img1.jpg"])
     sheet(
         tmp_path / "casme2.xlsx",
         [
@@ -167,10 +167,10 @@ def test_reading_goes_on_past_bad_rows_and_absent_columns(tmp_path: Path) -> Non
 
 def test_megc_targets_are_stills(tmp_path: Path) -> None:
     root = tmp_path / "MEGC2021_generation"
-    pictures(root / "source_samples/casme2_challenge/Negative_EP19_06f", ["img1.jpg"])
-    pictures(root / "source_samples/samm_challenge/Surprise_022_3_3", ["022_1.jpg"])
-    pictures(root / "source_samples/smic_challenge/s3_po_05", ["image1.bmp"])
-    pictures(root / "target_template_face", ["normalized_asianFemale.jpg", "normalized_westernMale.jpg"])
+    images(root / "source_samples/casme2_challenge/Negative_EP19_06f", ["img1.jpg"])
+    images(root / "source_samples/samm_challenge/Surprise_022_3_3", ["022_1.jpg"])
+    images(root / "source_samples/smic_challenge/s3_po_05", ["image1.bmp"])
+    images(root / "target_template_face", ["normalized_asianFemale.jpg", "normalized_westernMale.jpg"])
     found = find_clips(tmp_path)
     assert [(c.subject, c.emotion) for c in found.clips] == [
         ("megc-casme2_challenge", "negative"),
@@ -193,14 +193,14 @@ def test_folders_without_videos_are_named(tmp_path: Path) -> None:
     assert found.missing == [f"{tmp_path / 'clara'} holds no videos"]
 
 
-def test_a_spreadsheet_that_is_none(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_spreadsheet(tmp_path: Path) -> None:
     (tmp_path / "SAMM_Micro_FACS_Codes_v2.xlsx").write_bytes(b"not a zip")
     with pytest.raises(MienError, match=r"not a readable \.xlsx"):
         find_clips(tmp_path)
 
 
-def test_an_old_spreadsheet_gives_way_to_a_new_one(tmp_path: Path) -> None:
-    pictures(tmp_path / "Cropped/sub01/EP02_01f", ["img46.jpg"])
+def test_a_new_spreadsheet_takes_precedence_over_an_old_one(tmp_path: Path) -> None:
+    images(tmp_path / "Cropped/sub01/EP02_01f", ["img46.jpg"])
     (tmp_path / "CASME2_label_Ver_2.xls").write_bytes(b"old")
     with pytest.raises(MienError, match=r"Save it as \.xlsx or \.csv"):
         find_clips(tmp_path)

@@ -1,1 +1,1 @@
-"""Clips are found, cut, tracked and packed once, so that training never waits for landmarks."""
+"""Training data: clips are found, cropped, tracked and packed once, so training never waits for landmarks."""

@@ -1,4 +1,4 @@
-"""Random changes of a sample, the same for source and driving picture unless said otherwise."""
+"""Random augmentation of a sample, the same for source and driving image unless noted otherwise."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from mien.engine.types import Floats, Image
 
 @dataclass(frozen=True, slots=True)
 class AugmentConfig:
-    """How much a sample is changed.
+    """Strength of the augmentation.
 
     Attributes:
         flip: probability of a mirror image (landmarks change sides).
         zoom: range of the zoom; live crops are a quarter wider than the shared clips', hence the low end.
-        shift: largest shift, of the half crop.
+        shift: largest shift, in units of half the crop.
         colour: strength of gain and gamma changes.
         blur, compress: probabilities.
         noise: standard deviation of driving landmarks, normalised units (0.004 is half a pixel).
-        drop_dense: probability that nothing was measured densely: the landmarks must do.
-        patch_dense: probability that a part of the dense measurement is missing.
+        drop_dense: probability of dropping the dense measurement, leaving the landmarks alone.
+        patch_dense: probability that part of the dense measurement is missing.
     """
 
     flip: float = 0.5
@@ -40,7 +40,7 @@ class AugmentConfig:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One drawn change: mirror, then ``position * zoom + shift``; colour; blur (sigma) and JPEG quality."""
+    """One random change: mirror, then ``position * zoom + shift``; colour; blur (sigma) and JPEG quality."""
 
     flip: bool = False
     zoom: float = 1.0
@@ -52,7 +52,7 @@ class Change:
 
     @staticmethod
     def drawn(config: AugmentConfig, rng: np.random.Generator) -> Change:
-        """A random change."""
+        """Draw a random change."""
         c = config.colour
         shift = rng.uniform(-config.shift, config.shift, 2)
         gain = rng.uniform(1 - c, 1 + c) * rng.uniform(1 - c / 3, 1 + c / 3, 3)
@@ -66,8 +66,8 @@ class Change:
             quality=int(rng.integers(35, 85)) if rng.random() < config.compress else 0,
         )
 
-    def picture(self, image: Image) -> Image:
-        """A ``(256, 256, 3) uint8`` picture, changed."""
+    def image(self, image: Image) -> Image:
+        """Apply the change to a ``(256, 256, 3) uint8`` image."""
         if self.flip:
             image = np.ascontiguousarray(image[:, ::-1])
         if self.zoom != 1.0 or self.shift != (0.0, 0.0):
@@ -82,13 +82,13 @@ class Change:
         return image
 
     def points(self, points: Floats) -> Floats:
-        """Landmarks ``(478, 2)`` in model coordinates, changed."""
+        """Apply the change to landmarks ``(478, 2)`` in model coordinates."""
         if self.flip:
             points = points[topology.FLIP] * np.array([-1, 1], np.float32)
         return np.asarray(points * self.zoom + np.array(self.shift), dtype=np.float32)
 
     def field(self, field: Floats) -> Floats:
-        """``(3, 64, 64)``: a flow (x, y) and its weight, changed."""
+        """Apply the change to a flow (x, y) with its weight, ``(3, 64, 64)``."""
         planes = np.ascontiguousarray(field.transpose(1, 2, 0), dtype=np.float32)
         if self.flip:
             planes = planes[:, ::-1] * np.array([-1, 1, 1], np.float32)
@@ -97,7 +97,7 @@ class Change:
         return np.ascontiguousarray(planes.transpose(2, 0, 1))
 
     def inside(self) -> Floats:
-        """``(64, 64)``: 1 where the changed picture shows the original, 0 where its border repeats."""
+        """``(64, 64)``: 1 where the changed image shows the original, 0 where its border repeats."""
         axis = np.linspace(-1, 1, FIELD_SIZE)
         seen_x = np.abs((axis - self.shift[0]) / self.zoom) <= 1.0
         seen_y = np.abs((axis - self.shift[1]) / self.zoom) <= 1.0
@@ -118,7 +118,7 @@ class Change:
 def worse_tracking(
     points: Floats, dense: Floats, config: AugmentConfig, rng: np.random.Generator
 ) -> tuple[Floats, Floats]:
-    """Driving landmarks and dense flow as a tracker on a bad day gives them."""
+    """Driving landmarks and dense flow as from a tracker under bad conditions."""
     sigma = rng.uniform(0, config.noise)
     points = points + rng.normal(0, sigma, points.shape).astype(np.float32)
     chance = rng.random()

@@ -1,4 +1,4 @@
-"""Which pairs of a clip are worth training on."""
+"""Choice of the pairs of a clip that are worth training on."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ def openness(landmarks: Floats) -> Floats:
 def choose_pairs(
     landmarks: Floats, sources: int, drivings: int, rng: np.random.Generator
 ) -> NDArray[np.int32]:
-    """Pairs ``(P, 2)`` of source and driving index, grouped by source.
+    """Choose pairs ``(P, 2)`` of source and driving index, grouped by source.
 
-    Half of the sources look like portraits (mouth shut, eyes open); of each source's driving frames a third
-    is any, a third opens or shuts the mouth, a sixth the eyes, a sixth moves the head.
+    Half of the sources resemble portraits (mouth shut, eyes open).  Of each source's driving frames, a third
+    is arbitrary, a third opens or shuts the mouth, a sixth the eyes, and a sixth moves the head.
     """
     count = len(landmarks)
     opening = openness(landmarks)
@@ -63,7 +63,7 @@ def choose_pairs(
 def _draw(
     weights: np.ndarray, wanted: int, rng: np.random.Generator, taken: NDArray[np.intp]
 ) -> NDArray[np.intp]:
-    """Up to ``wanted`` different indices, not among ``taken``, likelier where the weight is high."""
+    """Draw up to ``wanted`` distinct indices, not in ``taken``, with probability by weight."""
     weights = np.array(weights, np.float64)
     weights[taken] = 0.0
     wanted = min(wanted, int((weights > 0).sum()))

@@ -1,4 +1,4 @@
-"""What a training clip is, whichever data set it comes from."""
+"""The training clip, common to all data sets."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ class Clip:
     """One clip of one person, as found on disk.
 
     Attributes:
-        id: unique in its data set; it names the packed folder.
-        path: a video file, a folder of pictures, or one picture (a still).
+        id: unique in its data set; names the packed folder.
+        path: a video file, a folder of images, or one image (a still).
         subject: the person.
-        group: clips of one group never lie on both sides of a split (a person, or a folder that may hold
+        group: clips of one group never lie on both sides of a split (a person, or a folder that may contain
             the same person under another name).
         collection: data set or repository, for the model card.
         licence: as far as known.
-        onset, apex, offset: of a micro-expression, as file numbers; -1 where the data set gives none.
+        onset, apex, offset: of a micro-expression, as file numbers; -1 if the data set gives none.
         emotion, action_units: as coded in the data set.
     """
 
@@ -39,10 +39,10 @@ class Clip:
 
 
 def read_images(clip: Clip, limit: int = 0) -> list[Image]:
-    """The clip's pictures ``(H, W, 3) uint8`` RGB, in order.
+    """Read the clip's images ``(H, W, 3) uint8`` RGB, in order.
 
     Args:
-        limit: most pictures to keep, evenly spread (0: all); a long video is thinned while it is read.
+        limit: largest number of images, evenly spaced (0: all); a long video is thinned while it is read.
 
     Raises:
         MienError: the clip cannot be read.
@@ -57,12 +57,12 @@ def read_images(clip: Clip, limit: int = 0) -> list[Image]:
             kept = kept[::2]
             stride *= 2
     if not kept:
-        raise SourceError(f"{clip.path} holds no pictures. Leave it out or replace the file.")
+        raise SourceError(f"{clip.path} contains no images. Leave it out or replace the file.")
     return kept
 
 
 def iterate_images(clip: Clip) -> Iterator[Image]:
-    """The clip's pictures one by one, as :func:`read_images`."""
+    """Iterate over the clip's images, as :func:`read_images`."""
     from mien.streams.folder import FrameFolderSource
     from mien.streams.images import load_image
     from mien.streams.video import VideoFileSource

@@ -1,4 +1,4 @@
-"""Packed clips as batches; batch ``k`` depends on the seed and on ``k`` alone, so training can be resumed."""
+"""Batches from packed clips; batch ``k`` depends on the seed and on ``k`` alone, so runs can be resumed."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from torch import Tensor
 from mien.engine.types import Floats, Image, SourceError, UsageError
 from mien.train.data.augment import AugmentConfig, Change, worse_tracking
 from mien.train.data.choice import openness
-from mien.train.data.openings import with_detail
+from mien.train.data.openings import with_openings
 from mien.train.data.packing import ARRAYS, FORMAT
 from mien.train.data.tracking import WHOLE
 
 SHUT_MOUTH = 0.04
 MOVED = 0.03
-"""Mouth and lid gaps in eye distances: below the first a mouth is shut; by the second it, or a lid, moved."""
+"""Mouth and lid gaps in eye distances: below the first, a mouth is shut; from the second on, it (or a lid)
+moved."""
 
 
 class Batch(NamedTuple):
@@ -30,10 +31,10 @@ class Batch(NamedTuple):
     Attributes:
         source: ``(S, 3, 256, 256)`` in 0..1.
         source_points: ``(S, 478, 2)``.
-        inside: ``(S, 1, 64, 64)`` 1 where pictures are not their repeated border.
-        driving: ``(B, 3, 256, 256)``, what is to be reached.
+        inside: ``(S, 1, 64, 64)`` 1 inside the images, 0 where their border repeats.
+        driving: ``(B, 3, 256, 256)``, the target images.
         driving_points: ``(B, 478, 2)``.
-        dense: ``(B, 3, 64, 64)``, as the live tracker measures it.
+        dense: ``(B, 3, 64, 64)``, as measured by the live tracker.
         teacher: ``(B, 3, 64, 64)``, teacher flow and visibility.
     """
 
@@ -53,8 +54,8 @@ class PackedClip:
     Attributes:
         meta: ``meta.json``.
         arrays: by the names in :data:`mien.train.data.packing.ARRAYS`.
-        sources: for each source frame the rows of its pairs.
-        importance: ``(P,)``, how much a pair can teach (opening mouths and eyes, what gets uncovered).
+        sources: the rows of the pairs of each source frame.
+        importance: ``(P,)``, how instructive a pair is (opening mouths and eyes, uncovered areas).
     """
 
     meta: dict[str, Any]
@@ -64,7 +65,7 @@ class PackedClip:
 
     @staticmethod
     def open(folder: Path) -> PackedClip:
-        """Map a folder that ``prepare`` wrote.
+        """Map a folder written by ``prepare``.
 
         Raises:
             MienError: it is damaged or of another format.
@@ -88,10 +89,10 @@ def _importance(arrays: dict[str, np.ndarray], pairs: np.ndarray) -> Floats:
 
 
 def untorn(still: PackedClip) -> PackedClip | None:
-    """A packed still without its pairs whose lips or lids a warp cannot have moved; None if none is left.
+    """A packed still without pairs whose lips or lids a warp cannot have moved; None if none is left.
 
-    A still's driving picture is the still itself, warped: where a shut mouth opens it has drawn lips and no
-    teeth, where eyes close squeezed eyes and no lids.  A painter must not learn that.
+    A still's driving image is the still itself, warped: where a shut mouth opens, it shows stretched lips and
+    no teeth, where eyes close, squeezed eyes and no lids.  A painter must not learn that.
     """
     pairs = np.asarray(still.arrays["pairs"])
     before, after = openness(np.asarray(still.arrays["landmarks"]))[pairs.T]
@@ -102,11 +103,11 @@ def untorn(still: PackedClip) -> PackedClip | None:
 
 
 def split_ids(root: Path, part: str, leave_out: str = "") -> list[str]:
-    """Ids of the clips in a part (``train`` or ``validation``) of what ``prepare`` wrote.
+    """Ids of the clips in a part (``train`` or ``validation``) of the output of ``prepare``.
 
     Args:
-        leave_out: a subject: all of its clips are validated on, and all others that share no group with
-            them are trained on, whatever ``prepare`` said (leave-one-subject-out).
+        leave_out: a subject (leave-one-subject-out): validation uses all of its clips, and training all
+            others that share no group with them, regardless of the split made by ``prepare``.
 
     Raises:
         MienError: ``root`` is not such a folder, the part is empty, or there is no such subject.
@@ -117,9 +118,11 @@ def split_ids(root: Path, part: str, leave_out: str = "") -> list[str]:
         if leave_out:
             ids = _left_out(root, [*split["train"], *split["validation"]], part, leave_out)
     except (OSError, ValueError, KeyError) as error:
-        raise SourceError(f"{root} is not what prepare writes: run mien train prepare first.") from error
+        raise SourceError(f"{root} is not an output of prepare. Run mien train prepare first.") from error
     if not ids:
-        raise SourceError(f"{root}: no clips in the part {part}. Prepare more people or another share.")
+        raise SourceError(
+            f"{root}: no clips in the part {part}. Prepare more people, or choose another share."
+        )
     return ids
 
 
@@ -127,7 +130,7 @@ def people(root: Path, ids: Sequence[str]) -> dict[str, tuple[str, str]]:
     """Subject and group of packed clips by id.
 
     Raises:
-        OSError, ValueError, KeyError: a clip is not there or damaged.
+        OSError, ValueError, KeyError: a clip is missing or damaged.
     """
     found = {}
     for name in ids:
@@ -141,16 +144,16 @@ def _left_out(root: Path, ids: Sequence[str], part: str, subject: str) -> list[s
     inside = [name for name in ids if who[name][0] == subject]
     if not inside:
         known = ", ".join(sorted({person for person, _ in who.values()}))
-        raise UsageError(f"{root}: there is no subject {subject}; there are {known}.")
+        raise UsageError(f"{root}: {subject} is not a subject; known: {known}.")
     groups = {who[name][1] for name in inside}
     return inside if part == "validation" else [name for name in ids if who[name][1] not in groups]
 
 
 def still_ids(root: Path, leave_out: str = "") -> list[str]:
-    """Ids of the packed stills to train on; those of the subject that is left out are not.
+    """Ids of the packed stills to train on, without those of the subject that is left out.
 
     Raises:
-        MienError: there is none.
+        MienError: there are none.
     """
     try:
         split = json.loads((root / "split.json").read_text(encoding="utf-8"))
@@ -159,9 +162,9 @@ def still_ids(root: Path, leave_out: str = "") -> list[str]:
             groups = {group for _, group in people(root, split_ids(root, "validation", leave_out)).values()}
             ids = [name for name in ids if _still_group(root, name) not in groups]
     except (OSError, ValueError, KeyError) as error:
-        raise SourceError(f"{root} is not what prepare writes: run mien train prepare first.") from error
+        raise SourceError(f"{root} is not an output of prepare. Run mien train prepare first.") from error
     if not ids:
-        raise SourceError(f"{root} holds no stills: run prepare with --stills N, or set data.stills to 0.")
+        raise SourceError(f"{root} contains no stills. Run prepare with --stills N, or set data.stills to 0.")
     return ids
 
 
@@ -174,12 +177,12 @@ class PackedData:
     """Batches from packed clips.
 
     Args:
-        root: what ``prepare`` wrote.
-        ids: which clips.
-        augment: how samples are changed; None leaves them alone.
-        seed: of the order and of the changes.
-        stills: ids of packed stills that are mixed in.
-        share: of sources that are stills; with 0 the batches are those without stills.
+        root: output folder of ``prepare``.
+        ids: of the clips.
+        augment: augmentation of the samples; None for none.
+        seed: of the order and of the augmentation.
+        stills: ids of packed stills to mix in.
+        share: share of sources that are stills; with 0, batches are the same as without stills.
     """
 
     def __init__(
@@ -199,19 +202,19 @@ class PackedData:
         self._seed = seed
 
     def batch(self, index: int, sources: int, drivings: int, focus: float, rank: int = 0) -> Batch:
-        """Batch number ``index``.
+        """Assemble batch number ``index``.
 
         Args:
             sources, drivings: ``S`` and ``D``.
-            focus: 0 draws any pair alike, 1 in proportion to its importance.
-            rank: of the process, where several train together.
+            focus: 0 draws pairs uniformly, 1 in proportion to their importance.
+            rank: of the process in distributed training.
         """
         rng = np.random.default_rng((self._seed, rank, index))
         parts = [self._group(rng, drivings, focus) for _ in range(sources)]
         return Batch(*(torch.from_numpy(np.concatenate(column)) for column in zip(*parts, strict=True)))
 
     def _group(self, rng: np.random.Generator, drivings: int, focus: float) -> tuple[np.ndarray, ...]:
-        # Without stills nothing is drawn for them: batch k stays what it was.
+        # Without stills no random number is drawn for them, so that batch k stays the same.
         still = self._share > 0 and rng.random() < self._share
         clips = self.stills if still else self.clips
         clip = clips[rng.integers(len(clips))]
@@ -227,12 +230,12 @@ class PackedData:
         """The arrays of a :class:`Batch` with one source, for pairs ``rows`` of one source frame."""
         arrays = clip.arrays
         pairs = arrays["pairs"][rows]
-        source = _planes(change.picture(np.asarray(arrays["frames"][pairs[0, 0]])))
-        driving = [_planes(change.picture(np.asarray(arrays["frames"][d]))) for d in pairs[:, 1]]
+        source = _planes(change.image(np.asarray(arrays["frames"][pairs[0, 0]])))
+        driving = [_planes(change.image(np.asarray(arrays["frames"][d]))) for d in pairs[:, 1]]
         moved, dense = [], []
         for row in rows:
             seen = WHOLE.normalised(np.asarray(arrays["landmarks"][arrays["pairs"][row, 1], :, :2]))
-            points, measured = with_detail(
+            points, measured = with_openings(
                 np.asarray(arrays["driving_points"][row]),
                 np.asarray(arrays["dense"][row], np.float32),
                 seen,

@@ -1,9 +1,9 @@
-"""Lids and lips as far as they really opened: what the smooth field of the tracker cannot tear apart.
+"""Lids and lips at their true opening, which the tracker's smooth field cannot represent.
 
-Measured on the shared clips: the tracker's points carry 51 % of a mouth's opening and 39 % of a blink,
-because its field over the face is smooth.  Here the landmarks of eyes and mouth are put where the landmark
-network saw them, wherever that differs from the smooth field by more than noise, and the dense measurement
-gives way there.
+Measured on the shared clips, the tracker's points carry 51 % of a mouth's opening and 39 % of a blink,
+because its field over the face is smooth.  Here the landmarks of eyes and mouth are moved to where the
+landmark network saw them, wherever that differs from the smooth field by more than noise, and the weight of
+the dense measurement is reduced there.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from mien.engine.face.openings import OPENINGS, around
 from mien.engine.types import Floats
 
 NOISE = 0.009
-"""Root mean square of a region's difference (face units) up to which the smooth field is right."""
+"""RMS difference within a region (face units) up to which the smooth field is accepted."""
 
 
-def with_detail(points: Floats, dense: Floats, seen: Floats, source: Floats) -> tuple[Floats, Floats]:
-    """Driving points and dense flow with eyes and mouth as seen.
+def with_openings(points: Floats, dense: Floats, seen: Floats, source: Floats) -> tuple[Floats, Floats]:
+    """Driving points and dense flow with eyes and mouth as seen by the landmark network.
 
     Args:
-        points: ``(478, 2)`` as the tracker's field carries them, model coordinates.
+        points: ``(478, 2)`` as carried by the tracker's field, model coordinates.
         dense: ``(3, 64, 64)`` measured flow and its weight.
         seen: ``(478, 2)`` the landmark network's own points, model coordinates.
-        source: ``(478, 2)`` the source picture's landmarks, model coordinates.
+        source: ``(478, 2)`` the source image's landmarks, model coordinates.
 
     Returns:
         Both, changed where eyes or mouth differ by more than noise.

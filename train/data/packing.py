@@ -1,4 +1,4 @@
-"""One clip -> one packed folder of plain arrays, written whole or not at all."""
+"""Packing of a clip into a folder of plain arrays, written atomically."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ ARRAYS = ("frames", "landmarks", "pairs", "source_points", "driving_points", "de
 
 @dataclass(frozen=True, slots=True)
 class PackConfig:
-    """What is packed of a clip.
+    """Extent of a packed clip.
 
     Attributes:
-        frames: most frames that are looked at (a longer clip is thinned evenly).
-        sources: source frames, at most one for every ``frames_per_source`` frames.
+        frames: largest number of frames examined (a longer clip is thinned evenly).
+        sources: source frames, at most one per ``frames_per_source`` frames.
         frames_per_source: see ``sources``.
-        drivings: driving frames for each source frame.
+        drivings: driving frames per source frame.
         seed: of the choice.
     """
 
@@ -43,7 +43,7 @@ class PackConfig:
 
 
 def pack_clip(clip: Clip, config: PackConfig, landmarker: Landmarker, folder: Path) -> dict[str, Any]:
-    """Track, pair and write ``folder`` (built beside it first); returns what was written as ``meta.json``.
+    """Track, pair and write ``folder`` (under a temporary name first); returns the content of ``meta.json``.
 
     Raises:
         MienError: the clip cannot be used, or the folder cannot be written.
@@ -67,9 +67,7 @@ def pack_clip(clip: Clip, config: PackConfig, landmarker: Landmarker, folder: Pa
 def _arrays(clip: Clip, config: PackConfig, tracked: Tracked) -> dict[str, np.ndarray]:
     count = len(tracked.images)
     if count < 2:
-        raise NoFaceError(
-            f"{clip.path} shows a face in {count} picture; two are needed for a pair. Leave it out."
-        )
+        raise NoFaceError(f"{clip.path} shows a face in {count} image; a pair needs two. Leave it out.")
     rng = np.random.default_rng((config.seed, zlib.crc32(clip.id.encode())))
     landmarks = np.stack([face.landmarks for face in tracked.faces])
     chosen = np.concatenate(
@@ -92,7 +90,7 @@ def _chosen(
         return np.zeros((0, 2), np.int64)
     most = max(2, config.sources * len(own) // count)
     sources = int(np.clip(len(own) // config.frames_per_source, 2, most))
-    # A quarter more than wanted: pairs with too large a motion drop out.
+    # A quarter more than wanted: pairs with too large a motion are dropped.
     pairs = choose_pairs(landmarks[own], sources, config.drivings + config.drivings // 4, rng)
     return np.asarray(own[pairs])
 
@@ -113,7 +111,7 @@ def _pair_arrays(
             teacher = teacher_flow(image, tracked.images[d])
             rows.append((view.points, found.points, found.dense, teacher))
     if not pairs:
-        raise SourceError(f"{name}: the head moves too far between all of its pictures. Leave it out.")
+        raise SourceError(f"{name}: the head moves too far between any two of its images. Leave it out.")
     used, places = np.unique(np.array(pairs), return_inverse=True)
     points, moved, dense, teacher_all = (np.stack(part) for part in zip(*rows, strict=True))
     return {
@@ -128,7 +126,7 @@ def _pair_arrays(
 
 
 def write_packed(folder: Path, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> None:
-    """Write a packed folder whole or not at all.
+    """Write a packed folder atomically.
 
     Raises:
         MienError: it cannot be written.

@@ -1,4 +1,4 @@
-"""Packed clips as batches for the ``paper`` preset: pairs of pictures with the 18 points of each."""
+"""Batches for the ``paper`` preset from packed clips: pairs of images with the 18 points of each."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class PaperBatch(NamedTuple):
 
     Attributes:
         source, driving: ``(B, 3, size, size)`` in 0..1.
-        source_points, driving_points: ``(B, 18, 2)`` pixel indices, each picture's own.
+        source_points, driving_points: ``(B, 18, 2)`` pixel indices, each image's own.
     """
 
     source: Tensor
@@ -37,11 +37,11 @@ class PaperData:
     """Batches from packed clips; batch ``k`` depends on the seed and on ``k`` alone.
 
     Args:
-        root: what ``prepare`` wrote.
-        ids: which clips.
-        augment: how samples are changed (both pictures alike); None leaves them alone.
-        seed: of the order and of the changes.
-        size: side of the pictures.
+        root: output folder of ``prepare``.
+        ids: of the clips.
+        augment: augmentation (the same for both images of a pair); None for none.
+        seed: of the order and of the augmentation.
+        size: side of the images.
     """
 
     def __init__(
@@ -63,8 +63,8 @@ class PaperData:
         change = Change.drawn(self._augment, rng) if self._augment else Change()
         found: list[np.ndarray] = []
         for frame in clip.arrays["pairs"][row]:
-            image = change.picture(np.asarray(clip.arrays["frames"][frame]))
-            # A mirrored face's landmarks change sides, so its 18 points do.
+            image = change.image(np.asarray(clip.arrays["frames"][frame]))
+            # Mirroring swaps a face's left and right landmarks, and so its 18 points.
             seen = WHOLE.normalised(np.asarray(clip.arrays["landmarks"][frame, :, :2]))
             points = (given_points(change.points(seen)) + 1) * ((IMAGE_SIZE - 1) / 2)
             found += self._resized(image, points)

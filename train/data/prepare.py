@@ -1,4 +1,4 @@
-"""``mien train prepare SOURCE --output DIR``: every clip packed once; what is there already is kept."""
+"""``mien train prepare SOURCE --output DIR``: packs every clip once; existing results are kept."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _landmarker: Any = None
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What ``prepare`` did.
+    """Summary of ``prepare``.
 
     Attributes:
         packed, kept, left_out: clips packed now, packed before, and unusable.
@@ -47,7 +47,7 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One folder to pack: a clip, or a still where there are ``donors`` of motion."""
+    """One folder to pack: a clip, or a still if there are ``donors`` of motion."""
 
     clip: Clip
     folder: Path
@@ -69,8 +69,8 @@ def prepare(
 
     Args:
         workers: processes; each uses one thread.
-        share: part of the clips that is kept for validation (whole groups).
-        stills: how many stills to pack into ``output/stills`` as well; none of people to validate on.
+        share: share of the clips that is kept for validation (whole groups).
+        stills: number of stills to pack into ``output/stills``, none of people to validate on.
         leave_out: subjects to validate on instead of ``share`` of the clips.
 
     Raises:
@@ -81,7 +81,7 @@ def prepare(
     out = _validation(clips, share, leave_out)
     _make(output / "clips")
     done = {clip.id for clip in clips if is_packed(output / "clips" / clip.id, config)}
-    # In a fixed random order: what is there after an interruption is a fair sample of the whole.
+    # In a fixed random order, so that an interrupted run leaves a fair sample of the whole.
     waiting = [clip for clip in clips if clip.id not in done]
     waiting.sort(key=lambda clip: crc32(clip.id.encode()))
     for note in found.notes:
@@ -111,21 +111,19 @@ def _validation(clips: Sequence[Clip], share: float, leave_out: Collection[str])
     subjects = {clip.subject for clip in clips}
     unknown = sorted(set(leave_out) - subjects)
     if unknown:
-        raise UsageError(
-            f"--leave-out {unknown[0]}: there is no such subject; there are {', '.join(sorted(subjects))}."
-        )
+        raise UsageError(f"--leave-out {unknown[0]}: no such subject; known: {', '.join(sorted(subjects))}.")
     return {clip.group for clip in clips if clip.subject in leave_out}
 
 
 def _pack_stills(
     stills: Sequence[Clip], wanted: int, output: Path, out: Collection[str], workers: int, console: Console
 ) -> list[str]:
-    """Pack up to ``wanted`` stills of nobody to validate on; returns a line for each left out."""
+    """Pack up to ``wanted`` stills of people not validated on; returns a line for each left out."""
     _make(output / "stills")
     train = json.loads((output / "split.json").read_text(encoding="utf-8"))["train"]
     donors = tuple(output / "clips" / name for name in train)
     if not donors:
-        raise UsageError(f"{output}: stills need clips to train on, whose motion moves them.")
+        raise UsageError(f"{output}: stills need training clips as sources of motion.")
     usable = sorted((s for s in stills if s.group not in out), key=lambda still: crc32(still.id.encode()))
     config = StillConfig()
     jobs = [Job(still, output / "stills" / still.id, config, donors) for still in usable[:wanted]]
@@ -136,7 +134,7 @@ def _pack_stills(
 
 
 def _packed_before(output: Path) -> list[str]:
-    """Ids of stills that the split has so far and that are still there."""
+    """Ids of stills that are in the existing split and still present."""
     try:
         before = json.loads((output / "split.json").read_text(encoding="utf-8")).get("stills", [])
     except (OSError, ValueError):
@@ -145,7 +143,7 @@ def _packed_before(output: Path) -> list[str]:
 
 
 def _run(jobs: Sequence[Job], workers: int, what: str, total: int, console: Console) -> list[str]:
-    """Do the jobs behind a progress bar; a line for each that failed."""
+    """Run the jobs with a progress bar; returns a line for each that failed."""
     failures = []
     with _progress(console) as progress:
         task = progress.add_task(what, total=total, completed=total - len(jobs))
@@ -181,7 +179,7 @@ def _write_split(
 
 
 def is_packed(folder: Path, config: PackConfig | StillConfig) -> bool:
-    """Whether ``folder`` was packed with this very configuration."""
+    """Whether ``folder`` was packed with exactly this configuration."""
     try:
         meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -190,15 +188,15 @@ def is_packed(folder: Path, config: PackConfig | StillConfig) -> bool:
 
 
 def _pack_all(jobs: Sequence[Job], workers: int) -> Iterator[str | None]:
-    """Yields for each job, as it is done, None or why it was left out."""
+    """Yields, as each job finishes, None or why it was left out."""
     if workers <= 1:
         for job in jobs:
             yield _pack(job)
         return
-    # One thread each: BLAS and OpenCV would start one per core in every process and wait for each other.
+    # One thread each: otherwise BLAS and OpenCV start one per core in every process and contend.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    # Spawned, not forked: OpenVINO and OpenCV hold threads that do not survive a fork.
+    # Spawned, not forked: threads of OpenVINO and OpenCV do not survive a fork.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_one_thread) as pool:
         waiting: list[Future[str | None]] = [pool.submit(_pack, job) for job in jobs]
@@ -207,7 +205,7 @@ def _pack_all(jobs: Sequence[Job], workers: int) -> Iterator[str | None]:
                 yield future.result()
         except BrokenProcessPool as error:
             raise MienError(
-                "A process of prepare was ended from outside, most likely for lack of memory. Run it again "
+                "A process of prepare was killed, most likely for lack of memory. Run it again "
                 "with fewer --workers; what is packed is kept."
             ) from error
 
@@ -225,7 +223,7 @@ def _pack(job: Job) -> str | None:
     if _landmarker is None:
         _landmarker = make_landmarker()
     if shutil.disk_usage(job.folder.parent).free < 2**30:
-        raise SinkError(f"{job.folder}: less than 1 GiB of space is left. Free some and run prepare again.")
+        raise SinkError(f"{job.folder}: less than 1 GiB of disk space left. Free some and run prepare again.")
     try:
         if isinstance(job.config, StillConfig):
             pack_still(job.clip, job.donors, job.config, _landmarker, job.folder)
@@ -240,7 +238,7 @@ def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise SinkError(f"{folder}: cannot make the folder: {error.strerror or error}") from error
+        raise SinkError(f"{folder}: cannot create the folder: {error.strerror or error}") from error
 
 
 def _progress(console: Console) -> Progress:

@@ -1,4 +1,4 @@
-"""Which people are trained on and which are not."""
+"""Split of people into training and validation."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 
 def joined(links: Mapping[str, Iterable[str]]) -> dict[str, str]:
-    """Group items that share any mark (a person, a folder), directly or through others.
+    """Group items that share any mark (a person, a folder), directly or transitively.
 
     Args:
         links: item -> its marks.
@@ -33,13 +33,13 @@ def joined(links: Mapping[str, Iterable[str]]) -> dict[str, str]:
 
 
 def validation_groups(groups: Sequence[str], share: float) -> set[str]:
-    """Groups to keep out of training: small ones first come, by a hash, until ``share`` of the clips is in.
+    """Choose groups for validation: by a hash, small ones first, until ``share`` of the clips is reached.
 
-    No group larger than a fifth of all clips is taken: a data set that is one big group would be lost.
+    Groups larger than a fifth of all clips are never chosen: a data set that is one big group would be lost.
 
     Args:
         groups: the group of every clip.
-        share: wanted part of all clips, 0..1.
+        share: wanted share of all clips, 0..1.
     """
     size: dict[str, int] = defaultdict(int)
     for group in groups:

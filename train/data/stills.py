@@ -1,8 +1,8 @@
-"""Stills as extra identities: a still moved by another clip's motion is a pair whose dense flow is known.
+"""Stills as additional identities: a still moved by another clip's motion is a pair with known dense flow.
 
-The motion is the teacher flow of a packed pair, brought to the still's face by the similarity of the two
-faces' landmarks and smoothed until it folds nowhere.  The driving picture is made by the warp; the teacher is
-that flow itself, and nothing is occluded.  What the live tracker sees of the pair is measured as for clips.
+The motion is the teacher flow of a packed pair, transferred to the still's face by the similarity between the
+two faces' landmarks and smoothed until it has no folds.  The warp generates the driving image; the teacher is
+that flow itself, and nothing is occluded.  The live tracker's view of the pair is measured as for clips.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from mien.train.data.teacher import NORM_PER_PIXEL, pixel_grid
 from mien.train.data.tracking import SourceView, track_clip
 
 SEEN = 0.85
-"""Least visible share of a flow that is carried over: what is filled in must stay little."""
+"""Minimum visible share of a transferred flow: only little of it may be filled in."""
 
 FOLD = 0.3
-"""Least local scale of the warp: below it the picture would fold or smear."""
+"""Minimum local scale of the warp; below it the image would fold or smear."""
 
 TRIES = 4
-"""Pairs that are tried for each one wanted."""
+"""Pairs tried per pair wanted."""
 
 
 @dataclass(frozen=True, slots=True)
 class StillConfig:
-    """What is packed of a still.
+    """Extent of a packed still.
 
     Attributes:
         drivings: pairs.
@@ -54,7 +54,7 @@ def pack_still(
     """Warp, track and write ``folder`` in the format of packed clips; returns its ``meta.json``.
 
     Args:
-        donors: packed clips whose motion may be taken.
+        donors: packed clips whose motion may be used.
 
     Raises:
         MienError: the still cannot be used, no motion fits it, or the folder cannot be written.
@@ -99,12 +99,12 @@ def pack_still(
 
 
 def carried_flow(flow: Floats, visible: Floats, ours: Floats, theirs: Floats) -> Floats:
-    """A backward flow on another face.
+    """Transfer a backward flow to another face.
 
     Args:
         flow: ``(2, 64, 64)`` of the donor, normalised units.
-        visible: ``(64, 64)`` where it is to be believed; elsewhere its surroundings fill it in.
-        ours, theirs: ``(478, 2)`` landmarks of the still and of the donor's source picture, model
+        visible: ``(64, 64)`` where it is valid; elsewhere it is filled in from its surroundings.
+        ours, theirs: ``(478, 2)`` landmarks of the still and of the donor's source image, model
             coordinates.
 
     Returns:
@@ -131,7 +131,7 @@ def carried_flow(flow: Floats, visible: Floats, ours: Floats, theirs: Floats) ->
 
 
 def warp_image(image: Image, flow: Floats) -> Image:
-    """``(256, 256, 3) uint8``: position y shows the picture at ``y + flow(y)``, flow enlarged bilinearly."""
+    """``(256, 256, 3) uint8``: position y shows the image at ``y + flow(y)``, flow enlarged bilinearly."""
     x, y = pixel_grid()
     step = (FIELD_SIZE - 1) / (IMAGE_SIZE - 1)
     planes = np.ascontiguousarray(flow.transpose(1, 2, 0))
@@ -144,7 +144,7 @@ def warp_image(image: Image, flow: Floats) -> Image:
 
 
 def folds(flow: Floats) -> bool:
-    """Whether the warp by a backward flow ``(2, 64, 64)`` squeezes or turns over a place."""
+    """Whether the warp by a backward flow ``(2, 64, 64)`` squeezes or flips any place."""
     node = 2.0 / (FIELD_SIZE - 1)
     dx, dy = np.diff(flow, axis=2)[:, :-1] / node, np.diff(flow, axis=1)[:, :, :-1] / node
     area = (1 + dx[0]) * (1 + dy[1]) - dx[1] * dy[0]
@@ -152,7 +152,7 @@ def folds(flow: Floats) -> bool:
 
 
 def _motion(donor: PackedClip, points: Floats, rng: np.random.Generator) -> Floats | None:
-    """The motion of one of the donor's pairs on a face with these landmarks; None where it does not fit."""
+    """The motion of one of the donor's pairs on a face with these landmarks; None if it does not fit."""
     share = donor.importance.astype(np.float64)
     row = int(rng.choice(len(share), p=share / share.sum()))
     teacher = np.asarray(donor.arrays["teacher"][row], np.float32)
@@ -166,7 +166,7 @@ def _motion(donor: PackedClip, points: Floats, rng: np.random.Generator) -> Floa
 def _driven(
     view: SourceView, image: Image, flow: Floats, landmarker: Landmarker
 ) -> tuple[Image, Face, Floats, Floats] | None:
-    """The driving picture, its face, and what the live tracker makes of the pair."""
+    """The driving image, its face, and the live tracker's measurement of the pair."""
     driving = warp_image(image, flow)
     landmarker.reset()
     face = landmarker.track(driving)
@@ -177,7 +177,7 @@ def _driven(
 
 
 def _inside(flow: Floats) -> Floats:
-    """``(1, 64, 64)``: 1 where the still itself is shown, 0 where its repeated border is."""
+    """``(1, 64, 64)``: 1 where the still itself is shown, 0 where its border repeats."""
     axis = np.linspace(-1, 1, FIELD_SIZE, dtype=np.float32)
     x, y = axis[None, :] + flow[0], axis[:, None] + flow[1]
     return np.asarray((np.abs(x) <= 1) & (np.abs(y) <= 1), np.float32)[None]

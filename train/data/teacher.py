@@ -1,8 +1,8 @@
-"""Teacher flow: what the motion part should have said, measured with the driving picture in hand.
+"""Teacher flow: target of the motion part, measured with access to the driving image.
 
-Dense inverse search (OpenCV's ``DISOpticalFlow``) between driving and source picture, both ways.
-Reconstructs held-out pairs with half the error of the landmark warp (design.md), and where the two
-directions contradict each other, something was uncovered: that is the occlusion target.
+Dense inverse search (OpenCV's ``DISOpticalFlow``) between driving and source image, in both directions.
+It reconstructs held-out pairs with half the error of the landmark warp (design.md).  Where the two
+directions contradict each other, something was uncovered, which gives the occlusion target.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from mien.engine.types import Floats, Image
 
 NORM_PER_PIXEL = 2.0 / (IMAGE_SIZE - 1)
 MOST_COLOUR_ERROR = 45.0
-"""Grey levels (locally averaged, shading removed) beyond which a place is not what the flow says it is."""
+"""Grey levels (local mean, shading removed) above which the flow is considered wrong at a place."""
 
 
 def teacher_flow(source: Image, driving: Image) -> Floats:
-    """Backward flow from driving to source and where it is to be believed.
+    """Backward flow from driving to source, and where it is valid.
 
     Args:
         source, driving: ``(256, 256, 3) uint8`` RGB.

@@ -1,4 +1,4 @@
-"""The live tracker's view of a pair: what the model is given when it runs."""
+"""The live tracker's view of a pair: the inputs that the model gets at run time."""
 
 from __future__ import annotations
 
@@ -23,22 +23,23 @@ from mien.engine.tracking.reference import Reference
 from mien.engine.types import Face, Floats, Frame, Image, NoFaceError
 
 WHOLE = Square(0.0, 0.0, float(IMAGE_SIZE))
-"""The crop of a picture that already is one: the whole 256 x 256 pixels."""
+"""The crop of an image that already is one: the whole 256 x 256 pixels."""
 
 MOST_SHIFT = 0.33
 MOST_TURN = 0.7
-"""Beyond these (face units, radians) live use holds the head back: a pair would teach a contradiction."""
+"""Limits (face units, radians) beyond which live use restrains the head: a pair would teach a
+contradiction."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tracked:
-    """A clip's pictures with one face in each.
+    """A clip's images with one face in each.
 
     Attributes:
         images: ``(256, 256, 3) uint8`` RGB.
         faces: the faces in them.
-        lost: pictures without a face, left out.
-        people: who is in each of them, 0 for the first person.
+        lost: images without a face, left out.
+        people: person in each of them, 0 for the first.
     """
 
     images: list[Image]
@@ -48,7 +49,7 @@ class Tracked:
 
 
 def track_clip(images: list[Image], landmarker: Landmarker, name: str) -> Tracked:
-    """Cut the clip to one fixed square (unless it is 256 x 256 already) and find the face in every picture.
+    """Crop the clip to one fixed square (unless it is 256 x 256 already) and find the face in every image.
 
     Raises:
         MienError: there is no face.
@@ -69,24 +70,24 @@ def track_clip(images: list[Image], landmarker: Landmarker, name: str) -> Tracke
         found = zip(shown, _faces(shown, landmarker), strict=True)
         kept += [(person, image, face) for image, face in found if face is not None]
     if not kept:
-        raise NoFaceError(f"No face was found in {name}. Leave it out or check what it shows.")
-    pictures, faces = [image for _, image, _ in kept], [face for _, _, face in kept]
-    people = people_in(pictures, faces) if ready else [person for person, _, _ in kept]
-    return Tracked(pictures, faces, len(images) - len(kept), people)
+        raise NoFaceError(f"No face was found in {name}. Leave it out, or check its content.")
+    images_kept, faces = [image for _, image, _ in kept], [face for _, _, face in kept]
+    people = people_in(images_kept, faces) if ready else [person for person, _, _ in kept]
+    return Tracked(images_kept, faces, len(images) - len(kept), people)
 
 
 def _faces(images: list[Image], landmarker: Landmarker) -> list[Face | None]:
-    """The face in every picture of a stream, as it is followed."""
+    """The followed face in every frame of a stream."""
     landmarker.reset()
     return [landmarker.track(image) for image in images]
 
 
 def _common_crop(images: list[Image], landmarker: Landmarker, name: str) -> Square:
-    """The median of the crops of up to nine pictures."""
+    """The median of the crops of up to nine images."""
     looks = [images[i] for i in np.linspace(0, len(images) - 1, min(9, len(images))).astype(int)]
     faces = [found[0] for found in (landmarker.detect(image) for image in looks) if found]
     if not faces:
-        raise NoFaceError(f"No face was found in {name}. Leave it out or check what it shows.")
+        raise NoFaceError(f"No face was found in {name}. Leave it out, or check its content.")
     crops = np.array([(s.x, s.y, s.side) for s in map(crop_around, faces)])
     x, y, side = np.median(crops, axis=0)
     return Square(float(x), float(y), float(side))
@@ -94,10 +95,10 @@ def _common_crop(images: list[Image], landmarker: Landmarker, name: str) -> Squa
 
 @dataclass(frozen=True, slots=True)
 class Driven:
-    """A source picture driven by another of its clip, as live.
+    """A source image driven by another of its clip, as in live use.
 
     Attributes:
-        points: ``(478, 2) float32`` where the landmarks go, model coordinates.
+        points: ``(478, 2) float32`` target positions of the landmarks, model coordinates.
         dense: ``(3, 64, 64) float32`` measured backward flow and its weight.
     """
 
@@ -106,7 +107,7 @@ class Driven:
 
 
 class SourceView:
-    """A source picture, set up once as avatar and as the tracker's reference (0.2 s)."""
+    """A source image prepared once as avatar and as the tracker's reference (0.2 s)."""
 
     def __init__(self, image: Image, face: Face) -> None:
         self._reference = Reference.of(image, face)
@@ -130,8 +131,8 @@ class SourceView:
         )
 
     def drive(self, image: Image, face: Face) -> Driven | None:
-        """The motion to ``image``; None where it is too large to be carried over as it is."""
-        tracker = Tracker(landmarker=cast(Any, _NoLandmarker()))  # a new one: it must remember no other pair
+        """The motion to ``image``; None if it is too large to be transferred unchanged."""
+        tracker = Tracker(landmarker=cast(Any, _NoLandmarker()))  # a new one, without memory of other pairs
         tracker.reference = self._reference
         motion = tracker.measure(Frame(image, 0, 0, 0.0), face)
         if np.hypot(*motion.head.shift) > MOST_SHIFT or np.hypot(*motion.head.turn) > MOST_TURN:
@@ -141,7 +142,7 @@ class SourceView:
 
 
 class _NoLandmarker:
-    """Stands in where the faces are known already."""
+    """Placeholder where the faces are known already."""
 
     def close(self) -> None:
         """Nothing is open."""

@@ -1,1 +1,1 @@
-"""How good trained weights are on people they have never seen."""
+"""Evaluation of trained weights on people never seen in training."""

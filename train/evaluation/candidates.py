@@ -1,4 +1,4 @@
-"""The weights under test, of either preset: what ``evaluate`` needs of them."""
+"""Weights under test, of either preset, as used by ``evaluate``."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ AnyRuntime: TypeAlias = Runtime | PaperRuntime
 
 
 class Drawn(NamedTuple):
-    """The driving pictures of some pairs, as far as each method makes them: ``(B, 3, 256, 256)`` in 0..1.
+    """The driving images of some pairs, as reconstructed by each method: ``(B, 3, 256, 256)`` in 0..1.
 
     Attributes:
         warp: by the untrained landmark warp.
         ours: by the weights under test.
-        inside: what the network made on the way, to look at: the paint (``live``), the occlusion (``paper``).
+        inside: an intermediate result of the network to look at: paint (``live``) or occlusion (``paper``).
     """
 
     warp: Tensor
@@ -43,10 +43,10 @@ class Drawn(NamedTuple):
 
 
 class Candidate(ABC):
-    """Weights under test beside the untrained landmark warp.
+    """Weights under test, together with the untrained landmark warp.
 
     Attributes:
-        preset: whose they are.
+        preset: of the weights.
     """
 
     preset: Preset
@@ -85,7 +85,7 @@ class PaperCandidate(Candidate):
     """Weights of the ``paper`` preset, with given points or with the detector's own.
 
     Two frames of one person need no relative motion: the source is moved to the driving frame's own key
-    points (FOMM, section 4, reconstruction).  Another person's portrait is driven as the engine does it.
+    points (FOMM, section 4, reconstruction).  Another person's portrait is driven as in the engine.
 
     Args:
         model: in eval mode.
@@ -122,17 +122,17 @@ class PaperCandidate(Candidate):
 
 
 def load_candidate(path: Path) -> Candidate:
-    """The weights in a ``.safetensors`` file of ``fit`` or ``import``; the file says of which preset.
+    """Load the weights in a ``.safetensors`` file of ``fit`` or ``import``; the file names its preset.
 
     Raises:
-        MienError: unreadable, of no preset, or for pictures of another size than the engine's.
+        MienError: unreadable, of no known preset, or for images of another size than the engine's.
     """
     if preset_of(path) == "live":
         return LiveCandidate(load_live(path))
     model = load_paper(path)
     if model.config.image_size != IMAGE_SIZE:
         raise ModelError(
-            f"{path}: for pictures of {model.config.image_size} pixels; evaluate and the engine need "
+            f"{path}: for images of {model.config.image_size} pixels; evaluate and the engine need "
             f"{IMAGE_SIZE}."
         )
     return PaperCandidate(model)

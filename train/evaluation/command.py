@@ -22,11 +22,11 @@ from mien.train.metrics.identity import FaceEmbedding
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """How much is measured.
+    """Extent of an evaluation.
 
     Attributes:
-        pairs: same-identity pairs, about.
-        clips: clips whose passages drive other people; 0 leaves cross-identity driving out.
+        pairs: approximate number of same-identity pairs.
+        clips: number of clips whose passages drive other people; 0 leaves cross-identity driving out.
         length: frames of a passage.
     """
 
@@ -51,7 +51,7 @@ def evaluate(
     """Measure, print the tables, and write report and contact sheets into ``output``.
 
     Args:
-        leave_out: the subject that ``fit`` left out, if it did.
+        leave_out: the subject left out by ``fit``, if any.
 
     Raises:
         MienError: unreadable weights or data, or the report cannot be written.
@@ -83,7 +83,7 @@ def _drive(
     notes: list[str],
     bar: Progress,
 ) -> list[Drive]:
-    """Cross-identity driving; without passages or other people it is left out with a note."""
+    """Cross-identity driving; left out with a note if there are no passages or no other people."""
     portraits = portraits_of(packed.clips)
     if len({group for _, group, _ in portraits}) < 2:
         notes.append("cross-identity driving is left out: it needs at least two people. Prepare more clips.")
@@ -95,8 +95,8 @@ def _drive(
     notes.extend(f"left out: {line}" for line in missing)
     if not passages:
         notes.append(
-            "cross-identity driving is left out: no clip has a passage. It needs the clips where prepare "
-            "found them."
+            "cross-identity driving is left out: no clip has a passage. It needs the original clips at the "
+            "paths seen by prepare."
         )
         return []
     task = bar.add_task("cross identity", total=len(passages))

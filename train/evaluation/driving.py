@@ -1,8 +1,8 @@
 """Cross-identity driving: other people's portraits driven by unseen clips, through the engine.
 
-Tracker, carrying over and composition are the engine's, at file settings; each passage is tracked once and
-drawn by every method.  There is no true picture, so motion is held against the driver's
-(:mod:`mien.train.metrics.fidelity`) and the face against the portrait's (:mod:`mien.train.metrics.identity`).
+Tracking, transfer and composition are the engine's, with file settings; each passage is tracked once and
+drawn by every method.  There is no ground truth, so motion is compared with the driver's
+(:mod:`mien.train.metrics.fidelity`) and the face with the portrait's (:mod:`mien.train.metrics.identity`).
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ METHODS = ("still", "warp", "ours")
 MEASURES = ("correlation", "gain", "jitter", "identity", "lost")
 RATE = 25.0
 LOOKS = 4
-"""Frames of a result whose identity is measured."""
+"""Number of frames of a result whose identity is measured."""
 
 UNMOVED = {"correlation": 0.0, "gain": 0.0, "jitter": 0.0, "identity": 1.0, "lost": 0.0}
-"""What the still image gets, by definition."""
+"""Scores of the still image, by definition."""
 
 
 @dataclass(frozen=True)
@@ -44,15 +44,15 @@ class Drive:
     Attributes:
         clip, portrait: ids of the driving clip and of the portrait's.
         kind: of the passage.
-        scores: method -> measure -> value (NaN where it cannot be taken).
-        pictures: portrait, driver, untrained warp, ours at the passage's strongest motion.
+        scores: method -> measure -> value (NaN if it cannot be computed).
+        images: portrait, driver, untrained warp, ours at the passage's strongest motion.
     """
 
     clip: str
     portrait: str
     kind: str
     scores: dict[str, dict[str, float]]
-    pictures: tuple[Image, ...]
+    images: tuple[Image, ...]
 
 
 class Driving:
@@ -60,7 +60,7 @@ class Driving:
 
     Args:
         runtimes: of the untrained warp and of the weights under test.  If one is of the ``paper`` preset,
-            its key points are tracked along, as the engine does it.
+            its key points are tracked as well, as in the engine.
         landmarker: finds faces in portraits and results.
         embed: the face embedding, or None: identity is NaN then.
     """
@@ -79,10 +79,10 @@ class Driving:
         portraits: Sequence[tuple[str, str, Image]],
         done: Callable[[], None] = lambda: None,
     ) -> list[Drive]:
-        """Each passage drives a portrait of another group of people, the portraits in turn.
+        """Let each passage drive a portrait of another group of people, the portraits in turn.
 
         Args:
-            portraits: id, group and picture; a passage's own clip is found by its id.
+            portraits: id, group and image; a passage's own clip is found by its id.
         """
         groups = {name: group for name, group, _ in portraits}
         drives: list[Drive] = []
@@ -104,12 +104,12 @@ class Driving:
         for method, runtime in self._runtimes.items():
             try:
                 avatars[method] = Avatar.of(portrait, self._landmarker, runtime, name)
-            except MienError:  # no face, or too small a one
+            except MienError:  # no face, or one too small
                 return None
         motions = tracked(passage.frames, self._detector)
         driver = motion_of(passage.frames, passage.face)
         strongest = int(np.argmax(driver.strength()))
-        scores, pictures = {"still": dict(UNMOVED)}, [portrait, passage.frames[strongest]]
+        scores, images = {"still": dict(UNMOVED)}, [portrait, passage.frames[strongest]]
         for method, runtime in self._runtimes.items():
             results = rendered(motions, passage.frames, avatars[method], runtime)
             found = compare(driver, motion_of(results, avatars[method].face))
@@ -119,8 +119,8 @@ class Driving:
                 "jitter": found.jitter,
                 **self._identity(portrait, avatars[method].face, results),
             }
-            pictures.append(results[strongest])
-        return Drive(passage.clip, name, passage.kind, scores, tuple(pictures))
+            images.append(results[strongest])
+        return Drive(passage.clip, name, passage.kind, scores, tuple(images))
 
     def _identity(self, portrait: Image, face: Face, results: list[Image]) -> dict[str, float]:
         places = np.unique(np.linspace(1, len(results) - 1, LOOKS).round().astype(int))
@@ -140,10 +140,10 @@ class Driving:
 
 
 def tracked(frames: Sequence[Image], detector: PaperRuntime | None = None) -> list[Motion | None]:
-    """The motion of every frame relative to the first, at file settings.
+    """The motion of every frame relative to the first, with file settings.
 
     Args:
-        detector: given, motions say as well what its key points did.
+        detector: if given, motions include the change of its key points.
     """
     with Tracker() if detector is None else PaperTracker(detector) as tracker:
         return [tracker.track(Frame(image, k, 0, k / RATE)) for k, image in enumerate(frames)]
@@ -152,7 +152,7 @@ def tracked(frames: Sequence[Image], detector: PaperRuntime | None = None) -> li
 def rendered(
     motions: Sequence[Motion | None], frames: Sequence[Image], avatar: Avatar, runtime: AnyRuntime
 ) -> list[Image]:
-    """The portrait with each of these motions."""
+    """Render the portrait with each of these motions."""
     renderer: AvatarRenderer = (
         PaperRenderer(avatar, runtime) if isinstance(runtime, PaperRuntime) else Renderer(avatar, runtime)
     )

@@ -1,6 +1,6 @@
 """Passages of unseen clips that drive other people's portraits: a subtle and a lively one of each clip.
 
-Packed clips hold single frames; the motion of a passage needs the clip itself, which is read from where
+Packed clips contain single frames; the motion of a passage needs the original clip, which is read from where
 ``prepare`` found it.
 """
 
@@ -26,21 +26,22 @@ from mien.train.metrics.find import LOOK, Peak, Span, is_subtle, peak_of, shift_
 
 KINDS = ("subtle", "lively")
 READ = 200
-"""Most frames of a clip that are looked through."""
+"""Largest number of frames of a clip that are searched."""
 
 SEARCHED = 6
-"""Most clips that are looked through, times the passages wanted."""
+"""Largest number of clips searched, as a multiple of the passages wanted."""
 
 FRONTAL = 0.4
-"""Most turn of the head (see :func:`turn_of`) at which a portrait or passage begins, given a choice."""
+"""Largest turn of the head (see :func:`turn_of`) at the start of a portrait or passage, if there is a
+choice."""
 
 LEAST, MOST_LIVELY = 1.5, 12.0
-"""The same of a lively passage; more than the second is a cut or a lost face."""
+"""The same for a lively passage; more than the second value is a cut or a lost face."""
 
 
 @dataclass(frozen=True)
 class Passage:
-    """Frames that drive, of one person.
+    """Driving frames of one person.
 
     Attributes:
         clip: id of the clip.
@@ -48,7 +49,7 @@ class Passage:
         frames: ``(H, W, 3) uint8`` RGB.
         face: the face in the first frame.
         strength: mean facial motion at its peak, pixels of a 128 px face.
-        peak: index of the frame in which it was seen.
+        peak: index of that frame.
     """
 
     clip: str
@@ -66,19 +67,19 @@ def find_passages(
     landmarker: Landmarker,
     done: Callable[[], None] = lambda: None,
 ) -> tuple[list[Passage], list[str]]:
-    """Up to ``wanted`` passages of each kind, of clips evenly spread over ``clips``.
+    """Find up to ``wanted`` passages of each kind, in clips evenly spread over ``clips``.
 
-    Most clips have a lively passage and few a subtle one: for these up to :data:`SEARCHED` times as many
-    clips are looked through.
+    Most clips have a lively passage and few a subtle one: for these, up to :data:`SEARCHED` times as many
+    clips are searched.
 
     Args:
         length: frames of a passage.
-        done: called after every clip that is looked at.
+        done: called after every clip searched.
 
     Returns:
-        The passages, and a line for every clip that cannot be read any more.
+        The passages, and a line for every clip that can no longer be read.
     """
-    # Those in between take the place of clips that are gone or show nothing to measure.
+    # The clips in between replace those that are gone or show nothing measurable.
     order = sorted(range(len(clips)), key=lambda k: (k * wanted % len(clips) >= wanted, k))
     passages: list[Passage] = []
     missing: list[str] = []
@@ -101,10 +102,10 @@ def find_passages(
 
 
 def portraits_of(clips: list[PackedClip]) -> list[tuple[str, str, Image]]:
-    """Of each clip its id, its group and the packed frame ``(256, 256, 3) uint8`` most like a portrait.
+    """For each clip its id, its group and the packed frame ``(256, 256, 3) uint8`` most like a portrait.
 
-    That is: facing the camera, mouth shut, eyes open.  Heads that are always turned are left out as long as
-    people of two groups remain.
+    That is: facing the camera, mouth shut, eyes open.  People whose head is always turned are left out as
+    long as people of two groups remain.
     """
     found: list[tuple[float, tuple[str, str, Image]]] = []
     for clip in clips:
@@ -121,7 +122,7 @@ def portraits_of(clips: list[PackedClip]) -> list[tuple[str, str, Image]]:
 
 
 def turn_of(landmarks: Floats) -> float:
-    """How far a head is turned aside: 0 faces the camera, 1 has the nose's tip at the face's edge."""
+    """How far a head is turned: 0 faces the camera, 1 has the tip of the nose at the edge of the face."""
     right, left, nose = landmarks[234, :2], landmarks[454, :2], landmarks[4, :2]
     axis = left - right
     return abs(2.0 * float((nose - right) @ axis) / (float(axis @ axis) + 1e-6) - 1.0)
@@ -134,7 +135,7 @@ def _clip(meta: dict[str, Any]) -> Clip:
 
 def _passages(clip: Clip, length: int, landmarker: Landmarker) -> list[Passage]:
     images = read_images(clip) if clip.onset >= 0 else _first(clip)
-    # Cut as for training where the clip is no face crop yet.
+    # Crop as for training if the clip is not a face crop yet.
     if images[0].shape != (IMAGE_SIZE, IMAGE_SIZE, 3):
         images = track_clip(images, landmarker, str(clip.path)).images
     coded = coded_frames(clip, len(images))
@@ -152,7 +153,7 @@ def _passages(clip: Clip, length: int, landmarker: Landmarker) -> list[Passage]:
 def _first(clip: Clip) -> list[Image]:
     images = list(islice(iterate_images(clip), READ))
     if not images:
-        raise SourceError(f"{clip.path} holds no pictures. Leave it out or replace the file.")
+        raise SourceError(f"{clip.path} contains no images. Leave it out or replace the file.")
     return images
 
 
@@ -162,7 +163,7 @@ def _measured(name: str, kind: str, frames: list[Image], landmarker: Landmarker,
 
 
 def _chosen(windows: list[Passage], landmarker: Landmarker) -> list[Passage]:
-    """A subtle passage of a head at rest, and the liveliest one, as far as there are such."""
+    """A subtle passage with the head at rest, and the liveliest one, if they exist."""
     windows = [w for w in windows if turn_of(w.face.landmarks) <= FRONTAL] or windows
     found = []
     subtle = [w for w in windows if is_subtle(w.strength)]
@@ -181,10 +182,10 @@ def _span(passage: Passage, landmarker: Landmarker) -> Span:
 
 
 def coded_frames(clip: Clip, count: int) -> range | None:
-    """Indices from onset to offset of a micro-expression in a folder of numbered files; None where uncoded.
+    """Indices from onset to offset of a micro-expression in a folder of numbered files; None if uncoded.
 
-    A clip that begins with its onset (as those of CASME II and SAMM do), or whose files are numbered
-    otherwise than the coding, counts as a whole.
+    A clip that starts with its onset (as those of CASME II and SAMM do), or whose file numbers differ from
+    the coding, counts as a whole.
     """
     if clip.onset < 0 or not clip.path.is_dir():
         return None

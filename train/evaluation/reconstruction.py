@@ -1,4 +1,4 @@
-"""Same-identity reconstruction: a frame of a clip driven by another one, compared with that one."""
+"""Same-identity reconstruction: a frame of a clip is driven by another one and compared with it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mien.train.losses.image import CROP, part_squares, square_crop
 from mien.train.losses.perceptual import LitePerceptual, Perceptual
 from mien.train.metrics.identity import FaceEmbedding, cosine
 from mien.train.metrics.image_quality import keypoint_distance, landmarks_of, psnr, sharpness, ssim
-from mien.train.sheet import picture
+from mien.train.sheet import to_image
 from mien.train.validation import Pairs, spread, validation_pairs
 
 METHODS = ("still", "warp", "ours")
@@ -32,16 +32,16 @@ class Case:
 
     Attributes:
         clip: its clip's id.
-        tags: ``"mouth opens"``, ``"eyes close"`` where they do.
+        tags: ``"mouth opens"``, ``"eyes close"`` if they do.
         scores: method -> measure -> value.
-        pictures: source, driving, untrained warp, ours, and what the network made on the way (paint, or
+        images: source, driving, untrained warp, ours, and an intermediate result of the network (paint, or
             occlusion), ``(H, W, 3) uint8``.
     """
 
     clip: str
     tags: tuple[str, ...]
     scores: dict[str, dict[str, float]]
-    pictures: tuple[Image, ...]
+    images: tuple[Image, ...]
 
 
 @torch.no_grad()
@@ -57,7 +57,7 @@ def reconstruct(
     """Measure about ``count`` pairs.
 
     Args:
-        focus: 0 draws pairs alike, 1 in proportion to how much they show (opening mouths, uncovered places).
+        focus: 0 draws pairs uniformly, 1 in proportion to importance (opening mouths, uncovered areas).
         done: called after every source.
         embed: the face embedding, or None: identity is NaN then.
     """
@@ -93,7 +93,7 @@ def _cases(
             name,
             tags[k],
             {method: {m: values[m][k] for m in MEASURES} for method, values in scores.items()},
-            tuple(picture(x[k]) for x in shown),
+            tuple(to_image(x[k]) for x in shown),
         )
         for k in range(len(batch.driving))
     ]
@@ -102,12 +102,12 @@ def _cases(
 def _faces(
     images: Tensor, landmarker: Landmarker, embed: FaceEmbedding | None
 ) -> list[tuple[Floats | None, Floats | None]]:
-    """Landmarks of each ``(3, H, W)`` picture and the first one's embedding, as far as they can be had.
+    """Landmarks of each ``(3, H, W)`` image and the first one's embedding, as far as available.
 
-    An embedding takes as long as all else of a picture: one for each source is enough for a mean.
+    An embedding takes as long as everything else together: one per source is enough for a mean.
     """
     found: list[tuple[Floats | None, Floats | None]] = []
-    for k, shown in enumerate(picture(image) for image in images):
+    for k, shown in enumerate(to_image(image) for image in images):
         points = landmarks_of(shown, landmarker)
         likeness = None if k or points is None or embed is None else embed(shown, points)
         found.append((points, likeness))

@@ -20,23 +20,23 @@ from mien.train.sheet import contact_sheet, write_sheet
 
 NAMES = {"still": "still image", "warp": "untrained warp", "ours": "ours"}
 INSIDE: dict[Preset, str] = {"live": "painted", "paper": "occlusion"}
-"""What the network made on the way, the last picture of a case."""
+"""Intermediate result of the network, the last image of a case."""
 
 TITLES = ("source", "driving", "untrained warp", "ours")
 DRIVEN_TITLES = ("portrait", "driver", "untrained warp", "ours")
 EVERYWHERE = ("akd", "identity")
-"""Measures that need a face: pairs in which one method's was not found count for no method."""
+"""Measures that need a face; pairs in which any method's face was not found are excluded for all."""
 
 MEANINGS = (
     "Same identity: a frame of a clip driven by another frame of it. l1, mouth, eyes: mean absolute "
-    "difference (0..1), of the whole picture and of crops; psnr in dB; perceptual: distance of "
+    "difference (0..1), of the whole image and of crops; psnr in dB; perceptual: distance of "
     "EfficientNet-Lite0 features; akd: mean landmark distance in pixels of 256; identity: cosine of face "
     "embeddings; sharpness: mean absolute Laplacian over the target's (1 is as sharp)."
 )
 DRIVEN_MEANINGS = (
     "Cross identity: a passage of a clip drives another person's portrait, through the engine. "
     "correlation (fidelity), gain, jitter: facial motion against the driver's; identity: cosine of face "
-    "embeddings with the portrait's; lost: share of looked-at frames without a face. docs/metrics.md has "
+    "embeddings with the portrait's; lost: share of examined frames without a face. docs/metrics.md has "
     "the formulas."
 )
 
@@ -45,13 +45,13 @@ Means = dict[str, dict[str, float]]
 
 @dataclass(frozen=True)
 class Result:
-    """What was measured.
+    """Results of an evaluation.
 
     Attributes:
         title: of the report.
         cases: same-identity pairs.
         drives: cross-identity passages.
-        notes: a line for everything that was left out.
+        notes: a line for everything left out.
         preset: of the weights.
     """
 
@@ -62,14 +62,14 @@ class Result:
     preset: Preset = "live"
 
     def targets(self) -> list[Target]:
-        """The targets against the untrained warp; for another preset than ``live`` nothing is wanted."""
+        """The targets against the untrained warp; presets other than ``live`` have no wanted values."""
         subtle = kinds(self.drives).get("subtle passages")
         measure = targets if self.preset == "live" else compared
         return measure(summary(self.cases), driven_summary(subtle) if subtle else None)
 
 
 def summary(cases: Sequence[Case]) -> Means:
-    """Means by method and measure; NaN where there is nothing to take one of."""
+    """Means by method and measure; NaN if there are no values."""
     means: Means = {method: {} for method in METHODS}
     for name in MEASURES:
         counted = cases
@@ -151,7 +151,7 @@ def _figure(value: float, form: str) -> str:
 
 
 def ordered(cases: Sequence[Case]) -> list[Case]:
-    """From the case in which ours gains most over the warp to the one in which it gains least."""
+    """Cases from the largest gain of ours over the warp to the smallest."""
 
     def ratio(case: Case) -> float:
         pairs = [(case.scores["ours"][m], case.scores["warp"][m]) for m in ("l1", "perceptual", "mouth")]
@@ -161,7 +161,7 @@ def ordered(cases: Sequence[Case]) -> list[Case]:
 
 
 def ordered_drives(drives: Sequence[Drive]) -> list[Drive]:
-    """From the passage in which ours gains most (fidelity, identity) over the warp to that of the least."""
+    """Passages from the largest gain (fidelity, identity) of ours over the warp to the smallest."""
 
     def gain(drive: Drive) -> float:
         ours, warp = drive.scores["ours"], drive.scores["warp"]
@@ -183,10 +183,10 @@ def write_report(result: Result, output: Path, stem: str, rows: int = 8) -> None
     except OSError as error:
         raise SinkError(f"{output}: cannot write: {error.strerror or error}") from error
     for name, chosen in _chosen(result.cases, rows).items():
-        sheet = contact_sheet([case.pictures for case in chosen], (*TITLES, INSIDE[result.preset]))
+        sheet = contact_sheet([case.images for case in chosen], (*TITLES, INSIDE[result.preset]))
         write_sheet(str(output / f"{stem}-{name}.png"), sheet)
-    for name, pictures in _driven_sheets(ordered_drives(result.drives), rows // 2).items():
-        write_sheet(str(output / f"{stem}-driving-{name}.png"), contact_sheet(pictures, DRIVEN_TITLES))
+    for name, images in _driven_sheets(ordered_drives(result.drives), rows // 2).items():
+        write_sheet(str(output / f"{stem}-driving-{name}.png"), contact_sheet(images, DRIVEN_TITLES))
 
 
 def _plain(result: Result) -> dict[str, object]:
@@ -208,7 +208,7 @@ def _plain(result: Result) -> dict[str, object]:
 
 
 def _finite(means: Means) -> dict[str, dict[str, float | None]]:
-    """JSON has no NaN."""
+    """Replace NaN, which JSON does not have, by null."""
     return {
         method: {name: value if math.isfinite(value) else None for name, value in values.items()}
         for method, values in means.items()
@@ -220,7 +220,7 @@ def _chosen(cases: Sequence[Case], rows: int) -> dict[str, Sequence[Case]]:
     sheets: dict[str, Sequence[Case]] = _best_median_worst(order, rows)
     for name, members in groups(cases).items():
         if name != "all pairs":
-            # Evenly from the best to the worst: no choice of what looks good.
+            # Evenly from best to worst: no cherry-picking.
             ranked = ordered(members)
             places = np.unique(np.linspace(0, len(ranked) - 1, min(rows, len(ranked))).astype(int))
             sheets[name.replace(" ", "-")] = [ranked[i] for i in places]
@@ -233,11 +233,11 @@ def _best_median_worst(order: Sequence[Case], rows: int) -> dict[str, Sequence[C
 
 
 def _driven_sheets(order: Sequence[Drive], rows: int) -> dict[str, list[tuple[Image, ...]]]:
-    """One sheet while all fit, else best, median and worst."""
+    """One sheet if all fit, otherwise best, median and worst."""
     if not order:
         return {}
     if len(order) <= 3 * rows:
-        return {"all": [drive.pictures for drive in order]}
+        return {"all": [drive.images for drive in order]}
     middle = len(order) // 2 - rows // 2
     parts = {"best": order[:rows], "median": order[middle : middle + rows], "worst": order[-rows:]}
-    return {name: [drive.pictures for drive in part] for name, part in parts.items()}
+    return {name: [drive.images for drive in part] for name, part in parts.items()}

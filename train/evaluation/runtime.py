@@ -1,7 +1,7 @@
 """The weights under test, and the untrained warp, as runtimes of the engine.
 
-The model goes to OpenVINO straight from torch (FP32, equal to torch to 1e-6): several times as fast as torch
-on a CPU, and nothing is exported for a measurement.  Where OpenVINO cannot take it, torch computes.
+The model is converted to OpenVINO directly from torch (FP32, equal to torch to 1e-6): several times as fast
+as torch on a CPU, without an export.  If OpenVINO cannot convert it, torch computes.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ Compute = Callable[[Arrays], Arrays]
 
 
 class ModelRuntime(Runtime):
-    """A live model in the engine.
+    """A live model as a runtime of the engine.
 
     Args:
         model: in eval mode.
-        threads: CPU threads; one, since on a busy machine two wait for each other.
+        threads: CPU threads; one, because on a busy machine two wait for each other.
     """
 
     name = "weights under test"
@@ -62,10 +62,10 @@ class ModelRuntime(Runtime):
 
 
 class WarpRuntime(Runtime):
-    """The untrained model: the facial prior's flow and nothing painted.
+    """The untrained model: the facial prior's flow, without paint.
 
     Args:
-        model: whose prior (it has no weights).
+        model: provides the prior (which has no weights).
     """
 
     name = "untrained warp"
@@ -112,7 +112,7 @@ def _in_torch(renderer: nn.Module) -> Compute:
 
 
 def _compiled(model: LiveModel, threads: int) -> Compute | None:
-    """The renderer in OpenVINO, or None where its PyTorch frontend cannot read it."""
+    """The renderer in OpenVINO, or None if its PyTorch frontend cannot convert it."""
     from mien.engine.utils.openvino_core import compile_for_cpu, load_openvino
 
     openvino = load_openvino()
@@ -127,7 +127,7 @@ def _compiled(model: LiveModel, threads: int) -> Compute | None:
         with torch.no_grad():
             graph = openvino.convert_model(_Renderer(model).eval(), example_input=example)
         request: Any = compile_for_cpu(graph, threads=threads, precision="f32").create_infer_request()
-    except (RuntimeError, ValueError, TypeError):  # its own errors are RuntimeErrors
+    except (RuntimeError, ValueError, TypeError):  # OpenVINO's own errors are RuntimeErrors
         return None
 
     def compute(inputs: Arrays) -> Arrays:

@@ -1,6 +1,6 @@
-"""Whether weights are worth shipping: the targets against the untrained warp, as one block.
+"""Targets against the untrained warp, which decide whether weights are worth shipping, as one block.
 
-The targets are those of the ``live`` preset; weights of another one are compared in the same measures.
+The targets are those of the ``live`` preset; weights of other presets are compared by the same measures.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 LOWER = {"l1": -20.0, "perceptual": -25.0, "akd": -20.0}
-"""Measure of all reconstructed pairs -> by how many percent it is to change, at least."""
+"""Measure over all reconstructed pairs -> required change in percent."""
 
 NAMES = {"l1": "L1", "perceptual": "perceptual distance", "akd": "landmark distance (AKD)"}
 
 ROUNDING = 0.005
-"""Fidelity is called lower from here on: half of the last digit that tables show."""
+"""Fidelity counts as lower from here on: half of the last digit shown in tables."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +23,10 @@ class Target:
     """One target.
 
     Attributes:
-        name: what is measured.
+        name: of the measure.
         warp, ours: values of the untrained warp and of the weights.
-        wanted: in words; empty where nothing is.
-        met: whether it is reached; None where it was not measured.
+        wanted: in words; empty if there is no target.
+        met: whether it is reached; None if it was not measured.
     """
 
     name: str
@@ -37,21 +37,21 @@ class Target:
 
     @property
     def change(self) -> float:
-        """Percent."""
+        """Change in percent."""
         return 100.0 * (self.ours / self.warp - 1.0) if self.warp else float("nan")
 
 
 def compared(
     pairs: Mapping[str, Mapping[str, float]], subtle: Mapping[str, Mapping[str, float]] | None
 ) -> list[Target]:
-    """The targets' measures with nothing wanted of them; arguments as of :func:`targets`."""
+    """The targets' measures without wanted values; arguments as for :func:`targets`."""
     return [replace(target, wanted="", met=None) for target in targets(pairs, subtle)]
 
 
 def targets(
     pairs: Mapping[str, Mapping[str, float]], subtle: Mapping[str, Mapping[str, float]] | None
 ) -> list[Target]:
-    """The targets.
+    """Evaluate the targets.
 
     Args:
         pairs: method -> measure -> mean over all reconstructed pairs.
@@ -69,7 +69,7 @@ def targets(
 
 
 def block(found: list[Target]) -> list[str]:
-    """Markdown: a line for every target and one for all."""
+    """Markdown: one line per target, and a summary."""
     words = {True: "met", False: "**not met**", None: "not measured"}
     lines = ["| target | untrained warp | ours | change | wanted | |", "|---" * 6 + "|"]
     lines += [f"{_line(t)} {t.wanted} | {words[t.met]} |" for t in found]
@@ -78,7 +78,7 @@ def block(found: list[Target]) -> list[str]:
 
 
 def comparison(found: list[Target]) -> list[str]:
-    """Markdown: the same measures where no targets are set."""
+    """Markdown: the same measures without targets."""
     lines = ["| | untrained warp | ours | change |", "|---" * 4 + "|"]
     return [*lines, *(_line(t) for t in found), ""]
 

@@ -1,1 +1,1 @@
-"""What a good picture and a good motion are, as numbers that can be differentiated."""
+"""Losses on images and motion, differentiable."""

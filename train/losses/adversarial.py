@@ -1,4 +1,4 @@
-"""The objectives of the ``paper`` preset: section 3.5 of the paper."""
+"""Objectives of the ``paper`` preset: section 3.5 of the paper."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mien.train.model.paper.layers import Reduce
 
 
 class Pyramid(nn.Module):
-    """A picture at several scales (blurred before it is reduced)."""
+    """An image at several scales (blurred before it is reduced)."""
 
     def __init__(self, scales: tuple[float, ...]) -> None:
         super().__init__()
@@ -34,11 +34,11 @@ def _weighed(parts: dict[str, Tensor], weights: PaperLossConfig, image: Tensor, 
 
 
 class PaperObjective(nn.Module):
-    """What detector and generator minimise: perceptual pyramid, LSGAN, feature matching, equivariance.
+    """Objective of detector and generator: perceptual pyramid, LSGAN, feature matching, equivariance.
 
     Args:
-        model: what is trained.
-        critic: the discriminator, which this objective uses and does not train.
+        model: the trained model.
+        critic: the discriminator, which this objective uses but does not train.
         perceptual: feature network.
     """
 
@@ -51,10 +51,10 @@ class PaperObjective(nn.Module):
         self.weights = weights
         self.pyramid = Pyramid(weights.scales)
         self.critic_pyramid = Pyramid(critic.config.scales)
-        self._critic = (critic,)  # in a tuple: no part of this module
+        self._critic = (critic,)  # in a tuple, so that it is not a submodule
 
     def forward(self, batch: PaperBatch, step: int) -> Losses:
-        """One batch; ``step`` decides the distortion."""
+        """Losses of one batch; ``step`` determines the distortion."""
         weights, model = self.weights, self.model
         source = self._detect(batch.source, batch.source_points)
         driving = self._detect(batch.driving, batch.driving_points)
@@ -86,15 +86,15 @@ class PaperObjective(nn.Module):
             distortion = Distortion.drawn(
                 len(image), weights.sigma_affine, weights.sigma_tps, weights.points_tps, step, image
             )
-            picture = distortion.picture(image)
+            distorted = distortion.image(image)
             pixels = distorted_pixels(distortion, batch.driving_points, image.shape[-1])
-        seen = self._detect(picture, pixels)
+        seen = self._detect(distorted, pixels)
         with full_precision(image.device):
             return equivariance(keys, seen, distortion)
 
 
 class CriticObjective(nn.Module):
-    """What the discriminator minimises: LSGAN."""
+    """Objective of the discriminator: LSGAN."""
 
     def __init__(self, critic: Discriminator, weights: PaperLossConfig) -> None:
         super().__init__()
@@ -103,7 +103,7 @@ class CriticObjective(nn.Module):
         self.pyramid = Pyramid(critic.config.scales)
 
     def forward(self, batch: PaperBatch, step: int, before: Losses) -> Losses:
-        """The same batch, with what the generator made of it."""
+        """Losses of the same batch, with the generator's results in ``before``."""
         critic, made = self.critic.requires_grad_(True), before.image.detach()
         assert before.points is not None
         real = critic(self.pyramid(batch.driving), before.points)

@@ -1,6 +1,6 @@
-"""Equivariance: what a known distortion of a picture must do to its key points (FOMM, section 3.4).
+"""Equivariance: effect that a known distortion of an image must have on its key points (FOMM, section 3.4).
 
-A distortion T gives the picture ``distorted(z) = picture(T(z))``.  A point of the picture at p is then at
+A distortion T gives the image ``distorted(z) = image(T(z))``.  A point of the image at p is then at
 ``T^-1(p)``, and the local frames obey ``J(p) = T'(T^-1 p) J'(T^-1 p)``.
 """
 
@@ -15,12 +15,12 @@ from torch.nn import functional as F
 from mien.train.model.paper.geometry import KeyPoints, coordinates, inverse
 
 ROUNDS = 12
-"""Steps of the inverse's fixed-point iteration; each brings it ten times nearer."""
+"""Fixed-point iterations of the inverse; each reduces its error tenfold."""
 
 
 @dataclass(frozen=True, slots=True)
 class Distortion:
-    """A random affine map and a smooth bend, near the identity; normalised coordinates.
+    """A random affine map and a smooth bend, close to the identity; normalised coordinates.
 
     Attributes:
         affine: ``(B, 2, 3)``.
@@ -33,12 +33,12 @@ class Distortion:
 
     @staticmethod
     def drawn(batch: int, affine: float, bend: float, side: int, seed: int, like: Tensor) -> Distortion:
-        """A random one for each of ``batch`` pictures.
+        """Draw a random distortion for each of ``batch`` images.
 
         Args:
             affine, bend: standard deviations.
             side: ``side * side`` knots.
-            seed: the same gives the same, on any device.
+            seed: the same seed gives the same distortions on any device.
         """
         generator = torch.Generator().manual_seed(seed)
         matrix = torch.eye(2, 3) + affine * torch.randn(batch, 2, 3, generator=generator)
@@ -62,15 +62,15 @@ class Distortion:
         return self.affine[:, None, :, :2] + torch.stack((row, row), dim=2)
 
     def inverse(self, points: Tensor) -> Tensor:
-        """``T^-1`` at points, by fixed-point iteration; no gradient."""
+        """``T^-1`` at points, by fixed-point iteration; without gradient."""
         with torch.no_grad():
             found = points
             for _ in range(ROUNDS):
                 found = found - (self.at(found) - points)
         return found
 
-    def picture(self, image: Tensor) -> Tensor:
-        """The distorted picture ``(B, C, H, W)``; beyond the border it is mirrored."""
+    def image(self, image: Tensor) -> Tensor:
+        """The distorted image ``(B, C, H, W)``, mirrored beyond the border."""
         height, width = image.shape[2:]
         grid = coordinates(height, width, image.float()).reshape(1, -1, 2).expand(len(image), -1, -1)
         places = self.at(grid).reshape(-1, height, width, 2)
@@ -83,17 +83,16 @@ class Distortion:
 
 
 def distorted_pixels(distortion: Distortion, points: Tensor, size: int) -> Tensor:
-    """Where given points, pixel indices ``(B, K, 2)``, are in the distorted picture of ``size`` pixels."""
+    """Positions of given points, pixel indices ``(B, K, 2)``, in the distorted image of ``size`` pixels."""
     half = (size - 1) / 2
     return (distortion.inverse(points / half - 1) + 1) * half
 
 
 def equivariance(keys: KeyPoints, seen: KeyPoints, distortion: Distortion) -> dict[str, Tensor]:
-    """The two losses between a picture's key points and those of the distorted picture.
+    """The two losses between an image's key points and those of the distorted image.
 
-    The value term compares where the heat maps lie: given points are where they are by construction, and a
-        loss
-    on them would have no gradient.
+    The value term compares the positions of the heat maps: given points are correct by construction, so a
+    loss on them would have no gradient.
     """
     value = (keys.located - distortion.at(seen.located)).abs().mean()
     local = inverse(keys.jacobians) @ (distortion.slope(seen.points) @ seen.jacobians)

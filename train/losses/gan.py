@@ -1,4 +1,4 @@
-"""What follows from a discriminator's opinions: LSGAN (Mao et al., ICCV 2017) and feature matching."""
+"""Losses on discriminator outputs: LSGAN (Mao et al., ICCV 2017) and feature matching."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from torch import Tensor, nn
 
 from mien.train.config import LossConfig
 from mien.train.losses.results import Losses
-from mien.train.model.paper.discriminator import Discriminator, Opinion
+from mien.train.model.paper.discriminator import Discriminator, DiscriminatorOutput
 
 
-def distance_to(opinions: list[Opinion], goal: float) -> Tensor:
+def distance_to(outputs: list[DiscriminatorOutput], goal: float) -> Tensor:
     """Mean squared distance of the scores to ``goal``, summed over the scales."""
-    return torch.stack([(opinion.score.float() - goal).square().mean() for opinion in opinions]).sum()
+    return torch.stack([(output.score.float() - goal).square().mean() for output in outputs]).sum()
 
 
-def lsgan(real: list[Opinion], made: list[Opinion]) -> Tensor:
+def lsgan(real: list[DiscriminatorOutput], made: list[DiscriminatorOutput]) -> Tensor:
     """Feature matching: L1 of the discriminator's features, summed over blocks and scales."""
     pairs = [
         (a, b) for x, y in zip(real, made, strict=True) for a, b in zip(x.features, y.features, strict=True)
@@ -24,7 +24,7 @@ def lsgan(real: list[Opinion], made: list[Opinion]) -> Tensor:
 
 
 def generator_losses(critic: Discriminator, made: Tensor, real: Tensor) -> dict[str, Tensor]:
-    """The painter's side, for crops ``(B, 3, h, w)``: ``adversarial`` and ``matching``."""
+    """Generator losses for crops ``(B, 3, h, w)``: ``adversarial`` and ``matching``."""
     critic = critic.requires_grad_(False)
     with torch.no_grad():
         wanted = critic([real])
@@ -33,10 +33,10 @@ def generator_losses(critic: Discriminator, made: Tensor, real: Tensor) -> dict[
 
 
 class CropCritic(nn.Module):
-    """What the discriminator of the ``live`` preset minimises, on the crops that the painter made.
+    """Objective of the ``live`` preset's discriminator, on the crops made by the painter.
 
     Attributes:
-        weights: the losses' weights; without ``adversarial`` nothing is learned in a stage.
+        weights: the losses' weights; a stage without ``adversarial`` trains nothing here.
     """
 
     def __init__(self, critic: Discriminator) -> None:
@@ -45,7 +45,7 @@ class CropCritic(nn.Module):
         self.weights = LossConfig()
 
     def forward(self, batch: object, step: int, before: Losses) -> Losses:
-        """The same step, with what the painter made of it and what it should have made."""
+        """Losses of the same step, with the painter's results and targets in ``before``."""
         made = before.image.detach()
         if not self.weights.adversarial or before.target is None:
             return Losses(made.new_zeros(()), {}, made)

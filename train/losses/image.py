@@ -1,4 +1,4 @@
-"""Losses of the finished picture."""
+"""Losses on the finished image."""
 
 from __future__ import annotations
 
@@ -31,24 +31,24 @@ def pyramid_distance(image: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     return total / 3.0
 
 
-def square_crop(pictures: Tensor, centre: Tensor, half: Tensor, side: int) -> Tensor:
-    """Upright squares, resampled.
+def square_crop(images: Tensor, centre: Tensor, half: Tensor, side: int) -> Tensor:
+    """Resample upright squares.
 
     Args:
-        pictures: ``(B, C, H, W)``.
+        images: ``(B, C, H, W)``.
         centre: ``(B, 2)`` and ``half``: ``(B,)``, normalised.
 
     Returns:
         ``(B, C, side, side)``.
     """
-    axis = torch.linspace(-1.0, 1.0, side, device=pictures.device)
+    axis = torch.linspace(-1.0, 1.0, side, device=images.device)
     y, x = torch.meshgrid(axis, axis, indexing="ij")
     grid = torch.stack((x, y))[None] * half[:, None, None, None] + centre[:, :, None, None]
-    return warp(pictures, grid)
+    return warp(images, grid)
 
 
 def part_squares(points: Tensor) -> list[tuple[Tensor, Tensor]]:
-    """Centre and half side of the mouth and of one eye (right and left in turn over the batch)."""
+    """Centres and half sides of the mouth and of one eye (right and left alternating over the batch)."""
     unit = torch.linalg.vector_norm(points[:, EYE_CORNERS[0]] - points[:, EYE_CORNERS[1]], dim=1)
     mouth = points[:, list(LIPS)].mean(dim=1)
     right, left = points[:, list(RIGHT_EYE)].mean(dim=1), points[:, list(LEFT_EYE)].mean(dim=1)

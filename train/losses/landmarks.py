@@ -1,7 +1,7 @@
-"""How far the landmarks of a picture are from those of the picture it should be.
+"""Distance between the landmarks of an image and those of its target.
 
-The facial prior as a loss: the tracker's own landmark network (Apache-2.0, it comes with Mien) looks at both.
-Lids and lips move its points by pixels where they move an L1 distance by next to nothing.
+The facial prior as a loss: the tracker's own landmark network (Apache-2.0, shipped with Mien) runs on both.
+Lids and lips move its points by pixels, but hardly change an L1 distance.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from mien.train.model.grid import full_precision, warp
 
 _Operator = Callable[[Sequence[Tensor], Mapping[str, Any]], Tensor]
 _SLACK = 0.1
-"""Pixels below which a distance counts by its square: the network's own noise is no error."""
+"""Pixels below which a distance counts by its square, since it is within the network's own noise."""
 
 
 class LandmarkDistance(nn.Module):
-    """Distance of landmarks, pixels of a 256 x 256 picture; frozen, differentiable in the picture."""
+    """Distance of landmarks in pixels of a 256 x 256 image; frozen, differentiable in the image."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -36,14 +36,14 @@ class LandmarkDistance(nn.Module):
         self.requires_grad_(False)
 
     def forward(self, image: Tensor, target: Tensor, points: Tensor) -> Tensor:
-        """Mean distance over landmarks and pictures.
+        """Mean distance over landmarks and images.
 
         Args:
             image, target: ``(B, 3, 256, 256)`` in 0..1.
-            points: ``(B, 478, 2)``, about where the target's landmarks are, normalised: both pictures are
-                looked at in the same square around them.
+            points: ``(B, 478, 2)``, approximate landmarks of the target, normalised: both images are cropped
+                to the same square around them.
         """
-        # In bf16 the network's points are off by half a pixel.
+        # In bf16 the network's points are wrong by half a pixel.
         with full_precision(points.device):
             return self._measure(image.float(), target.float(), points.float())
 
@@ -68,7 +68,7 @@ def _square(points: Tensor) -> tuple[Tensor, Tensor]:
     size = (high - low).amax(dim=1) * CROP_SCALE
     along = points[:, EYE_CORNERS[1]] - points[:, EYE_CORNERS[0]]
     along = along / torch.linalg.vector_norm(along, dim=1, keepdim=True).clamp(min=1e-6)
-    # Array indices count as coordinates on both sides, as in mien.engine.landmarks.geometry.
+    # Array indices serve as coordinates on both sides, as in mien.engine.landmarks.geometry.
     axis = torch.arange(LANDMARK_SIDE, device=points.device) / LANDMARK_SIDE - 0.5
     y, x = torch.meshgrid(axis, axis, indexing="ij")
     cos, sin = (along[:, k, None, None] * size[:, None, None] for k in (0, 1))
@@ -77,7 +77,7 @@ def _square(points: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class _Step(NamedTuple):
-    """One operator: where its inputs are among the values, and where its result goes."""
+    """One operator with the indices of its inputs and of its result."""
 
     run: Callable[[Sequence[Tensor]], Tensor]
     inputs: tuple[int, ...]
@@ -85,12 +85,12 @@ class _Step(NamedTuple):
 
 
 class Graph(nn.Module):
-    """A TFLite network of one input as a torch module, any batch size; its first output.
+    """A TFLite network with one input as a torch module for any batch size; returns its first output.
 
-    OpenVINO reads the file, so that no reader of our own is needed; its graph has few operators here.
+    OpenVINO reads the file, so that no parser is needed; its graph uses few operators here.
 
     Raises:
-        MienError: the network has an operator that is not known.
+        MienError: the network has an unsupported operator.
     """
 
     def __init__(self, data: bytes) -> None:
@@ -113,7 +113,7 @@ class Graph(nn.Module):
 
     def _keep(self, index: int, value: Tensor) -> None:
         self._constants[index] = f"constant_{index}"
-        # Filters that are views in another order would be put in order at every step: a third of its time.
+        # Filters stored as transposed views would be copied at every step, a third of the time.
         self.register_buffer(self._constants[index], value.contiguous(), persistent=False)
 
     def _add(self, step: _Step) -> None:
@@ -127,7 +127,7 @@ class Graph(nn.Module):
         return value
 
     def forward(self, x: Tensor) -> Tensor:
-        """The network's input, in its own layout."""
+        """Run the network on an input in its own layout."""
         values = {place: self._constant(place) for place in self._constants}
         values[self._input] = x
         for step in self._steps:
@@ -136,13 +136,13 @@ class Graph(nn.Module):
 
 
 def _source(port: Any) -> str:
-    """Name of the operator that an input comes from."""
+    """Name of the operator that produces an input."""
     return str(port.get_source_output().get_node().get_friendly_name())
 
 
 def _operator(op: Any, kind: str) -> Callable[[Sequence[Tensor]], Tensor]:
     if kind not in _OPERATORS:
-        raise ModelError(f"the landmark network has an operator {kind} that is not known. Reinstall mien.")
+        raise ModelError(f"the landmark network has an unsupported operator {kind}. Reinstall mien.")
     return partial(_apply, _OPERATORS[kind], op.get_attributes())
 
 

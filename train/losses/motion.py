@@ -7,14 +7,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 PIXELS = 127.5
-"""Pixels of the 256-pixel picture per normalised unit."""
+"""Pixels of the 256-pixel image per normalised unit."""
 
 
 def flow_distance(flow: Tensor, teacher: Tensor, weight: Tensor) -> Tensor:
-    """Robust distance in pixels, averaged where it is to be believed.
+    """Robust distance in pixels, averaged where the teacher is valid.
 
-    Growing like the square root beyond a few pixels: the teacher's own outliers must not lead, but a
-    background that the prior drags along by twenty pixels must still be felt (a distance that levels off at
+    It grows like the square root beyond a few pixels: the teacher's own outliers must not dominate, but a
+    background that the prior drags along by twenty pixels must still count (a distance that saturates at
     3 px learned nothing there).
 
     Args:
@@ -38,10 +38,10 @@ def flow_error(flow: Tensor, teacher: Tensor, weight: Tensor) -> Tensor:
 
 @torch.no_grad()
 def explained(warped: Tensor, driving: Tensor) -> Tensor:
-    """Where a warped picture shows what it should: ``(B, 1, 64, 64)`` in 0..1.
+    """Where a warped image agrees with its target: ``(B, 1, 64, 64)`` in 0..1.
 
-    The teacher's mask alone leaves the painter shut out of mouths and eyes: flow between two pictures finds
-    some match nearly everywhere, but the warp that the landmarks allow does not show it.
+    The teacher's mask alone keeps the painter out of mouths and eyes: flow between two images finds some
+    match nearly everywhere, but the warp that the landmarks allow does not show it.
 
     Args:
         warped, driving: ``(B, 3, 256, 256)`` in 0..1.
@@ -59,7 +59,7 @@ def occlusion_distance(logits: Tensor, visible: Tensor, weight: Tensor) -> Tenso
 
 
 def roughness(step: Tensor, weight: Tensor) -> Tensor:
-    """Total variation, in pixels per node, of what was added to the prior where nothing guides it."""
+    """Total variation, in pixels per node, of the addition to the prior where nothing guides it."""
     step = step * PIXELS
     x = (step[..., :, 1:] - step[..., :, :-1]).abs() * weight[..., :, 1:]
     y = (step[..., 1:, :] - step[..., :-1, :]).abs() * weight[..., 1:, :]

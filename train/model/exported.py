@@ -1,4 +1,4 @@
-"""The ``live`` preset's weights, taken back from exported files: what ships can be trained further."""
+"""Import of the ``live`` preset's weights from exported files, so that shipped weights can be trained on."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from mien.train.model.layers import STEADY, Conv
 from mien.train.model.live import LiveModel
 
 PARTS = {"encoder": "encoder.", "renderer": "model."}
-"""Of ``live-PART.onnx``: what its values' names begin with; the encoder is exported without its own name."""
+"""Prefix of the value names in ``live-PART.onnx``; the encoder is exported without its own name."""
 
 
 def facts_of_folder(folder: Path) -> dict[str, str]:
-    """What the exported files in ``folder`` say about themselves.
+    """The metadata of the exported files in ``folder``.
 
     Raises:
-        MienError: there are none, or they cannot be read.
+        MienError: the files are missing or cannot be read.
     """
     return _facts(_read(folder, "renderer"))
 
 
 def load_exported(folder: Path) -> LiveModel:
-    """A model in eval mode from ``live-encoder.onnx`` and ``live-renderer.onnx``.
+    """Load a model in eval mode from ``live-encoder.onnx`` and ``live-renderer.onnx``.
 
-    It computes what the files compute, to half a rounding step of FP16.  A filter was exported standardised;
-    it comes back with entries of unit variance and its norm in ``gain``, and is trained on like the filter
-    that it was.
+    It computes what the files compute, to half a rounding step of FP16.  Exported filters are standardised;
+    they are restored with entries of unit variance and their norm in ``gain``, and train like the original
+    filters.
 
     Raises:
         MienError: a file is missing or damaged, of another model, or the two are of different exports.
@@ -79,7 +79,7 @@ def _facts(file: Any) -> dict[str, str]:
 
 
 def _convolutions(part: str, file: Any) -> Iterator[tuple[str, tuple[Tensor, Tensor | None]]]:
-    """Weight and bias of each convolution, by the name that it has in :class:`LiveModel`."""
+    """Weight and bias of each convolution, by its name in :class:`LiveModel`."""
     from onnx import numpy_helper
 
     constants = {constant.name: constant for constant in file.graph.initializer}
@@ -93,7 +93,7 @@ def _convolutions(part: str, file: Any) -> Iterator[tuple[str, tuple[Tensor, Ten
         if node.op_type == "Conv" and node.input[1].endswith(".weight"):
             name = node.input[1].removesuffix(".weight")
             name = start + name if part == "encoder" else name.removeprefix(start)
-            # The exporter leaves out a bias of zeros, and lets equal ones share a name: the node knows.
+            # The exporter drops zero biases and merges equal ones: only the node knows.
             bias = value(node.input[2]) if len(node.input) > 2 and node.input[2] else None
             yield name, (value(node.input[1]), bias)
 
@@ -108,7 +108,7 @@ def _fill(module: Conv | nn.Conv2d, weight: Tensor, bias: Tensor | None) -> None
         return
     spread, mean = torch.std_mean(weight, dim=(1, 2, 3), keepdim=True, correction=0)
     alive = spread > 0
-    # A filter of zeros has no direction to go on from: it keeps its fresh one, at gain 0.
+    # A zero filter has no direction to continue from: it keeps its fresh one, with gain 0.
     unit = (weight - mean) / spread.where(alive, torch.ones_like(spread))
     module.weight.copy_(torch.where(alive, unit, module.weight))
     module.gain.copy_(spread * (1.0 + STEADY) ** 0.5 / module.scale)

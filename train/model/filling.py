@@ -1,4 +1,4 @@
-"""Weights into a model: every key must fit, none may be missing or left over."""
+"""Loading of weights into a model: every key must fit, and none may be missing or left over."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ Model = TypeVar("Model", bound=nn.Module)
 
 
 def filled(model: Model, state: Mapping[str, Tensor], path: Path) -> Model:
-    """The model with these weights, in eval mode.
+    """Load weights into the model and set it to eval mode.
 
     Args:
-        path: where they are from, for the message.
+        path: source of the weights, for the message.
 
     Raises:
         MienError: a key is missing, left over, or has another shape.

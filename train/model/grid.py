@@ -1,4 +1,4 @@
-"""Grids, warps and changes of size; ``align_corners=True`` everywhere, 4-D ``grid_sample`` only.
+"""Grids, warps and resizing; ``align_corners=True`` everywhere, 4-D ``grid_sample`` only.
 
 Positions are normalised: -1 and 1 are the centres of the first and last pixel, x right, y down.
 """
@@ -21,8 +21,8 @@ def base_grid(size: int) -> Tensor:
 def warp(image: Tensor, positions: Tensor, *, padding: str = "border") -> Tensor:
     """Sample ``image`` ``(B, C, H, W)`` bilinearly at ``positions`` ``(B, 2, h, w)``: ``(B, C, h, w)``.
 
-    Positions and sampling are FP32 whatever the autocast: half a pixel in bf16 is the error of a whole
-    micro-expression.
+    Positions and sampling are FP32 regardless of autocast: half a pixel of error in bf16 is as large as a
+    whole micro-expression.
     """
     grid = positions.float().permute(0, 2, 3, 1)
     sampled = F.grid_sample(image.float(), grid, mode="bilinear", padding_mode=padding, align_corners=True)
@@ -30,8 +30,8 @@ def warp(image: Tensor, positions: Tensor, *, padding: str = "border") -> Tensor
 
 
 def full_precision(device: torch.device) -> AbstractContextManager[object]:
-    """Autocast off, where it is on; elsewhere nothing, because exporters trip over the context manager."""
-    # Nothing is computed on "meta" (sizes and costs are counted there), and autocast does not know it.
+    """Autocast off if it is on; otherwise a null context, because exporters cannot handle the real one."""
+    # Nothing is computed on "meta" (used for counting sizes and costs), and autocast does not support it.
     if device.type != "meta" and torch.is_autocast_enabled(device.type):
         return torch.autocast(device.type, enabled=False)
     return nullcontext()
@@ -40,7 +40,7 @@ def full_precision(device: torch.device) -> AbstractContextManager[object]:
 class Enlarge(torch.nn.Module):
     """Bilinear enlargement of a square field, ``align_corners``, in FP32.
 
-    As two matrix products: OpenVINO's ``Interpolate`` takes 0.6 ms for a flow where these take 0.1.
+    Two matrix products: OpenVINO's ``Interpolate`` takes 0.6 ms for a flow, these take 0.1.
     """
 
     weights: Tensor
@@ -58,10 +58,10 @@ class Enlarge(torch.nn.Module):
 
 
 class Reduce(torch.nn.Module):
-    """Image to a smaller grid: a fixed binomial blur, then samples at the small grid's positions.
+    """Reduction of an image to a smaller grid: a fixed binomial blur, then samples at the grid's positions.
 
-    A blur and a warp instead of ``interpolate(antialias=True)``, which no exporter knows; and the small
-    pixels lie exactly where ``align_corners`` says, which average pooling's do not.
+    A blur and a warp instead of ``interpolate(antialias=True)``, which no exporter supports; and the small
+    pixels lie exactly where ``align_corners`` puts them, unlike those of average pooling.
     """
 
     blur: Tensor

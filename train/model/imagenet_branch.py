@@ -1,8 +1,8 @@
-"""What ImageNet knows of a portrait: EfficientNet-Lite0's features, frozen, for the encoder.
+"""Frozen ImageNet features of a portrait (EfficientNet-Lite0) as a branch of the encoder.
 
-Hair, ears, collars and walls look alike in the eyes of a network that has seen 85 people, and must move
-differently.  The first eleven blocks of EfficientNet-Lite0 (Tan and Le, "EfficientNet", ICML 2019; Lite0 as
-published by Google, Apache-2.0) have seen a million pictures.  They run once per avatar and never learn here.
+Hair, ears, collars and walls look alike to a network that has seen 85 people, but must move differently.
+The first eleven blocks of EfficientNet-Lite0 (Tan and Le, "EfficientNet", ICML 2019; Lite0 as published by
+Google, Apache-2.0) have seen a million images.  They run once per avatar and are never trained here.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ BLOCKS = (
     *(Block(5, 1, 80, 480, 112), Block(5, 1, 112, 672, 112), Block(5, 1, 112, 672, 112)),
 )
 TAPS = (2, 4, 10)
-"""Blocks whose results are handed on: 64, 32 and 16 pixels of 256."""
+"""Blocks whose outputs are used: 64, 32 and 16 pixels for 256."""
 
 
 class SameConv(nn.Conv2d):
-    """A convolution padded as TensorFlow pads: to ``ceil(size / stride)``, the odd pixel at the end."""
+    """A convolution with TensorFlow's padding: to ``ceil(size / stride)``, the odd pixel at the end."""
 
     def forward(self, x: Tensor) -> Tensor:
         spare = self.kernel_size[0] - self.stride[0]  # sizes here are multiples of the stride
@@ -50,7 +50,7 @@ class SameConv(nn.Conv2d):
 
 
 class Bottleneck(nn.Module):
-    """Expand, look around per channel, project; added to its input where the shapes agree."""
+    """Expand, depthwise convolution, project; with a residual connection where the shapes agree."""
 
     def __init__(self, block: Block) -> None:
         super().__init__()
@@ -66,10 +66,10 @@ class Bottleneck(nn.Module):
 
 
 class Trunk(nn.Module):
-    """The frozen part: pictures ``(B, 3, S, S)`` in 0..1, S a multiple of 16, -> features at :data:`TAPS`.
+    """The frozen part: images ``(B, 3, S, S)`` in 0..1, S a multiple of 16, -> features at :data:`TAPS`.
 
     ``(B, 24, S/4, S/4)``, ``(B, 40, S/8, S/8)`` and ``(B, 112, S/16, S/16)``; batch norms are folded into the
-    convolutions.  No gradient passes, whoever asks for one.
+    convolutions.  No gradient flows through it.
     """
 
     mean: Tensor
@@ -94,7 +94,7 @@ class Trunk(nn.Module):
 
     @torch.no_grad()
     def take(self, published: Any) -> None:
-        """The weights of ``efficientnet_lite_pytorch``'s network, its batch norms folded already."""
+        """Copy the weights of ``efficientnet_lite_pytorch``'s network, its batch norms already folded."""
         pairs: list[tuple[Any, Any]] = [(self.stem, published._conv_stem)]
         for own, its in zip(self.blocks, published._blocks, strict=False):
             assert isinstance(own, Bottleneck)
@@ -108,12 +108,12 @@ class Trunk(nn.Module):
 
 
 def _even(features: Tensor) -> Tensor:
-    """Brought to a mean square of 1 over the channels: layers differ in size, filters expect about 1."""
+    """Normalise to a mean square of 1 over the channels: layers differ in scale, filters expect about 1."""
     return features * torch.rsqrt(features.square().mean(dim=1, keepdim=True) + 1e-3)
 
 
-class Sight(nn.Module):
-    """The trunk, and what the encoder makes of it: ``(B, features - 3, 64, 64)``, zero when untrained."""
+class ImagenetBranch(nn.Module):
+    """The trunk and its learned projection: ``(B, features - 3, 64, 64)``, zero when untrained."""
 
     def __init__(self, config: LiveConfig) -> None:
         super().__init__()

@@ -1,9 +1,9 @@
-"""Convolutions that need no batch statistics and cost nothing extra once exported.
+"""Convolutions without batch statistics, at no extra cost once exported.
 
 Scaled weight standardisation (Brock, De and Smith, "Characterizing signal propagation to close the
-performance gap in unnormalized ResNets", ICLR 2021): each filter is brought to zero mean and a fixed
+performance gap in unnormalized ResNets", ICLR 2021): each filter is normalised to zero mean and a fixed
 norm while training, so activations keep their scale at any batch size.  For export the standardised
-filters are constants: :func:`fold` replaces them with plain convolutions.
+filters are constants: :func:`fold` replaces them by plain convolutions.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from torch.nn import functional as F
 #: Keeps the variance of zero-mean Gaussian input through ReLU (Brock et al., section 4.2).
 RELU_GAIN = math.sqrt(2.0 / (1.0 - 1.0 / math.pi))
 
-#: Added to a filter's variance, so that one of zeros does not become infinite.
+#: Added to a filter's variance, so that a zero filter does not become infinite.
 STEADY = 1e-6
 
 
@@ -33,7 +33,7 @@ class Conv(nn.Module):
         self.scale = 1.0 / math.sqrt(inputs * kernel * kernel)
 
     def standardised(self) -> Tensor:
-        """The weights that are convolved with: zero mean, unit norm times ``gain`` per filter."""
+        """The effective weights: zero mean, unit norm times ``gain`` per filter."""
         variance, mean = torch.var_mean(self.weight, dim=(1, 2, 3), keepdim=True, correction=0)
         return (self.weight - mean) * (torch.rsqrt(variance + STEADY) * self.scale * self.gain)
 
@@ -51,7 +51,7 @@ class Conv(nn.Module):
 
 
 class ConvReLU(nn.Module):
-    """:class:`Conv` then ReLU, variance kept."""
+    """:class:`Conv` then ReLU, preserving variance."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int = 3) -> None:
         super().__init__()
@@ -74,7 +74,7 @@ class Residual(nn.Module):
 
 
 def zero_conv(inputs: int, outputs: int) -> nn.Conv2d:
-    """A 3x3 convolution that gives exactly 0 until it is trained."""
+    """A 3x3 convolution that returns exactly 0 until it is trained."""
     conv = nn.Conv2d(inputs, outputs, 3, padding=1)
     nn.init.zeros_(conv.weight)
     nn.init.zeros_(conv.bias)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""The ``live`` preset: landmarks and a small network warp and repaint a portrait."""
+"""The ``live`` preset: landmarks and a small network that warp and repaint a portrait."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mien.train.model.prior import FacialPrior
 from mien.train.model.regions import APERTURES, REGIONS
 
 BORDER = 0.125
-"""Width in which the paint fades towards the crop's border: there a picture is pasted into its portrait."""
+"""Width over which the paint fades towards the crop's border, where an image is pasted into its portrait."""
 
 
 class LiveOutput(NamedTuple):
@@ -22,11 +22,11 @@ class LiveOutput(NamedTuple):
 
     Attributes:
         flow: ``(B, 2, 64, 64)``; output position y shows the source at ``y + flow(y)``.
-        occlusion: ``(B, 1, 64, 64)``; 1 where the warp is to be kept.
-        paint: ``(B, 3, 256, 256)``, added to the warped picture.
-        image: ``(B, 3, 256, 256)``, the finished picture; clamped to 0..1 only outside training.
-        warped: ``(B, 3, 256, 256)``, the picture before the paint.
-        prior_flow: ``(B, 2, 64, 64)``, what the landmarks alone say.
+        occlusion: ``(B, 1, 64, 64)``; 1 where the warp is kept.
+        paint: ``(B, 3, 256, 256)``, added to the warped image.
+        image: ``(B, 3, 256, 256)``, the finished image; clamped to 0..1 only outside training.
+        warped: ``(B, 3, 256, 256)``, the image before the paint.
+        prior_flow: ``(B, 2, 64, 64)``, the flow from the landmarks alone.
         occlusion_logits: ``(B, 1, 64, 64)``, for losses.
     """
 
@@ -40,14 +40,14 @@ class LiveOutput(NamedTuple):
 
 
 class Observation(NamedTuple):
-    """What :meth:`LiveModel.observe` hands on: all at 64 x 64, FP32.
+    """Result of :meth:`LiveModel.observe`: all at 64 x 64, FP32.
 
     Attributes:
         flow: prior flow ``(B, 2, 64, 64)``.
         maps: ``(B, M, 64, 64)``: regions, apertures (mouth, eyes), the whole face.
-        change: of the same shape: how regions moved since the portrait; for apertures, what is open now less
-            what the warped portrait still shows open.
-        life: ``(B, 1, 1, 1)``, 0 at rest, towards 1 with motion.
+        change: of the same shape: how regions moved since the portrait; for apertures, the current opening
+            minus the one still visible in the warped portrait.
+        life: ``(B, 1, 1, 1)``, 0 at rest, approaching 1 with motion.
         features: the code warped by the prior flow, ``(B, C, 64, 64)``.
     """
 
@@ -62,9 +62,9 @@ class Observation(NamedTuple):
         return self._shown().amax(dim=1, keepdim=True)
 
     def unknown(self) -> Tensor:
-        """``(B, 1, 64, 64)``: where the portrait has nothing to show: a mouth that it has not, or eyes.
+        """``(B, 1, 64, 64)``: where the portrait has nothing to show: a mouth that was shut, or eyes.
 
-        A mouth that is open in the portrait, too, keeps its own teeth.
+        A mouth that is open in the portrait keeps its own teeth.
         """
         mouth = self.change[:, len(REGIONS) : len(REGIONS) + 1].abs()
         return torch.cat((mouth, self._shown()[:, 1:]), dim=1).amax(dim=1, keepdim=True)
@@ -75,13 +75,13 @@ class Observation(NamedTuple):
 
 
 class Composition(NamedTuple):
-    """What :meth:`LiveModel.compose` hands on.
+    """Result of :meth:`LiveModel.compose`.
 
     Attributes:
         flow, occlusion, logits: the final flow, occlusion and its logits at 64 x 64.
         warped: the warped portrait ``(B, 3, 256, 256)``.
         features: the code warped by the final flow.
-        need: ``(B, 1, 256, 256)``, how much of the paint is let through.
+        need: ``(B, 1, 256, 256)``, how much of the paint passes.
     """
 
     flow: Tensor
@@ -96,8 +96,8 @@ class LiveModel(nn.Module):
     """Encoder, facial prior, correction and painter.
 
     Coordinates are normalised to -1..1 over the avatar's crop, x right, y down, ``align_corners=True``
-    (-1 and 1 are the centres of the first and last pixel).  Untrained, it is exactly the landmark warp:
-    the correction's and the painter's last layers are zero.
+    (-1 and 1 are the centres of the first and last pixel).  Untrained, it is exactly the landmark warp,
+    because the last layers of correction and painter are zero.
 
     Example:
         >>> model = LiveModel()
@@ -132,14 +132,14 @@ class LiveModel(nn.Module):
         driving_points: Tensor,
         dense: Tensor | None = None,
     ) -> LiveOutput:
-        """One frame from the avatar's code.
+        """Render one frame from the avatar's code.
 
         Args:
-            source, features: the portrait and what :meth:`encode` made of it.
+            source, features: the portrait and its code from :meth:`encode`.
             source_points: ``(B, 478, 2)``, the portrait's landmarks.
-            driving_points: ``(B, 478, 2)``, where they go in this frame.
-            dense: ``(B, 3, 64, 64)``, measured backward flow (x, y) and its weight in 0..1; it takes the
-                landmark warp's place where the weight is 1.
+            driving_points: ``(B, 478, 2)``, their positions in this frame.
+            dense: ``(B, 3, 64, 64)``, measured backward flow (x, y) and its weight in 0..1; it replaces the
+                landmark warp where the weight is 1.
         """
         seen = self.observe(features, source_points, driving_points, dense)
         heads, hidden = self.correction(seen.features, seen.maps, seen.change, seen.flow)
@@ -157,7 +157,7 @@ class LiveModel(nn.Module):
     def observe(
         self, features: Tensor, source_points: Tensor, driving_points: Tensor, dense: Tensor | None
     ) -> Observation:
-        """What the landmarks say (FP32): first step of :meth:`render`."""
+        """First step of :meth:`render` (FP32): evaluate the landmarks."""
         prior = self.prior(source_points, driving_points, dense)
         life = prior.motion / (prior.motion + self.config.rest_motion)
         first = warp(features, self.prior.base + prior.flow)
@@ -171,7 +171,7 @@ class LiveModel(nn.Module):
         return Observation(prior.flow, ordered(maps, apertures), ordered(moved, opened), life, first)
 
     def compose(self, source: Tensor, features: Tensor, seen: Observation, heads: Tensor) -> Composition:
-        """Bound the correction, add it to the prior, warp by the sum (FP32): third step of :meth:`render`."""
+        """Third step of :meth:`render` (FP32): bound the correction, add it to the prior, and warp."""
         config = self.config
         heads = heads.float()
         freedom = seen.life * (1.0 - config.face_damping * seen.maps[:, -1:])
@@ -182,10 +182,10 @@ class LiveModel(nn.Module):
         flow = seen.flow + freedom * change * torch.rsqrt(1.0 + square)
         logits = heads[:, 3:] + config.visible_bias
         occlusion = torch.sigmoid(logits)
-        # Bilinear enlargement keeps linear functions: enlarging base + flow saves a 512 KB constant.
+        # Bilinear enlargement preserves linear functions: enlarging base + flow saves a 512 KB constant.
         warped = warp(source, self.enlarge(self.prior.base + flow))
         again = warp(features, self.prior.base + flow)
-        # Where a mouth opens or shuts, and in eyes, paint passes whatever the occlusion says.
+        # Where a mouth opens or shuts, and in eyes, paint passes regardless of the occlusion.
         kept = occlusion * (1.0 - seen.unknown())
         need = seen.life * self.inner * (1.0 - (1.0 - config.paint_floor) * kept)
         return Composition(flow, occlusion, logits, warped, again, self.enlarge(need))
@@ -197,5 +197,5 @@ class LiveModel(nn.Module):
         driving_points: Tensor,
         dense: Tensor | None = None,
     ) -> LiveOutput:
-        """Encode and render in one go (training); shapes as in :meth:`render`."""
+        """Encode and render in one call (training); shapes as in :meth:`render`."""
         return self.render(source, self.encode(source), source_points, driving_points, dense)

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from mien.train.model.config import LiveConfig
 from mien.train.model.grid import Reduce
-from mien.train.model.imagenet_branch import Sight
+from mien.train.model.imagenet_branch import ImagenetBranch
 from mien.train.model.layers import Conv, ConvReLU, Residual, double, halve, zero_conv
 from mien.train.model.regions import APERTURES, REGIONS
 
@@ -37,7 +37,7 @@ class Encoder(nn.Module):
         self.from_coarse = Conv(coarse, middle, 1, gain=0.7)
         self.from_middle = Conv(middle, fine, 1, gain=0.7)
         self.leave = Conv(fine, config.features - 3)
-        self.sight = Sight(config) if config.sight else None
+        self.sight = ImagenetBranch(config) if config.sight else None
 
     def forward(self, source: Tensor) -> Tensor:
         x = self.stem(F.pixel_unshuffle(source * 2.0 - 1.0, 2))
@@ -53,10 +53,10 @@ class Encoder(nn.Module):
 
 
 class Correction(nn.Module):
-    """A four-level hourglass at 64 x 64: what landmarks alone get wrong.
+    """A four-level hourglass at 64 x 64 that corrects the landmark warp.
 
     Returns the raw heads ``(B, 4, 64, 64)`` (gate, residual x, residual y, occlusion logit; zero when
-    untrained) and what it has seen for the painter, ``(B, hidden_channels, 64, 64)``.
+    untrained) and features for the painter, ``(B, hidden_channels, 64, 64)``.
     """
 
     def __init__(self, config: LiveConfig) -> None:
@@ -67,12 +67,12 @@ class Correction(nn.Module):
         self.up = nn.ModuleList(ConvReLU(a + b, a) for a, b in pairwise(channels))
         self.mix = ConvReLU(channels[0], channels[0])
         self.heads = zero_conv(channels[0], 4)
-        # Few channels: this crosses from one compiled part to another.
+        # Few channels: these cross from one compiled part to another.
         self.tell = ConvReLU(channels[0], config.hidden_channels, 1)
 
     def forward(self, features: Tensor, maps: Tensor, change: Tensor, flow: Tensor) -> tuple[Tensor, Tensor]:
         """Warped code, driving maps, driving minus source maps, prior flow: all at 64 x 64."""
-        motion = flow * 10.0  # a tenth of the half crop is a large motion: bring it to about 1
+        motion = flow * 10.0  # large motion, a tenth of the half crop, becomes about 1
         length = torch.sqrt((motion * motion).sum(dim=1, keepdim=True) + 1e-6)
         x = self.enter(torch.cat((features, maps, change, motion, length), dim=1))
         skips = [x]
@@ -89,7 +89,7 @@ class Correction(nn.Module):
 class Painter(nn.Module):
     """Paints what the warp cannot know (mouth interior, closed lids, uncovered background).
 
-    Additive: an alpha blend of a warped and a painted picture saturates at "copy the warp" and starves.
+    Additive: an alpha blend of a warped and a painted image saturates at "copy the warp" and starves.
     Depth is at 64 pixels and below, where it is cheap; detail comes from the warped portrait.
     """
 
@@ -125,7 +125,7 @@ class Painter(nn.Module):
         coarse = self.coarse(self.to_coarse(halve(middle)))
         middle = F.relu(middle + double(self.from_coarse(coarse)))
         fine = self.fine(F.relu(fine + double(self.from_middle(middle))))
-        # Unshuffled, the portrait's 256-pixel detail comes in whole at 128, where it costs a quarter.
+        # Unshuffled, the portrait's 256-pixel detail enters whole at 128, at a quarter of the cost.
         portrait = F.pixel_unshuffle(warped * 2.0 - 1.0, 2)
         detail = self.detail(torch.cat((F.pixel_shuffle(self.to_detail(fine), 2), portrait), dim=1))
         # Sub-pixel output: no convolution runs at 256, where three channels cost as much as sixteen.

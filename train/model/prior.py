@@ -1,11 +1,11 @@
 """The facial prior: landmarks in, a dense backward flow and soft region maps out.
 
-It stands where the paper has its region focusing module (section 3.2) and the sparse-to-dense part of
-motion prediction (3.3), but its points move per frame, and it is closed-form: nothing here is learned.
+It takes the place of the paper's region focusing module (section 3.2) and of the sparse-to-dense part of its
+motion prediction (3.3), but its points move with every frame, and it is closed-form: nothing is learned.
 
 A Gaussian on a pixel grid is a product of one in x and one in y, so the pixels-by-landmarks matrix
 (4096 x 478) is never built: kernel regression is a matrix product of two 64 x 478 factors.
-All of it is FP32 in every runtime: in bf16 the distances are wrong by more than a region's width.
+All of it is FP32 in every runtime: in bf16 the error of distances exceeds a region's width.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ from mien.train.model.regions import (
     rigid_weights,
 )
 
-# exp(-40) = 4e-18 counts as nothing beside every eps, and a product of two such factors still is a normal
+# exp(-40) = 4e-18 is negligible against every eps, and a product of two such factors is still a normal
 # FP32 number: denormals would cost more than all the rest.
 _FARTHEST = 40.0
 
 FADE = 0.02
-"""Range of spacing, normalised units, over which landmarks lose their part in the finest level."""
+"""Range of spacing, normalised units, over which landmarks are faded out of the finest level."""
 
 NEAR_FACE = 0.3
-"""Value of the whole face's map at which a place still is at the face."""
+"""Value of the whole face's map down to which a place belongs to the face."""
 
 TURNED = (0.2, 0.5)
-"""Shares of the landmarks' own motion that a turn explains: up to the first the face's surroundings stay,
-from the second on they follow wholly."""
+"""Shares of the landmarks' own motion explained by a turn: up to the first, the face's surroundings stay;
+from the second on, they follow completely."""
 
 
 class PriorOutput(NamedTuple):
-    """What the prior knows about one frame (B batch, R regions, A apertures).
+    """The prior's result for one frame (B batch, R regions, A apertures).
 
     Attributes:
         flow: ``(B, 2, 64, 64)`` backward displacement.
@@ -102,7 +102,7 @@ class FacialPrior(nn.Module):
         reach = near + (1.0 - near) * self._turned(left)
         flow = rigid_on_grid + self._regression(driving, left, reach)
         if dense is not None:
-            # Where the driver's motion was measured densely, that is better than what landmarks can say.
+            # A dense measurement of the driver's motion is better than landmarks.
             measured = dense.float()
             flow = flow + measured[:, 2:] * (measured[:, :2] - flow)
         motion = torch.linalg.vector_norm(source - driving, dim=2).amax(dim=1).reshape(-1, 1, 1, 1)
@@ -121,7 +121,7 @@ class FacialPrior(nn.Module):
         shift = (self.rigid * step).sum(dim=1, keepdim=True)
         d, e = driving - centre, step - shift
         weighted = self.rigid * d
-        # OpenVINO takes an epsilon of 1e-8 for 0 here (NaN when all points coincide); 1e-6 it keeps.
+        # OpenVINO treats an epsilon of 1e-8 as 0 here (NaN when all points coincide), but not 1e-6.
         power = (weighted * d).sum(dim=(1, 2), keepdim=True) + 1e-6
         a = (weighted * e).sum(dim=(1, 2), keepdim=True) / power
         b = (weighted[..., :1] * e[..., 1:] - weighted[..., 1:] * e[..., :1]).sum(
@@ -141,8 +141,8 @@ class FacialPrior(nn.Module):
     def _turned(self, left: Tensor) -> Tensor:
         """How far the face's surroundings follow its landmarks' own motion ``(B, N, 2)``: ``(B, 1, 1, 1)``.
 
-        A turned head moves its landmarks by their depth, and its hair goes on as the face begins.  A raised
-        brow does not: its hair would fall as far as the brow rises.
+        A turned head moves its landmarks by their depth, and its hair continues the motion of the face.  A
+        raised brow does not: otherwise hair would fall as far as the brow rises.
         """
         by_depth = (self.depth * left).sum(dim=1).square().sum(dim=1)
         share = by_depth / (left.square().sum(dim=(1, 2)) + 1e-6)
@@ -159,13 +159,13 @@ class FacialPrior(nn.Module):
     def _regression(self, points: Tensor, values: Tensor, reach: Tensor) -> Tensor:
         """Kernel regression of ``values`` ``(B, N, 2)`` at ``points``, wide to narrow, on the grid.
 
-        Nadaraya-Watson at each level; every level is fitted to what is left *at the points*, and refitted
+        Nadaraya-Watson at each level; every level is fitted to the residual *at the points*, and refitted
         a few times (Tukey's twicing: the smoother's eigenvalues lie in 0..1, so it converges).  On cheeks and
-        outline landmarks are further apart than the finest Gaussians reach: fitted there, a face that turned
-        out of its hiding had holes between them.  There a wider level has the last word.
+        outline, landmarks are further apart than the finest Gaussians reach: fitted there, a turning face got
+        holes between them.  Hence a wider level is the last one there.
 
         Args:
-            reach: ``(B, 1, 64, 64)``, what is kept of a level that is widened by the landmarks' spacing.
+            reach: ``(B, 1, 64, 64)``, share kept of a level widened by the landmarks' spacing.
         """
         config = self.config
         size = config.field_size
@@ -198,10 +198,10 @@ class FacialPrior(nn.Module):
         return total
 
     def _maps(self, points: Tensor) -> tuple[Tensor, Tensor]:
-        """Soft maps: how much of a region's points, and of all points, lie near each pixel.
+        """Soft maps: the share of a region's points, and of all points, near each pixel.
 
         Returns:
-            ``(B, R - 1, 64, 64)`` and ``(B, 1, 64, 64)``; apart, since the flow alone needs the second only.
+            ``(B, R - 1, 64, 64)`` and ``(B, 1, 64, 64)``; separate, as the flow alone needs only the second.
         """
         columns, rows = self._factors(points, self.config.region_width)
         size, across = self.config.field_size, columns.transpose(1, 2)
@@ -211,10 +211,10 @@ class FacialPrior(nn.Module):
         return regions / (regions + 1.0), face / (face + 1.0)
 
     def _apertures(self, points: Tensor) -> Tensor:
-        """How much of each node's height lies between an aperture's borders: ``(B, A, 64, 64)``.
+        """Share of each node's height between an aperture's borders: ``(B, A, 64, 64)``.
 
         In the aperture's own axes, corner to corner, the borders are functions; as polylines they are sums of
-        clamped ramps.  A lid gap of half a node gives one half: that is what a blink looks like at this size.
+        clamped ramps.  A lid gap of half a node gives one half, which is how a blink looks at this size.
         """
         # index_select, because it exports as a plain Gather.
         ends = points.index_select(1, self.borders[:, 0, :: self.borders.shape[2] - 1].flatten())
@@ -233,7 +233,7 @@ class FacialPrior(nn.Module):
         return (covered / node).clamp(0.0, 1.0)
 
     def _border(self, points: Tensor, side: int, origin: Tensor, along: Tensor, u: Tensor) -> Tensor:
-        """A border's height ``(B, A, 64, 64)`` over ``u``, the place between the corners."""
+        """Height ``(B, A, 64, 64)`` of a border over ``u``, the position between the corners."""
         count, knots = self.borders.shape[0], self.borders.shape[2]
         places = points.index_select(1, self.borders[:, side].flatten()).reshape(-1, count, knots, 2)
         away = places - origin[:, :, None]

@@ -1,4 +1,4 @@
-"""Which of MediaPipe's 478 face mesh points belong to which facial region.
+"""Assignment of MediaPipe's 478 face mesh points to facial regions.
 
 The numbers are the contours of the public face mesh topology (right and left are the subject's own),
 the two irises are 468..477.
@@ -17,7 +17,7 @@ LEFT_BROW = (300, 293, 334, 296, 336, 285, 295, 282, 283, 276)
 LIPS_OUTER = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185)
 LIPS_INNER = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308, 415, 310, 311, 312, 13, 82, 81, 80, 191)
 
-#: The soft maps that the network sees first; those of the apertures follow, and one of the whole face.
+#: The first soft maps that the network gets; those of the apertures and one of the whole face follow.
 REGIONS: tuple[tuple[int, ...], ...] = (
     RIGHT_EYE,
     LEFT_EYE,
@@ -25,7 +25,7 @@ REGIONS: tuple[tuple[int, ...], ...] = (
     LIPS_OUTER + LIPS_INNER,
 )
 
-#: What opens and shuts: upper and lower border, both from the image's left corner to the right one.
+#: Parts that open and shut: upper and lower border, both from the image's left corner to the right one.
 APERTURES: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...] = (
     ((78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308), (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308)),
     ((33, 246, 161, 160, 159, 158, 157, 173, 133), (33, 7, 163, 144, 145, 153, 154, 155, 133)),
@@ -42,7 +42,7 @@ RIGID = _FOREHEAD + _TEMPLES + _NOSE + _EYE_CORNERS
 #: Distance of the outer eye corners in a crop, normalised units: the mean over the shared clips.
 EYES_APART = 0.58
 
-#: What every other point weighs in the head's similarity.
+#: Weight of every other point in the head's similarity.
 SOFT_WEIGHT = 0.02
 
 
@@ -65,8 +65,8 @@ def aperture_borders() -> torch.Tensor:
 def landmark_spacing(landmarks: int) -> torch.Tensor:
     """``(landmarks,)`` mean distance to the four nearest neighbours on a frontal face in a crop.
 
-    Of MediaPipe's canonical face, at the mean size that faces have in crops.  The irises, which have no place
-    on it, are as dense as anything: 0.
+    Measured on MediaPipe's canonical face at the mean size of faces in crops.  The irises, which it lacks,
+    are dense: 0.
     """
     mesh = torch.from_numpy(canonical_mesh()[:, :2]).double()
     mesh = mesh * (EYES_APART / (mesh[263, 0] - mesh[33, 0]))
@@ -77,7 +77,7 @@ def landmark_spacing(landmarks: int) -> torch.Tensor:
 
 
 def landmark_depth(landmarks: int) -> torch.Tensor:
-    """``(landmarks,)`` depth on MediaPipe's canonical face, its mean taken away, of unit norm; irises: 0."""
+    """``(landmarks,)`` depth on MediaPipe's canonical face, zero mean and unit norm; irises: 0."""
     depth = torch.from_numpy(canonical_mesh()[:, 2]).double()
     depth = depth - depth.mean()
     padded = torch.zeros(landmarks)

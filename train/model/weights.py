@@ -1,4 +1,4 @@
-"""Weights of the ``live`` preset, from a file, and of which preset a file's weights are."""
+"""Weights of the ``live`` preset from a file, and the preset that a file's weights belong to."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ Preset = Literal["live", "paper"]
 
 
 def facts_in(path: Path) -> dict[str, str]:
-    """What a ``.safetensors`` file, or a folder of exported files, says about itself.
+    """The metadata of a ``.safetensors`` file, or of a folder of exported files.
 
     Raises:
-        MienError: it cannot be read, or is no such file.
+        MienError: it cannot be read, or is not such a file.
     """
     if path.is_dir():
         return facts_of_folder(path)
@@ -37,18 +37,18 @@ def facts_in(path: Path) -> dict[str, str]:
 
 
 def preset_of(path: Path) -> Preset:
-    """The preset whose weights a ``.safetensors`` file, or a folder of exported files, says that it holds.
+    """The preset of the weights in a ``.safetensors`` file, or in a folder of exported files.
 
     Raises:
-        MienError: it cannot be read, or is no such file.
+        MienError: it cannot be read, or is not such a file.
     """
     return "paper" if facts_in(path).get("model") == PAPER_NAME else "live"
 
 
 def load_live(path: Path) -> LiveModel:
-    """A model in eval mode from a ``.safetensors`` file of ``fit``, or a folder that ``export`` wrote.
+    """Load a model in eval mode from a ``.safetensors`` file of ``fit``, or a folder written by ``export``.
 
-    A file's metadata has the model's shape, if it has any.
+    The model's shape is read from the file's metadata, if it has any.
 
     Raises:
         MienError: unreadable, or weights of another model.
@@ -71,8 +71,8 @@ def load_live(path: Path) -> LiveModel:
     return filled(model, state, path)
 
 
-def with_sight(model: LiveModel, channels: int) -> LiveModel:
-    """The same model with ImageNet features beside its encoder: it computes the same until it is trained.
+def with_imagenet_branch(model: LiveModel, channels: int) -> LiveModel:
+    """Add an ImageNet branch to the encoder; the model computes the same until it is trained.
 
     Raises:
         MienError: the features' packages are not installed.

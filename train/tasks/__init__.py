@@ -1,4 +1,4 @@
-"""What a preset brings to the training loop."""
+"""Training tasks: each preset's model, losses and batches for the training loop."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from mien.train.tasks.base import Task
 
 
 def make_task(config: FitConfig) -> Task:
-    """The task of the configuration's preset.
+    """Create the task of the configuration's preset.
 
     Raises:
-        UsageError: there is no such preset, or its data are missing.
+        UsageError: an unknown preset, or missing data.
     """
     if config.preset == "live":
         from mien.train.tasks.live import LiveTask
@@ -21,4 +21,4 @@ def make_task(config: FitConfig) -> Task:
         from mien.train.tasks.paper import PaperTask
 
         return PaperTask(config)
-    raise UsageError(f"configuration: there is no preset {config.preset}; known: live, paper.")
+    raise UsageError(f"configuration: {config.preset} is not a preset; known: live, paper.")

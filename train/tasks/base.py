@@ -1,4 +1,4 @@
-"""The small interface between the loop and what it trains."""
+"""Interface between the training loop and a preset."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Update:
 
     Attributes:
         objective: called with batch, step and, in all but the first update, the first one's
-            :class:`~mien.train.losses.results.Losses`; gives such losses.
-        parameters: what learns.
-        filters: what learns ``optim.filter_rate`` times as fast: standardised filters.
+            :class:`~mien.train.losses.results.Losses`; returns such losses.
+        parameters: the trained parameters.
+        filters: those trained ``optim.filter_rate`` times as fast: standardised filters.
     """
 
     objective: nn.Module
@@ -36,11 +36,11 @@ class Task(ABC):
     """One preset's model, objectives and batches.
 
     Attributes:
-        name: how files of weights begin.
-        model: what is averaged, validated and shipped.
+        name: prefix of the weight files' names.
+        model: the model that is averaged, validated and shipped.
         shape: its configuration.
         updates: of each training step, in order; the first one trains ``model``.
-        helpers: further modules that are saved with the state (a discriminator).
+        helpers: further modules saved with the state (a discriminator).
     """
 
     name: str
@@ -51,22 +51,22 @@ class Task(ABC):
 
     @abstractmethod
     def fresh(self) -> nn.Module:
-        """Another model of the same shape."""
+        """Create another model of the same shape."""
 
     @abstractmethod
     def batch(self, index: int, stage: StageConfig, rank: int) -> Any:
-        """Batch number ``index``: tensors in a named tuple; it depends on seed, index and rank alone."""
+        """Batch number ``index``: tensors in a named tuple, determined by seed, index and rank alone."""
 
     @abstractmethod
     def validate(self, model: nn.Module, pairs: int) -> Validation:
-        """Measure a model on people that are not trained on."""
+        """Evaluate a model on people not trained on."""
 
     def facts(self) -> dict[str, str]:
-        """What a file of weights says about itself beside its configuration."""
+        """Metadata of a weight file besides its configuration."""
         return {}
 
     def enter(self, index: int, stage: StageConfig) -> None:
-        """Prepare for a stage: only its parts learn.
+        """Prepare for a stage: only its parts are trained.
 
         Raises:
             MienError: it names a part that the model does not have.
@@ -75,13 +75,13 @@ class Task(ABC):
         for name in stage.train:
             if name not in known:
                 raise UsageError(
-                    f"configuration: stages.{index}.train: there is no {name}; known: {', '.join(known)}."
+                    f"configuration: stages.{index}.train: {name} is unknown; known: {', '.join(known)}."
                 )
         for name, child in self.model.named_children():
             child.requires_grad_(name in stage.train)
 
 
 def channels_last(model: nn.Module) -> nn.Module:
-    """The model with its weights in the memory layout that convolutions run fastest in."""
+    """Convert the model's weights to the memory layout in which convolutions run fastest."""
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return model

@@ -17,13 +17,13 @@ from mien.train.losses.perceptual import LitePerceptual, loss_network
 from mien.train.model import LiveModel
 from mien.train.model.layers import Conv
 from mien.train.model.paper import Discriminator
-from mien.train.model.weights import load_live, with_sight
+from mien.train.model.weights import load_live, with_imagenet_branch
 from mien.train.tasks.base import Task, Update, channels_last
 from mien.train.validation import Validation, validate
 
 
 class LiveTask(Task):
-    """Flow against a teacher, then the painted picture; see :mod:`mien.train.losses.objective`."""
+    """Flow against a teacher, then the painted image; see :mod:`mien.train.losses.objective`."""
 
     name = "live"
 
@@ -73,11 +73,11 @@ class LiveTask(Task):
 
 
 def _begun(config: FitConfig) -> LiveModel:
-    """What a run begins with; weights that it starts from keep their shape, but may be given sight."""
+    """The initial model; weights to start from keep their shape, but may get an ImageNet branch."""
     sight, start = config.model.sight, config.run.start
     model = load_live(Path(start)) if start else LiveModel(replace(config.model, sight=0))
     if sight and not model.config.sight:
-        model = with_sight(model, sight)
+        model = with_imagenet_branch(model, sight)
     began = channels_last(model.train())
     assert isinstance(began, LiveModel)
     return began
@@ -87,7 +87,7 @@ def _adversarial(config: FitConfig) -> bool:
     for index, stage in enumerate(config.stages):
         if stage.loss.adversarial and not stage.loss.crop:
             raise UsageError(
-                f"configuration: stages.{index}.loss.adversarial: the discriminator looks at crops; "
+                f"configuration: stages.{index}.loss.adversarial: the discriminator works on crops; "
                 "set crop, such as 24."
             )
     return any(stage.loss.adversarial for stage in config.stages)

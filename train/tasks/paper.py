@@ -17,12 +17,12 @@ from mien.train.losses.adversarial import CriticObjective, PaperObjective
 from mien.train.losses.perceptual import LitePerceptual, loss_network
 from mien.train.model.paper import Discriminator, PaperModel
 from mien.train.model.paper.weights import facts_of, load_paper
-from mien.train.sheet import contact_sheet, picture
+from mien.train.sheet import contact_sheet, to_image
 from mien.train.tasks.base import Task, Update, channels_last
 from mien.train.validation import Validation
 
 SMALLEST = 32
-"""Side of the smallest picture that the feature network can look at, pixels."""
+"""Side of the smallest image that the feature network accepts, pixels."""
 
 TITLES = ("source", "driving", "ours", "occlusion")
 
@@ -38,7 +38,7 @@ class PaperTask(Task):
         smallest = min(config.paper_loss.scales) * size
         if smallest < SMALLEST:
             raise UsageError(
-                f"configuration: paper_loss.scales: the smallest picture has {smallest:g} pixels; "
+                f"configuration: paper_loss.scales: the smallest image has {smallest:g} pixels; "
                 f"the perceptual loss needs at least {SMALLEST} pixels."
             )
         out, seed = config.data.leave_out, config.run.seed
@@ -48,7 +48,7 @@ class PaperTask(Task):
             started = load_paper(Path(config.run.start))
             if started.config.image_size != size:
                 raise ModelError(
-                    f"{config.run.start}: for pictures of {started.config.image_size}, not {size}."
+                    f"{config.run.start}: for images of {started.config.image_size}, not {size}."
                 )
             self.shape = started.config
             self.model = channels_last(started.train())
@@ -79,7 +79,7 @@ class PaperTask(Task):
 
     @torch.no_grad()
     def validate(self, model: nn.Module, pairs: int) -> Validation:
-        """L1 and perceptual distance to the true driving picture: of the still source, and of ours."""
+        """L1 and perceptual distance to the true driving image: of the still source, and of ours."""
         assert isinstance(model, PaperModel)
         device = next(model.parameters()).device
         judge = self.judge.to(device)
@@ -100,7 +100,7 @@ class PaperTask(Task):
                 hidden = out.warp.occlusion
                 hidden = torch.ones_like(batch.source[:, :1]) if hidden is None else hidden
                 shown = (batch.source, batch.driving, out.prediction, hidden.expand(-1, 3, -1, -1))
-                rows.append([picture(x[0]) for x in shown])
+                rows.append([to_image(x[0]) for x in shown])
         scores = {name: (float(s[0]) / total, float(s[1]) / total) for name, s in sums.items()}
         return Validation(scores, contact_sheet(rows, TITLES))
 

@@ -1,1 +1,1 @@
-"""``--gpu``: both presets, every method, against the GPU's roofline."""
+"""``--gpu``: both presets, every method, compared with the GPU's roofline."""

@@ -1,4 +1,4 @@
-"""Whole pictures with copies, on the host's clock, and FP16's error on real frames."""
+"""End-to-end times of whole images including copies, by the host's clock, and FP16's error on real frames."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from mien.engine.runtime.openvino import OpenVinoRuntime
 from mien.engine.runtime.tensorrt.prepare import BuildContext, Model, prepare
 
 FRAMES = 1000
-"""Real frames that FP16 is compared on, at most."""
+"""Largest number of real frames on which FP16 is compared."""
 
 _AT_ONCE = 40
-"""Frames whose pictures are in memory together."""
+"""Number of frames whose images are in memory at once."""
 
 
 def exact() -> OpenVinoRuntime:
-    """The ``live`` model in FP32 on the CPU."""
+    """Create the ``live`` model in FP32 on the CPU."""
     return OpenVinoRuntime(ENCODER, RENDERER, threads=4, precision="f32")
 
 
 def torch_live(found: dict[str, float]) -> None:
-    """The exported files in torch."""
+    """Time the exported files in torch."""
     from mien.engine.runtime.torch_cuda import TorchCudaRuntime
 
     runtime = TorchCudaRuntime(ENCODER.read_bytes(), RENDERER.read_bytes())
-    _pictures("live, torch", runtime, found)
+    _images("live, torch", runtime, found)
 
 
 def tensorrt_live(
@@ -40,11 +40,11 @@ def tensorrt_live(
     accuracy: dict[str, Any],
     notes: list[str],
 ) -> None:
-    """The engines as a live run uses them."""
+    """Time the engines as used in a live run."""
     reference = exact()
     built = prepare(Model.read(ENCODER, RENDERER), reference, context)
     try:
-        _pictures("live, TensorRT", built, found)
+        _images("live, TensorRT", built, found)
         accuracy |= _accuracy(reference, built, deadline)
         direct = [name for name, done in built.graphs.items() if not done]
         if direct:
@@ -56,7 +56,7 @@ def tensorrt_live(
 def tensorrt_paper(
     context: BuildContext, network: PaperNetwork, found: dict[str, float], accuracy: dict[str, Any]
 ) -> None:
-    """The published network's engines as a run uses them."""
+    """Time the published network's engines as used in a run."""
     from mien.engine.paper import parity as paper_parity
     from mien.engine.paper.prepare import prepare_paper
     from mien.engine.paper.torch_paper import TorchPaper
@@ -73,14 +73,14 @@ def tensorrt_paper(
         def draw(index: int) -> None:
             built.animate(code, source, built.detect(*tensors[index % len(tensors)]))
 
-        found["paper, TensorRT, key points and picture"] = _wall(draw)
+        found["paper, TensorRT, key points and image"] = _wall(draw)
         report = paper_parity.check(reference, built, portrait, moments)
         accuracy["paper (random weights)"] = str(report)
     finally:
         built.close()
 
 
-def _pictures(name: str, runtime: BatchRuntime, found: dict[str, float]) -> None:
+def _images(name: str, runtime: BatchRuntime, found: dict[str, float]) -> None:
     reference = exact()
     for words, crop in (("whole portrait", None), ("face crop 512", 512)):
         drawings = parity.real_drawings(reference, 8, crop)
@@ -88,7 +88,7 @@ def _pictures(name: str, runtime: BatchRuntime, found: dict[str, float]) -> None
 
 
 def _wall(draw: Callable[[int], object], count: int = 100) -> float:
-    """Milliseconds for one picture."""
+    """Milliseconds per image."""
     for index in range(10):
         draw(index)
     start = time.perf_counter()
@@ -98,7 +98,7 @@ def _wall(draw: Callable[[int], object], count: int = 100) -> float:
 
 
 def _accuracy(reference: OpenVinoRuntime, runtime: BatchRuntime, deadline: Deadline) -> dict[str, Any]:
-    """The gate's figures on as many real frames as there is time for (the reference is the slow one)."""
+    """The parity check's figures on as many real frames as time allows (the reference is the slow one)."""
     start = time.perf_counter()
     reports = [parity.check(reference, runtime, parity.real_drawings(reference, 8))]
     each = (time.perf_counter() - start) / 8
@@ -111,8 +111,8 @@ def _accuracy(reference: OpenVinoRuntime, runtime: BatchRuntime, deadline: Deadl
     failures = [report.failure for report in reports if report.failure is not None]
     return {
         "frames": count,
-        "mean picture error /255": round(max(report.mean_image for report in reports), 4),
+        "mean image error /255": round(max(report.mean_image for report in reports), 4),
         "largest flow error px": round(max(report.flow_px for report in reports), 4),
-        "all numbers": all(report.finite for report in reports),
-        "gate": failures[0] if failures else "passed",
+        "all finite": all(report.finite for report in reports),
+        "parity": failures[0] if failures else "passed",
     }

@@ -1,4 +1,4 @@
-"""The measurements: kernel time by CUDA events, memory, and the card's own rates."""
+"""The measurements: kernel time by CUDA events, memory, and the GPU's own rates."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ WARM_UP, RUNS = 20, 100
 
 
 def torch_timing(torch: Any, case: Case, parts: Sequence[TimedPart]) -> Timing:
-    """One of torch's methods."""
+    """Time one of torch's methods."""
     half, graph = "FP16" in case.method, "graph" in case.method
     try:
         torch.cuda.empty_cache()
@@ -45,7 +45,7 @@ def torch_timing(torch: Any, case: Case, parts: Sequence[TimedPart]) -> Timing:
 
 
 def reason(error: Exception) -> str:
-    """What went wrong, in one line."""
+    """The error in one line."""
     if isinstance(error, MienError):
         return str(error)
     text = (str(error).splitlines() or [""])[0]
@@ -64,7 +64,7 @@ def _torch_work(torch: Any, case: Case, part: TimedPart, half: bool, graph: bool
     elif hasattr(module, "cuda"):
         module = module.cuda()
     else:  # a function around a module
-        _to_card(module)
+        _to_gpu(module)
     if "compile" in case.method:
         module = torch.compile(module, dynamic=False)
     if not graph:
@@ -73,7 +73,7 @@ def _torch_work(torch: Any, case: Case, part: TimedPart, half: bool, graph: bool
     return lambda: replayed(*inputs)
 
 
-def _to_card(function: Any) -> None:
+def _to_gpu(function: Any) -> None:
     for cell in function.__closure__ or ():
         if hasattr(cell.cell_contents, "cuda"):
             cell.cell_contents.cuda()
@@ -95,7 +95,7 @@ def _timed_by_torch(torch: Any, step: Callable[[], Any]) -> float:
 
 
 class Engines:
-    """The parts' engines, each loaded once: one engine takes every batch.
+    """The parts' engines, each loaded once: an engine accepts every batch size.
 
     Args:
         largest: the largest batch.
@@ -107,7 +107,7 @@ class Engines:
         self._sizes: dict[str, int] = {}
 
     def load(self, part: TimedPart) -> Engine:
-        """The part's engine, built first where there is none in the cache."""
+        """The part's engine, built first if it is not in the cache."""
         if part.name not in self._loaded:
             before = self.context.cuda.free_memory()
             network = network_part(part.name, part.onnx, "fp16", self._largest)
@@ -116,7 +116,7 @@ class Engines:
         return self._loaded[part.name]
 
     def size(self, parts: Sequence[TimedPart]) -> int:
-        """Bytes on the card that these parts' engines take."""
+        """Bytes of device memory taken by these parts' engines."""
         return sum(self._sizes[part.name] for part in parts)
 
     def close(self) -> None:
@@ -126,7 +126,7 @@ class Engines:
 
 
 def tensorrt_timing(engines: Engines, case: Case, parts: Sequence[TimedPart]) -> Timing:
-    """TensorRT's engines, replayed as one CUDA graph."""
+    """Time TensorRT's engines, replayed as one CUDA graph."""
     cuda = engines.context.cuda
     try:
         for part in parts:
@@ -190,7 +190,7 @@ def _timed_by_driver(cuda: Cuda, work: Recorded, stream: int, stack: ExitStack) 
 
 
 def gpu_rates(torch: Any) -> tuple[Rates, dict[str, float]]:
-    """The card's rates: a large FP16 matrix product, and copies on the card, up and down."""
+    """Measure the GPU's rates: a large FP16 matrix product, and copies on the GPU, to it and from it."""
     with torch.inference_mode():
         a, b = (torch.randn(8192, 8192, device="cuda", dtype=torch.float16) for _ in range(2))
         flops = 2 * 8192**3 / (1e-3 * _timed_by_torch(torch, lambda: a @ b))
@@ -203,8 +203,8 @@ def gpu_rates(torch: Any) -> tuple[Rates, dict[str, float]]:
         down = (size >> 2) / (1e-3 * _timed_by_torch(torch, lambda: host.copy_(part, non_blocking=True)))
     words = {
         "FP16 matrix product TFLOP/s": flops / 1e12,
-        "copy on the card GB/s": on_device / 1e9,
-        "to the card GB/s": up / 1e9,
-        "from the card GB/s": down / 1e9,
+        "copy on the GPU GB/s": on_device / 1e9,
+        "to the GPU GB/s": up / 1e9,
+        "from the GPU GB/s": down / 1e9,
     }
     return Rates(flops, on_device), words

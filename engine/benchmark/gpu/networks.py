@@ -1,4 +1,4 @@
-"""What is timed: the networks that run for every frame, as graphs with example inputs."""
+"""The timed networks: those that run for every frame, as graphs with example inputs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class TimedPart:
     Attributes:
         onnx: FP32, batch 1.
         inputs: one item's inputs by name, in the graph's order.
-        module: the torch module that it was exported from, called with the inputs in order; None: TorchGraph.
+        module: the torch module it was exported from, called with the inputs in order; None: TorchGraph.
     """
 
     name: str
@@ -30,7 +30,7 @@ class TimedPart:
 
 
 def live_network(notes: list[str]) -> list[TimedPart]:
-    """The shipped renderer, and the module behind it where the training code is installed."""
+    """The shipped renderer, with its module if the training code is installed."""
     content = RENDERER.read_bytes()
     try:
         from mien.export import onnx_export as export
@@ -44,7 +44,7 @@ def live_network(notes: list[str]) -> list[TimedPart]:
 
 
 def _made_up(content: bytes) -> dict[str, NDArray[Any]]:
-    """Inputs of the right shapes; what is in them does not change how long a network takes."""
+    """Inputs of the right shapes; their values do not affect the time."""
     from mien.engine.runtime.graphs.editing import inferred_shapes, load_proto
 
     proto = load_proto(content)
@@ -54,7 +54,7 @@ def _made_up(content: bytes) -> dict[str, NDArray[Any]]:
 
 
 def _first(module: Any) -> Any:
-    """Only the three outputs that a runtime wants; the graph's cuts would cost copies."""
+    """Only the three outputs used by a runtime; the graph's cuts would cost copies."""
     return lambda *inputs: module(*inputs)[:3]
 
 
@@ -74,7 +74,7 @@ class PaperNetwork:
 
 
 def paper_network(names: tuple[str, ...] = ("detector", "motion", "decoder")) -> PaperNetwork:
-    """The published network.
+    """Create the published network.
 
     Raises:
         MienError: the training code is not installed.
@@ -100,5 +100,5 @@ def paper_network(names: tuple[str, ...] = ("detector", "motion", "decoder")) ->
 
 
 def repeated(values: NDArray[Any], batch: int) -> NDArray[Any]:
-    """One item's input for a whole batch."""
+    """Repeat one item's input for a whole batch."""
     return np.ascontiguousarray(np.repeat(values, batch, axis=0))

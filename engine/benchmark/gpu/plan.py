@@ -1,4 +1,4 @@
-"""Which measurements are made: the ones that matter first, so that a deadline cuts the rest."""
+"""Schedule of the measurements: the important ones first, so that a deadline cuts the rest."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ BATCHES = (1, 2, 4, 8)
 METHODS = ("TensorRT FP16", "torch eager FP32", "CUDA graph FP16", "torch FP16", "torch.compile FP16")
 PRESETS = ("live", "paper")
 COMPILED_BATCHES = (1, 8)
-"""torch.compile takes half a minute for each shape."""
+"""Allowance for torch.compile, which takes half a minute per shape."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ def cases() -> list[Case]:
 
 
 class Deadline:
-    """Time that is left of ``seconds`` since it was made."""
+    """Remaining time of ``seconds`` since its creation."""
 
     def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock, self._end = clock, clock() + seconds
@@ -54,5 +54,5 @@ class Deadline:
         return self._end - self._clock()
 
     def allows(self, seconds: float) -> bool:
-        """Whether something that takes ``seconds`` may still begin."""
+        """Whether something that takes ``seconds`` may still start."""
         return self.left >= seconds

@@ -1,4 +1,4 @@
-"""Throughput over latency, one curve for each method: what a larger batch buys and what it costs."""
+"""Plot of throughput over latency, one curve per method: what a larger batch gains and costs."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from mien.engine.utils.files import write_atomic
 
 WIDTH, HEIGHT, EDGE = 1200, 640, 80
 COLOURS = ((10, 70, 160), (160, 70, 10), (40, 130, 40), (130, 40, 130), (90, 90, 90))
-"""One for each method, RGB."""
+"""One per method, RGB."""
 
 
 def draw(timings: Sequence[Timing]) -> Image:
-    """``(640, 1200, 3) uint8`` RGB: both presets side by side, both axes logarithmic."""
+    """Draw ``(640, 1200, 3) uint8`` RGB: both presets side by side, both axes logarithmic."""
     image: Image = np.full((HEIGHT, WIDTH, 3), 255, np.uint8)
     for index, preset in enumerate(PRESETS):
         mine = [t for t in timings if t.case.preset == preset and t.ms]
@@ -35,7 +35,7 @@ def _panel(image: Image, left: int, right: int, preset: str, timings: Sequence[T
     y = np.log10([t.frames_per_second for t in timings if t.frames_per_second])
     (x0, x1), (y0, y1) = ((float(v.min()) - 0.1, float(v.max()) + 0.1) for v in (x, y))
     cv2.rectangle(image, (left, top), (right, bottom), (180, 180, 180), 1)
-    _text(image, f"{preset}: frames a second over ms a batch", (left, top - 20))
+    _text(image, f"{preset}: frames per second over ms per batch", (left, top - 20))
     for value, label in ((x0, left), (x1, right - 60)):
         _text(image, f"{10**value:.2f} ms", (label, bottom + 22))
     for value, row in ((y1, top + 18), (y0, bottom - 8)):
@@ -64,6 +64,6 @@ def _text(image: Image, words: str, at: tuple[int, int], colour: tuple[int, int,
 
 
 def write(path: Path, timings: Sequence[Timing]) -> None:
-    """Write the plot as PNG; raises :class:`MienError` where it cannot be written."""
-    picture = cv2.cvtColor(draw(timings), cv2.COLOR_RGB2BGR)
-    write_atomic(path, cv2.imencode(".png", picture)[1].tobytes())
+    """Write the plot as PNG; raises :class:`MienError` if it cannot be written."""
+    image = cv2.cvtColor(draw(timings), cv2.COLOR_RGB2BGR)
+    write_atomic(path, cv2.imencode(".png", image)[1].tobytes())

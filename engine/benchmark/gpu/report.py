@@ -1,4 +1,4 @@
-"""The GPU benchmark's tables: for people (Markdown, so that they can be kept) and for programs (JSON)."""
+"""Tables of the GPU benchmark: Markdown for people, JSON for programs."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from mien.engine.benchmark.gpu.plan import BATCHES, METHODS, PRESETS, Case
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """What one case took.
+    """Result of one case.
 
     Attributes:
-        ms: kernel time of one batch by CUDA events, median; None where it could not be measured.
-        memory: bytes of the card's memory taken.
+        ms: kernel time of one batch by CUDA events, median; None if it could not be measured.
+        memory: bytes of device memory taken.
         problem: why it could not be measured.
     """
 
@@ -31,16 +31,16 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Everything that was found.
+    """All results.
 
     Attributes:
         machine: names and versions.
-        rates: what the card was measured to do.
+        rates: the GPU's measured rates.
         timings: the cases.
         bounds: roofline, ms by preset and batch.
-        end_to_end: ms a frame with copies, by name.
-        accuracy: the parity gate's figures.
-        notes: what went wrong or was left out.
+        end_to_end: ms per frame including copies, by name.
+        accuracy: the parity check's figures.
+        notes: failures and omissions.
     """
 
     machine: Mapping[str, str]
@@ -52,7 +52,7 @@ class Report:
     notes: Sequence[str]
 
 
-#: The goals on an H100: (preset, batch) -> milliseconds of a batch.
+#: The goals on an H100: (preset, batch) -> milliseconds per batch.
 GOALS = {("live", 1): 0.5, ("live", 8): 8e3 / 6000, ("paper", 1): 1.2}
 
 
@@ -63,7 +63,7 @@ def markdown(report: Report) -> str:
     for preset in PRESETS:
         lines += _table(report, preset)
     for name, ms in report.end_to_end.items():
-        lines.append(f"- end to end with copies, {name}: {ms:.3f} ms a frame")
+        lines.append(f"- end to end including copies, {name}: {ms:.3f} ms per frame")
     if report.accuracy:
         words = ", ".join(f"{key} {value}" for key, value in report.accuracy.items())
         lines.append(f"- TensorRT FP16 against FP32: {words}")
@@ -76,7 +76,7 @@ def _table(report: Report, preset: str) -> list[str]:
     if not found:
         return []
     heads = [f"batch {batch}" for batch in BATCHES]
-    lines = [f"{preset}, ms a batch (frames a second)", "", "| | " + " | ".join(heads) + " | MiB |"]
+    lines = [f"{preset}, ms per batch (frames per second)", "", "| | " + " | ".join(heads) + " | MiB |"]
     lines.append("|---" * (len(BATCHES) + 2) + "|")
     for method in METHODS:
         row = [found.get((method, batch)) for batch in BATCHES]

@@ -1,4 +1,4 @@
-"""How fast a network could be on a card: its arithmetic and traffic against the card's measured rates."""
+"""Roofline of a network on a GPU: its arithmetic and memory traffic at the GPU's measured rates."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """What one layer must do for one item.
+    """Work of one layer for one item.
 
     Attributes:
         flops: multiplications and additions.
@@ -24,19 +24,19 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """What the card was measured to do: FLOP/s of a large FP16 matrix product, bytes/s of a large copy."""
+    """Measured rates of the GPU: FLOP/s of a large FP16 matrix product, bytes/s of a large copy."""
 
     flops: float
     bytes: float
 
 
 def layers_of(proto: Any, element: int = 2) -> list[Layer]:
-    """The convolutions and matrix products of an ``onnx.ModelProto`` of batch 1 and known shapes.
+    """The convolutions and matrix products of an ``onnx.ModelProto`` with batch 1 and known shapes.
 
-    Everything between them can be fused into them, so it adds nothing here: this is a bound, not a forecast.
+    Everything between them can be fused into them and adds nothing here: this is a bound, not a forecast.
 
     Args:
-        element: bytes of one activation or weight of a convolution; matrix products are FP32.
+        element: bytes per activation or weight of a convolution; matrix products are FP32.
     """
     from mien.engine.runtime.graphs.editing import inferred_shapes
 
@@ -61,7 +61,7 @@ def layers_of(proto: Any, element: int = 2) -> list[Layer]:
 
 
 def bound_ms(layers: list[Layer], rates: Rates, batch: int = 1) -> float:
-    """Milliseconds that a batch takes at least: each layer limited by arithmetic or by traffic."""
+    """Minimum milliseconds per batch: each layer limited by arithmetic or by traffic."""
     return 1e3 * sum(
         max(batch * layer.flops / rates.flops, (batch * layer.moved + layer.weights) / rates.bytes)
         for layer in layers

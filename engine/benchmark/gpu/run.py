@@ -1,7 +1,7 @@
-"""The GPU benchmark from end to end: one command, under eight minutes with the engines' build.
+"""The whole GPU benchmark: one command, under eight minutes including the engines' build.
 
-Every road is measured by itself: what fails is a note, and the others' figures stay.  JSON and plot are
-written anew after every step, so that even a crash of a driver leaves what was found until then.
+Every method is measured by itself: a failure becomes a note, and the others' figures stay.  JSON and plot are
+rewritten after every step, so that even a driver crash leaves the results so far.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from mien.engine.types import MienError, ModelError
 from mien.engine.utils.files import write_atomic
 
 SECONDS = 450.0
-"""All of it; what has not begun by then is left out and named."""
+"""Total seconds; measurements not started by then are left out and named."""
 
 
 class GpuOptions(Protocol):
-    """What this benchmark wants of the command line's options."""
+    """The command-line options used by this benchmark."""
 
     @property
     def json(self) -> str | None: ...
@@ -41,7 +41,7 @@ class GpuOptions(Protocol):
 
 @dataclass
 class Findings:
-    """What has been found so far; the attributes are those of :class:`Report`."""
+    """The results so far; the attributes are those of :class:`Report`."""
 
     options: GpuOptions
     machine: dict[str, str] = field(default_factory=dict)
@@ -66,12 +66,12 @@ class Findings:
 
     @contextmanager
     def step(self, what: str) -> Iterator[None]:
-        """Something to be measured: a failure is a note, and what there is then is written."""
+        """Run one step: a failure becomes a note, and the results so far are written."""
         try:
             yield
         except Exception as error:
             self.notes.append(f"{what}: {measure.reason(error)}")
-        with suppress(MienError):  # it is told at the end, when the figures are printed
+        with suppress(MienError):  # reported at the end, when the figures are printed
             self.save()
 
     @property
@@ -79,7 +79,7 @@ class Findings:
         return json.dumps(as_json(self.report), indent=1) + "\n"
 
     def save(self) -> None:
-        """Write JSON and plot where they were asked for.
+        """Write the requested JSON and plot.
 
         Raises:
             MienError: one cannot be written.
@@ -91,10 +91,10 @@ class Findings:
 
 
 def run(options: GpuOptions) -> None:
-    """Measure, print Markdown, and write JSON and the plot where they were asked for.
+    """Measure, print Markdown, and write JSON and plot if requested.
 
     Raises:
-        MienError: no card, or no place for the results: in one line, before anything is measured.
+        MienError: no GPU, or unwritable results; in one line, before anything is measured.
     """
     from mien.engine.runtime.cuda import CudaError, open_device
 
@@ -104,7 +104,7 @@ def run(options: GpuOptions) -> None:
     found.save()
     try:
         _measure(found, cuda, deadline)
-    finally:  # stopped by hand, too
+    finally:  # also when interrupted
         sys.stdout.write(found.text if options.json == "-" else markdown(found.report))
         with suppress(CudaError):
             cuda.close()
@@ -121,7 +121,7 @@ def _measure(found: Findings, cuda: Any, deadline: Deadline) -> None:
         paper = networks.paper_network()
         presets["paper"] = paper.timed
     if torch is not None:
-        with found.step("the card's rates"):
+        with found.step("the GPU's rates"):
             rates, words = measure.gpu_rates(torch)
             found.rates |= words
             for preset, parts in presets.items():
@@ -130,7 +130,7 @@ def _measure(found: Findings, cuda: Any, deadline: Deadline) -> None:
     engines = None if context is None else Engines(context, max(BATCHES))
     _all_timings(found, torch, engines, presets, deadline)
     if engines is not None:
-        with found.step("the engines' end"):
+        with found.step("closing the engines"):
             engines.close()
     if torch is not None:
         with found.step("end to end, live, torch"):
@@ -140,7 +140,7 @@ def _measure(found: Findings, cuda: Any, deadline: Deadline) -> None:
     if paper is not None and deadline.allows(60):
         with found.step("end to end, paper, TensorRT"):
             ends.tensorrt_paper(context, paper, found.end_to_end, found.accuracy)
-    with found.step("end to end, live, TensorRT"):  # last: its accuracy takes what time there is
+    with found.step("end to end, live, TensorRT"):  # last: its accuracy check uses the remaining time
         ends.tensorrt_live(context, deadline, found.end_to_end, found.accuracy, found.notes)
 
 
@@ -182,9 +182,9 @@ def _all_timings(
         there = engines if case.method.startswith("TensorRT") else torch
         if case.preset not in presets or there is None:
             continue
-        # A compilation takes half a minute, and the end-to-end part wants the last minute and a half.
+        # A compilation takes half a minute, and the end-to-end part needs the last minute and a half.
         if not deadline.allows(150 if "compile" in case.method else 100):
-            found.notes.append(f"left out for lack of time: {case.preset}, {case.method}, batch {case.batch}")
+            found.notes.append(f"left out, no time left: {case.preset}, {case.method}, batch {case.batch}")
             continue
         with found.step(f"{case.preset}, {case.method}, batch {case.batch}"):
             timing = _timing(torch, engines, case, presets[case.preset])

@@ -1,8 +1,8 @@
 """CUDA's driver API through ctypes.
 
-Not the runtime API (libcudart): that is a library to install in the right version, whereas ``libcuda`` comes
-with the driver and is there wherever CUDA can work at all.  The card's primary context is used, which torch
-and TensorRT share.
+Not the runtime API (libcudart): that would be another library to install in the right version, whereas
+``libcuda`` comes with the driver and exists wherever CUDA can work at all.  It uses the GPU's primary
+context, which torch and TensorRT share.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _OUT_OF_MEMORY = 2
 _NO_DEVICE = 100
 _CAPABILITY_MAJOR, _CAPABILITY_MINOR = 75, 76
 _NON_BLOCKING = 1  # a stream that does not wait for the default stream
-_CAPTURE_THREAD_LOCAL = 1  # other threads (a build beside) may allocate while this one captures
+_CAPTURE_THREAD_LOCAL = 1  # other threads (an engine build) may allocate while this one captures
 _HOST, _DEVICE = 1, 2
 
 
@@ -59,7 +59,7 @@ class DriverCuda:
     """The first GPU; see :class:`mien.engine.runtime.cuda.Cuda`.
 
     Args:
-        library: path of another ``libcuda``.
+        library: path of an alternative ``libcuda``.
     """
 
     def __init__(self, library: str | None = None) -> None:
@@ -68,7 +68,7 @@ class DriverCuda:
         count = c_int()
         self._call("cuDeviceGetCount", byref(count))
         if count.value == 0:
-            raise CudaError("the NVIDIA driver sees no GPU")
+            raise CudaError("the NVIDIA driver finds no GPU")
         self._device = c_int()
         self._call("cuDeviceGet", byref(self._device), c_int(0))
         self._context = c_void_p()
@@ -94,13 +94,13 @@ class DriverCuda:
         if code == 0:
             return
         if code == _NO_DEVICE:
-            raise CudaError("the NVIDIA driver sees no GPU")
+            raise CudaError("the NVIDIA driver finds no GPU")
         if code == _OUT_OF_MEMORY:
-            raise OutOfMemory("the GPU's memory is full: close what else uses it")
+            raise OutOfMemory("the GPU's memory is full: close other programs that use it")
         text = c_char_p()
         self._library.cuGetErrorName(c_int(code), byref(text))
         word = text.value.decode() if text.value else "unknown error"
-        raise CudaError(f"the GPU failed: {name} gave {word} ({code})")
+        raise CudaError(f"the GPU failed: {name} returned {word} ({code})")
 
     def _describe(self) -> DeviceInfo:
         name = ctypes.create_string_buffer(256)
@@ -117,7 +117,7 @@ class DriverCuda:
         )
 
     def _driver_version(self) -> str:
-        """The kernel driver's own version where it says so, else the CUDA version that it supports."""
+        """The kernel driver's own version if available, otherwise the CUDA version it supports."""
         text = Path("/sys/module/nvidia/version")
         try:
             return text.read_text().strip()
@@ -135,7 +135,7 @@ class DriverCuda:
         found = address.value or 0
         try:
             self._call("cuMemsetD8_v2", c_void_p(found), ctypes.c_ubyte(0), c_size_t(size))
-            # It runs on the default stream, for which our streams do not wait: it could wipe out an upload.
+            # memset runs on the default stream, which our streams do not wait for: it could erase an upload.
             self._call("cuStreamSynchronize", c_void_p(0))
         except CudaError:
             with suppress(CudaError):
@@ -233,7 +233,7 @@ class DriverCuda:
         self._call("cuGraphExecDestroy", c_void_p(graph))
 
     def close(self) -> None:
-        # The context is the process's: it ends when everybody (torch, TensorRT) has let go of it.
+        # The context belongs to the process: it ends when every user (torch, TensorRT) has released it.
         if self._context.value is None:
             return
         self._context = c_void_p()

@@ -1,4 +1,4 @@
-"""Memory with a shape: on the card, and pinned on the host."""
+"""Arrays in device memory and in pinned host memory."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mien.engine.runtime.cuda import Cuda
 
 
 class DeviceArray:
-    """An array on the card; :meth:`close` gives its memory back."""
+    """An array in device memory; freed by :meth:`close`."""
 
     def __init__(self, cuda: Cuda, shape: tuple[int, ...], dtype: Any = np.float32) -> None:
         self._cuda = cuda
@@ -27,7 +27,7 @@ class DeviceArray:
         return self.size // self.shape[0]
 
     def put(self, values: NDArray[Any], stream: int) -> None:
-        """Set the whole array, now: waits for ``stream``; for what happens once, not per frame."""
+        """Write the whole array and wait for ``stream``; for one-time data, not per frame."""
         host = Pinned(self._cuda, self.shape, self.dtype)
         try:
             host.array[...] = values

@@ -9,17 +9,18 @@ from mien.engine.runtime.cuda import Cuda, CudaError
 
 
 class CaptureError(CudaError):
-    """Work that runs could not be recorded: what it did before is done, and it may still be run directly."""
+    """Work could not be recorded; earlier work is done, and this may still be run directly."""
 
 
 class Recorded:
     """Runs ``work`` on a stream: directly the first time, recorded the second, replayed from then on.
 
-    The first run is direct because libraries allocate and choose kernels in it, which must not be recorded.
+    The first run is direct because libraries allocate memory and choose kernels in it, which must not be
+    recorded.
 
     Args:
-        work: puts its operations on the stream that it is given; always the same ones.
-        capturable: asked before recording; where it says no, every run is direct.
+        work: enqueues its operations, always the same ones, on the given stream.
+        capturable: called before recording; if it returns False, every run is direct.
     """
 
     def __init__(
@@ -32,7 +33,7 @@ class Recorded:
 
     @property
     def used(self) -> bool:
-        """Whether it has run."""
+        """Whether it has run at least once."""
         return self._warm
 
     @property
@@ -41,10 +42,10 @@ class Recorded:
         return self._graph != 0
 
     def run(self, stream: int, *, directly: bool = True) -> None:
-        """Put the work on ``stream``.
+        """Enqueue the work on ``stream``.
 
         Args:
-            directly: where it cannot be recorded, run it as it is, now and from then on.
+            directly: if it cannot be recorded, run it directly, now and from then on.
 
         Raises:
             CaptureError: it cannot be recorded, and ``directly`` is False; nothing was run.
@@ -65,7 +66,7 @@ class Recorded:
             self.recordable = False
             if not directly:
                 raise CaptureError(str(error)) from error
-            self._work(stream)  # if it is the card that failed, so does this
+            self._work(stream)  # if the GPU itself failed, this fails, too
             return
         self._cuda.launch(self._graph, stream)
 
@@ -74,14 +75,14 @@ class Recorded:
         try:
             self._work(stream)
         except BaseException:
-            # A stream left recording would swallow everything that follows; it may be broken already.
+            # A stream left in capture mode would swallow all later work; it may already be broken.
             with suppress(CudaError):
                 self._cuda.release_graph(self._cuda.end_capture(stream))
             raise
         return self._cuda.end_capture(stream)
 
     def close(self) -> None:
-        """Give the graph back, and let go of the work (what it runs on may have to end before the card)."""
+        """Release the graph and the work (its resources may have to be freed before the GPU is released)."""
         if self._graph:
             self._cuda.release_graph(self._graph)
             self._graph = 0
@@ -89,4 +90,4 @@ class Recorded:
 
 
 def _ended(stream: int) -> None:
-    raise CudaError("this work has ended")
+    raise CudaError("this work was closed")

@@ -1,8 +1,8 @@
-"""Rewrites of the exported ONNX graphs for runtimes that want something else than FP32 at batch 1.
+"""Rewrites of the exported ONNX graphs for runtimes that need more than FP32 at batch 1.
 
-The shipped files are FP32 graphs with half-precision convolution weights, batch 1, static shapes: what a CPU
-wants.  A GPU wants convolutions in FP16 and several sessions in one call; it gets both from the same two
-files, so that there is one set of weights with one hash.  ``onnx`` is imported when a function is called.
+The shipped files are FP32 graphs with half-precision convolution weights, batch 1 and static shapes, which
+suits a CPU.  A GPU needs convolutions in FP16 and several sessions in one call; it gets both from the same
+two files, so that there is one set of weights with one hash.  ``onnx`` is imported on the first call.
 """
 
 from mien.engine.runtime.graphs.batch import dynamic_batch

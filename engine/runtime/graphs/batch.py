@@ -1,7 +1,7 @@
-"""A graph exported at batch 1 becomes one of any batch: what several sessions need in one call.
+"""Conversion of a graph exported at batch 1 to a free batch size, so that several sessions share a call.
 
-Torch writes the batch into constants: ``Reshape`` and ``Resize`` targets, and constants that are joined to
-data. They are found by what depends on the graph's inputs, and made to follow the batch of the first input.
+Torch writes the batch into constants: ``Reshape`` and ``Resize`` targets, and constants concatenated with
+data.  These are found by their dependence on the graph's inputs and made to follow the first input's batch.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ _COUNT = "batch.count"
 
 
 def dynamic_batch(proto: Any) -> Any:
-    """A copy of the ``onnx.ModelProto`` whose inputs and outputs begin with the free dimension ``batch``.
+    """Copy the ``onnx.ModelProto`` with a free leading dimension ``batch`` in its inputs and outputs.
 
     Raises:
-        MienError: an input has no leading dimension of 1, so this graph has no batch to free.
+        MienError: an input has no leading dimension of 1, so there is no batch to free.
     """
     copied = type(proto)()
     copied.CopyFrom(proto)
@@ -63,7 +63,7 @@ class _Freeing:
         return int(axis) % len(self.shapes[node.output[0]])
 
     def _reshape(self, node: Any) -> None:
-        """The leading dimension holds the batch, alone or multiplied: let it follow from the others."""
+        """Infer the leading dimension, which contains the batch (alone or as a factor), from the others."""
         target = self.graph.constant(node.input[1])
         if node.input[0] not in self.data or target is None:
             return
@@ -75,7 +75,7 @@ class _Freeing:
         node.input[1] = self.graph.add_constant(name, np.array(shape, np.int64))
 
     def _resize(self, node: Any) -> None:
-        """Target sizes hold the batch; ratios do not."""
+        """Replace target sizes, which contain the batch, by ratios, which do not."""
         if len(node.input) < 4 or not node.input[3]:
             return
         before, after = self.shapes[node.input[0]], self.shapes[node.output[0]]
@@ -85,7 +85,7 @@ class _Freeing:
         del node.input[3:]
 
     def _spread(self, name: str) -> str:
-        """A constant with a leading 1, repeated for every item of the batch."""
+        """Repeat a constant with a leading 1 for every item of the batch."""
         shape = self.shapes[name]
         if shape[0] != 1:
             return name

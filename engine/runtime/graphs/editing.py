@@ -1,4 +1,4 @@
-"""What the rewrites share: who makes and who reads a value, constants, new nodes in their places."""
+"""Shared helpers of the rewrites: producers and consumers of values, constants, node replacement."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from mien.engine.types import ModelError
 
 
 def load_proto(content: bytes) -> Any:
-    """The ``onnx.ModelProto`` in ``content``.
+    """Parse the ``onnx.ModelProto`` in ``content``.
 
     Raises:
-        MienError: the ``onnx`` package is missing, or this is no ONNX file.
+        MienError: the ``onnx`` package is missing, or ``content`` is not a valid ONNX file.
     """
     try:
         import onnx
     except ImportError as error:
         raise ModelError(
-            'the package "onnx" is missing, which GPU engines are built with. '
+            'building GPU engines needs the package "onnx". '
             'Install it: python -m pip install "mien[tensorrt]"'
         ) from error
     try:
         proto = onnx.load_from_string(content)
         onnx.checker.check_model(proto)
-    except Exception as error:  # protobuf's and the checker's errors have no common base
-        raise ModelError(f"not a sound ONNX model: {str(error).splitlines()[0][:200]}") from error
+    except Exception as error:  # protobuf's and the checker's errors share no base class
+        raise ModelError(f"not a valid ONNX model: {str(error).splitlines()[0][:200]}") from error
     return proto
 
 
 def inferred_shapes(proto: Any) -> dict[str, list[int]]:
-    """The static shape of every value whose shape can be inferred."""
+    """Static shapes of all values for which they can be inferred."""
     import onnx
 
     graph = onnx.shape_inference.infer_shapes(proto).graph
@@ -45,7 +45,7 @@ def inferred_shapes(proto: Any) -> dict[str, list[int]]:
 
 
 class Graph:
-    """A graph that is being rewritten in place: nodes are given to :attr:`nodes` in their new order."""
+    """A graph being rewritten in place: nodes are appended to :attr:`nodes` in their new order."""
 
     def __init__(self, proto: Any) -> None:
         self.proto = proto
@@ -75,7 +75,7 @@ class Graph:
         return None
 
     def add_constant(self, name: str, value: NDArray[Any]) -> str:
-        """Store ``value`` under ``name`` (the same name is stored once) and return the name."""
+        """Store ``value`` under ``name`` (once per name) and return the name."""
         from onnx import numpy_helper
 
         if name not in self.constants:
@@ -85,16 +85,16 @@ class Graph:
         return name
 
     def add(self, kind: str, inputs: Sequence[str], output: str, **attributes: Any) -> str:
-        """Append a node that makes ``output`` and return that name."""
+        """Append a node that produces ``output`` and return that name."""
         from onnx import helper
 
         self.nodes.append(helper.make_node(kind, list(inputs), [output], output, **attributes))
         return output
 
     def finish(self) -> None:
-        """Put the new nodes in the place of the old, and drop constants that nobody reads any more."""
+        """Replace the old nodes by the new ones, and drop constants without readers."""
         graph = self.proto.graph
-        # What was made for a value that nobody reads (a weight's cast, say) goes.
+        # Nodes that produce a value without readers (a weight's cast, say) are dropped.
         needed = set(self.outputs)
         kept = []
         for node in reversed(self.nodes):

@@ -1,8 +1,8 @@
 """The last step of a frame as a graph: the mesh's warp of the portrait, the mouth's inside, uint8.
 
-The ``live`` network works at 256 x 256 whatever the portrait's size; this part is what has the portrait's
-size. It is the same arithmetic as :func:`mien.engine.avatar.canvas.compose` (Keys' cubic kernel for flow
-and portrait, bilinear paint), but samples at exact positions, where OpenCV rounds them to 1/32 of a pixel.
+The ``live`` network works at 256 x 256 whatever the portrait's size; this part works at the portrait's size.
+It computes the same as :func:`mien.engine.avatar.canvas.compose` (Keys' cubic kernel for flow and portrait,
+bilinear paint), but samples at exact positions, where OpenCV rounds them to 1/32 of a pixel.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 
 from mien.engine.avatar.mouth import PAINTED
 
-#: Inputs, in order, and their dimensions: H, W are the portrait's, h, w those of the part that moves.
+#: Inputs, in order, with dimensions: H, W are the portrait's, h, w those of the moving part.
 IMAGE_INPUTS: dict[str, tuple[int | str, ...]] = {
     "flow": (1, 2, 64, 64),
     "paint": (1, 3, 256, 256),
@@ -29,14 +29,14 @@ IMAGE_OUTPUT = "picture"
 
 
 def image_graph() -> Any:
-    """An ``onnx.ModelProto``: mesh, flow and paint of one frame -> ``picture`` ``(1, h, w, 3) uint8`` RGB.
+    """Build the ``onnx.ModelProto``: mesh, flow and paint -> ``picture`` ``(1, h, w, 3) uint8`` RGB.
 
-    Inputs (FP32 but for ``front``): ``flow`` and ``paint`` as the renderer gives them; ``amount``, what the
-    flow is multiplied by to be a displacement in the portrait's normalised units; ``grid``, where each pixel
-    of the moving part lies in the model's crop, and ``place``, where it lies in the portrait, both normalised
-    (-1 and 1 are the centres of the first and last pixel); ``still``, the portrait, RGB planes in 0..255;
-    ``shift``, what the mesh says, in the portrait's pixels, and ``scale``, normalised units per pixel;
-    ``front``, bytes: colours of the mouth's inside, and how far it covers the rest.
+    Inputs (FP32 except ``front``): ``flow`` and ``paint`` as returned by the renderer; ``amount``, the
+    factor that makes the flow a displacement in the portrait's normalised units; ``grid`` and ``place``, the
+    position of each pixel of the moving part in the model's crop and in the portrait, both normalised (-1 and
+    1 are the centres of the first and last pixel); ``still``, the portrait, RGB planes in 0..255; ``shift``,
+    the mesh's displacement in the portrait's pixels, and ``scale``, normalised units per pixel; ``front``,
+    bytes: colours of the mouth's inside, and how far it covers the rest.
     """
     from onnx import TensorProto, checker, helper, numpy_helper
 

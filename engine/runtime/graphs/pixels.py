@@ -1,4 +1,4 @@
-"""The encoder with the portrait's bytes as its input: no conversion on the host, a quarter of the upload."""
+"""The encoder with the portrait's bytes as input: no conversion on the host, a quarter of the upload."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ PIXELS = "pixels"
 
 
 def uint8_source(proto: Any, source: str = "source") -> Any:
-    """A copy of the ``onnx.ModelProto`` whose input ``source`` ``(1, 3, H, W)`` in 0..1 is made from bytes.
+    """Copy the ``onnx.ModelProto``, with input ``source`` ``(1, 3, H, W)`` in 0..1 computed from bytes.
 
     The new input is ``pixels`` ``(1, H, W, 3) uint8`` RGB; ``source`` becomes an output, because the renderer
-    wants it too.
+    needs it, too.
     """
     import numpy as np
     from onnx import TensorProto, helper, numpy_helper

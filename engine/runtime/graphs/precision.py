@@ -1,12 +1,12 @@
-"""An FP32 graph becomes FP16 with FP32 islands, the casts written into the graph.
+"""Conversion of an FP32 graph to FP16 with FP32 islands, with the casts written into the graph.
 
-TensorRT is strongly typed (and TensorRT for RTX only that): a layer computes in the type of its inputs, there
-is no FP16 flag, so precision is a property of the graph.  The rule here:
+TensorRT is strongly typed (TensorRT for RTX exclusively): a layer computes in the type of its inputs, and
+there is no FP16 flag, so precision is a property of the graph.  The rule:
 
-* learned convolutions take and give FP16;
-* what only moves or mixes their results (:data:`_PASSING`) stays in FP16 while all its inputs are;
+* learned convolutions have FP16 inputs and outputs;
+* operators that only move or mix their results (:data:`_PASSING`) stay in FP16 while all their inputs do;
 * everything else is FP32: landmark and grid arithmetic, exponentials, softmax, sigmoid, reductions, matrix
-  products, ``GridSample`` (picture and grid), fixed blurs (grouped convolutions), the graph's inputs and
+  products, ``GridSample`` (image and grid), fixed blurs (grouped convolutions), the graph's inputs and
   outputs.
 """
 
@@ -20,7 +20,7 @@ from mien.engine.runtime.graphs.editing import Graph
 
 _CONVOLUTIONS = ("Conv", "ConvTranspose")
 
-#: Operators that neither sum over many values nor enlarge errors; which of their inputs carry data.
+#: Operators that neither sum over many values nor amplify errors, with those of their inputs that carry data.
 _PASSING: dict[str, slice] = {
     "Relu": slice(0, 1),
     "LeakyRelu": slice(0, 1),
@@ -40,7 +40,7 @@ _PASSING: dict[str, slice] = {
 
 
 def half_convolutions(proto: Any) -> Any:
-    """A copy of the ``onnx.ModelProto`` whose learned convolutions compute in FP16 (see the module's rule).
+    """Copy the ``onnx.ModelProto`` with learned convolutions in FP16 (see the rule above).
 
     Values keep their names; the graph's inputs and outputs keep their types.
     """
@@ -53,13 +53,13 @@ def half_convolutions(proto: Any) -> Any:
 class _Halving:
     def __init__(self, proto: Any) -> None:
         self.graph = Graph(proto)
-        self.half: set[str] = set()  # values that are FP16 under their own name
+        self.half: set[str] = set()  # values in FP16 under their own name
         self.made: set[str] = set()  # casts that exist already
         self.floats = self._float_values(proto)
 
     @staticmethod
     def _float_values(proto: Any) -> set[str]:
-        """Values of type FP32: integers and booleans are left alone."""
+        """Values of type FP32; integers and booleans are left alone."""
         import onnx
 
         inferred = onnx.shape_inference.infer_shapes(proto).graph
@@ -87,7 +87,7 @@ class _Halving:
     def _stays_half(self, node: Any) -> bool:
         data = list(node.input)[_PASSING[node.op_type]]
         if node.op_type == "Concat" and any(name in self.half for name in data):
-            # What goes into a convolution next would be rounded there anyway.
+            # The input of a following convolution would be rounded anyway.
             readers = [r for name in node.output for r in self.graph.readers[name]]
             if readers and all(_learned(reader) for reader in readers):
                 return all(name in self.half or name in self.floats for name in data)
@@ -105,7 +105,7 @@ class _Halving:
         self._emit_half(node)
 
     def _normalisation(self, node: Any) -> None:
-        """In inference it is a scale and a shift per channel: both FP16, computed in FP64."""
+        """In inference a scale and a shift per channel: both FP16, computed in FP64."""
         from onnx import helper
 
         values = [self.graph.constant(name) for name in list(node.input)[1:5]]
@@ -126,7 +126,7 @@ class _Halving:
         self._emit_half(helper.make_node("Add", [scaled, made[1]], [name], f"{name}.shifted"))
 
     def _emit_half(self, node: Any) -> None:
-        """Append a node whose results are FP16; the graph's outputs stay FP32 under their names."""
+        """Append a node with FP16 results; the graph's outputs stay FP32 under their names."""
         name = node.output[0]
         if name in self.graph.outputs:
             node.output[0] = f"{name}.half"
@@ -156,7 +156,7 @@ class _Halving:
 
 
 def _learned(node: Any) -> bool:
-    """A convolution over channels; a grouped one is a fixed blur, which stays exact."""
+    """Whether a convolution is over channels; a grouped one is a fixed blur, which stays exact."""
     if node.op_type not in _CONVOLUTIONS:
         return False
     return all(a.i == 1 for a in node.attribute if a.name == "group")

@@ -1,11 +1,11 @@
-"""Inner values of a graph as outputs, so that two runtimes can be compared layer by layer."""
+"""Inner values of a graph as outputs, for comparing two runtimes layer by layer."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-#: Operators after which it is worth looking: where sums are formed, functions applied, pictures sampled.
+#: Operators worth comparing: where sums are formed, functions applied, images sampled.
 _TELLING = {
     "Conv", "ConvTranspose", "GridSample", "MatMul", "Gemm", "Resize", "Exp", "Softmax", "Tanh", "Sigmoid",
     "BatchNormalization", "Div", "Sqrt", "ReduceSum", "ReduceL2",
@@ -13,7 +13,7 @@ _TELLING = {
 
 
 def probe_points(proto: Any) -> tuple[str, ...]:
-    """Names of the FP32 values worth comparing, in the order in which they are computed."""
+    """Names of the FP32 values worth comparing, in the order of computation."""
     import onnx
 
     inferred = onnx.shape_inference.infer_shapes(proto).graph
@@ -32,7 +32,7 @@ def probe_points(proto: Any) -> tuple[str, ...]:
 
 
 def probe(proto: Any, names: Sequence[str]) -> Any:
-    """A copy of the ``onnx.ModelProto`` with exactly these values as its outputs."""
+    """Copy the ``onnx.ModelProto`` with exactly these values as its outputs."""
     import onnx
 
     inferred = onnx.shape_inference.infer_shapes(proto)

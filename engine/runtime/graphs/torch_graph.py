@@ -1,8 +1,8 @@
-"""An exported ONNX graph as a torch module, without the code that it was exported from.
+"""An exported ONNX graph as a torch module, without the code it was exported from.
 
-For the torch runtime on CUDA, for baselines, and to compute what FP16 really does on a machine without a GPU:
-torch's CPU convolutions round to half precision where the graph says so, which OpenVINO's do not.  It knows
-the operators that our exports have, in the forms in which they have them.
+Used by the torch runtime on CUDA, for baselines, and to emulate FP16 on a machine without a GPU: torch's CPU
+convolutions round to half precision where the graph says so, which OpenVINO's do not.  It supports the
+operators of our exports, in the forms in which they occur there.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ def _ints(value: Any) -> list[int]:
 def _conv(x: Sequence[Any], a: Mapping[str, Any]) -> Tensor:
     begin, end = _pads(a.get("pads", (0, 0, 0, 0)))
     data, weight, bias = x[0], x[1], x[2] if len(x) > 2 else None
-    if begin != end:  # as TensorFlow pads: ImageNet features of a portrait
+    if begin != end:  # TensorFlow's asymmetric padding (ImageNet features of a portrait)
         data = F.pad(data, (begin[1], end[1], begin[0], end[0]))
         begin = (0, 0)
     settings = (a.get("strides", (1, 1)), begin, a.get("dilations", (1, 1)), a.get("group", 1))
     if data.dtype == torch.float16 and data.device.type == "cpu":
-        # What a GPU does: FP16 in and out, FP32 sums. A CPU's own FP16 convolution takes far longer.
+        # As a GPU does: FP16 in and out, FP32 sums. A CPU's own FP16 convolution is far slower.
         wide = F.conv2d(data.float(), weight.float(), None if bias is None else bias.float(), *settings)
         return wide.half()
     return F.conv2d(data, weight, bias, *settings)
@@ -220,7 +220,7 @@ _OPERATORS: dict[str, _Operator] = {
     "BatchNormalization": _batch_norm,
 }
 
-#: Which inputs say how rather than what: they are read by the host, so they stay there as they are.
+#: Inputs that are parameters rather than data: the host reads them, so they stay there unchanged.
 _HOST_INPUTS = {
     "Reshape": (1,),
     "Resize": (1, 2, 3),
@@ -239,13 +239,13 @@ _HOST_INPUTS = {
 
 
 class TorchGraph(nn.Module):
-    """Runs an ``onnx.ModelProto``: positional inputs in the graph's order, a tuple of its outputs.
+    """Runs an ``onnx.ModelProto``: positional inputs in the graph's order, outputs as a tuple.
 
     >>> graph = TorchGraph(load_proto(content)).to("cuda")   # doctest: +SKIP
     >>> (features,) = graph(source)                          # doctest: +SKIP
 
     Raises:
-        MienError: an operator that it does not know.
+        MienError: an unsupported operator.
     """
 
     def __init__(self, proto: Any) -> None:
@@ -280,7 +280,7 @@ class TorchGraph(nn.Module):
             if node.op_type == "Constant":
                 continue
             if node.op_type not in _OPERATORS:
-                raise ModelError(f"the torch runtime does not know the operator {node.op_type}")
+                raise ModelError(f"the torch runtime does not support the operator {node.op_type}")
             settings = {a.name: helper.get_attribute_value(a) for a in node.attribute}
             self._steps.append((_OPERATORS[node.op_type], tuple(node.input), tuple(node.output), settings))
 

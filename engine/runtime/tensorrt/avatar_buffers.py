@@ -1,4 +1,4 @@
-"""Avatars' codes and canvases in the card's memory."""
+"""Avatars' codes and canvases in device memory."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 
 class AvatarBuffers:
-    """An avatar's code in the card's memory."""
+    """An avatar's code in device memory."""
 
     def __init__(self, cuda: Cuda, code: AvatarCode, stream: int) -> None:
-        self.code = code  # kept, so that its identity cannot be given to another
+        self.code = code  # kept alive, so that its id is not reused
         self._open = ExitStack()
         self.on_device: dict[str, DeviceArray] = {}
         try:
@@ -43,7 +43,7 @@ class AvatarBuffers:
 
 
 class CanvasBuffers:
-    """A canvas in the card's memory, with the picture part's execution and results for each slot."""
+    """A canvas in device memory, with the image part's execution and results for each slot."""
 
     def __init__(self, cuda: Cuda, engine: Engine, canvas: Canvas, slots: int, stream: int) -> None:
         self.canvas = canvas
@@ -69,8 +69,8 @@ class CanvasBuffers:
 class ImageCall:
     """The last step of a frame on one canvas: field in, finished bytes in pinned memory out.
 
-    The portrait around the moving part is in the pinned picture from the beginning: pasting back is a strided
-    copy by the card, of the moving part alone.
+    The portrait around the moving part is in the pinned image from the start: pasting back is a strided
+    copy of the moving part alone, done by the GPU.
     """
 
     def __init__(
@@ -95,10 +95,10 @@ class ImageCall:
             device = DeviceArray(cuda, size, kind)
             stack.callback(device.close)
             self._warp[name] = host, device
-        self._picture = Pinned(cuda, canvas.still.shape if canvas.pasted else (rows, columns, 3), np.uint8)
-        stack.callback(self._picture.close)
+        self._image = Pinned(cuda, canvas.still.shape if canvas.pasted else (rows, columns, 3), np.uint8)
+        stack.callback(self._image.close)
         if canvas.pasted:
-            self._picture.array[...] = canvas.still
+            self._image.array[...] = canvas.still
         self._done = cuda.create_event()
         stack.callback(cuda.release_event, self._done)
         execution = engine.execution()
@@ -121,10 +121,10 @@ class ImageCall:
         """Draw one item of a batch that the network has computed.
 
         Args:
-            results: the batch's buffers on the device, by name.
+            results: the batch's device buffers, by name.
             index: the item.
-            compute: the stream that the network ran in.
-            stream: the copies'; the finished bytes arrive in its order.
+            compute: stream in which the network ran.
+            stream: copy stream, in which the finished bytes arrive.
         """
         for name, buffer in self._field.items():
             row = results[name].address + index * buffer.size
@@ -133,17 +133,17 @@ class ImageCall:
         self._cuda.record(self._done, compute)
         self._cuda.wait(stream, self._done)
         columns, rows = self._canvas.part
-        canvas, wide = self._canvas, self._picture.array.shape[1]
+        canvas, wide = self._canvas, self._image.array.shape[1]
         place = 3 * (canvas.top * wide + canvas.left) if canvas.pasted else 0
         self._cuda.download_rectangle(
-            self._picture.address + place, 3 * wide, self._result.address, 3 * columns, rows, stream
+            self._image.address + place, 3 * wide, self._result.address, 3 * columns, rows, stream
         )
 
     @property
     def call(self) -> Recorded:
-        """The picture part's execution."""
+        """The image part's execution."""
         return self._call
 
-    def picture(self) -> Image:
-        """The finished picture, once the copies' stream is done; a new array."""
-        return np.array(self._picture.array, np.uint8)
+    def image(self) -> Image:
+        """The finished image, once the copy stream is done; a new array."""
+        return np.array(self._image.array, np.uint8)

@@ -1,7 +1,7 @@
-"""ONNX -> engine -> execution, the same for ``tensorrt`` and ``tensorrt_rtx``.
+"""Building, loading and running engines from ONNX; the same for ``tensorrt`` and ``tensorrt_rtx``.
 
-Both have one API; TensorRT for RTX compiles in two steps (to an engine without a GPU, to kernels when the
-engine is loaded) and comes from PyPI whole, the full TensorRT must match the card and is built on it.
+Both have one API.  TensorRT for RTX compiles in two steps (to an engine without a GPU, to kernels when the
+engine is loaded) and comes complete from PyPI; the full TensorRT must match the GPU and builds on it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from mien.engine.types import ModelError
 
 MODULES = ("tensorrt", "tensorrt_rtx")
 
-#: Told the step and how far the build is, 0..1.
+#: Called with the step and the progress of the build, 0..1.
 Progress = Callable[[str, float], None]
 
 
@@ -28,7 +28,7 @@ class EngineError(ModelError):
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """Shapes that an engine takes: per input the smallest, the one to be fast at, and the largest."""
+    """Shapes accepted by an engine: per input the smallest, the optimal, and the largest."""
 
     shapes: Mapping[str, tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]]
 
@@ -40,7 +40,7 @@ class Profile:
 
 
 class Execution(Protocol):
-    """One way to run an engine: shapes and addresses are set once, then it is put on streams."""
+    """One execution of an engine: shapes and addresses are set once, then it is enqueued on streams."""
 
     def set_shape(self, name: str, shape: tuple[int, ...]) -> None: ...
 
@@ -63,11 +63,11 @@ class Engine(Protocol):
         """A new execution with its own scratch memory."""
 
     def close(self) -> None:
-        """Let go of it, before the card's context goes; its executions must have ended."""
+        """Release it before the GPU's context; its executions must have ended."""
 
 
 class Backend(Protocol):
-    """What builds and loads engines."""
+    """Builds and loads engines."""
 
     @property
     def name(self) -> str: ...
@@ -76,14 +76,14 @@ class Backend(Protocol):
     def version(self) -> str: ...
 
     def build(self, onnx: bytes, profile: Profile, progress: Progress | None = None) -> bytes:
-        """Raises :class:`EngineError`."""
+        """Build an engine; raises :class:`EngineError`."""
 
     def load(self, blob: bytes) -> Engine:
-        """Raises :class:`EngineError`: not an engine, of another version, or for another card."""
+        """Load an engine; raises :class:`EngineError` if it is damaged or for another version or GPU."""
 
 
 def find_backend(names: tuple[str, ...] = MODULES) -> TensorRt:
-    """The first of the TensorRT packages that can be imported.
+    """Import the first TensorRT package that works.
 
     Raises:
         EngineError: none is installed, or none works here.
@@ -110,13 +110,13 @@ class TensorRt:
     """A :class:`Backend` over an imported ``tensorrt`` or ``tensorrt_rtx`` module.
 
     Args:
-        current_card: build for the card of this machine alone (TensorRT for RTX; faster there); otherwise its
-            engines run on every card that it supports, and no card is needed to build them.
+        current_gpu: build for this machine's GPU only (TensorRT for RTX; faster there); otherwise its engines
+            run on every supported GPU, and no GPU is needed to build them.
     """
 
-    def __init__(self, module: Any, *, current_card: bool = False) -> None:
+    def __init__(self, module: Any, *, current_gpu: bool = False) -> None:
         self._trt = module
-        self._current_card = current_card
+        self._current_gpu = current_gpu
         self._log = _make_log(module)
 
     @property
@@ -132,10 +132,10 @@ class TensorRt:
         return self.name == "tensorrt_rtx"
 
     def parse(self, onnx: bytes) -> tuple[Any, Any, Any]:
-        """Builder, strongly typed network and parser (which owns the weights: keep it) of an ONNX model.
+        """Builder, strongly typed network and parser (it owns the weights: keep it) of an ONNX model.
 
         Raises:
-            EngineError: an operator that TensorRT does not know.
+            EngineError: an operator that TensorRT does not support.
         """
         trt = self._trt
         builder = self._made(trt.Builder)
@@ -148,7 +148,7 @@ class TensorRt:
         return builder, network, parser
 
     def _made(self, kind: Any) -> Any:
-        """A ``Builder`` or ``Runtime``; the bindings raise ``TypeError`` where there is no usable driver."""
+        """Create a ``Builder`` or ``Runtime``; the bindings raise ``TypeError`` without a usable driver."""
         self._log.errors.clear()
         try:
             return kind(self._log)
@@ -163,10 +163,10 @@ class TensorRt:
         check_network(self._trt, network, onnx)
         config = builder.create_builder_config()
         self._add_profile(builder, network, config, profile)
-        if self.for_rtx and self._current_card:
+        if self.for_rtx and self._current_gpu:
             config.num_compute_capabilities = 1
             if not config.set_compute_capability(self._trt.ComputeCapability.CURRENT, 0):
-                raise EngineError(f"TensorRT for RTX {self.version} does not support this card")
+                raise EngineError(f"TensorRT for RTX {self.version} does not support this GPU")
         if progress is not None:
             config.progress_monitor = _make_monitor(self._trt, progress)
         self._log.errors.clear()
@@ -213,7 +213,7 @@ class _Loaded:
         self._log.errors.clear()
         context = self._context()
         if context is None:
-            raise EngineError(f"the engine cannot run on this card: {_first(self._log.errors)}")
+            raise EngineError(f"the engine cannot run on this GPU: {_first(self._log.errors)}")
         return _Running(context, self._log)
 
     def close(self) -> None:
@@ -225,7 +225,7 @@ class _Loaded:
         if make is None or strategies is None:
             return self._engine.create_execution_context()
         config = make()
-        # Lazily specialised kernels would be swapped in after the CUDA graph has been recorded.
+        # Lazily specialised kernels would be swapped in after the CUDA graph was recorded.
         config.dynamic_shapes_kernel_specialization_strategy = strategies.EAGER
         return self._engine.create_execution_context(config)
 
@@ -253,7 +253,7 @@ class _Running:
 
 def _make_log(trt: Any) -> Any:
     class Log(trt.ILogger):  # type: ignore[misc]
-        """Keeps TensorRT's errors for our own messages; it prints to stderr by itself otherwise."""
+        """Keeps TensorRT's errors for our own messages; by default it prints them to stderr."""
 
         def __init__(self) -> None:
             super().__init__()
@@ -269,7 +269,7 @@ def _make_log(trt: Any) -> Any:
 
 def _make_monitor(trt: Any, progress: Progress) -> Any:
     class Monitor(trt.IProgressMonitor):  # type: ignore[misc]
-        """Nested phases as one number that only grows: each phase fills a part of its parent's step."""
+        """Combines nested phases into one increasing number: each phase fills part of its parent's step."""
 
         def __init__(self) -> None:
             super().__init__()

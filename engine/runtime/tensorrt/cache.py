@@ -1,7 +1,7 @@
-"""Built engines on disk: one file each, named by everything that makes it valid here.
+"""Built engines on disk: one file each, named after everything that its validity depends on.
 
-Writers lock, write beside and rename, so that neither a crash nor a second process leaves half an engine;
-readers check a hash.  A folder that cannot be written costs the next start another build, nothing else.
+Writers lock, write a temporary file and rename it, so that neither a crash nor a second process leaves half
+an engine; readers check a hash.  An unwritable folder costs another build at the next start, nothing else.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from mien.engine.utils.folders import NO_HOME, user_folder
 
 _SUFFIX, _LOCK = ".engine", ".lock"
 _PARTS = "*.part*"
-"""Unfinished files, of earlier versions' names too."""
+"""Unfinished files, including those named by earlier versions."""
 
 _WRITING_S = 60.0
-"""A file that was written to so recently may be its writer's still, though he holds no lock (yet)."""
+"""Seconds for which a recently written file is left to its writer, even if no lock is held (yet)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class EngineKey:
     """Everything that an engine depends on.
 
     Attributes:
-        part: which network, as ``"live-renderer"``.
+        part: name of the network, such as ``"live-renderer"``.
         weights: hash of the graph and its weights.
         card, capability, driver: the GPU it was built on, its compute capability, its driver's version.
         backend: TensorRT's package and version.
@@ -52,7 +52,7 @@ class EngineKey:
 
     @property
     def digest(self) -> str:
-        """A hash of all of it."""
+        """Hash of the whole key."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
 
     @property
@@ -70,7 +70,7 @@ class Entry:
 
 
 def default_folder() -> Path | None:
-    """``$MIEN_CACHE``, or the user's folder for caches; None where they have no home folder."""
+    """``$MIEN_CACHE``, or the user's cache folder; None if they have no home folder."""
     chosen = os.environ.get("MIEN_CACHE")
     if chosen:
         return Path(chosen)
@@ -79,7 +79,7 @@ def default_folder() -> Path | None:
 
 
 class EngineCache:
-    """The engines in one folder (made when the first is stored); where there is none, nothing is kept.
+    """The engines in one folder (created when the first is stored); without a folder, nothing is stored.
 
     Attributes:
         folder: the folder, or None.
@@ -89,34 +89,34 @@ class EngineCache:
         self.folder = folder or default_folder()
 
     def load(self, key: EngineKey) -> bytes | None:
-        """The engine, or None where there is none that is whole and built for exactly this."""
+        """Load the intact engine built for exactly this key, or None."""
         return _read(self.folder / key.file_name, key) if self.folder else None
 
     def store(self, key: EngineKey, blob: bytes) -> str | None:
-        """Keep an engine, and drop those that it supersedes; returns why it could not be kept, or None."""
+        """Store an engine and drop those it supersedes; returns why it could not be stored, or None."""
         if self.folder is None:
-            return f"the engine cannot be kept ({NO_HOME}); it is built anew next time"
+            return f"the engine cannot be stored ({NO_HOME}); it will be rebuilt next time"
         header = json.dumps({"key": asdict(key), "sha256": hashlib.sha256(blob).hexdigest()}).encode()
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             with replacing(self.folder / key.file_name) as part, part.open("wb") as file:
-                with contextlib.suppress(OSError):  # nobody sweeps it away, however long this takes
+                with contextlib.suppress(OSError):  # protects it from cleaning up, however long this takes
                     lock(file.fileno(), wait=False)
                 file.write(header + b"\n" + blob)
         except OSError as error:
             reason = error.strerror or error
-            return f"{self.folder}: the engine cannot be kept ({reason}); it is built anew next time"
+            return f"{self.folder}: the engine cannot be stored ({reason}); it will be rebuilt next time"
         _prune(self.folder, key)
         return None
 
     def discard(self, key: EngineKey) -> None:
-        """Forget an engine that turned out to be bad."""
+        """Delete an engine that proved faulty."""
         if self.folder:
             with contextlib.suppress(OSError):
                 (self.folder / key.file_name).unlink(missing_ok=True)
 
     def entries(self) -> list[Entry]:
-        """What is there, by name."""
+        """All entries, by name."""
         if self.folder is None:
             return []
         try:
@@ -130,8 +130,7 @@ class EngineCache:
         """Hold this engine's lock, so that two processes do not build it at once; the second one waits.
 
         The lock is the operating system's: it ends with the process, however that ends; its file is removed
-        with it, or by the next who builds.  Where the folder cannot be written there is none, and both build
-        for themselves.
+        with it, or by the next builder.  In an unwritable folder there is no lock, and both processes build.
         """
         if self.folder is None:
             yield
@@ -151,7 +150,7 @@ class EngineCache:
 
 
 def _prune(folder: Path, key: EngineKey) -> None:
-    """Engines of the same part for other weights, drivers or versions will not be used again."""
+    """Drop engines of the same part for other weights, drivers or versions; they are obsolete."""
     for path in folder.glob(f"{key.part}-*{_SUFFIX}"):
         found = _header(path)
         stale = found is None or (
@@ -164,7 +163,7 @@ def _prune(folder: Path, key: EngineKey) -> None:
 
 
 def _sweep(folder: Path) -> None:
-    """Remove what processes that died have left: locks and half-written files that nobody holds."""
+    """Remove leftovers of processes that died: locks and partial files that nobody holds."""
     for path in (*folder.glob(f"*{_LOCK}"), *folder.glob(_PARTS)):
         with contextlib.suppress(OSError):
             if path.suffix != _LOCK and time.time() - path.stat().st_mtime < _WRITING_S:
@@ -181,12 +180,12 @@ def _sweep(folder: Path) -> None:
 
 
 def _locked(path: Path) -> BinaryIO:
-    """The lock file, held; waits for whoever holds it."""
+    """Open and lock the lock file, waiting for its holder."""
     while True:
         file = path.open("a+b")
         try:
             lock(file.fileno(), wait=True)
-            # Who held it may have removed it meanwhile: what is locked then is a file that nobody else sees.
+            # Its holder may have removed it meanwhile; then we have locked a file that nobody else sees.
             if path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat()):
                 return file
         except FileNotFoundError:
@@ -198,9 +197,9 @@ def _locked(path: Path) -> BinaryIO:
 
 
 def _remove(file: BinaryIO, path: Path) -> None:
-    """Remove a file that is held, and let it go."""
+    """Remove a locked file and unlock it."""
     if sys.platform == "win32":
-        # A file that somebody has open cannot be removed there: whoever waits for it keeps it.
+        # Windows does not remove a file that a waiting process has open; then that process keeps it.
         _unlock(file.fileno())
         file.close()
         with contextlib.suppress(OSError):
@@ -215,7 +214,7 @@ if sys.platform == "win32":
     import msvcrt
 
     def lock(handle: int, *, wait: bool) -> bool:
-        """Lock an open file; whether it is held now.  Raises ``OSError`` where there are no locks."""
+        """Lock an open file; returns whether it is locked.  Raises ``OSError`` if locks are unsupported."""
         while True:
             try:
                 os.lseek(handle, 0, os.SEEK_SET)
@@ -233,7 +232,7 @@ else:
     import fcntl
 
     def lock(handle: int, *, wait: bool) -> bool:
-        """Lock an open file; whether it is held now.  Raises ``OSError`` where there are no locks."""
+        """Lock an open file; returns whether it is locked.  Raises ``OSError`` if locks are unsupported."""
         try:
             fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -254,7 +253,7 @@ def _split(path: Path) -> tuple[dict[str, object], bytes] | None:
 
 
 def _header(path: Path) -> EngineKey | None:
-    """The key in a file's first line; None if it has none."""
+    """The key in a file's first line, or None."""
     try:
         with path.open("rb") as file:
             found = json.loads(file.readline(1 << 16))

@@ -1,4 +1,4 @@
-"""One engine at one set of shapes, called with arrays of the host."""
+"""An engine at one set of shapes, called with host arrays."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class EngineCall:
 
     Args:
         inputs, outputs: shapes by name, batch included; element types are the engine's.
-        resident: inputs that lie on the card already: they are copied into :attr:`on_device` there, not sent.
+        resident: inputs already on the GPU: copied into :attr:`on_device` there instead of being uploaded.
 
     Attributes:
-        on_device: the buffers on the card, by name.
+        on_device: the device buffers, by name.
     """
 
     def __init__(
@@ -38,11 +38,11 @@ class EngineCall:
         try:
             execution = engine.execution()
             for name, shape in (*inputs.items(), *outputs.items()):
-                self.on_device[name] = card = DeviceArray(cuda, shape, engine.dtypes[name])
-                self._open.callback(card.close)
+                self.on_device[name] = device = DeviceArray(cuda, shape, engine.dtypes[name])
+                self._open.callback(device.close)
                 if name in inputs:
                     execution.set_shape(name, shape)
-                execution.set_address(name, card.address)
+                execution.set_address(name, device.address)
                 if name not in resident:
                     self._host[name] = host = Pinned(cuda, shape, engine.dtypes[name])
                     self._open.callback(host.close)
@@ -58,22 +58,22 @@ class EngineCall:
         return self._call
 
     def __call__(self, stream: int, given: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        """Send ``given``, compute, fetch; waits for ``stream``.
+        """Upload ``given``, compute, download; waits for ``stream``.
 
         Returns:
             The outputs by name: buffers, valid until the next call.
         """
         for name, values in given.items():
-            host, card = self._host[name], self.on_device[name]
+            host, device = self._host[name], self.on_device[name]
             host.array[...] = values
-            self._cuda.upload(card.address, host.address, card.size, stream)
+            self._cuda.upload(device.address, host.address, device.size, stream)
         self._call.run(stream)
         for name in self._outputs:
-            host, card = self._host[name], self.on_device[name]
-            self._cuda.download(host.address, card.address, card.size, stream)
+            host, device = self._host[name], self.on_device[name]
+            self._cuda.download(host.address, device.address, device.size, stream)
         self._cuda.synchronise(stream)
         return {name: self._host[name].array for name in self._outputs}
 
     def close(self) -> None:
-        """Give its memory back; nothing of it may be at work."""
+        """Free its memory; it must not be running."""
         self._open.close()

@@ -1,7 +1,7 @@
-"""Did TensorRT read the graph as it is written?  Asked of every network before it is built.
+"""Verification that TensorRT read a graph as written; applied to every network before it is built.
 
-Opset 20's ``linear`` is silently read as NEAREST by some versions (NVIDIA/TensorRT#4646), and one type lost
-on the way would turn a half-precision engine into a single-precision one, or the other way round.
+Opset 20's ``linear`` is silently read as NEAREST by some versions (NVIDIA/TensorRT#4646), and one lost type
+would turn a half-precision engine into a single-precision one, or vice versa.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ _MODES = {
 
 @dataclass(frozen=True, slots=True)
 class NetworkTypes:
-    """What was counted in a network.
+    """Counts of types and modes in a network.
 
     Attributes:
         convolutions, grids: element types (``"HALF"``, ``"FLOAT"``) of convolution results and of
-            ``GridSample``'s grids, each with how many there are.
+            ``GridSample``'s grids, with their counts.
         modes: interpolation modes of the ``GridSample`` layers, likewise.
     """
 

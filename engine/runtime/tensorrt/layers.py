@@ -1,4 +1,4 @@
-"""Which layer goes wrong: inner values of a TensorRT engine against OpenVINO in FP32, layer by layer."""
+"""Search for the first wrong layer: inner values of a TensorRT engine against OpenVINO in FP32."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from mien.engine.runtime.tensorrt.call import EngineCall
 from mien.engine.utils.openvino_core import compile_for_cpu, core
 
 TOLERANCE = 0.05
-"""Largest difference that FP16 may make in a layer, relative to the layer's largest value."""
+"""Largest difference attributed to FP16 in a layer, relative to the layer's largest value."""
 
 
 @dataclass(frozen=True, slots=True)
 class LayerDifference:
-    """One layer's values against the reference.
+    """Difference of one layer's values from the reference.
 
     Attributes:
         layer, kind: its name in the graph, and its operator.
         largest: the reference's largest absolute value.
         maximum, mean: absolute differences.
-        finite: whether all values are numbers.
+        finite: whether all values are finite.
     """
 
     layer: str
@@ -53,14 +53,14 @@ class LayerDifference:
 def compare_layers(
     backend: Backend, cuda: Cuda, onnx: bytes, inputs: Mapping[str, NDArray[Any]], *, half: bool = True
 ) -> list[LayerDifference]:
-    """All layers worth looking at, in the order of computation.
+    """Compare all relevant layers, in the order of computation.
 
     Args:
         onnx: an exported network, FP32, batch 1; ``half`` compares its FP16 form as an engine.
         inputs: one frame's inputs.
 
     Raises:
-        EngineError: the engine with all those outputs cannot be built.
+        EngineError: the engine with these outputs cannot be built.
     """
     proto = load_proto(onnx)
     names = probe_points(proto)
@@ -69,18 +69,18 @@ def compare_layers(
     shapes = {
         name: tuple(shape) for name, shape in inferred_shapes(proto).items() if name in {*names, *inputs}
     }
-    found = _on_card(backend, cuda, candidate, inputs, {name: shapes[name] for name in names})
+    found = _on_gpu(backend, cuda, candidate, inputs, {name: shapes[name] for name in names})
     kinds = {name: node.op_type for node in proto.graph.node for name in node.output}
     return [_difference(name, kinds[name], expected[name], found[name]) for name in names]
 
 
 def first_wrong(layers: Sequence[LayerDifference]) -> LayerDifference | None:
-    """The first layer that is wrong: what comes after it only inherits."""
+    """The first wrong layer; later ones inherit its error."""
     return next((layer for layer in layers if layer.wrong), None)
 
 
 def write_dump(layers: Sequence[LayerDifference], path: Path) -> bool:
-    """Write all layers as JSON; False where the file cannot be written."""
+    """Write all layers as JSON; returns False if the file cannot be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps([asdict(layer) for layer in layers], indent=1) + "\n")
@@ -101,11 +101,11 @@ def _on_cpu(proto: Any, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray
     content = proto.SerializeToString()
     compiled = compile_for_cpu(core().read_model(content, b""), threads=2, precision="f32")
     result = compiled(dict(inputs))
-    # A value can have several names by now; all of them are asked for by the graph's.
+    # A value may have several names by now; each is requested by the graph's own.
     return {name: np.array(result[name]) for name in (value.name for value in proto.graph.output)}
 
 
-def _on_card(
+def _on_gpu(
     backend: Backend,
     cuda: Cuda,
     proto: Any,

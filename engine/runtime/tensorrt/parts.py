@@ -1,4 +1,4 @@
-"""The networks that the engines are built from: the shipped ONNX files, rewritten for a GPU."""
+"""The networks from which engines are built: the shipped ONNX files, rewritten for a GPU."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ SMALLEST_SIDE, USUAL_SIDE, LARGEST_SIDE = 16, 512, 4096
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One network to be built.
+    """One network to build.
 
     Attributes:
-        name: ``"live-renderer"``, for files and messages.
-        onnx: the graph as TensorRT gets it.
-        profile: the shapes that the engine is to take.
-        precision: that of its convolutions.
-        outputs: their shapes at batch 1.
+        name: such as ``"live-renderer"``, for files and messages.
+        onnx: the graph as given to TensorRT.
+        profile: shapes that the engine accepts.
+        precision: of its convolutions.
+        outputs: shapes at batch 1.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Part:
 
     @property
     def inputs(self) -> dict[str, tuple[int, ...]]:
-        """The inputs' smallest shapes: those at batch 1 where the batch is free."""
+        """The smallest input shapes: at batch 1 where the batch is free."""
         return {name: low for name, (low, _, _) in self.profile.shapes.items()}
 
     @property
@@ -51,7 +51,7 @@ class Part:
 
 
 def read_onnx(path: Path) -> bytes:
-    """A model file's content; raises :class:`MienError` where it cannot be read."""
+    """Read a model file; raises :class:`MienError` if it cannot be read."""
     try:
         return path.read_bytes()
     except OSError as error:
@@ -61,16 +61,16 @@ def read_onnx(path: Path) -> bytes:
 def network_part(
     name: str, content: bytes, precision: Precision, batch: int, *, dynamic: bool = True, pixels: bool = False
 ) -> Part:
-    """An exported network as a part.
+    """Prepare an exported network as a part.
 
     Args:
         content: the ONNX file, FP32, batch 1.
-        batch: the largest batch; with ``dynamic`` all smaller ones too, fast at ``batch``.
+        batch: the largest batch; with ``dynamic`` all smaller ones as well, fastest at ``batch``.
         pixels: take the input ``source`` as bytes (see
             :func:`mien.engine.runtime.graphs.pixels.uint8_source`).
     """
     if not 1 <= batch <= 64:
-        raise ModelError(f"a batch of {batch} is not possible: 1 to 64")
+        raise ModelError(f"a batch of {batch} is not possible; choose 1 to 64")
     proto = load_proto(content)
     if pixels:
         proto = uint8_source(proto)
@@ -87,7 +87,7 @@ def network_part(
 
 
 def image_part(side: int = USUAL_SIDE) -> Part:
-    """The picture part; any size up to 4096 x 4096, fast where the moving part has this ``side``."""
+    """The image part; any size up to 4096 x 4096, fastest if the moving part has this ``side``."""
 
     def shape(size: int) -> dict[str, tuple[int, ...]]:
         return {k: tuple(size if isinstance(d, str) else d for d in v) for k, v in IMAGE_INPUTS.items()}
@@ -104,11 +104,11 @@ def live_parts(
     batch: int = MAX_BATCH,
     side: int = USUAL_SIDE,
 ) -> dict[str, Part]:
-    """``encoder``, ``renderer`` and ``picture`` of the ``live`` preset."""
+    """``encoder``, ``renderer`` and ``image`` of the ``live`` preset."""
     return {
         "encoder": network_part("live-encoder", encoder, precision, 1, pixels=True),
         "renderer": network_part("live-renderer", renderer, precision, batch),
-        "picture": image_part(side),
+        "image": image_part(side),
     }
 
 

@@ -1,4 +1,4 @@
-"""From nothing to a checked runtime: find TensorRT and the card, load or build the engines, pass the gate."""
+"""Preparation of a checked runtime: find TensorRT and the GPU, load or build the engines, check parity."""
 
 from __future__ import annotations
 
@@ -23,30 +23,30 @@ from mien.engine.runtime.tensorrt.parts import MAX_BATCH, Part, Precision, live_
 from mien.engine.runtime.tensorrt.runtime import LiveEngines, TensorRtRuntime
 from mien.engine.types import MienError
 
-#: Told one line that a person should read.
+#: Called with one line for the user.
 Notify = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """The contents of the ``live`` preset's exported files."""
+    """Contents of the ``live`` preset's exported files."""
 
     encoder: bytes
     renderer: bytes
 
     @staticmethod
     def read(encoder: Path, renderer: Path) -> Model:
-        """Raises :class:`MienError` where a file cannot be read."""
+        """Read both files; raises :class:`MienError` if one cannot be read."""
         return Model(read_onnx(encoder), read_onnx(renderer))
 
 
 @dataclass(frozen=True, slots=True)
 class BuildContext:
-    """What engines are made with.
+    """Everything needed to build engines.
 
     Attributes:
-        notify: gets lines worth reading (a cache that cannot be written).
-        progress: gets the part that is built, and how far it is, 0..1.
+        notify: called with lines for the user (a cache that cannot be written).
+        progress: called with the part being built and its progress, 0..1.
     """
 
     backend: Backend
@@ -56,21 +56,21 @@ class BuildContext:
     progress: Progress = lambda part, share: None
 
     def key(self, part: Part) -> EngineKey:
-        """What an engine of ``part`` is kept under, here and now."""
-        card = self.cuda.device
+        """The cache key of an engine of ``part`` on this machine."""
+        device = self.cuda.device
         return EngineKey(
             part=part.name,
             weights=part.sha256,
-            card=card.name,
-            capability=f"{card.capability[0]}.{card.capability[1]}",
-            driver=card.driver,
+            card=device.name,
+            capability=f"{device.capability[0]}.{device.capability[1]}",
+            driver=device.driver,
             backend=f"{self.backend.name} {self.backend.version}",
             precision=part.precision,
             shapes=str(part.profile),
         )
 
     def engine(self, part: Part) -> Engine:
-        """The part's engine: from the cache, or built (by one process at a time) and kept.
+        """The part's engine: from the cache, or built (by one process at a time) and stored.
 
         Raises:
             EngineError: it cannot be built or loaded.
@@ -80,11 +80,11 @@ class BuildContext:
         if kept is not None:
             return kept
         with self.cache.building(key):
-            kept = self._kept(key)  # another process may have built it while this one waited
+            kept = self._kept(key)  # another process may have built it meanwhile
             if kept is not None:
                 return kept
             self.progress(part.name, 0.0)
-            # TensorRT names its phases; for who waits, the part says enough.
+            # TensorRT names its phases; the name of the part is enough for the user.
             blob = self.backend.build(
                 part.onnx, part.profile, lambda _, share: self.progress(part.name, share)
             )
@@ -99,7 +99,7 @@ class BuildContext:
         """The engines of all parts, by the parts' keys.
 
         Raises:
-            EngineError: one cannot be built or loaded; none stays on the card then.
+            EngineError: one cannot be built or loaded; none stays on the GPU then.
         """
         self.cuda.attach()
         with ExitStack() as stack:
@@ -113,19 +113,20 @@ class BuildContext:
             stack.pop_all()
         return found
 
-    def refusal(
+    def parity_error(
         self, failure: str, onnx: bytes, inputs: Mapping[str, NDArray[Any]], precision: Precision
     ) -> EngineError:
-        """The error for a network that failed its gate; names the layer where its values part, if one does.
+        """Create the error for a network that failed its parity check, naming the first wrong layer if any.
 
         Args:
-            onnx: the network, FP32, batch 1; ``inputs`` one item's.
+            onnx: the network, FP32, batch 1.
+            inputs: inputs of one item.
         """
         named = f"{self.backend.name} {self.backend.version}: {failure}"
         try:
             layers = compare_layers(self.backend, self.cuda, onnx, inputs, half=precision == "fp16")
         except MienError as error:
-            return EngineError(f"{named} (which layer is not known: {error})")
+            return EngineError(f"{named} (the layer is not known: {error})")
         dump = self.cache.folder / "layers.json" if self.cache.folder else None
         where = f"; all layers: {dump}" if dump and write_dump(layers, dump) else ""
         layer = first_wrong(layers)
@@ -153,13 +154,13 @@ def prepare(
     batch: int = MAX_BATCH,
     limits: parity.Limits | None = None,
 ) -> TensorRtRuntime:
-    """A runtime that has passed the gate.
+    """Build a runtime that has passed the parity check.
 
     Args:
         reference: computes the same model in FP32; used in this thread, so not one that renders elsewhere.
 
     Raises:
-        MienError: no engine, no memory, or results that are not the reference's; in one line.
+        MienError: no engine, not enough memory, or results that differ from the reference; in one line.
     """
     parts = live_parts(model.encoder, model.renderer, precision, batch)
     engines = context.engines(parts)
@@ -176,7 +177,7 @@ def prepare(
             points = point_inputs(last.source_points, last.driving_points, last.dense)
             inputs = {"source": last.code.source, "features": last.code.features}
             inputs |= dict(zip(POINT_INPUTS, points, strict=True))
-            raise context.refusal(report.failure, model.renderer, inputs, precision)
+            raise context.parity_error(report.failure, model.renderer, inputs, precision)
         stack.pop_all()
     return runtime
 
@@ -184,9 +185,9 @@ def prepare(
 def _check_encoder(
     reference: Runtime, runtime: BatchRuntime, drawings: list[Drawing], limits: parity.Limits | None
 ) -> parity.ParityReport:
-    """The same frames again, with the avatar's code made on the card."""
+    """Check the same frames with the avatar's code computed on the GPU."""
     drawn = parity.real_drawings(runtime, len(drawings))
-    pictures = parity.check(reference, runtime, drawn[:2], limits)
-    if pictures.failure is not None:
-        return pictures
-    return parity.check_codes(drawings[0].code, drawn[0].code, pictures)
+    images = parity.check(reference, runtime, drawn[:2], limits)
+    if images.failure is not None:
+        return images
+    return parity.check_codes(drawings[0].code, drawn[0].code, images)

@@ -1,9 +1,9 @@
 """The ``live`` model on an NVIDIA GPU: TensorRT engines, replayed as CUDA graphs.
 
-A frame is: landmarks and measured flow go up (27 KB and 48 KB from pinned memory, on the slot's copy stream),
-the network and the picture part run (on the computing stream, one CUDA graph each), the moving part of the
-picture comes down (on the copy stream again) into a pinned picture that already holds the rest.  The host
-waits once.
+For each frame, landmarks and measured flow are uploaded (27 KB and 48 KB from pinned memory, on the slot's
+copy stream), the network and the image part run (on the compute stream, one CUDA graph each), and the moving
+part of the image is downloaded (on the copy stream again) into a pinned image that already holds the rest.
+The host waits once.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from mien.engine.types import Floats, Image, MienError
 
 SLOTS = 2
 AVATARS = CANVASES = 2 * MAX_BATCH
-"""How many are kept beyond their use."""
+"""Number of avatars and canvases kept although unused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,28 +36,28 @@ class LiveEngines:
     """The loaded engines of the three parts.
 
     Attributes:
-        code: shapes of an avatar's ``source`` and ``features``, batch of 1 included.
-        batch: the renderer's largest.
+        code: shapes of an avatar's ``source`` and ``features``, including the batch of 1.
+        batch: the renderer's largest batch.
     """
 
     encoder: Engine
     renderer: Engine
-    picture: Engine
+    image: Engine
     code: Shapes
     batch: int = MAX_BATCH
 
     def close(self) -> None:
-        for engine in (self.encoder, self.renderer, self.picture):
+        for engine in (self.encoder, self.renderer, self.image):
             engine.close()
 
 
 class TensorRtRuntime(BatchRuntime):
-    """Loaded engines at work; ``tensorrt.prepare.prepare`` builds, loads and checks them.
+    """Runs loaded engines; ``tensorrt.prepare.prepare`` builds, loads and checks them.
 
-    One thread at a time.  :meth:`close` gives the card's memory back, the engines' too.
+    Not thread-safe.  :meth:`close` frees all device memory, including the engines'.
 
     Raises:
-        CudaError: from every method, when the card fails; the runtime is of no use after that.
+        CudaError: from every method, when the GPU fails; the runtime cannot be used afterwards.
     """
 
     name = "tensorrt"
@@ -85,7 +85,7 @@ class TensorRtRuntime(BatchRuntime):
             lambda code: AvatarBuffers(cuda, code, self._compute), AVATARS, AvatarBuffers.close
         )
         self._canvases: DeviceCache[Canvas, CanvasBuffers] = DeviceCache(
-            lambda canvas: CanvasBuffers(cuda, engines.picture, canvas, SLOTS, self._compute),
+            lambda canvas: CanvasBuffers(cuda, engines.image, canvas, SLOTS, self._compute),
             CANVASES,
             CanvasBuffers.close,
         )
@@ -104,13 +104,13 @@ class TensorRtRuntime(BatchRuntime):
             for i, slot in enumerate(self._slots)
             for count, recorded in slot.recorded.items()
         }
-        pictures = {
-            f"picture {i}, slot {j}": canvas[j].call.recorded
+        images = {
+            f"image {i}, slot {j}": canvas[j].call.recorded
             for i, canvas in enumerate(self._canvases)
             for j in range(SLOTS)
             if canvas[j].call.used
         }
-        return network | pictures
+        return network | images
 
     def encode(self, source: Image) -> AvatarCode:
         check_source(source)
@@ -134,9 +134,9 @@ class TensorRtRuntime(BatchRuntime):
         drawing = Drawing(code, source_points, driving_points, dense, None, None)  # type: ignore[arg-type]
         slot.start([drawing], [self._avatars.get(code)], self._compute)
         for name in RESULTS:
-            host, card = slot.host[name], slot.on_device[name]
-            size = card.size // self.batch
-            self._cuda.download(host.address, card.address, size, self._compute)
+            host, device = slot.host[name], slot.on_device[name]
+            size = device.size // self.batch
+            self._cuda.download(host.address, device.address, size, self._compute)
         self._cuda.synchronise(self._compute)
         return to_field(*(slot.host[name].array[:1] for name in RESULTS))
 
@@ -145,7 +145,7 @@ class TensorRtRuntime(BatchRuntime):
             check_points(drawing.source_points)
             check_points(drawing.driving_points)
         self._cuda.attach()
-        pictures: list[Image] = []
+        images: list[Image] = []
         waiting: list[CanvasBuffers] = []
         to_do = deque(batches(drawings, self.batch))
         turn = 0
@@ -155,26 +155,26 @@ class TensorRtRuntime(BatchRuntime):
                 to_do.extendleft(reversed(halves(batch)))
                 continue
             if waiting and not self._resident(batch):
-                # Room is made on the card only while it has nothing to do.
-                pictures += self._finish(turn - 1, waiting)
+                # The GPU must be idle while room is made on it.
+                images += self._finish(turn - 1, waiting)
                 waiting = []
             try:
-                # While this batch is uploaded and queued, the card still computes the one before.
+                # While this batch is uploaded and queued, the GPU still computes the previous one.
                 started = self._start(turn, batch)
             except MienError:
                 if len(batch) == 1:
                     raise
-                # Memory for a larger batch, or its graph, may be what is missing: smaller ones may do.
+                # Memory for a larger batch or its graph may be missing: smaller batches may work.
                 self._settle(turn)
                 self._too_large.add(len(batch))
                 to_do.appendleft(batch)
                 continue
             if waiting:
-                pictures += self._finish(turn - 1, waiting)
+                images += self._finish(turn - 1, waiting)
             waiting, turn = started, turn + 1
         if waiting:
-            pictures += self._finish(turn - 1, waiting)
-        return pictures
+            images += self._finish(turn - 1, waiting)
+        return images
 
     def _resident(self, batch: Sequence[Drawing]) -> bool:
         return all(d.canvas in self._canvases and d.code in self._avatars for d in batch)
@@ -190,34 +190,34 @@ class TensorRtRuntime(BatchRuntime):
         return canvases
 
     def _settle(self, turn: int) -> None:
-        """Wait for what a batch that failed had begun, so that its buffers can be filled again."""
+        """Wait for the operations of a failed batch, so that its buffers can be refilled."""
         self._cuda.synchronise(self._slots[turn % SLOTS].stream)
         self._cuda.synchronise(self._compute)
 
     def _finish(self, turn: int, canvases: Sequence[CanvasBuffers]) -> list[Image]:
         index = turn % SLOTS
         self._cuda.synchronise(self._slots[index].stream)
-        return [canvas[index].picture() for canvas in canvases]
+        return [canvas[index].image() for canvas in canvases]
 
     def when_closed(self, work: Callable[[], None]) -> None:
-        """Have ``work`` done at the end of :meth:`close`."""
+        """Register ``work`` to run at the end of :meth:`close`."""
         rest, self._open = self._open, ExitStack()
         self._open.callback(work)
         self._open.push(rest)
 
     def close(self) -> None:
-        """Give everything on the card back; safe to call again."""
+        """Free everything on the GPU; idempotent."""
         if self._closed:
             return
         self._closed = True
-        with self._open:  # whatever the card says, everything is let go
+        with self._open:  # everything is released, even if the GPU fails
             self._cuda.attach()
             for stream in (self._compute, *(slot.stream for slot in self._slots)):
                 self._cuda.synchronise(stream)
 
 
 def batches(drawings: Sequence[Drawing], limit: int) -> list[list[Drawing]]:
-    """Drawings in order, ``limit`` at most in each batch, no canvas twice in one (it has one result)."""
+    """Split drawings, in order, into batches of at most ``limit``, each canvas once (it has one result)."""
     found: list[list[Drawing]] = []
     for drawing in drawings:
         last = found[-1] if found else None

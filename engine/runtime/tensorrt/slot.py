@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mien.engine.runtime.tensorrt.avatar_buffers import AvatarBuffers
     from mien.engine.runtime.tensorrt.backend import Engine
 
-#: What changes from frame to frame, and crosses the bus.
+#: Inputs that change with every frame and cross the bus.
 MOVING: Mapping[str, tuple[int, ...]] = {
     "source_points": (N_LANDMARKS, 2),
     "driving_points": (N_LANDMARKS, 2),
@@ -46,15 +46,15 @@ class Slot:
         self._calls: dict[int, Recorded] = {}
         self._open = ExitStack()
         try:
-            self.stream = cuda.create_stream()  # copies; the computing stream is everybody's
+            self.stream = cuda.create_stream()  # for copies; the compute stream is shared
             self._open.callback(cuda.release_stream, self.stream)
             self._uploaded = cuda.create_event()
             self._open.callback(cuda.release_event, self._uploaded)
             self.on_device: dict[str, DeviceArray] = {}
             self.host: dict[str, Pinned] = {}
             for name, shape in (*MOVING.items(), *RESULTS.items(), *self._avatar.items()):
-                self.on_device[name] = card = DeviceArray(cuda, (batch, *shape))
-                self._open.callback(card.close)
+                self.on_device[name] = device = DeviceArray(cuda, (batch, *shape))
+                self._open.callback(device.close)
                 if name not in self._avatar:
                     self.host[name] = host = Pinned(cuda, (batch, *shape))
                     self._open.callback(host.close)
@@ -63,17 +63,18 @@ class Slot:
             raise
 
     def start(self, drawings: Sequence[Drawing], avatars: Sequence[AvatarBuffers], compute: int) -> None:
-        """Upload and run the network; its results are then on the card, in order of ``compute``.
+        """Upload and run the network; its results are on the GPU then, in order of ``compute``.
 
         Raises:
-            CudaError: among others where a batch of this size, above 1, cannot be a CUDA graph; see
-                ``TensorRtRuntime.draw``, which takes smaller ones then.
+            CudaError: among others if a batch of this size, above 1, cannot be a CUDA graph; then
+                ``TensorRtRuntime.draw`` uses smaller ones.
         """
         self._fill(drawings)
         count = len(drawings)
         for name in MOVING:
-            host, card = self.host[name], self.on_device[name]
-            self._cuda.upload(card.address, host.address, count * card.size // len(self._loaded), self.stream)
+            host, device = self.host[name], self.on_device[name]
+            size = count * device.size // len(self._loaded)
+            self._cuda.upload(device.address, host.address, size, self.stream)
         self._cuda.record(self._uploaded, self.stream)
         for index, avatar in enumerate(avatars):
             if self._loaded[index] is not avatar:
@@ -86,7 +87,7 @@ class Slot:
         try:
             self._call(count).run(compute, directly=count == 1)
         except CaptureError:
-            self._calls.pop(count).close()  # it takes scratch memory
+            self._calls.pop(count).close()  # frees its scratch memory
             raise
 
     def _fill(self, drawings: Sequence[Drawing]) -> None:
@@ -109,7 +110,7 @@ class Slot:
 
     @property
     def recorded(self) -> dict[int, bool]:
-        """For each batch size that was used, whether it runs as a CUDA graph."""
+        """For each batch size used so far, whether it runs as a CUDA graph."""
         return {count: call.recorded for count, call in self._calls.items()}
 
     def close(self) -> None:

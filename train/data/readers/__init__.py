@@ -1,4 +1,4 @@
-"""One reader for each published layout."""
+"""Readers of data sets, one for each published layout."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ __all__ = ["Found", "find_clips"]
 
 
 def find_clips(folder: Path) -> Found:
-    """The clips in ``folder``, whose layout is recognised by its files.
+    """Find the clips in ``folder``, whose layout is recognised by its files.
 
     Raises:
-        SourceError: no such folder, or nothing in it that any reader knows.
+        SourceError: no such folder, or nothing in it that any reader recognises.
     """
     if not folder.is_dir():
         raise SourceError(f"{folder} is not a folder. Give the folder of a data set.")
@@ -36,7 +36,7 @@ def find_clips(folder: Path) -> Found:
     found = read_folders(folder)
     if not found.clips:
         raise SourceError(
-            f"{folder}: no clips found. Give CASME II or SAMM with its spreadsheet, SMIC's HS folder, MEGC's "
+            f"{folder}: no clips found. Name CASME II or SAMM with its spreadsheet, SMIC's HS folder, MEGC's "
             "source_samples, or folders of videos, one for each person."
         )
     return found

@@ -1,4 +1,4 @@
-"""Folders of videos, one folder for each person, as VoxCeleb's are (``id10270/5r0dWxy17C8/00001.mp4``)."""
+"""Reader of folders of videos, one per person, like VoxCeleb's (``id10270/5r0dWxy17C8/00001.mp4``)."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from pathlib import Path
 from mien.train.data.clips import Clip
 from mien.train.data.readers.found import Found
 
-PICTURES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
+IMAGES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
 VIDEOS = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg"})
 
 
 def read_folders(folder: Path) -> Found:
-    """Every video below ``folder`` and, as stills, every picture; the first folder on the way is the person.
+    """Find all videos and, as stills, all images below ``folder``; the topmost folder names the person.
 
-    What lies in ``folder`` itself counts as one person each.  A folder of people without any video is
+    Files directly in ``folder`` count as one person each.  Folders of people without any video are
     reported.
     """
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     clips = [_clip(folder, path) for path in files if path.suffix.lower() in VIDEOS]
-    stills = [_clip(folder, path) for path in files if path.suffix.lower() in PICTURES]
+    stills = [_clip(folder, path) for path in files if path.suffix.lower() in IMAGES]
     people = {clip.subject for clip in (*clips, *stills)}
     empty = [path.name for path in sorted(folder.iterdir()) if path.is_dir() and path.name not in people]
     return Found(clips, stills, [f"{folder / name} holds no videos" for name in empty])

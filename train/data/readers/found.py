@@ -1,4 +1,4 @@
-"""What a reader finds in a data set's folder."""
+"""Results of a reader."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from mien.train.data.clips import Clip
 
 @dataclass(frozen=True)
 class Found:
-    """Clips, stills, and what is not there.
+    """Clips, stills, and missing files.
 
     Attributes:
-        clips: usable as far as their files' names say.
+        clips: usable as far as their file names tell.
         stills: single portraits.
-        missing: a line for each clip that is listed but not there, or there but not listed.
-        notes: what else the user should know (columns without use).
+        missing: a line for each clip that is listed but not present, or present but not listed.
+        notes: further information for the user (unused columns).
     """
 
     clips: list[Clip]

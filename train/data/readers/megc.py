@@ -1,7 +1,7 @@
-"""MEGC's generation task (2021, 2022): source clips and normalised target faces.
+"""Reader of MEGC's generation task (2021, 2022): source clips and normalised target faces.
 
 ``MEGC2021_generation/source_samples/casme2_challenge/Negative_EP19_06f/*.jpg`` (likewise SAMM and SMIC;
-folders of pictures or videos) and ``target_template_face/normalized_asianFemale.jpg``.
+folders of images or videos) and ``target_template_face/normalized_asianFemale.jpg``.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mien.engine.types import SourceError
 from mien.train.data.clips import Clip
-from mien.train.data.readers.folders import PICTURES, VIDEOS
+from mien.train.data.readers.folders import IMAGES, VIDEOS
 from mien.train.data.readers.found import Found
 from mien.train.data.readers.micro import LICENCE
 
@@ -29,7 +29,7 @@ def megc_root(folder: Path) -> Path | None:
 def read_megc(root: Path) -> Found:
     """Source clips and, as stills, the target faces.
 
-    Clips of SAMM (``022_3_3``) and SMIC (``s3_po_05``) name their person; CASME II's do not and count as one.
+    Clips of SAMM (``022_3_3``) and SMIC (``s3_po_05``) name the person; CASME II's do not and count as one.
 
     Raises:
         MienError: there is neither.
@@ -39,7 +39,7 @@ def read_megc(root: Path) -> Found:
         for path in sorted(root.glob(f"{SOURCES}/*/*"))
         if path.is_dir() or path.suffix.lower() in VIDEOS
     ]
-    faces = [p for p in sorted(root.glob(f"{TARGETS}/**/*")) if p.suffix.lower() in PICTURES]
+    faces = [p for p in sorted(root.glob(f"{TARGETS}/**/*")) if p.suffix.lower() in IMAGES]
     stills = [
         Clip(f"megc-{path.stem}", path, f"megc-{path.stem}", f"megc-{path.stem}", "MEGC targets", LICENCE)
         for path in faces

@@ -1,8 +1,8 @@
-"""The micro-expression data sets: CASME II, SAMM, SMIC-HS, in their published layouts.
+"""Readers of the micro-expression data sets CASME II, SAMM and SMIC-HS in their published layouts.
 
-CASME II (Yan et al., PLOS ONE 2014): ``CASME2-coding-*.xlsx`` beside ``CASME2_RAW_selected`` (or
+CASME II (Yan et al., PLOS ONE 2014): ``CASME2-coding-*.xlsx`` next to ``CASME2_RAW_selected`` (or
 ``CASME2-RAW``, ``Cropped``) with ``sub01/EP02_01f/img46.jpg``.  SAMM (Davison et al., IEEE TAC 2016):
-``SAMM_Micro_FACS_Codes_v2.xlsx`` (names of columns some rows down) with ``006/006_1_2/006_05562.jpg``.
+``SAMM_Micro_FACS_Codes_v2.xlsx`` (column names some rows down) with ``006/006_1_2/006_05562.jpg``.
 SMIC (Li et al., FG 2013): no spreadsheet; ``HS/s01/micro/negative/s1_ne_01/*.bmp`` or ``.jpg``: the folder
 is the label.
 """
@@ -24,14 +24,14 @@ SMIC_EMOTIONS = ("negative", "positive", "surprise")
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How a data set with a coding spreadsheet is laid out.
+    """Layout of a data set with a coding spreadsheet.
 
     Attributes:
         name: of the data set.
-        sheet: what the spreadsheet's name contains, lower case.
-        columns: our name -> theirs; subject, file, onset and offset must be there.
-        folders: where the subjects' folders may lie, below the data set's own.
-        subject: format of a subject's folder, given the spreadsheet's number.
+        sheet: part of the spreadsheet's name, lower case.
+        columns: our name -> theirs; subject, file, onset and offset are required.
+        folders: where the subjects' folders may be, below the data set's own.
+        subject: format of a subject's folder name, given the spreadsheet's number.
     """
 
     name: str
@@ -64,7 +64,7 @@ LAYOUTS = (
 
 
 def coded_layout(folder: Path) -> tuple[Layout, Path] | None:
-    """Which coded data set ``folder`` is, with its spreadsheet; None for another layout."""
+    """Identify the coded data set in ``folder``, with its spreadsheet; None for another layout."""
     for layout in LAYOUTS:
         sheet = sheet_in(folder, layout.sheet)
         if sheet is not None:
@@ -73,10 +73,10 @@ def coded_layout(folder: Path) -> tuple[Layout, Path] | None:
 
 
 def read_coded(folder: Path, layout: Layout, sheet: Path) -> Found:
-    """CASME II or SAMM.
+    """Read CASME II or SAMM.
 
     Raises:
-        MienError: wrong columns, or no row has its pictures.
+        MienError: wrong columns, or no row has its images.
     """
     rows, absent = read_rows(sheet, layout.columns, NEEDED)
     clips: list[Clip] = []
@@ -86,14 +86,14 @@ def read_coded(folder: Path, layout: Layout, sheet: Path) -> Found:
             what = "subject" if row["file"] else "clip"
             missing.append(f"{layout.name}: a row without a {what} ({row['file'] or row['subject']})")
             continue
-        path = _pictures(folder, layout, row)
+        path = _images(folder, layout, row)
         if path is None:
             missing.append(f"{layout.name}: no folder for subject {row['subject']}, clip {row['file']}")
             continue
         clips.append(_clip(layout, row, path))
     if not clips:
         places = " or ".join(layout.folders[:-1])
-        raise SourceError(f"{folder}: none of the clips in {sheet.name} is there. Put {places} beside it.")
+        raise SourceError(f"{folder}: none of the clips in {sheet.name} is present. Put {places} next to it.")
     coded = {clip.path.resolve() for clip in clips}
     subjects = {clip.path.parent.parent for clip in clips}
     missing += [
@@ -123,7 +123,7 @@ def _clip(layout: Layout, row: Mapping[str, str], path: Path) -> Clip:
     )
 
 
-def _pictures(folder: Path, layout: Layout, row: Mapping[str, str]) -> Path | None:
+def _images(folder: Path, layout: Layout, row: Mapping[str, str]) -> Path | None:
     # The spreadsheets name subjects by number, sometimes with leading zeros, sometimes with the prefix.
     digits = "".join(c for c in row["subject"] if c.isdigit())
     subject = layout.subject.format(int(digits)) if digits else row["subject"]
@@ -140,7 +140,7 @@ def smic_root(folder: Path) -> Path | None:
 
 
 def read_smic(root: Path) -> Found:
-    """SMIC-HS: one clip for each folder below ``sNN/micro/EMOTION``.
+    """Read SMIC-HS: one clip for each folder below ``sNN/micro/EMOTION``.
 
     Raises:
         MienError: there is none.
@@ -164,5 +164,5 @@ def read_smic(root: Path) -> Found:
             f"{root}: no clips in sNN/micro/negative, positive or surprise. Restore the layout."
         )
     others = [path for path in folders if path.parent.name not in SMIC_EMOTIONS]
-    missing = [f"SMIC-HS: {'/'.join(path.parts[-4:])} is of no known emotion" for path in others]
+    missing = [f"SMIC-HS: {'/'.join(path.parts[-4:])} has an unknown emotion" for path in others]
     return Found(clips, missing=missing)

@@ -1,4 +1,4 @@
-"""``index.csv`` with ``clips/`` and ``stills/`` beside it: the shared clips' layout."""
+"""Reader of the shared clips' layout: ``index.csv`` with ``clips/`` and ``stills/`` next to it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def is_shared(folder: Path) -> bool:
 
 
 def read_shared(folder: Path) -> Found:
-    """Its clips and stills; clips that share a person or a folder of one repository share a group.
+    """Read clips and stills; clips that share a person or a folder of one repository share a group.
 
     A still belongs to the group of the clips with which it shares a person or a folder; one that touches
     several groups is left out, since it could lie on both sides of a split.
@@ -51,7 +51,7 @@ def read_shared(folder: Path) -> Found:
             found.stills.append(_clip(folder / "stills" / f"{row['id']}.jpg", row, group))
     if several:
         found.notes.append(
-            f"{several} stills are left out: their person or folder is in several groups of clips"
+            f"{several} stills are left out: their person or folder belongs to several groups of clips"
         )
     return found
 

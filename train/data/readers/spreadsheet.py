@@ -12,32 +12,32 @@ from typing import Any
 from mien.engine.types import SourceError
 
 HEADER_ROWS = 40
-"""How far down the header is looked for: SAMM's has a page of notes above it."""
+"""Rows searched for the header: SAMM's has a page of notes above it."""
 
 
 def plain(name: object) -> str:
-    """A column name without case, spaces and signs: ``Onset Frame`` and ``OnsetFrame`` are the same."""
+    """Normalise a column name, removing case, spaces and signs: ``Onset Frame`` equals ``OnsetFrame``."""
     return "".join(c for c in str(name).lower() if c.isalnum())
 
 
 def read_rows(
     path: Path, columns: Mapping[str, Sequence[str]], needed: Sequence[str]
 ) -> tuple[list[dict[str, str]], list[str]]:
-    """The rows below the header.
+    """Read the rows below the header.
 
     Args:
-        columns: our name -> the names that data sets give it.
-        needed: those of our names that must be there; the others are empty where they are not.
+        columns: our name -> the names used by data sets.
+        needed: required ones of our names; the others are empty if absent.
 
     Returns:
-        The rows that hold something, with every column, and the names of the columns that are not there.
+        The non-empty rows, with every column, and the names of the absent columns.
 
     Raises:
         MienError: unreadable, or a needed column is missing.
     """
     table = [[_text(cell) for cell in row] for row in _table(path)]
     places = [_places(row, columns) for row in table[:HEADER_ROWS]]
-    # The row that names most of the columns is the header: notes above it may name one by chance.
+    # The row that names most of the columns is the header: notes above it may match one by chance.
     at = max(range(len(places)), key=lambda k: len(places[k]), default=-1)
     found = places[at] if at >= 0 else {}
     absent = [name for name in needed if name not in found]
@@ -68,7 +68,7 @@ def _places(row: Sequence[str], columns: Mapping[str, Sequence[str]]) -> dict[st
 
 
 def number(text: str) -> int:
-    """A frame number; -1 where the data set has none (``/``, empty)."""
+    """Parse a frame number; -1 where the data set has none (``/``, empty)."""
     try:
         return int(float(text))
     except ValueError:
@@ -91,7 +91,9 @@ def _table(path: Path) -> Iterable[Sequence[Any]]:
         except (OSError, UnicodeDecodeError) as error:
             raise SourceError(f"{path}: cannot read: {error}") from error
     if path.suffix.lower() == ".xls":
-        raise SourceError(f"{path}: the old .xls format is not read. Save it as .xlsx or .csv beside it.")
+        raise SourceError(
+            f"{path}: the old .xls format is not supported. Save it as .xlsx or .csv next to it."
+        )
     try:
         openpyxl: Any = importlib.import_module("openpyxl")
     except ImportError as error:
@@ -106,7 +108,7 @@ def _table(path: Path) -> Iterable[Sequence[Any]]:
 
 
 def sheet_in(folder: Path, pattern: str) -> Path | None:
-    """The first spreadsheet in ``folder`` whose lower-case name contains ``pattern``; an old .xls last."""
+    """The first spreadsheet in ``folder`` whose lower-case name contains ``pattern``; old .xls files last."""
     kinds = (".xlsx", ".csv", ".xls")
     files = [p for p in folder.iterdir() if p.suffix.lower() in kinds and pattern in p.name.lower()]
     return min(files, key=lambda path: (path.suffix.lower() == ".xls", path), default=None)

@@ -1,4 +1,4 @@
-"""The published network, exactly; see :mod:`mien.train.model.paper.model`."""
+"""Exact implementation of the published network; see :mod:`mien.train.model.paper.model`."""
 
 from mien.train.model.paper.config import FOMM, PAPER_NAME, PAPER_VERSION, PaperConfig
 from mien.train.model.paper.discriminator import Discriminator, DiscriminatorConfig

@@ -1,4 +1,4 @@
-"""The hyperparameters of the ``paper`` preset and of the first order motion model that it came from."""
+"""Hyperparameters of the ``paper`` preset and of the first order motion model from which it derives."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ PAPER_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class PaperConfig:
-    """Everything that shapes :class:`~mien.train.model.paper.PaperModel`; the defaults are the paper's.
+    """Hyperparameters of :class:`~mien.train.model.paper.PaperModel`; the defaults are the paper's.
 
     Attributes:
-        image_size: side of the pictures, pixels.
-        points: key points; with the background they make ``points + 1`` candidate motions.
+        image_size: side of the images, pixels.
+        points: number of key points; with the background there are ``points + 1`` candidate motions.
         given_points: points come from a landmark tracker, and the detector sees a mask of the regions around
             them (the paper).  False: the detector finds the points itself (FOMM).
-        align_corners: of every ``grid_sample``.  True is right: the grids' -1 and 1 are the centres of the
-            outermost pixels.  False is what the published code does since torch 1.3 (its calls say nothing),
-            so imported checkpoints have it.
+        align_corners: of every ``grid_sample``.  True is correct: the grids' -1 and 1 are the centres of the
+            outermost pixels.  False is the behaviour of the published code since torch 1.3 (which does not
+            pass it), so imported checkpoints have it.
         reduction: detector and dense motion work at ``image_size / reduction``.
         temperature: of the heat maps' softmax.
-        variance: of the Gaussians that stand for key points, normalised units squared.
+        variance: of the Gaussians that represent key points, normalised units squared.
         mask_sigma: width of the region mask, grid nodes.
         single_jacobian: one map of Jacobians for all points instead of one each.
-        jacobians: whether there are Jacobians at all.
+        jacobians: whether Jacobians are used.
         occlusion: whether the warp is weighted by an occlusion map.
         detector_width, detector_most, detector_blocks: hourglass of the detector: channels at its finest
             level (twice that after the first block), at most, and levels.
@@ -59,7 +59,7 @@ class PaperConfig:
 
     @property
     def field_size(self) -> int:
-        """Side of the grid on which motion is estimated."""
+        """Side of the motion grid."""
         return self.image_size // self.reduction
 
     def to_json(self) -> str:
@@ -73,4 +73,4 @@ class PaperConfig:
 
 
 FOMM = PaperConfig(points=10, given_points=False)
-"""The original first order motion model as its ``vox-256`` and ``vox-adv-256`` configurations lay it out."""
+"""The original first order motion model in its ``vox-256`` and ``vox-adv-256`` configurations."""

@@ -1,4 +1,4 @@
-"""The key point detector: section 3.2 of the paper (region focusing) and its learned local affines."""
+"""Key point detector: section 3.2 of the paper (region focusing) and its learned local affines."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mien.train.model.paper.layers import Hourglass, Reduce
 
 
 class KeyPointDetector(nn.Module):
-    """Picture (and given points) -> key points with Jacobians."""
+    """Image (and given points) to key points with Jacobians."""
 
     def __init__(self, config: PaperConfig) -> None:
         super().__init__()
@@ -33,11 +33,11 @@ class KeyPointDetector(nn.Module):
             self.down = Reduce(3, config.reduction)
 
     def forward(self, image: Tensor, points: Tensor | None = None) -> KeyPoints:
-        """The key points of ``image``.
+        """Detect the key points of ``image``.
 
         Args:
             image: ``(B, 3, image_size, image_size)`` in 0..1.
-            points: ``(B, K, 2)`` pixel indices (x, y) of the given points; None where none are given.
+            points: ``(B, K, 2)`` pixel indices (x, y) of the given points; None if the detector finds them.
 
         Raises:
             ValueError: points are missing, or given to a detector that finds its own.

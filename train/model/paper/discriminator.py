@@ -1,4 +1,4 @@
-"""The discriminator, for training alone: PatchGAN at one or several scales."""
+"""The discriminator, used only in training: PatchGAN at one or several scales."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from mien.train.model.paper.geometry import coordinates, gaussians
 
 @dataclass(frozen=True, slots=True)
 class DiscriminatorConfig:
-    """What shapes the discriminator; the defaults are the paper's.
+    """Hyperparameters of the discriminator; the defaults are the paper's.
 
     Attributes:
-        scales: of the pictures it looks at (1 is the full size), each with a network of its own.
+        scales: of its input images (1 is the full size), each with its own network.
         width, most, blocks: channels after the first block are twice ``width``; most channels; blocks.
-        points: key points whose Gaussians it sees as well (``vox-adv-256``: 10); 0 is none.
+        points: number of key points whose Gaussians are additional inputs (``vox-adv-256``: 10); 0 for none.
         spectral: spectral norm (``vox-256``).
         variance: of the Gaussians.
     """
@@ -33,12 +33,12 @@ class DiscriminatorConfig:
     variance: float = 0.01
 
 
-class Opinion(NamedTuple):
-    """What one scale's network says.
+class DiscriminatorOutput(NamedTuple):
+    """Output of one scale's network.
 
     Attributes:
         features: after each block.
-        score: ``(B, 1, h, w)``; 1 is real, 0 is made.
+        score: ``(B, 1, h, w)``; 1 is real, 0 is generated.
     """
 
     features: list[Tensor]
@@ -74,7 +74,7 @@ class _Patches(nn.Module):
         conv = nn.Conv2d(sizes[-1], 1, 1)
         self.conv = nn.utils.spectral_norm(conv) if spectral else conv
 
-    def forward(self, image: Tensor, points: Tensor | None) -> Opinion:
+    def forward(self, image: Tensor, points: Tensor | None) -> DiscriminatorOutput:
         x = image
         if self.config.points:
             assert points is not None
@@ -84,11 +84,11 @@ class _Patches(nn.Module):
         for block in self.down_blocks:
             x = block(x)
             features.append(x)
-        return Opinion(features, self.conv(x))
+        return DiscriminatorOutput(features, self.conv(x))
 
 
 class Discriminator(nn.Module):
-    """One network for each scale."""
+    """One network per scale."""
 
     def __init__(self, config: DiscriminatorConfig | None = None) -> None:
         super().__init__()
@@ -97,6 +97,6 @@ class Discriminator(nn.Module):
         names = (f"{scale:g}".replace(".", "-") for scale in self.config.scales)
         self.discs = nn.ModuleDict({name: _Patches(self.config) for name in names})
 
-    def forward(self, pictures: list[Tensor], points: Tensor | None = None) -> list[Opinion]:
-        """One opinion for each of ``pictures``, which are in the order of the scales."""
-        return [net(image, points) for net, image in zip(self.discs.values(), pictures, strict=True)]
+    def forward(self, images: list[Tensor], points: Tensor | None = None) -> list[DiscriminatorOutput]:
+        """One output for each of ``images``, which are in the order of the scales."""
+        return [net(image, points) for net, image in zip(self.discs.values(), images, strict=True)]

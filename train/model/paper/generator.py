@@ -15,7 +15,7 @@ from mien.train.model.paper.motion import DenseMotion, Warp
 
 
 class Generator(nn.Module):
-    """Encodes the source once, warps its code per frame, decodes."""
+    """Encodes the source once, warps its code per frame, and decodes."""
 
     def __init__(self, config: PaperConfig) -> None:
         super().__init__()
@@ -41,7 +41,7 @@ class Generator(nn.Module):
         return x  # type: ignore[no-any-return]
 
     def warp(self, features: Tensor, warp: Warp) -> Tensor:
-        """The code where the warp puts it, weighted by the occlusion."""
+        """Warp the code and weight it by the occlusion."""
         deformation, occlusion = warp.deformation, warp.occlusion
         size = features.shape[2:]
         if deformation.shape[1:3] != size:
@@ -57,7 +57,7 @@ class Generator(nn.Module):
         return F.interpolate(field, tuple(size), mode="bilinear", align_corners=self.config.align_corners)
 
     def decode(self, warped: Tensor) -> Tensor:
-        """Warped code -> picture ``(B, 3, H, W)`` in 0..1."""
+        """Decode a warped code to an image ``(B, 3, H, W)`` in 0..1."""
         x = self.bottleneck(warped)
         for block in self.up_blocks:
             x = block(x)

@@ -10,12 +10,12 @@ from torch.nn import functional as F
 
 
 class KeyPoints(NamedTuple):
-    """The key points of one picture.
+    """The key points of one image.
 
     Attributes:
         points: ``(B, K, 2)`` normalised positions.
         jacobians: ``(B, K, 2, 2)`` local affine frames.
-        located: ``(B, K, 2)`` where the heat maps lie (the same as ``points`` where those are not given).
+        located: ``(B, K, 2)`` positions of the heat maps (equal to ``points`` unless those are given).
     """
 
     points: Tensor
@@ -37,9 +37,9 @@ def gaussians(points: Tensor, grid: Tensor, variance: float) -> Tensor:
 
 
 def inverse(matrices: Tensor) -> Tensor:
-    """Inverses of ``(..., 2, 2)`` in closed form (``torch.inverse`` is what no exporter knows).
+    """Inverses of ``(..., 2, 2)`` in closed form (no exporter supports ``torch.inverse``).
 
-    A matrix without an inverse gives large numbers, not infinite ones.
+    A singular matrix gives large numbers, not infinite ones.
     """
     a, b, c, d = (matrices[..., i, j] for i in (0, 1) for j in (0, 1))
     determinant = a * d - b * c
@@ -50,7 +50,7 @@ def inverse(matrices: Tensor) -> Tensor:
 
 
 def sample(image: Tensor, positions: Tensor, *, align_corners: bool) -> Tensor:
-    """``image`` ``(B, C, H, W)`` at ``positions`` ``(B, h, w, 2)``, bilinear, zero outside, FP32."""
+    """Sample ``image`` ``(B, C, H, W)`` at ``positions`` ``(B, h, w, 2)``, bilinear, zero outside, FP32."""
     found = F.grid_sample(
         image.float(),
         positions.float(),
@@ -62,20 +62,20 @@ def sample(image: Tensor, positions: Tensor, *, align_corners: bool) -> Tensor:
 
 
 def region_mask(points: Tensor, image_size: int, size: int, sigma: float) -> Tensor:
-    """The paper's facial prior as one more channel for the detector: where the regions of interest are.
+    """The paper's facial prior as an additional channel for the detector: the regions of interest.
 
     Per point ``exp(-sqrt(L1 distance) / (2 sigma^2))`` on a grid whose first node is 1, divided by its
-    maximum, 0 where it is below its own mean; summed over the points and divided by the maximum.
+    maximum, set to 0 below its own mean; summed over the points and divided by the maximum.
 
     Args:
-        points: ``(B, K, 2)`` pixel indices (x, y) in the picture.
-        image_size: side of the picture, pixels.
+        points: ``(B, K, 2)`` pixel indices (x, y) in the image.
+        image_size: side of the image, pixels.
         size: side of the mask.
 
     Returns:
-        ``(B, 1, size, size) float32`` in 0..1; no gradient flows back.
+        ``(B, 1, size, size) float32`` in 0..1; without gradient.
     """
-    # In double where there is one: the threshold at the mean flips nodes in single precision.
+    # In double precision if available: in single, the threshold at the mean flips nodes.
     single = torch.compiler.is_exporting() or points.device.type == "mps"
     at = points.detach().float() * (size / image_size)
     at = at if single else at.double()

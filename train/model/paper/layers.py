@@ -1,7 +1,7 @@
-"""The building blocks of the published networks.
+"""Building blocks of the published networks.
 
-Names of attributes are those of the published state dicts, so a checkpoint's keys are ours.  Their
-synchronised batch norm is ordinary batch norm here: same keys, same result in evaluation and on one device.
+Attribute names are those of the published state dicts, so a checkpoint's keys match.  Their synchronised
+batch norm is ordinary batch norm here: same keys, same result in evaluation and on one device.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class _Decoder(nn.Module):
         super().__init__()
         ups = []
         for level in reversed(range(blocks)):
-            # All levels but the coarsest come with the encoder's beside them.
+            # All levels but the coarsest are concatenated with the encoder's.
             times = 1 if level == blocks - 1 else 2
             ups.append(Up(times * _channels(width, most, level + 1), _channels(width, most, level)))
         self.up_blocks = nn.ModuleList(ups)
@@ -89,7 +89,7 @@ class _Decoder(nn.Module):
 
 
 class Hourglass(nn.Module):
-    """U-Net; its result has ``width + inputs`` channels (the input comes along last)."""
+    """U-Net; its result has ``width + inputs`` channels, the input last."""
 
     def __init__(self, inputs: int, width: int, most: int, blocks: int) -> None:
         super().__init__()
@@ -102,7 +102,7 @@ class Hourglass(nn.Module):
 
 
 class Reduce(nn.Module):
-    """Gaussian blur, then every ``factor``-th pixel from the first on.
+    """Gaussian blur, then every ``factor``-th pixel, starting with the first.
 
     The published code blurs all pixels and then drops most of them (nearest ``interpolate``); a stride gives
     the same pixels at ``1 / factor**2`` of the cost.

@@ -1,7 +1,7 @@
-"""Model of the ``paper`` preset: the published network, and the one that it came from.
+"""The ``paper`` preset: the published network (Zhang et al., MM '21; doi 10.1145/3474085.3479211).
 
-Zhang et al., MM '21, doi 10.1145/3474085.3479211; Siarohin et al., "First order motion model for image
-animation", NeurIPS 2019.
+It derives from the first order motion model (Siarohin et al., "First order motion model for image
+animation", NeurIPS 2019), which is covered as well.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from mien.train.model.paper.motion import Warp
 
 
 class PaperOutput(NamedTuple):
-    """One generated picture.
+    """One generated image.
 
     Attributes:
         prediction: ``(B, 3, H, W)`` in 0..1.
-        warp: the dense motion behind it.
+        warp: the dense motion used.
     """
 
     prediction: Tensor
@@ -38,7 +38,7 @@ class PaperModel(nn.Module):
         >>> code = model.encode(source)                           # once per portrait
         >>> first = model.detect(driving[0], driving_points[0])
         >>> keys = model.detect(driving[k], driving_points[k])
-        >>> picture = model.animate(source, code, source_keys, relative(source_keys, keys, first)).prediction
+        >>> image = model.animate(source, code, source_keys, relative(source_keys, keys, first)).prediction
     """
 
     def __init__(self, config: PaperConfig | None = None) -> None:
@@ -48,32 +48,32 @@ class PaperModel(nn.Module):
         self.generator = Generator(self.config)
 
     def detect(self, image: Tensor, points: Tensor | None = None) -> KeyPoints:
-        """Key points of a picture: see :class:`~mien.train.model.paper.detector.KeyPointDetector`."""
+        """Key points of an image; see :class:`~mien.train.model.paper.detector.KeyPointDetector`."""
         return self.kp_detector(image, points)  # type: ignore[no-any-return]
 
     @staticmethod
     def keys(points: Tensor, jacobians: Tensor) -> KeyPoints:
-        """Key points that are known already: ``(B, K, 2)`` and ``(B, K, 2, 2)``."""
+        """Wrap known key points, ``(B, K, 2)`` and ``(B, K, 2, 2)``."""
         return KeyPoints(points, jacobians, points)
 
     def encode(self, source: Tensor) -> Tensor:
-        """The source's code ``(B, C, H / 4, W / 4)``."""
+        """Encode the source: ``(B, C, H / 4, W / 4)``."""
         return self.generator.encode(source)
 
     def animate(
         self, source: Tensor, code: Tensor, source_keys: KeyPoints, driving_keys: KeyPoints
     ) -> PaperOutput:
-        """The source, moved to the driving key points."""
+        """Move the source to the driving key points."""
         warp: Warp = self.generator.dense_motion_network(source, source_keys, driving_keys)
         return PaperOutput(self.generator.decode(self.generator.warp(code, warp)), warp)
 
     def forward(self, source: Tensor, source_keys: KeyPoints, driving_keys: KeyPoints) -> PaperOutput:
-        """Encode and animate in one go (training)."""
+        """Encode and animate in one call (training)."""
         return self.animate(source, self.encode(source), source_keys, driving_keys)
 
 
 def relative(source: KeyPoints, driving: KeyPoints, initial: KeyPoints, scale: float = 1.0) -> KeyPoints:
-    """Driving key points for the source: what changed since the driver's ``initial`` picture.
+    """Driving key points for the source: their change since the driver's ``initial`` image.
 
     FOMM, section 3.3 (relative motion transfer).
 

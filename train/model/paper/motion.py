@@ -14,12 +14,12 @@ from mien.train.model.paper.layers import Hourglass, Reduce
 
 
 class Warp(NamedTuple):
-    """Where the source's pixels go.
+    """Destination of the source's pixels.
 
     Attributes:
-        deformation: ``(B, h, w, 2)`` for each place of the result its position in the source, normalised.
+        deformation: ``(B, h, w, 2)`` source position of each place of the result, normalised.
         occlusion: ``(B, 1, h, w)`` in 0..1 (0: not to be taken from the source), or None if not modelled.
-        mask: ``(B, K + 1, h, w)`` each candidate motion's share (the background first).
+        mask: ``(B, K + 1, h, w)`` share of each candidate motion (the background first).
     """
 
     deformation: Tensor
@@ -57,7 +57,7 @@ class DenseMotion(nn.Module):
             return Warp(deformation, None if hidden is None else torch.sigmoid(hidden.float()), mask)
 
     def _observe(self, small: Tensor, source: KeyPoints, driving: KeyPoints) -> tuple[Tensor, Tensor]:
-        """What the hourglass sees, ``(B, 4 (K + 1), h, w)``, and the candidates ``(B, K + 1, h, w, 2)``."""
+        """Input of the hourglass, ``(B, 4 (K + 1), h, w)``, and the candidates ``(B, K + 1, h, w, 2)``."""
         batch, _, height, width = small.shape
         grid = coordinates(height, width, small)
         heat = gaussians(driving.points, grid, self.config.variance)
@@ -68,7 +68,7 @@ class DenseMotion(nn.Module):
         moved = away @ local.transpose(2, 3) + source.points[:, :, None]
         still = grid.reshape(1, 1, -1, 2).expand(batch, 1, -1, -1)
         candidates = torch.cat((still, moved), dim=1)
-        # One 4-D grid_sample for all candidates: their grids below each other.
+        # One 4-D grid_sample for all candidates, with their grids stacked vertically.
         stacked = candidates.reshape(batch, -1, width, 2)
         shown = sample(small, stacked, align_corners=self.config.align_corners)
         shown = shown.reshape(batch, 3, -1, height, width).transpose(1, 2)

@@ -1,4 +1,4 @@
-"""Weights of the ``paper`` preset: published checkpoints in, ``.safetensors`` in and out."""
+"""Weights of the ``paper`` preset: import of published checkpoints, loading of ``.safetensors``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mien.train.model.paper.config import PAPER_NAME, PAPER_VERSION, PaperConfig
 from mien.train.model.paper.model import PaperModel
 
 PARTS = ("kp_detector", "generator")
-"""The state dicts of a published checkpoint that make the model."""
+"""The state dicts of a published checkpoint that form the model."""
 
 LEFT_OUT = (
     "discriminator",
@@ -24,14 +24,15 @@ LEFT_OUT = (
     "optimizer_discriminator",
     "optimizer_kp_detector",
 )
-"""What else a published checkpoint holds, for its own training alone."""
+"""Other entries of a published checkpoint, used only for its own training."""
 
 
 def import_checkpoint(path: Path) -> PaperModel:
-    """A published checkpoint (``.pth.tar``) of either repository, in eval mode.
+    """Import a published checkpoint (``.pth.tar``) of either repository, in eval mode.
 
-    The architecture is read off the shapes; every key must then fit, none may be missing or left over.  What
-    only the code knows (the softmax' temperature, the Gaussians' variance) is as in all published ones.
+    The architecture is derived from the shapes; every key must then fit, and none may be missing or left
+    over.  Values known only to the code (the softmax temperature, the Gaussians' variance) are those of all
+    published checkpoints.
 
     Raises:
         MienError: unreadable, not a checkpoint, or of another architecture.
@@ -48,7 +49,7 @@ def import_checkpoint(path: Path) -> PaperModel:
     state = {f"{part}.{key}": value for part in PARTS for key, value in checkpoint[part].items()}
     tensors = {key: value for key, value in state.items() if isinstance(value, Tensor)}
     if len(tensors) < len(state):
-        raise ModelError(f"{path}: not a checkpoint: {min(set(state) - set(tensors))} is no tensor.")
+        raise ModelError(f"{path}: not a checkpoint: {min(set(state) - set(tensors))} is not a tensor.")
     try:
         config = read_off(tensors)
     except (KeyError, IndexError, ValueError) as error:
@@ -57,7 +58,7 @@ def import_checkpoint(path: Path) -> PaperModel:
 
 
 def load_paper(path: Path) -> PaperModel:
-    """A model from a ``.safetensors`` file of ``import`` or ``fit``, in eval mode.
+    """Load a model from a ``.safetensors`` file of ``import`` or ``fit``, in eval mode.
 
     Raises:
         MienError: unreadable, or not weights of this preset.
@@ -73,7 +74,7 @@ def load_paper(path: Path) -> PaperModel:
         raise ModelError(f"{path}: cannot read weights: {error}") from error
     if (facts.get("model"), facts.get("version")) != (PAPER_NAME, str(PAPER_VERSION)):
         raise ModelError(
-            f"{path}: not weights of {PAPER_NAME} {PAPER_VERSION}; mien train import makes them."
+            f"{path}: not weights of {PAPER_NAME} {PAPER_VERSION}; mien train import creates them."
         )
     try:
         config = PaperConfig.from_json(facts["config"])
@@ -83,7 +84,7 @@ def load_paper(path: Path) -> PaperModel:
 
 
 def facts_of(config: PaperConfig) -> dict[str, str]:
-    """What a weights file says about itself beside its configuration."""
+    """Metadata of a weight file besides its configuration."""
     return {"model": PAPER_NAME, "version": str(PAPER_VERSION), "points": str(config.points)}
 
 
@@ -95,7 +96,7 @@ def _load(path: Path) -> dict[str, Any]:
         raise ModelError(f"{path}: cannot read: {error.strerror or error}") from error
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged pickle can raise anything at all
+    except Exception as error:  # a damaged pickle can raise anything
         raise ModelError(
             f"{path}: not a checkpoint, or a damaged or truncated one ({_reason(error)})."
         ) from error
@@ -114,7 +115,7 @@ def _reason(error: Exception) -> str:
 
 
 def read_off(state: Mapping[str, Tensor]) -> PaperConfig:
-    """The configuration that shapes of weights tell."""
+    """Derive the configuration from the shapes of the weights."""
 
     def outputs(prefix: str) -> list[int]:
         count = len({key.split(".")[prefix.count(".") + 1] for key in state if key.startswith(prefix + ".")})
@@ -158,7 +159,7 @@ def read_off(state: Mapping[str, Tensor]) -> PaperConfig:
 
 
 def _reduction(state: Mapping[str, Tensor]) -> int:
-    """From the blur's size, which is ``2 round(4 sigma) + 1`` with ``sigma = (reduction - 1) / 2``."""
+    """The reduction, from the blur's size ``2 round(4 sigma) + 1`` with ``sigma = (reduction - 1) / 2``."""
     blur = state.get("kp_detector.down.weight")
     if blur is None:
         return 1
