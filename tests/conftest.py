@@ -155,10 +155,10 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Path]:
     import torch
 
     from mien.train.model import LiveModel
-    from mien.train.model.weights import with_sight
+    from mien.train.model.weights import with_imagenet_branch
 
     torch.manual_seed(7)
-    model = with_sight(LiveModel(), SIGHT).eval()
+    model = with_imagenet_branch(LiveModel(), SIGHT).eval()
     with torch.no_grad():
         for layer in (model.correction.heads, model.painter.leave):
             torch.nn.init.normal_(layer.weight, std=0.01)

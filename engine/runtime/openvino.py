@@ -7,7 +7,7 @@ compiled separately: landmark arithmetic, composition and warps in FP32, convolu
 
 from __future__ import annotations
 
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from enum import Enum
 from pathlib import Path
 from typing import Any, Literal
@@ -23,6 +23,7 @@ from mien.engine.avatar.model_io import (
     point_inputs,
     source_tensor,
 )
+from mien.engine.runtime.background_network import BackgroundNetwork
 from mien.engine.runtime.base import Runtime
 from mien.engine.runtime.openvino_parts import NetworkResults, PartedRenderer
 from mien.engine.types import Floats, Image, ModelError
@@ -102,21 +103,23 @@ class OpenVinoRuntime(Runtime):
         self._encoder = compile_for_cpu(encoder, threads=1, precision="f32").create_infer_request()
         self._model = renderer
         self._renderer = PartedRenderer(renderer, threads, precision)
-        self._other: PartedRenderer | None = None
-        self._beside: Future[None] | None = None
-        self._beside_code: AvatarCode | None = None
-        self._beside_for: SessionRuntime | None = None
-        self._own = SessionRuntime(self)
-        self._holds: SessionRuntime | None = None
-        self.network = Network.OFF if skip_untrained and self.untrained else network
         self._worker = ThreadPoolExecutor(1, "network", initializer=make_way)
+        self._background: BackgroundNetwork | None = None
+        self._own = SessionRuntime(self)
+        self._shown: SessionRuntime | None = None  # whose results the renderer holds
+        self.network = Network.OFF if skip_untrained and self.untrained else network
         self._code: AvatarCode | None = None
         self._flow = np.zeros((FIELD_SIZE, FIELD_SIZE, 2), np.float32)
         self._paint = np.zeros((IMAGE_SIZE, IMAGE_SIZE, 3), np.float32)
-        busy = self._renderer if self.network is Network.EVERY_FRAME else self._other
-        if busy is not None:
-            busy.run()  # the first call allocates and compiles kernels
-            busy.forget_network()
+        self._warm_up()
+
+    def _warm_up(self) -> None:
+        """Run the network once, if it is used: the first call allocates and compiles kernels."""
+        background = self._background.renderer if self._background is not None else None
+        used = self._renderer if self.network is Network.EVERY_FRAME else background
+        if used is not None:
+            used.run()
+            used.forget_network()
 
     @property
     def network(self) -> Network:
@@ -125,17 +128,18 @@ class OpenVinoRuntime(Runtime):
 
     @network.setter
     def network(self, network: Network) -> None:
-        if network is Network.BACKGROUND and self._other is None:
+        if network is Network.BACKGROUND and self._background is None:
             # One thread: it uses the time that the frames leave, and two would take theirs.
-            self._other = PartedRenderer(self._model, 1, self.precision)
+            renderer = PartedRenderer(self._model, 1, self.precision)
+            self._background = BackgroundNetwork(renderer, self._worker)
         if network is Network.OFF:
             # Its last result would remain in every frame.
-            self._finish()
+            self._finish_background()
             self._renderer.forget_network()
             self._renderer.run_warp()
         elif network is Network.BACKGROUND:
             self._renderer.run_light()
-        self._holds = None
+        self._shown = None
         self._network = network
 
     def encode(self, source: Image) -> AvatarCode:
@@ -158,7 +162,7 @@ class OpenVinoRuntime(Runtime):
 
     def render_for(
         self,
-        driver: SessionRuntime,
+        session: SessionRuntime,
         code: AvatarCode,
         source_points: Floats,
         driving_points: Floats,
@@ -174,11 +178,11 @@ class OpenVinoRuntime(Runtime):
         for name, values in zip(POINT_INPUTS, moving, strict=True):
             np.copyto(inputs[name], values)
         if self._network is Network.EVERY_FRAME:
-            self._finish()
+            self._finish_background()
             self._renderer.run()
         else:
             if self._network is Network.BACKGROUND:
-                self._run_beside(driver, code)
+                self._run_background(session, code)
                 self._renderer.run_light()
             else:
                 self._renderer.run_warp()
@@ -190,54 +194,28 @@ class OpenVinoRuntime(Runtime):
     def stale(self) -> bool:
         return self.stale_for(self._own)
 
-    def stale_for(self, driver: SessionRuntime) -> bool:
+    def stale_for(self, session: SessionRuntime) -> bool:
         """Whether a newer network result exists for this session's last frame."""
-        if self._network is not Network.BACKGROUND or not (self._beside is None or self._beside.done()):
+        background = self._background
+        if self._network is not Network.BACKGROUND or background is None or background.busy:
             return False
-        return driver.waiting or (self._beside is not None and self._beside_for is driver)
+        return session.waiting or background.holds_results_for(session)
 
-    def _run_beside(self, driver: SessionRuntime, code: AvatarCode) -> None:
-        """Collect a finished result, start a run on this frame if idle, and apply this driver's results."""
-        if driver.code is not code:
-            driver.forget(code)
-        driver.waiting = True
-        if self._collected():
-            self._start_beside(driver, code)
-        if driver.fresh or self._holds is not driver:
-            driver.show(self._renderer)
-            self._holds = driver
+    def _run_background(self, session: SessionRuntime, code: AvatarCode) -> None:
+        """Collect a finished result, start a run on this frame if idle, and apply this session's results."""
+        if session.code is not code:
+            session.forget(code)
+        session.waiting = True
+        assert self._background is not None
+        if self._background.collect():
+            self._background.start(session, code, self._renderer.inputs)
+        if session.fresh or self._shown is not session:
+            session.show(self._renderer)
+            self._shown = session
 
-    def _collected(self) -> bool:
-        """Pass a finished result to the driver it is for; False while the network is running."""
-        if self._beside is None:
-            return True
-        if not self._beside.done():
-            return False
-        self._beside.result()
-        self._beside = None
-        assert self._other is not None and self._beside_for is not None
-        if self._beside_for.code is self._beside_code:
-            self._beside_for.learn(self._other)
-        return True
-
-    def _start_beside(self, driver: SessionRuntime, code: AvatarCode) -> None:
-        other = self._other
-        assert other is not None
-        driver.waiting = False
-        given = {name: a for name, a in self._renderer.inputs.items() if name not in ("source", "features")}
-        if self._beside_code is not code:
-            given = self._renderer.inputs
-        elif driver is self._beside_for and all(np.array_equal(other.inputs[n], a) for n, a in given.items()):
-            return  # it would compute the same again
-        for name, array in given.items():
-            np.copyto(other.inputs[name], array)
-        self._beside_code, self._beside_for = code, driver
-        self._beside = self._worker.submit(other.run)
-
-    def _finish(self) -> None:
-        if self._beside is not None:
-            self._beside.result()
-        self._beside = self._beside_code = self._beside_for = None
+    def _finish_background(self) -> None:
+        if self._background is not None:
+            self._background.finish()
 
 
 class SessionRuntime(Runtime):

@@ -116,7 +116,7 @@ class Tracker:
         return self.measure(self.frame, face)
 
     def locate(self, frame: Frame) -> Face | None:
-        """Find the face in ``frame``, which becomes :attr:`frame` at the reference's size; None without one."""
+        """Find the face in ``frame``; :attr:`frame` is then the frame at the reference's size."""
         self.frame = self._at_reference_size(frame)
         self.face = self.landmarker.track(self.frame.image)
         return self.face

@@ -1,4 +1,4 @@
-"""The network beside the frames: what it gives is what it gives on every frame, only later."""
+"""Behaviour of the background network: its results are those of a run on every frame, only later."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ __all__ = ["face"]
 
 
 def settle(runtime: OpenVinoRuntime, code: AvatarCode, points: Floats, driving: Floats) -> None:
-    """Render one motion until the network has seen it."""
+    """Render one motion until the network has processed it."""
     for _ in range(3):
         runtime.render(code, points, driving)
         wait_for(runtime)
 
 
 def wait_for(runtime: OpenVinoRuntime) -> None:
-    """Until the network beside has finished what it has."""
-    while runtime._beside is not None and not runtime._beside.done():
+    """Wait until the background network has finished its run."""
+    while runtime._background is not None and runtime._background.busy:
         time.sleep(0.005)
 
 
@@ -40,10 +40,10 @@ def frame(number: int) -> Frame:
     return Frame(np.zeros((4, 4, 3), np.uint8), number, number, number / 30)
 
 
-def test_a_driver_who_has_stopped_is_shown_what_the_network_finds_out_about_his_last_motion(
+def test_a_driver_at_rest_sees_the_network_result_of_their_last_motion(
     astronaut: Image, landmarker: Landmarker, trained: tuple[object, Path]
 ) -> None:
-    exact, beside = openvino(trained[1], "f32"), openvino(trained[1], "f32")
+    exact, background = openvino(trained[1], "f32"), openvino(trained[1], "f32")
     avatar = Avatar.of(astronaut, landmarker, exact)
     random = np.random.default_rng(0)
     rest = Motion.neutral()
@@ -51,32 +51,34 @@ def test_a_driver_who_has_stopped_is_shown_what_the_network_finds_out_about_his_
     tremor = replace(stopped, points=stopped.points + np.float32(1e-6))
     wanted = Renderer(avatar, exact).render(stopped).image
 
-    beside.network = Network.BACKGROUND
-    session = Session(None, Renderer(avatar, beside), skip_still=True)
+    background.network = Network.BACKGROUND
+    session = Session(None, Renderer(avatar, background), skip_still=True)
     session.play(frame(0), rest)
     first = session.play(frame(1), stopped).image
     assert np.abs(first.astype(int) - wanted).max() > 1, "the network has not seen this motion yet"
     for number in range(2, 6):
-        wait_for(beside)
+        wait_for(background)
         moment = replace(tremor, index=number, captured_ns=number, time=number / 30)
         shown = session.play(frame(number), moment)
         assert (shown.index, shown.captured_ns, shown.time) == (number, number, number / 30)
     np.testing.assert_allclose(shown.image.astype(int), wanted, atol=1)
-    assert not beside.stale and session.skipped >= 2, "and then there is nothing more to draw"
+    assert not background.stale and session.skipped >= 2, "and then nothing is left to draw"
     assert session.play(frame(6), tremor).image is shown.image
 
 
 @pytest.mark.parametrize("precision", ["f32", "bf16"])
-def test_a_motion_that_stays_gives_what_every_frame_would(face, trained, precision: str) -> None:  # type: ignore[no-untyped-def]
+def test_a_constant_motion_gives_the_result_of_the_network_on_every_frame(
+    face, trained, precision: str
+) -> None:  # type: ignore[no-untyped-def]
     image, points = face
     _, folder = trained
-    exact, beside = openvino(folder, precision), openvino(folder, precision)
-    beside.network = Network.BACKGROUND
+    exact, background = openvino(folder, precision), openvino(folder, precision)
+    background.network = Network.BACKGROUND
     code = exact.encode(image)
     driving = moved(points)
     expected = exact.render(code, points, driving)
-    settle(beside, code, points, driving)
-    found = beside.render(code, points, driving)
+    settle(background, code, points, driving)
+    found = background.render(code, points, driving)
     np.testing.assert_allclose(found.flow, expected.flow, atol=1e-5)
     np.testing.assert_allclose(found.occlusion, expected.occlusion, atol=1e-5)
     np.testing.assert_allclose(found.paint, expected.paint, atol=1e-5)
@@ -90,10 +92,10 @@ def test_the_warp_follows_every_frame_without_waiting_for_the_network(face, trai
     runtime.network = Network.BACKGROUND
     first = runtime.render(code, points, points).flow.copy()
     second = runtime.render(code, points, moved(points)).flow.copy()
-    assert np.abs(first).max() < 1e-3 < np.abs(second).max(), "the very frame's motion"
+    assert np.abs(first).max() < 1e-3 < np.abs(second).max(), "the motion of this very frame"
 
 
-def test_another_avatar_gets_nothing_of_the_last_ones_paint(face, trained) -> None:  # type: ignore[no-untyped-def]
+def test_a_new_avatar_gets_none_of_the_previous_avatars_paint(face, trained) -> None:  # type: ignore[no-untyped-def]
     image, points = face
     runtime = openvino(trained[1], "f32")
     runtime.network = Network.BACKGROUND
@@ -103,21 +105,21 @@ def test_another_avatar_gets_nothing_of_the_last_ones_paint(face, trained) -> No
     assert np.abs(runtime.render(other, points, moved(points)).paint).max() == 0
 
 
-def test_of_two_drivers_of_one_avatar_each_gets_what_the_network_says_of_him(face, trained) -> None:  # type: ignore[no-untyped-def]
+def test_two_drivers_of_one_avatar_each_get_the_network_results_of_their_own_motion(face, trained) -> None:  # type: ignore[no-untyped-def]
     image, points = face
-    exact, beside = openvino(trained[1], "f32"), openvino(trained[1], "f32")
+    exact, background = openvino(trained[1], "f32"), openvino(trained[1], "f32")
     code = exact.encode(image)
     motions = [moved(points), moved(moved(points))]
     wanted = [exact.render(code, points, motion).paint.copy() for motion in motions]
     assert np.abs(wanted[0] - wanted[1]).max() > 1e-3, "two that can be told apart"
-    beside.network = Network.BACKGROUND
-    drivers = [beside.for_driver() for _ in motions]
+    background.network = Network.BACKGROUND
+    drivers = [background.for_driver() for _ in motions]
     for _ in range(6):
         for driver, motion in zip(drivers, motions, strict=True):
             found = driver.render(code, points, motion)
             shown = [np.abs(found.paint - paint).max() < 1e-5 for paint in wanted]
             assert shown[drivers.index(driver)] or not found.paint.any()
-            wait_for(beside)
+            wait_for(background)
     for driver, motion, paint in zip(drivers, motions, wanted, strict=True):
         np.testing.assert_allclose(driver.render(code, points, motion).paint, paint, atol=1e-5)
 
