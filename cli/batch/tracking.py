@@ -14,7 +14,7 @@ from mien.cli.model_choice import NEEDS_PICTURES
 from mien.cli.options.arguments import Options
 from mien.engine.avatar.crop import crop_around
 from mien.engine.face.geometry import FaceGeometry
-from mien.engine.face.likeness import reference_problem
+from mien.engine.face.likeness import reference_problem, small_width
 from mien.engine.face.regions import REGIONS
 from mien.engine.motion import Motion
 from mien.engine.motion.phases import Phases, find_phases
@@ -29,8 +29,6 @@ from mien.streams.source import Source
 
 MOST_MEASURED = 600
 """Frames that are held against the driver and shown in the report; the rest of a long clip is only made."""
-
-SMALL_FACE = 60.0
 
 _WITHOUT_LIDS = [i for i, name in enumerate(REGIONS) if "lid" not in name]
 
@@ -168,7 +166,7 @@ def _begin(found: Followed, tracker: Tracker, face: Face, frame: Frame) -> View:
     found.unit = FaceGeometry.of(face).unit
     if tracker.landmarker.faces_seen > 1:
         found.notes.append(f"The clip shows {tracker.landmarker.faces_seen} faces; the largest drives.")
-    if (width := float(np.ptp(face.landmarks[:, 0]))) < SMALL_FACE:
+    if (width := small_width(face)) is not None:
         found.notes.append(
             f"The driver's face is {width:.0f} pixels wide; small movements cannot be measured."
         )

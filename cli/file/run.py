@@ -27,7 +27,7 @@ from mien.cli.interrupt import Stopper
 from mien.cli.model_choice import AnyRuntime
 from mien.cli.options.arguments import Options
 from mien.cli.terminal import StageTimes, print_summary, progress_bar, say
-from mien.engine.face.likeness import reference_problem
+from mien.engine.face.likeness import reference_problem, small_width
 from mien.engine.motion import Motion
 from mien.engine.motion.recording import Recording, load_recording, nominal_fps, save_recording
 from mien.engine.session.renderer import AvatarRenderer
@@ -40,9 +40,6 @@ from mien.engine.utils.assets import DEMO_MOTION
 from mien.streams.factory import open_sink, open_source
 from mien.streams.sink import Sink
 from mien.streams.source import Source
-
-SMALL_FACE = 60.0
-"""A driver's face below this width (pixels) does not show micro-expressions; the user is told."""
 
 _NO_IMAGE: Image = np.zeros((1, 1, 3), np.uint8)
 
@@ -270,7 +267,7 @@ def _driver_notes(tracker: Tracker, face: Face, name: str) -> list[str]:
     notes = []
     if tracker.landmarker.faces_seen > 1:
         notes.append(f"{name} shows {tracker.landmarker.faces_seen} faces; the largest drives.")
-    if (width := float(np.ptp(face.landmarks[:, 0]))) < SMALL_FACE:
+    if (width := small_width(face)) is not None:
         notes.append(f"the face in {name} is {width:.0f} pixels wide; small movements cannot be measured.")
     reference = tracker.reference
     if reference is not None and (why := reference_problem(reference.face)):

@@ -11,7 +11,7 @@ import cv2
 
 from mien.engine.avatar import Avatar
 from mien.engine.benchmark.arguments import Options
-from mien.engine.benchmark.driver import driver_images, read_portrait
+from mien.engine.benchmark.driving_images import driver_images, read_portrait
 from mien.engine.landmarks import make_landmarker
 from mien.engine.runtime import Runtime, default_runtime
 from mien.engine.runtime.openvino import Network, OpenVinoRuntime

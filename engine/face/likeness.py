@@ -1,4 +1,4 @@
-"""Looking for the frame that makes the best reference: the one most like the portrait."""
+"""Suitability of a driver's frame as the reference: likeness to the portrait, expression at rest, size."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from mien.engine.types import Face, Frame
 
 SEARCH_S = 4.0
 """How long a live search for the best reference looks, seconds."""
+
+SMALL_FACE = 60.0
+"""Width in pixels below which a driver's face does not show micro-expressions; the user is told."""
 
 _GAZE = tuple(i for i, name in enumerate(BLENDSHAPE_NAMES) if "eyeLook" in name)
 _JAW_OPEN = BLENDSHAPE_NAMES.index("jawOpen")
@@ -39,6 +42,12 @@ def reference_problem(face: Face) -> str | None:
     if max(face.blendshapes[i] for i in _EYES_SHUT) > 0.55:
         return "the eyes are closed"
     return None
+
+
+def small_width(face: Face) -> float | None:
+    """The face's width in pixels where it is too small for micro-expressions, else None."""
+    width = float(np.ptp(face.landmarks[:, 0]))
+    return width if width < SMALL_FACE else None
 
 
 class ReferenceSearch:

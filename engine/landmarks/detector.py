@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.engine.landmarks.geometry import CROP_SCALE, crop_to_image, cut
+from mien.engine.landmarks.crops import CROP_SCALE, crop_to_image, cut
 from mien.engine.landmarks.networks import DETECTOR_SIDE, DetectorNetwork
 from mien.engine.types import FaceCrop, Floats, Image
 

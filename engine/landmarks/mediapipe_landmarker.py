@@ -11,7 +11,7 @@ import numpy as np
 
 from mien.engine.landmarks.base import MAX_FACES, Landmarker, check_image
 from mien.engine.landmarks.bundle import BUNDLE_PATH, load_bundle
-from mien.engine.landmarks.geometry import crop_of_landmarks
+from mien.engine.landmarks.crops import crop_of_landmarks
 from mien.engine.types import Face, Image, ModelError, UsageError
 
 _FRAME_MS = 33

@@ -11,8 +11,8 @@ import numpy as np
 
 from mien.engine.landmarks.base import MAX_FACES, Landmarker, check_image
 from mien.engine.landmarks.bundle import BUNDLE_PATH, load_bundle
+from mien.engine.landmarks.crops import crop_of_landmarks, cut, near, project
 from mien.engine.landmarks.detector import Detector
-from mien.engine.landmarks.geometry import crop_of_landmarks, cut, near, project
 from mien.engine.landmarks.networks import LANDMARK_SIDE, BlendshapeNetwork, LandmarkNetwork
 from mien.engine.landmarks.pose import PoseSolver
 from mien.engine.landmarks.topology import BLENDSHAPE_POINTS

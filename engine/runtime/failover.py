@@ -9,7 +9,7 @@ from typing import Generic, Protocol, TypeVar
 
 from mien.engine.avatar.model_io import AvatarCode, Field
 from mien.engine.runtime.base import Runtime
-from mien.engine.runtime.batch import BatchRuntime, Drawing
+from mien.engine.runtime.batch_runtime import BatchRuntime, Drawing
 from mien.engine.types import Floats, Image, MienError
 
 Notify = Callable[[str], None]

@@ -15,7 +15,7 @@ from mien.engine.avatar import Avatar
 from mien.engine.avatar.canvas import Canvas, compose, make_canvas
 from mien.engine.avatar.model_io import IMAGE_SIZE, AvatarCode
 from mien.engine.runtime.base import Runtime
-from mien.engine.runtime.batch import BatchRuntime, Drawing
+from mien.engine.runtime.batch_runtime import BatchRuntime, Drawing
 from mien.engine.types import Image, ModelError
 from mien.engine.utils.assets import ASSETS, DEMO_MOTION, PORTRAIT
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar, cast
 
 from mien.engine.runtime.base import Runtime
-from mien.engine.runtime.batch import BatchRuntime
+from mien.engine.runtime.batch_runtime import BatchRuntime
 from mien.engine.runtime.failover import FailoverRuntime, Notify, Working
 from mien.engine.runtime.openvino import OpenVinoRuntime
 from mien.engine.types import MienError, ModelError

@@ -14,7 +14,7 @@ import numpy as np
 
 from mien.engine.avatar.canvas import Canvas, device_constants
 from mien.engine.avatar.model_io import AvatarCode, Field, point_inputs, source_tensor, to_field
-from mien.engine.runtime.batch import BatchRuntime, Drawing, halves
+from mien.engine.runtime.batch_runtime import BatchRuntime, Drawing, halves
 from mien.engine.runtime.cuda import CudaError, OutOfMemory
 from mien.engine.runtime.device_cache import DeviceCache
 from mien.engine.runtime.graphs import dynamic_batch, half_convolutions

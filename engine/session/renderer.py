@@ -14,7 +14,7 @@ from mien.engine.avatar.transfer import carry_over
 from mien.engine.motion import Motion
 from mien.engine.runtime import default_runtime
 from mien.engine.runtime.base import Runtime
-from mien.engine.runtime.batch import BatchRuntime, Drawing
+from mien.engine.runtime.batch_runtime import BatchRuntime, Drawing
 from mien.engine.types import Rendered
 
 

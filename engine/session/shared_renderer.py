@@ -15,7 +15,7 @@ from mien.engine.avatar.model_io import AvatarCode, Field
 from mien.engine.landmarks import Landmarker
 from mien.engine.motion import Gains
 from mien.engine.runtime.base import Runtime
-from mien.engine.runtime.batch import BatchRuntime
+from mien.engine.runtime.batch_runtime import BatchRuntime
 from mien.engine.session.driver_session import Driven, DriverSession
 from mien.engine.session.renderer import draw_together
 from mien.engine.types import Floats, Image, Rendered

@@ -16,7 +16,7 @@ from PIL import Image as Pil
 from mien.engine.benchmark import compare as comparing
 from mien.engine.benchmark.__main__ import main
 from mien.engine.benchmark.arguments import parse
-from mien.engine.benchmark.driver import read_portrait
+from mien.engine.benchmark.driving_images import read_portrait
 from mien.engine.benchmark.plot import draw_latency
 from mien.engine.benchmark.report import write_json
 from mien.engine.benchmark.switching import longest_gaps, measure_switches

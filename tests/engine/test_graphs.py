@@ -14,7 +14,7 @@ import torch
 from mien.engine.avatar.canvas import compose, device_constants
 from mien.engine.avatar.model_io import Field
 from mien.engine.runtime import ENCODER, RENDERER, default_runtime
-from mien.engine.runtime.batch import Drawing
+from mien.engine.runtime.batch_runtime import Drawing
 from mien.engine.runtime.graphs import dynamic_batch, half_convolutions, probe, probe_points
 from mien.engine.runtime.graphs.editing import inferred_shapes, load_proto
 from mien.engine.runtime.graphs.image import IMAGE_INPUTS, image_graph

@@ -25,8 +25,8 @@ from mien.engine.landmarks import (
     networks,
 )
 from mien.engine.landmarks.bundle import BUNDLE_PATH, load_bundle
+from mien.engine.landmarks.crops import cut, near
 from mien.engine.landmarks.detector import Detector
-from mien.engine.landmarks.geometry import cut, near
 from mien.engine.landmarks.topology import FLIP
 from mien.engine.types import Face, FaceCrop, Image, MienError
 from mien.engine.utils.openvino_core import cpu_has_bf16

@@ -15,7 +15,7 @@ from mien.engine.landmarks import make_landmarker
 from mien.engine.motion import Motion
 from mien.engine.motion.recording import load_recording
 from mien.engine.runtime import ENCODER, RENDERER, Runtime
-from mien.engine.runtime.batch import BatchRuntime, Drawing
+from mien.engine.runtime.batch_runtime import BatchRuntime, Drawing
 from mien.engine.runtime.tensorrt.parts import live_parts
 from mien.engine.runtime.tensorrt.runtime import LiveEngines, TensorRtRuntime
 from mien.engine.session.driver_session import Driven

@@ -16,7 +16,7 @@ from fakes.tensorrt import FakeExecution, FakeTensorRt
 from mien.engine.avatar.canvas import compose, device_constants
 from mien.engine.avatar.model_io import AvatarCode
 from mien.engine.runtime import ENCODER, RENDERER, OpenVinoRuntime, device_cache, parity
-from mien.engine.runtime.batch import BatchRuntime, Drawing
+from mien.engine.runtime.batch_runtime import BatchRuntime, Drawing
 from mien.engine.runtime.cuda import CudaError, OutOfMemory
 from mien.engine.runtime.failover import FailoverRuntime
 from mien.engine.runtime.tensorrt.backend import EngineError

@@ -10,7 +10,7 @@ import pytest
 
 from mien.engine.avatar.canvas import compose
 from mien.engine.runtime import ENCODER, RENDERER, OpenVinoRuntime, device_cache, parity
-from mien.engine.runtime.batch import Drawing
+from mien.engine.runtime.batch_runtime import Drawing
 from mien.engine.runtime.cuda import CudaError
 
 torch = pytest.importorskip("torch")

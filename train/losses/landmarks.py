@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mien.engine.landmarks.bundle import load_bundle
-from mien.engine.landmarks.geometry import CROP_SCALE
+from mien.engine.landmarks.crops import CROP_SCALE
 from mien.engine.landmarks.networks import LANDMARK_SIDE, read_tflite
 from mien.engine.types import ModelError
 from mien.train.losses.image import EYE_CORNERS
@@ -68,7 +68,7 @@ def _square(points: Tensor) -> tuple[Tensor, Tensor]:
     size = (high - low).amax(dim=1) * CROP_SCALE
     along = points[:, EYE_CORNERS[1]] - points[:, EYE_CORNERS[0]]
     along = along / torch.linalg.vector_norm(along, dim=1, keepdim=True).clamp(min=1e-6)
-    # Array indices serve as coordinates on both sides, as in mien.engine.landmarks.geometry.
+    # Array indices serve as coordinates on both sides, as in mien.engine.landmarks.crops.
     axis = torch.arange(LANDMARK_SIDE, device=points.device) / LANDMARK_SIDE - 0.5
     y, x = torch.meshgrid(axis, axis, indexing="ij")
     cos, sin = (along[:, k, None, None] * size[:, None, None] for k in (0, 1))

@@ -9,7 +9,7 @@ from typing import Any
 from mien.engine.benchmark.gpu.networks import PaperNetwork
 from mien.engine.benchmark.gpu.plan import Deadline
 from mien.engine.runtime import ENCODER, RENDERER, default_runtime, parity
-from mien.engine.runtime.batch import BatchRuntime
+from mien.engine.runtime.batch_runtime import BatchRuntime
 from mien.engine.runtime.openvino import OpenVinoRuntime
 from mien.engine.runtime.tensorrt.prepare import BuildContext, Model, prepare
 

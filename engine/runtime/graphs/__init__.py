@@ -5,7 +5,7 @@ suits a CPU.  A GPU needs convolutions in FP16 and several sessions in one call;
 two files, so that there is one set of weights with one hash.  ``onnx`` is imported on the first call.
 """
 
-from mien.engine.runtime.graphs.batch import dynamic_batch
+from mien.engine.runtime.graphs.batch_axis import dynamic_batch
 from mien.engine.runtime.graphs.precision import half_convolutions
 from mien.engine.runtime.graphs.probe import probe, probe_points
 

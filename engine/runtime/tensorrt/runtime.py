@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from mien.engine.avatar.canvas import Canvas
 from mien.engine.avatar.model_io import AvatarCode, Field, check_points, check_source, to_field
-from mien.engine.runtime.batch import BatchRuntime, Drawing, halves
+from mien.engine.runtime.batch_runtime import BatchRuntime, Drawing, halves
 from mien.engine.runtime.cuda import Cuda
 from mien.engine.runtime.device_cache import DeviceCache
 from mien.engine.runtime.graphs.pixels import PIXELS

@@ -15,7 +15,7 @@ from mien.engine.runtime.cuda.recorded import CaptureError, Recorded
 from mien.engine.types import N_LANDMARKS
 
 if TYPE_CHECKING:
-    from mien.engine.runtime.batch import Drawing
+    from mien.engine.runtime.batch_runtime import Drawing
     from mien.engine.runtime.tensorrt.avatar_buffers import AvatarBuffers
     from mien.engine.runtime.tensorrt.backend import Engine
 
