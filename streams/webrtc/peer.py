@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import struct
 import sys
 from collections.abc import Awaitable, Callable, Sequence
@@ -83,7 +84,7 @@ class Peer:
             Exception: whatever aiortc makes of an offer that it cannot use.
         """
         await self.connection.setRemoteDescription(RTCSessionDescription(sdp, "offer"))
-        self._prepare()
+        self._prepare(_named(sdp))
         for transceiver in self.connection.getTransceivers():
             if attach is not None:
                 attach(transceiver)
@@ -95,7 +96,7 @@ class Peer:
     async def offer(self) -> str:
         """An offer with all candidates."""
         offer = await self.connection.createOffer()
-        self._prepare()
+        self._prepare(None)
         await self.connection.setLocalDescription(offer)
         return self.connection.localDescription.sdp
 
@@ -149,7 +150,7 @@ class Peer:
             if track is not None:
                 track.stop()
 
-    def _prepare(self) -> None:
+    def _prepare(self, also: frozenset[str] | None) -> None:
         for transceiver in self.connection.getTransceivers():
             without_delay(transceiver.receiver)
         if self.connection.sctp is not None:
@@ -158,7 +159,7 @@ class Peer:
             note_failures(transport, self._dtls_errors)
         if self._loopback:
             for connection in self._ice_connections():
-                _gather_on_loopback(connection)
+                _gather_on_loopback(connection, also)
 
     def _transports(self) -> list[Any]:
         found = [t.receiver.transport for t in self.connection.getTransceivers()]
@@ -232,17 +233,28 @@ def _let_go_quietly(transport: Any) -> None:
     transport._send_data = send_or_lose
 
 
-def _gather_on_loopback(connection: Any) -> None:
-    """Let an aioice connection use 127.0.0.1, which it leaves out, and nothing else.
+def _named(sdp: str) -> frozenset[str] | None:
+    """The addresses in an offer's candidates; None when there are none, because they are still to come."""
+    found = re.findall(r"^a=candidate:\S+ \d+ \S+ \d+ (\S+) ", sdp, re.MULTILINE)
+    return frozenset(found) or None
+
+
+def _gather_on_loopback(connection: Any, also: frozenset[str] | None = frozenset()) -> None:
+    """Let an aioice connection use 127.0.0.1, which it leaves out, and those other addresses of this machine.
+
+    GStreamer's ICE leaves loopback out, and Linux carries nothing from another address of the machine to
+    127.0.0.1: so what the client names is used as well, and all of them when it names none yet.
 
     On Windows and macOS a browser's socket that is bound to another address of the machine cannot send to
     the loopback one, so there the machine's other addresses are kept too; the credentials in the SDP, which
     only this machine's programs get to see, guard them.
     """
     gather = connection.get_component_candidates
-    others_too = not sys.platform.startswith("linux")
+    if not sys.platform.startswith("linux"):
+        also = None
 
     async def on_loopback(component: int, addresses: list[str], timeout: int = 5) -> Any:
-        return await gather(component, ["127.0.0.1", *(addresses if others_too else [])], timeout)
+        others = [address for address in addresses if also is None or address in also]
+        return await gather(component, ["127.0.0.1", *others], timeout)
 
     connection.get_component_candidates = on_loopback
