@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from fakes.peers.network import HERE, Network, Process, refused
@@ -55,3 +57,51 @@ def test_gstreamer_plays_the_avatar_by_whep(network: Network, codec: str) -> Non
     _, url = network.server("--drive")
     player = network.run(SYSTEM_PYTHON, str(HERE / "gstreamer_peer.py"), "whep", f"{url}/whep", codec)
     player.until(lambda line: line.startswith("frames") and int(line.split()[1]) >= 20)
+
+
+NODE_PACKAGES = ("werift@0.22.9", "node-datachannel@0.33.4")
+"""werift 0.23 and later want a newer Node than Debian and CI have."""
+
+
+@pytest.fixture(scope="session")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the npm packages, by npm's ordinary client."""
+    if shutil.which("node") is None or shutil.which("npm") is None:
+        pytest.skip("needs node and npm")
+    folder = tmp_path_factory.mktemp("npm")
+    words = ["npm", "install", "--silent", "--no-audit", "--no-fund", *NODE_PACKAGES]
+    done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"npm cannot get {' '.join(NODE_PACKAGES)}: {done.stderr[-200:]}")
+    return folder
+
+
+LIBRARIES = pytest.mark.parametrize("library", ["werift", "libdatachannel"])
+
+
+def node_peer(network: Network, folder: Path, *words: str) -> Process:
+    """Node inside the network, in the folder of its packages."""
+    program = 'cd "$0" && exec node "$@"'
+    return network.run("sh", "-c", program, str(folder), str(HERE / "node_peer.mjs"), *words)
+
+
+@LIBRARIES
+def test_a_node_peer_plays_from_one_server_and_publishes_to_another(
+    network: Network, node: Path, library: str
+) -> None:
+    _, played = network.server("--drive")
+    published, url = network.server()
+    node_peer(network, node, library, "relay", f"{played}/whep", f"{url}/whip")
+    driven(published)
+
+
+@LIBRARIES
+def test_mien_publishes_to_another_server_and_plays_from_it(
+    network: Network, node: Path, library: str
+) -> None:
+    other = node_peer(network, node, library, "serve", "8765")
+    other.until(lambda line: line == "serving")
+    player, _ = network.server("--play", "http://127.0.0.1:8765/whep")
+    player.until(lambda line: "playing" in line)
+    network.server("--drive", "--publish", "http://127.0.0.1:8765/whip")
+    driven(player)
