@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
+
+from mien.streams.webrtc.logs import log
 
 CIPHERS = b":".join(
     b"ECDHE-%s-%s" % (key, suite)
@@ -42,7 +45,10 @@ def note_failures(transport: Any, failures: list[str]) -> None:
 
     def note(message: str, *words: object) -> None:
         if "handshake failed" in message:
-            failures.append(message.removeprefix("x ").replace("%s", "{}").format(*map(_said, words)))
+            reason = message.removeprefix("x ").replace("%s", "{}").format(*map(_said, words))
+            failures.append(reason)
+            # At once: a client that fails, too, may end the session before anybody looks at its state.
+            log("connection failed", logging.WARNING, reason=reason)
         write(message, *words)
 
     setattr(transport, _NOTE, note)
@@ -51,6 +57,7 @@ def note_failures(transport: Any, failures: list[str]) -> None:
 def _said(word: object) -> object:
     """OpenSSL's errors are lists of library, function and reason: the reason alone."""
     try:
-        return "; ".join(str(entry[2]) for entry in word.args[0]) or word  # type: ignore[attr-defined]
+        reasons = "; ".join(str(entry[2]) for entry in word.args[0])  # type: ignore[attr-defined]
+        return reasons or "of which OpenSSL gives no reason, often the peer's certificate"
     except (AttributeError, IndexError, TypeError):
         return word

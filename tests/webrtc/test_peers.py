@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -105,3 +106,47 @@ def test_mien_publishes_to_another_server_and_plays_from_it(
     player.until(lambda line: "playing" in line)
     network.server("--drive", "--publish", "http://127.0.0.1:8765/whip")
     driven(player)
+
+
+def ffmpeg_has_whip() -> bool:
+    import av
+
+    return "whip" in av.formats_available
+
+
+WHIP = pytest.mark.skipif(not ffmpeg_has_whip(), reason="PyAV's FFmpeg has no WHIP muxer")
+
+
+@WHIP
+def test_ffmpeg_sends_h264_high_with_a_certificate_of_p_256(network: Network, tmp_path: Path) -> None:
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    kind = [
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-nodes",
+        "-days",
+        "30",
+        "-subj",
+        "/CN=mien",
+    ]
+    words = ["openssl", "req", "-x509", *kind, "-subj", "/CN=mien", "-keyout", str(key), "-out", str(cert)]
+    subprocess.run(words, check=True, capture_output=True)
+    server, url = network.server()
+    network.run(sys.executable, str(HERE / "ffmpeg_peer.py"), f"{url}/whip", str(cert), str(key))
+    driven(server)
+
+
+@WHIP
+def test_ffmpegs_own_certificate_works_or_its_failure_is_said(network: Network) -> None:
+    server, url = network.server()
+    network.run(sys.executable, str(HERE / "ffmpeg_peer.py"), f"{url}/whip")
+
+    def settled(line: str) -> bool:
+        found = json.loads(line) if line.startswith("{") else {"made": 0, "log": []}
+        return found["made"] >= 20 or any("handshake" in said for said in found["log"])
+
+    found = json.loads(server.until(settled))
+    print(f"\nFFmpeg's own certificate: {found}")
+    assert found["made"] >= 20 or any("DTLS handshake failed" in said for said in found["log"])

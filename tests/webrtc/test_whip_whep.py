@@ -1,4 +1,4 @@
-"""The npm package whip-whep, a client that others wrote, in a real browser: it publishes, and it plays."""
+"""Clients from npm in a real browser, which others wrote: they publish, and they play."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import subprocess
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -15,7 +16,7 @@ import pytest
 from aiohttp import web
 from conftest import read_clip
 from fakes.avatar_engine import TintEngine
-from fakes.web import served
+from fakes.web import served, until
 
 from mien.engine.types import Image
 
@@ -97,12 +98,12 @@ def blue() -> Iterator[Image]:
     yield np.full((64, 64, 3), (30, 30, 255), np.uint8)
 
 
-async def _site(package: Path) -> tuple[web.AppRunner, str]:
+async def _site(package: Path, text: str = PAGE) -> tuple[web.AppRunner, str]:
     """The client's own web site: another origin than the server's."""
     app = web.Application()
 
     async def index(_: web.Request) -> web.Response:
-        return web.Response(text=PAGE, content_type="text/html")
+        return web.Response(text=text, content_type="text/html")
 
     app.router.add_get("/", index)
     app.router.add_static("/", package)
@@ -113,6 +114,19 @@ async def _site(package: Path) -> tuple[web.AppRunner, str]:
     return runner, f"http://127.0.0.1:{runner.addresses[0][1]}/"
 
 
+async def _chromium(driver: Any, camera: Path) -> Any:
+    return await driver.chromium.launch(
+        executable_path=CHROMIUM,
+        args=[
+            "--no-sandbox",
+            "--use-fake-ui-for-media-stream",
+            "--use-fake-device-for-media-stream",
+            f"--use-file-for-fake-video-capture={camera}",
+            "--autoplay-policy=no-user-gesture-required",
+        ],
+    )
+
+
 def test_whip_whep_publishes_a_camera_and_plays_the_avatar(package: Path, camera: Path, blue: Image) -> None:
     from playwright.async_api import async_playwright
 
@@ -120,16 +134,7 @@ def test_whip_whep_publishes_a_camera_and_plays_the_avatar(package: Path, camera
         runner, url = await _site(package)
         engine = TintEngine()
         async with served(engine, [(blue, "blue")], token=TOKEN) as server, async_playwright() as driver:
-            browser = await driver.chromium.launch(
-                executable_path=CHROMIUM,
-                args=[
-                    "--no-sandbox",
-                    "--use-fake-ui-for-media-stream",
-                    "--use-fake-device-for-media-stream",
-                    f"--use-file-for-fake-video-capture={camera}",
-                    "--autoplay-policy=no-user-gesture-required",
-                ],
-            )
+            browser = await _chromium(driver, camera)
             errors: list[str] = []
             page = await browser.new_page(viewport={"width": 900, "height": 700})
             page.on("pageerror", lambda error: errors.append(str(error)))
@@ -147,6 +152,67 @@ def test_whip_whep_publishes_a_camera_and_plays_the_avatar(package: Path, camera
             assert not server.hub.resources
             assert not server.hub.streams
             assert errors == []
+            await browser.close()
+        await runner.cleanup()
+
+    asyncio.run(asyncio.wait_for(run(), 120))
+
+
+EYEVINN = ("@eyevinn/whip-web-client@1.1.7", "@eyevinn/webrtc-player@0.13.0", "esbuild@0.25.0")
+EYEVINN_ENTRY = """
+import { WHIPClient } from "@eyevinn/whip-web-client";
+import { WebRTCPlayer } from "@eyevinn/webrtc-player";
+window.publish = async (endpoint, authkey) => {
+  const stream = await navigator.mediaDevices.getUserMedia({ video: true });
+  window.whip = new WHIPClient({ endpoint, opts: { authkey, iceServers: [] } });
+  await window.whip.ingest(stream);
+};
+window.view = async (url, token) => {
+  const video = document.getElementById("out");
+  window.player = new WebRTCPlayer({ video, type: "whep", iceServers: [], statsTypeFilter: "^candidate-*" });
+  await window.player.load(new URL(url), `Bearer ${token}`);
+};
+"""
+
+
+@pytest.fixture(scope="module")
+def eyevinn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eyevinn's two clients, bundled for a page as their users do."""
+    folder = tmp_path_factory.mktemp("eyevinn")
+    (folder / "entry.js").write_text(EYEVINN_ENTRY)
+    bundle = "npx esbuild entry.js --bundle --format=esm --outfile=site/bundle.js --log-level=error"
+    for words in (["npm", "install", "--silent", "--no-audit", "--no-fund", *EYEVINN], bundle.split()):
+        done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
+        if done.returncode:
+            pytest.skip(f"npm cannot make Eyevinn's clients: {done.stderr[-200:]}")
+    return folder / "site"
+
+
+def test_eyevinns_clients_publish_a_camera_and_play_the_avatar(
+    eyevinn: Path, camera: Path, blue: Image
+) -> None:
+    from playwright.async_api import async_playwright
+
+    shared = PAGE[PAGE.index("window.colour") : PAGE.index("</script>")]
+    text = (
+        "<!doctype html><title>Eyevinn</title><video id=out autoplay muted playsinline></video>"
+        f'<script type=module src="/bundle.js"></script><script>{shared}</script>'
+    )
+
+    async def run() -> None:
+        runner, url = await _site(eyevinn, text)
+        engine = TintEngine()
+        async with served(engine, [(blue, "blue")], token=TOKEN) as server, async_playwright() as driver:
+            browser = await _chromium(driver, camera)
+            page = await browser.new_page(viewport={"width": 900, "height": 700})
+            await page.goto(url)
+            await page.evaluate(f"publish('{server.url}/whip', '{TOKEN}')")
+            await until(lambda: engine.sessions and engine.sessions[0].made > 5, 30)
+            await page.evaluate(f"view('{server.url}/whep', '{TOKEN}')")
+            await page.wait_for_function("document.getElementById('out').currentTime > 0.5", timeout=30_000)
+            width, red, green, blue_ = await page.evaluate("colour()")
+            assert width == 256
+            assert blue_ > 2 * max(red, green), "the avatar's colour, not the camera's"
             await browser.close()
         await runner.cleanup()
 
