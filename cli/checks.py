@@ -9,7 +9,7 @@ from mien.cli.build import MOTION_SUFFIX, make_gains
 from mien.cli.model_choice import BUILT_IN, WARP, check_model
 from mien.cli.options.arguments import Options
 from mien.engine.types import UsageError
-from mien.streams.factory import is_camera, is_network_address
+from mien.streams.factory import STDOUT, is_camera, is_network_address
 from mien.streams.sink import check_writable_parent, same_file
 
 
@@ -80,6 +80,10 @@ def _check_web(options: Options, kind: Kind) -> None:
 
 
 def _check_live(options: Options) -> None:
+    if options.output_text == STDOUT:
+        raise UsageError(
+            "--output - is for files. Live, --virtual-camera or --webrtc hand the frames to other programs."
+        )
     if options.reference != "first":
         raise UsageError("--reference is for files. Live, press X or F while the window is open.")
     if options.save_motion is not None:

@@ -36,7 +36,8 @@ def _run(words: Sequence[str]) -> int:
     if command is not None:
         return command.run(words[1:])
     options = parse(words, listed())
-    console = Console()
+    # What goes through a pipe is frames: nothing else may be written there.
+    console = Console(stderr=options.output_text == "-")
     if options.doctor:
         from mien.cli.doctor import run_doctor
 

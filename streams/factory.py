@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from mien.engine.types import UsageError
 from mien.streams.sink import Sink
 from mien.streams.source import Source
 from mien.streams.video.encodings import QUALITY
+
+STDOUT = "-"
+"""The output path that means the standard output."""
 
 NETWORK_SCHEMES = ("rtsp", "rtsps", "rtmp", "rtmps", "http", "https", "udp", "tcp", "srt", "rtp")
 
@@ -67,6 +71,8 @@ def names_folder(path: str | Path) -> bool:
     """Whether an output path means a folder of pictures: it ends in a slash or has no extension."""
     text = str(path)
     separators = tuple(s for s in (os.sep, os.altsep) if s)
+    if text == STDOUT:
+        return False
     return text.endswith(separators) or Path(text).is_dir() or Path(text).suffix == ""
 
 
@@ -83,11 +89,20 @@ def open_sink(
 ) -> Sink:
     """A :class:`~mien.streams.video.VideoFileSink`, or a folder sink where ``path`` names a folder.
 
+    ``"-"`` is the standard output, for another program to encode.
+
     ``credentials`` are for video files; the pictures of a folder are not signed one by one.
 
     Raises:
         MienError: when nothing can be written there, or it would overwrite ``audio_from``.
     """
+    if str(path) == STDOUT:
+        from mien.streams.video.pipe import PipeSink
+
+        sink = PipeSink(sys.stdout.buffer, width=width, height=height, fps=fps)
+        if audio_from is not None:
+            sink.notes.append("The sound is not sent through the pipe.")
+        return sink
     if names_folder(path):
         from mien.streams.folder import FrameFolderSink
 

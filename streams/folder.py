@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections import Counter
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
 from mien.engine.types import Frame, Image, SinkError, SourceError, UsageError
-from mien.engine.utils.files import beside
+from mien.engine.utils.files import beside, clear_unfinished
 from mien.streams.images import list_images, load_image
 from mien.streams.sink import Sink, check_writable_parent, write_failure
 from mien.streams.source import Source, SourceInfo
+
+LOSSLESS_SUFFIXES = frozenset({".png", ".tif", ".tiff", ".bmp", ".ppm", ".pgm"})
 
 
 class FrameFolderSource(Source):
@@ -36,7 +39,7 @@ class FrameFolderSource(Source):
         self._rate = Fraction(fps).limit_denominator(1001)
         if self._rate <= 0:
             raise UsageError(f"{fps} frames per second make no sequence. Give a rate above 0, such as 25.")
-        self._files = list_images(self._path)
+        self._files = _one_per_name(list_images(self._path), self._path.name, self.notes)
         if not self._files:
             raise SourceError(
                 f"{self._path} holds no pictures. Put PNG, JPEG, WebP, BMP or TIFF files there."
@@ -66,6 +69,30 @@ class FrameFolderSource(Source):
         """Nothing is held open."""
 
 
+def _one_per_name(files: list[Path], folder: str, notes: list[str]) -> list[Path]:
+    """Of frames that are there in several formats (``img1.jpg``, ``img1.png``) the one in the usual format.
+
+    The format of most files counts as usual; of equally many the one that loses nothing.
+    """
+    by_name: dict[str, list[Path]] = {}
+    for file in files:
+        by_name.setdefault(file.stem, []).append(file)
+    if len(by_name) == len(files):
+        return files
+    count = Counter(file.suffix.lower() for file in files)
+
+    def usual(file: Path) -> tuple[int, bool]:
+        ending = file.suffix.lower()
+        return count[ending], ending in LOSSLESS_SUFFIXES
+
+    kept = [max(same, key=usual) for same in by_name.values()]
+    notes.append(
+        f"{folder} holds {len(files) - len(kept)} frames twice, in several formats; one file of each "
+        f"name was used ({kept[0].name}, ...)."
+    )
+    return kept
+
+
 class FrameFolderSink(Sink):
     """Writes ``000000.png``, ``000001.png``, ... bit-exact into a new folder.
 
@@ -82,6 +109,7 @@ class FrameFolderSink(Sink):
         if self._path.exists() and (not self._path.is_dir() or any(self._path.iterdir())):
             kind = "is not empty" if self._path.is_dir() else "is a file"
             raise SinkError(f"{self._path} {kind}. Give the name of a new folder, or a file such as out.mp4.")
+        clear_unfinished(self._path)
         self._part = beside(self._path)
         self._count = 0
         self._done = False

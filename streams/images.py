@@ -41,7 +41,7 @@ IMAGE_SUFFIXES = frozenset(
 def natural_key(path: Path) -> list[tuple[int, int, str]]:
     """Sort key that puts ``img2`` before ``img10``."""
     parts = re.split(r"(\d+)", path.name.lower())
-    return [(0, int(p), p) if p.isdigit() else (1, 0, p) for p in parts if p]
+    return [(0, int(p), p) if p.isdecimal() else (1, 0, p) for p in parts if p]
 
 
 def list_images(folder: Path) -> list[Path]:

@@ -7,7 +7,7 @@ import io
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from mien.cli.model_choice import BUILT_IN, check_model
 from mien.cli.terminal import progress_bar, say
 from mien.engine.types import SinkError, UsageError
 from mien.engine.utils.exit_status import status_of
-from mien.engine.utils.files import write_atomic
+from mien.engine.utils.files import is_running, write_atomic
 from mien.streams.sink import same_file
 
 SCRATCH = ".unfinished-"
@@ -234,7 +234,7 @@ def _make_folder(folder: Path) -> None:
 def _scratch(folder: Path) -> Iterator[Path]:
     """A folder for what is unfinished; what runs that were killed left behind is cleared away."""
     for old in folder.glob(f"{SCRATCH}*"):
-        if not _alive(old.name.removeprefix(SCRATCH)):
+        if not is_running(old.name.removeprefix(SCRATCH)):
             shutil.rmtree(old, ignore_errors=True)
     scratch = folder / f"{SCRATCH}{os.getpid()}"
     scratch.mkdir(exist_ok=True)
@@ -242,16 +242,3 @@ def _scratch(folder: Path) -> Iterator[Path]:
         yield scratch
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-
-
-def _alive(process: str) -> bool:
-    """Whether a process of this number runs; where that cannot be asked, it counts as gone."""
-    if not process.isdigit() or os.name == "nt":
-        return False
-    with suppress(ProcessLookupError):
-        try:
-            os.kill(int(process), 0)
-        except PermissionError:
-            return True
-        return True
-    return False

@@ -195,7 +195,8 @@ def _results(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--output",
         metavar="FILE",
-        help="mp4, mov, mkv, webm, avi or gif; a name without an ending is a folder of PNG",
+        help="mp4, mov, mkv, webm, avi or gif; a name without an ending is a folder of PNG; "
+        "- is a pipe: mien ... --output - | ffmpeg -i - out.mp4",
     )
     group.add_argument(
         "--size",

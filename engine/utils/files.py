@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -27,6 +28,34 @@ def beside(path: Path) -> Path:
     return path.with_name(f".{path.name}{PART}{os.getpid()}")
 
 
+def clear_unfinished(path: Path) -> None:
+    """Remove what processes that were killed while they wrote ``path`` have left beside it."""
+    prefix = f".{path.name}{PART}"
+    with suppress(OSError):
+        for left in [entry for entry in path.parent.iterdir() if entry.name.startswith(prefix)]:
+            if is_running(left.name.removeprefix(prefix)):
+                continue
+            if left.is_dir():
+                shutil.rmtree(left, ignore_errors=True)
+            else:
+                left.unlink()
+
+
+def is_running(process: str) -> bool:
+    """Whether a process of this number runs; where that cannot be asked (Windows), it counts as running."""
+    if not (process.isascii() and process.isdecimal()):
+        return False
+    if os.name == "nt":
+        return True
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Write a file beside its place, then put it there; until then an older one stays as it is.
@@ -45,6 +74,7 @@ def replacing(path: Path) -> Iterator[Path]:
         return
     place = Path(os.path.realpath(path))
     part = beside(place)
+    clear_unfinished(place)
     try:
         part.unlink(missing_ok=True)  # a process of the same number may have died here
         yield part
@@ -99,7 +129,16 @@ def read_user_file(path: Path, wanted: str, missing: str = "") -> bytes:
 
 def no_such_file(path: Path, remedy: str = "") -> str:
     """The line about a file that is not there; ``remedy`` in the place of how its name was understood."""
-    return f"{path} does not exist. {remedy or f'Check the spelling; relative paths start at {Path.cwd()}.'}"
+    return f"{path} does not exist. {remedy or _how_understood(path)}"
+
+
+def _how_understood(path: Path) -> str:
+    text = str(path)
+    if text.lower().startswith("file:"):
+        return "Give a plain path, without file:// before it."
+    if text.startswith("~"):
+        return "Inside quotes ~ is not your home folder: write the path out, or leave the quotes off."
+    return f"Check the spelling; relative paths start at {Path.cwd()}."
 
 
 def disk_full(what: str = "") -> str:

@@ -22,7 +22,7 @@ def open_input(path: Path) -> Any:
     """
     _check_file(path)
     try:
-        return av.open(str(path), mode="r", metadata_errors="replace")
+        return av.open(media_path(path), mode="r", metadata_errors="replace")
     except PermissionError as error:
         raise SourceError(f"No permission to read {path}.") from error
     except (FFmpegError, ValueError, OSError) as error:
@@ -30,6 +30,11 @@ def open_input(path: Path) -> Any:
             f"{path.name} cannot be read as a video ({_reason(error)}). It may be damaged, cut off or "
             "another kind of file; try to play it, or export it again."
         ) from error
+
+
+def media_path(path: Path) -> str:
+    """``path`` as FFmpeg takes it: absolute, or it would take ``12:30:45.mp4`` for an address."""
+    return str(path.absolute())
 
 
 def _check_file(path: Path) -> None:

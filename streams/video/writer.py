@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 
 from mien.engine.types import Image, MienError, SinkError
-from mien.engine.utils.files import beside
+from mien.engine.utils.files import beside, clear_unfinished
 from mien.streams.provenance.credentials import add_credentials
 from mien.streams.sink import Sink, check_writable_parent, same_file, write_failure
 from mien.streams.video.audio_track import DISK_ERRORS, AudioTrack
 from mien.streams.video.colour import ACCURATE, matrix_for
+from mien.streams.video.containers import media_path
 from mien.streams.video.encodings import QUALITY, encoding_for
 from mien.streams.video.ffmpeg import (
     ColorPrimaries,
@@ -74,6 +75,7 @@ class VideoFileSink(Sink):
         self._rate = Fraction(fps).limit_denominator(1001)
         self._encoding = encoding_for(self._path, lossless=lossless, quality=quality)
         self._check_target(audio_from)
+        clear_unfinished(self._path)
         self._part = beside(self._path)
         self._done = False
         self._written = self._left_out = 0
@@ -110,7 +112,7 @@ class VideoFileSink(Sink):
         """Open the container and write its header, with the sound's track where there is any."""
         encoding = self._encoding
         self._container = av.open(
-            str(self._part), mode="w", format=encoding.muxer, container_options=encoding.muxer_options
+            media_path(self._part), mode="w", format=encoding.muxer, container_options=encoding.muxer_options
         )
         self._stream: Any = self._container.add_stream(
             encoding.codec, rate=self._rate, options=dict(encoding.options)

@@ -13,7 +13,7 @@ import numpy as np
 
 from mien.engine.landmarks import Landmarker
 from mien.engine.types import Floats, NoFaceError, SinkError, SourceError
-from mien.engine.utils.files import beside
+from mien.engine.utils.files import beside, clear_unfinished
 from mien.train.data.choice import choose_pairs
 from mien.train.data.clips import Clip, read_images
 from mien.train.data.teacher import teacher_flow
@@ -131,6 +131,7 @@ def write_packed(folder: Path, arrays: dict[str, np.ndarray], meta: dict[str, An
     Raises:
         MienError: it cannot be written.
     """
+    clear_unfinished(folder)
     part = beside(folder)
     try:
         shutil.rmtree(part, ignore_errors=True)

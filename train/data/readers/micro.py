@@ -125,7 +125,7 @@ def _clip(layout: Layout, row: Mapping[str, str], path: Path) -> Clip:
 
 def _images(folder: Path, layout: Layout, row: Mapping[str, str]) -> Path | None:
     # The spreadsheets name subjects by number, sometimes with leading zeros, sometimes with the prefix.
-    digits = "".join(c for c in row["subject"] if c.isdigit())
+    digits = "".join(c for c in row["subject"] if c.isdecimal())
     subject = layout.subject.format(int(digits)) if digits else row["subject"]
     places = (folder / place / subject / row["file"] for place in layout.folders)
     return next((place for place in places if place.is_dir()), None)
