@@ -76,7 +76,7 @@ class NetworkSource(LiveSource):
 
     def _capture(self) -> None:
         container, stream = self._connect()
-        converter = RgbConverter()
+        converter = RgbConverter(stream.sample_aspect_ratio)
         recording = container.duration is not None
         start: float | None = None
         try:

@@ -1,4 +1,4 @@
-"""Decoded pictures to RGB and back: matrix, range, alpha, rotation.
+"""Conversion of decoded frames to RGB: matrix, range, alpha, pixel aspect, rotation, high dynamic range.
 
 swscale's defaults are fast and wrong by more than one grey level: YUV 4:2:0 to RGB is 1.3 levels too dark
 (measured on flat patches).  With accurate rounding and full chroma interpolation the bias is 0.1.
@@ -6,12 +6,14 @@ swscale's defaults are fast and wrong by more than one grey level: YUV 4:2:0 to 
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any, cast
 
 import numpy as np
 
 from mien.engine.types import Image
 from mien.engine.utils.images import over_white
+from mien.streams.video import hdr
 from mien.streams.video.ffmpeg import ColorRange, Colorspace, Interpolation, VideoReformatter
 
 ACCURATE = (
@@ -20,7 +22,27 @@ ACCURATE = (
     | Interpolation.FULL_CHR_H_INT
     | Interpolation.FULL_CHR_H_INP
 )
-UNSPECIFIED = 2  # AVCOL_SPC_UNSPECIFIED
+STRETCHED = ACCURATE & ~Interpolation.BILINEAR | Interpolation.BICUBIC
+UNSPECIFIED = 2  # AVCOL_SPC_UNSPECIFIED, and the same of primaries and transfer
+SANE_ASPECT = (Fraction(1, 5), Fraction(5))
+"""Pixel aspect ratios outside of these are damage."""
+
+MATRICES = frozenset({1, UNSPECIFIED, 4, 5, 6, 7, 9})
+"""AVCOL_SPC_* that swscale converts."""
+YCGCO = frozenset({8})
+DERIVED = frozenset({12, 13})
+WIDE_MATRICES = frozenset({10, 11, 14, 15})
+"""BT.2020 with constant luminance, SMPTE 2085, ICtCp, IPT-C2: all of wide primaries."""
+MATRIX_NAMES = {
+    10: "bt2020c",
+    11: "smpte2085",
+    12: "chroma-derived-nc",
+    13: "chroma-derived-c",
+    14: "ictcp",
+    15: "ipt-c2",
+    16: "ycgco-re",
+    17: "ycgco-ro",
+}
 
 
 def is_high_definition(width: int, height: int) -> bool:
@@ -34,39 +56,111 @@ def matrix_for(width: int, height: int) -> Colorspace:
 
 
 class RgbConverter:
-    """Turns decoded frames into RGB arrays of one size (that of the first)."""
+    """Decoded frames as RGB arrays of one size (that of the first).
 
-    def __init__(self) -> None:
+    Args:
+        aspect: width of a pixel in pixel heights; frames are stretched to square pixels.
+
+    Attributes:
+        resized: frames whose size was another than the first one's.
+        notes: what could not be kept, one line each.
+    """
+
+    def __init__(self, aspect: Fraction | None = None) -> None:
         self._scaler = VideoReformatter()
-        self._size: tuple[int, int] | None = None
+        self._aspect = aspect if aspect and SANE_ASPECT[0] < aspect < SANE_ASPECT[1] else Fraction(1)
+        self._coded: tuple[int, int] | None = None
+        self._size = (0, 0)
         self.resized = 0
+        self.notes: list[str] = []
 
     def convert(self, frame: Any) -> Image:
         """``(H, W, 3) uint8`` RGB of a PyAV ``VideoFrame``, rotated as its display matrix says."""
-        size = self._size or (frame.width, frame.height)
-        self._size = size
-        self.resized += (frame.width, frame.height) != size
-        return apply_display_matrix(self._rgb(frame, size), display_matrix(frame))
+        coded = (frame.width, frame.height)
+        if self._coded is None:
+            self._coded, self._size = coded, square_pixels(coded, self._aspect)
+        self.resized += coded != self._coded
+        return apply_display_matrix(self._rgb(frame, self._size), display_matrix(frame))
 
     def _rgb(self, frame: Any, size: tuple[int, int]) -> Image:
         name = frame.format.name
+        if not frame.format.is_rgb:
+            if frame.colorspace in YCGCO:
+                return self._ycgco(frame, size)
+            self._settle_matrix(frame)
+        transfer = getattr(frame, "color_trc", None)
+        if transfer in hdr.NAMES:
+            self._note(f"{hdr.NAMES[transfer]} (high dynamic range) was mapped to ordinary colours.")
+            wide = frame.color_primaries in (hdr.BT2020, UNSPECIFIED)
+            return hdr.tone_mapped(self._converted(frame, size, "rgb48le"), int(transfer), wide=wide)
         has_alpha = _has_alpha(frame)
-        untagged = not frame.format.is_rgb and frame.colorspace == UNSPECIFIED
-        converted = self._scaler.reformat(
-            frame,
-            width=size[0],
-            height=size[1],
-            format="rgba" if has_alpha else "rgb24",
-            src_colorspace=matrix_for(frame.width, frame.height) if untagged else None,
-            interpolation=ACCURATE,
-        )
-        array = cast(Image, converted.to_ndarray())
+        array = cast(Image, self._converted(frame, size, "rgba" if has_alpha else "rgb24"))
         if has_alpha:
             return over_white(array)
         # swscale always takes grey as full range; a video codec's grey can be 16..235.
         if name.startswith("gray") and frame.color_range == ColorRange.MPEG:
             return cast(Image, _LIMITED_TO_FULL[array])
         return array
+
+    def _converted(self, frame: Any, size: tuple[int, int], format_name: str) -> np.ndarray:
+        untagged = not frame.format.is_rgb and frame.colorspace == UNSPECIFIED
+        stretched = size != (frame.width, frame.height)
+        converted = self._scaler.reformat(
+            frame,
+            width=size[0],
+            height=size[1],
+            format=format_name,
+            src_colorspace=matrix_for(frame.width, frame.height) if untagged else None,
+            interpolation=STRETCHED if stretched else ACCURATE,
+        )
+        return np.asarray(converted.to_ndarray())
+
+    def _settle_matrix(self, frame: Any) -> None:
+        """Give a frame whose matrix swscale lacks the nearest one that it has."""
+        matrix = int(frame.colorspace)
+        if matrix in MATRICES:
+            return
+        nearest = _nearest_matrix(matrix, getattr(frame, "color_primaries", UNSPECIFIED), frame)
+        self._note(
+            f"the colour matrix {MATRIX_NAMES.get(matrix, matrix)} is not known; the nearest one was used."
+        )
+        frame.colorspace = nearest
+
+    def _ycgco(self, frame: Any, size: tuple[int, int]) -> Image:
+        """YCgCo, which swscale lacks and which is simple: R = Y - Cg + Co, G = Y + Cg, B = Y - Cg - Co."""
+        limited = frame.color_range != ColorRange.JPEG
+        # Between two kinds of YUV no matrix is applied, whichever this says.
+        frame.colorspace = UNSPECIFIED
+        planes = self._scaler.reformat(
+            frame, width=size[0], height=size[1], format="yuv444p", interpolation=ACCURATE
+        ).to_ndarray()
+        luma, green, orange = planes.astype(np.float32)
+        if limited:
+            luma = (luma - 16) * (255 / 219)
+        scale = 255 / 224 if limited else 1.0
+        green, orange = (green - 128) * scale, (orange - 128) * scale
+        rgb = np.stack([luma - green + orange, luma + green, luma - green - orange], axis=-1)
+        return np.asarray(np.clip(rgb + 0.5, 0, 255), np.uint8)
+
+    def _note(self, note: str) -> None:
+        if note not in self.notes:
+            self.notes.append(note)
+
+
+def square_pixels(coded: tuple[int, int], aspect: Fraction) -> tuple[int, int]:
+    """Width and height with square pixels: the shorter direction is stretched, none is reduced."""
+    width, height = coded
+    if aspect >= 1:
+        return round(width * aspect), height
+    return width, round(height / aspect)
+
+
+def _nearest_matrix(matrix: int, primaries: int, frame: Any) -> int:
+    if matrix in WIDE_MATRICES or primaries == hdr.BT2020:
+        return int(Colorspace.BT2020)
+    if matrix in DERIVED and primaries == 1:
+        return int(Colorspace.ITU709)
+    return int(matrix_for(frame.width, frame.height))
 
 
 def _has_alpha(frame: Any) -> bool:

@@ -58,7 +58,6 @@ class _Reading:
         self.path = path
         self.notes: list[str] = []
         self._damaged = 0
-        self._converter = RgbConverter()
         self._container = open_input(path)
         try:
             self._open()
@@ -84,6 +83,7 @@ class _Reading:
         # Frame and slice threads: the order and the number of frames stay the same.
         stream.thread_type = "AUTO"
         self._stream = stream
+        self._converter = RgbConverter(stream.sample_aspect_ratio)
         self._origin = media_origin(self._container)
         self._decoded = self._decode()
         self._head = next(self._decoded, None)
@@ -209,6 +209,7 @@ class _Reading:
             self.notes.append(
                 f"{self.path.name} is cut off: {count} of about {self.info.frames} pictures were there."
             )
+        self.notes += (f"{self.path.name}: {note}" for note in self._converter.notes)
 
     def _is_cut(self, count: int, last: Fraction | None) -> bool:
         if not self.info.frames or last is None or self.notes:
