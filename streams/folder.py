@@ -39,7 +39,7 @@ class FrameFolderSource(Source):
         self._rate = Fraction(fps).limit_denominator(1001)
         if self._rate <= 0:
             raise UsageError(f"{fps} frames per second make no sequence. Give a rate above 0, such as 25.")
-        self._files = _one_per_name(list_images(self._path), self._path.name, self.notes)
+        self._files = frame_files(self._path, self.notes)
         if not self._files:
             raise SourceError(
                 f"{self._path} holds no pictures. Put PNG, JPEG, WebP, BMP or TIFF files there."
@@ -67,6 +67,11 @@ class FrameFolderSource(Source):
 
     def close(self) -> None:
         """Nothing is held open."""
+
+
+def frame_files(folder: Path, notes: list[str] | None = None) -> list[Path]:
+    """The frames of a folder in order; ``notes`` takes what is remarkable about them."""
+    return _one_per_name(list_images(folder), folder.name, [] if notes is None else notes)
 
 
 def _one_per_name(files: list[Path], folder: str, notes: list[str]) -> list[Path]:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
+from math import isfinite
 from pathlib import Path
 
+from mien.cli.batch.frame_numbers import list_names_files, name_files, own_numbers, to_frames
+from mien.cli.batch.table import read_table
 from mien.engine.types import MienError, SourceError, UsageError
-from mien.engine.utils.files import read_user_file
 
 REQUIRED = ("driving", "avatar")
 FRAMES = ("reference", "onset", "apex", "offset")
@@ -69,46 +69,59 @@ def read_pairs(path: Path) -> PairList:
     Raises:
         MienError: no such file, no rows, columns missing, two rows of one name, or no usable row at all.
     """
-    text, notes = _text(path)
-    rows = list(csv.reader(io.StringIO(text), delimiter=_delimiter(text)))
-    filled = [(line, row) for line, row in enumerate(rows, 1) if any(cell.strip() for cell in row)]
-    if not filled:
+    found = read_table(path)
+    if not found.rows:
         raise UsageError(f"{path} is empty. Its first line names the columns: driving,avatar")
-    columns = [cell.strip().lower() for cell in filled[0][1]]
-    notes += _check_columns(path, columns)
-    if len(filled) == 1:
+    head, *body = found.rows
+    columns = [cell.strip().lower() for cell in head.cells]
+    notes = [*found.notes, *_check_columns(path, columns)]
+    if not body:
         raise UsageError(f"{path} lists no pairs below its first line. Add a line for each pair.")
-    table = [(line, _cells(columns, row)) for line, row in filled[1:]]
-    names = {line: cells["name"] or _default_name(cells) for line, cells in table}
+    table = {row.line: _cells(columns, row.cells) for row in body if row.problem is None}
+    names = {line: cells["name"] or _default_name(cells) for line, cells in table.items()}
     _check_names(path, names)
     pairs: list[Pair] = []
-    failures: list[Failure] = []
-    for line, cells in table:
+    failures = [Failure(f"line {row.line}", row.line, row.problem) for row in body if row.problem is not None]
+    for line, cells in table.items():
         try:
-            pairs.append(_pair(names[line], line, cells, path.parent))
+            pairs.append(_pair(names[line], line, cells, path.parent, found.decimal_comma))
         except MienError as error:
             failures.append(Failure(names[line] or f"line {line}", line, str(error)))
+    pairs = _numbered_as_files(pairs, failures, notes)
+    failures.sort(key=lambda failure: failure.line)
     if not pairs:
         first = failures[0]
         raise SourceError(f"{path} has no usable line. Line {first.line}: {first.reason}")
     return PairList(tuple(pairs), tuple(failures), tuple(notes))
 
 
-def _text(path: Path) -> tuple[str, list[str]]:
-    wanted = "Give a CSV file with the columns driving and avatar."
-    data = read_user_file(path, wanted, missing=wanted)
-    if b"\x00" in data:
-        raise SourceError(f"{path} is no CSV file. Save the table as CSV (UTF-8), not as a workbook.")
-    try:
-        return data.decode("utf-8-sig"), []
-    except UnicodeDecodeError:
-        return data.decode("cp1252", errors="replace"), [f"{path.name} is not UTF-8; read as Windows text."]
+def _numbered_as_files(pairs: list[Pair], failures: list[Failure], notes: list[str]) -> list[Pair]:
+    """The pairs with frames counted from 0, where the list counts as the files' names do."""
+    frames = [{column: getattr(pair, column) for column in FRAMES} for pair in pairs]
+    numbers = [
+        own_numbers(pair.driving) if set(given.values()) != {None} and pair.driving.is_dir() else {}
+        for pair, given in zip(pairs, frames, strict=True)
+    ]
+    if not list_names_files([name_files(*each) for each in zip(frames, numbers, strict=True)]):
+        return pairs
+    notes.append("The list's frame numbers are read as those in the files' names: only so do they fit.")
+    kept = []
+    for pair, given, own in zip(pairs, frames, numbers, strict=True):
+        try:
+            kept.append(_moved(pair, to_frames(given, own)) if own else pair)
+        except MienError as error:
+            failures.append(Failure(pair.name, pair.line, str(error)))
+    return kept
 
 
-def _delimiter(text: str) -> str:
-    """Comma, semicolon (what many countries' Excel writes) or tab: the commonest in the first line."""
-    first = next((line for line in text.splitlines() if line.strip()), "")
-    return max(",;\t", key=first.count)
+def _moved(pair: Pair, frames: Mapping[str, int | None]) -> Pair:
+    return replace(
+        pair,
+        reference=frames["reference"],
+        onset=frames["onset"],
+        apex=frames["apex"],
+        offset=frames["offset"],
+    )
 
 
 def _check_columns(path: Path, columns: list[str]) -> list[str]:
@@ -129,7 +142,7 @@ def _check_columns(path: Path, columns: list[str]) -> list[str]:
     )
 
 
-def _cells(columns: list[str], row: list[str]) -> dict[str, str]:
+def _cells(columns: Sequence[str], row: Sequence[str]) -> dict[str, str]:
     cells = dict.fromkeys((*REQUIRED, *OPTIONAL), "")
     for name, cell in zip(columns, row, strict=False):
         if name in cells:
@@ -169,25 +182,35 @@ def _listed(numbers: Iterable[int]) -> str:
     return f"{', '.join(most)} and {last}"
 
 
-def _pair(name: str, line: int, cells: Mapping[str, str], base: Path) -> Pair:
+def _pair(name: str, line: int, cells: Mapping[str, str], base: Path, decimal_comma: bool) -> Pair:
     for column in REQUIRED:
         if not cells[column]:
             raise UsageError(f"The column {column} is empty.")
     if _BAD_NAME.search(name) or len(name) > 150:
         raise UsageError(f"{name!r} cannot be the name of a file. Choose another in the column name.")
-    driving, avatar = ((base / Path(cells[column]).expanduser()).absolute() for column in REQUIRED)
+    driving, avatar = (_place(base, cells[column]) for column in REQUIRED)
     _check_there("driving clip", driving)
     _check_there("avatar", avatar)
-    frames = {column: _frame(column, cells[column]) for column in FRAMES}
+    comma = "," if decimal_comma else "."
+    numbers = {column: cells[column].replace(comma, ".") for column in (*FRAMES, "fps")}
+    frames = {column: _frame(column, numbers[column]) for column in FRAMES}
     _check_order(frames)
-    return Pair(name, line, driving, avatar, **frames, fps=_rate(cells["fps"]))
+    return Pair(name, line, driving, avatar, **frames, fps=_rate(numbers["fps"]))
+
+
+def _place(base: Path, text: str) -> Path:
+    try:
+        return (base / Path(text).expanduser()).absolute()
+    except RuntimeError as error:
+        raise SourceError(f"{text}: there is no such home folder. Write the path out.") from error
 
 
 def _check_there(what: str, path: Path) -> None:
     try:
         there = path.exists()
-    except OSError as error:  # of one row; the others may be good
-        raise SourceError(f"The {what} {path} cannot be used ({error.strerror}).") from error
+    except (OSError, ValueError) as error:  # of one row; the others may be good
+        reason = getattr(error, "strerror", error)
+        raise SourceError(f"The {what} {path} cannot be used ({reason}).") from error
     if not there:
         raise SourceError(f"The {what} {path} does not exist.")
 
@@ -199,7 +222,7 @@ def _frame(column: str, text: str) -> int | None:
         value = float(text)
     except ValueError:
         value = -1.0
-    if value < 0 or value != int(value):
+    if not isfinite(value) or value < 0 or value != int(value):
         raise UsageError(f"The {column} is a frame's number, counted from 0, not {text!r}.")
     return int(value)
 
