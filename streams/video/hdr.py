@@ -103,7 +103,7 @@ def _rolled_off() -> Floats:
 
 @lru_cache(maxsize=1)
 def _codes() -> Image:
-    """sRGB codes by light, ``(4096,) uint8``."""
+    """Codes of sRGB by light, ``(4096,) uint8``."""
     light = np.linspace(0, 1, _STEPS)
     code = np.where(light <= 0.0031308, 12.92 * light, 1.055 * np.power(light, 1 / 2.4) - 0.055)
     return np.asarray(code * 255 + 0.5, np.uint8)
