@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from mien.cli.engine_progress import EngineProgress
@@ -20,6 +21,8 @@ from mien.engine.session.renderer import AvatarRenderer, Renderer
 from mien.engine.tracking import Tracker, TrackerSettings
 from mien.engine.types import NoFaceError, UsageError
 from mien.engine.utils.assets import DEMO_MOTION, PORTRAIT
+from mien.engine.utils.bit_depth import depth_of, white_of
+from mien.engine.utils.image_files import white_of_file
 from mien.streams.images import fit_within, load_image
 from mien.streams.provenance.credentials import available
 
@@ -74,16 +77,25 @@ def load_avatar(
     path: Path | None, options: Options, landmarker: Landmarker, runtime: PortraitEncoder
 ) -> Avatar:
     """The portrait at ``path``, or the built-in one, ready to be driven."""
-    full = load_image(path or PORTRAIT)
+    full = load_image(path or PORTRAIT, white=white_of(options.bits) if options.bits else None)
     image = fit_within(full, options.portrait_side)
     try:
-        return Avatar.of(image, landmarker, runtime, path.name if path else "the portrait")
+        avatar = Avatar.of(image, landmarker, runtime, path.name if path else "the portrait")
     except NoFaceError as error:
         if image is full or options.size is None:
             raise
         # A face that is large enough in the photo can be too small in what the user's --size makes of it.
         side = f"{options.portrait_side} pixels"
         raise NoFaceError(f"{error} (It was reduced to {side}; a larger --size may do.)") from error
+    return replace(avatar, notes=(*_told_depth(path, options), *avatar.notes))
+
+
+def _told_depth(path: Path | None, options: Options) -> list[str]:
+    """What is said of a portrait whose values have fewer bits than its file."""
+    white = None if path is None or options.bits else white_of_file(path)
+    if path is None or white is None or not white_of(8) < white < white_of(16):
+        return []
+    return [f"{path.name} holds {depth_of(white)}-bit values in 16 and was read so; --bits overrules it."]
 
 
 def make_tracker(

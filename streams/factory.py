@@ -31,7 +31,12 @@ def is_camera(spec: str) -> bool:
 
 
 def open_source(
-    spec: str, *, width: int | None = None, height: int | None = None, fps: float | None = None
+    spec: str,
+    *,
+    width: int | None = None,
+    height: int | None = None,
+    fps: float | None = None,
+    bits: int | None = None,
 ) -> Source:
     """Open what ``spec`` names.
 
@@ -41,6 +46,7 @@ def open_source(
     Args:
         spec: the user's words.
         width, height: wished size in pixels; cameras only.
+        bits: depth of the values in files of more than 8 bits; None tells it from them.
         fps: wished rate of a camera; the rate at which a folder's pictures were taken.
 
     Raises:
@@ -59,12 +65,12 @@ def open_source(
     if Path(spec).is_dir():
         from mien.streams.folder import FrameFolderSource
 
-        return FrameFolderSource(Path(spec), fps=fps or 25)
+        return FrameFolderSource(Path(spec), fps=fps or 25, bits=bits)
     from mien.streams.video import VideoFileSource
     from mien.streams.video.animated_webp import AnimationSource, is_animated_webp
 
     path = Path(spec)
-    return AnimationSource(path) if is_animated_webp(path) else VideoFileSource(path)
+    return AnimationSource(path) if is_animated_webp(path) else VideoFileSource(path, bits=bits)
 
 
 def names_folder(path: str | Path) -> bool:

@@ -11,11 +11,17 @@ from pathlib import Path
 
 from mien.engine.types import Frame, Image, SinkError, SourceError, UsageError
 from mien.engine.utils.files import beside, clear_unfinished
+from mien.engine.utils.bit_depth import depth_of, white_of
+from mien.engine.utils.image_files import white_of_file
 from mien.streams.images import list_images, load_image
 from mien.streams.sink import Sink, check_writable_parent, write_failure
 from mien.streams.source import Source, SourceInfo
 
 LOSSLESS_SUFFIXES = frozenset({".png", ".tif", ".tiff", ".bmp", ".ppm", ".pgm"})
+
+
+MOST_LOOKED_AT = 200
+"""Files of a folder that are looked at for the depth of its values."""
 
 
 class FrameFolderSource(Source):
@@ -26,12 +32,13 @@ class FrameFolderSource(Source):
     Args:
         path: the folder.
         fps: pictures per second at which they were taken.
+        bits: depth of the values in files of more than 8 bits; None tells it from them.
 
     Raises:
         MienError: no folder, no picture in it, or pictures of different sizes.
     """
 
-    def __init__(self, path: str | Path, fps: Fraction | float = 25) -> None:
+    def __init__(self, path: str | Path, fps: Fraction | float = 25, bits: int | None = None) -> None:
         self.notes = []
         self._path = Path(path)
         if not self._path.is_dir():
@@ -44,7 +51,8 @@ class FrameFolderSource(Source):
             raise SourceError(
                 f"{self._path} holds no pictures. Put PNG, JPEG, WebP, BMP or TIFF files there."
             )
-        height, width = load_image(self._files[0]).shape[:2]
+        self._white = white_of(bits) if bits else self._common_white()
+        height, width = load_image(self._files[0], white=self._white).shape[:2]
         self._info = SourceInfo(width, height, self._rate, len(self._files), False, False, self._path.name)
 
     @property
@@ -53,9 +61,22 @@ class FrameFolderSource(Source):
 
     def __iter__(self) -> Iterator[Frame]:
         for index, file in enumerate(self._files):
-            image = load_image(file)
+            image = load_image(file, white=self._white)
             self._check_size(file, image)
             yield Frame(image, index, time.monotonic_ns(), float(index / self._rate))
+
+    def _common_white(self) -> float | None:
+        """The value that is white in all the frames; None where they have 8 bits."""
+        if white_of_file(self._files[0]) is None:
+            return None
+        looked_at = self._files[:: max(1, len(self._files) // MOST_LOOKED_AT)]
+        white = max(found for file in looked_at if (found := white_of_file(file)) is not None)
+        if 255 < white < white_of(16):
+            self.notes.append(
+                f"The 16-bit files in {self._path.name} hold {depth_of(white)}-bit values and were read so; "
+                "--bits overrules it."
+            )
+        return white
 
     def _check_size(self, file: Path, image: Image) -> None:
         height, width = image.shape[:2]

@@ -105,6 +105,9 @@ def _results(group: argparse._ArgumentGroup) -> None:
         "--crop", action="store_true", help="the moving face alone, as a square, not the whole portrait"
     )
     group.add_argument("--lossless", action="store_true", help="keep every pixel exactly (NAME.mkv)")
+    group.add_argument(
+        "--bits", metavar="N", type=values.bits, help="depth of the values in 16-bit files (told from them)"
+    )
     group.add_argument("--fps", metavar="F", type=values.rate, help="of folders whose line gives none (25)")
     group.add_argument(
         "--no-metrics",

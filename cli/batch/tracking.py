@@ -71,16 +71,16 @@ def follow(pair: Pair, options: Options, model: Tracker) -> Followed:
     Raises:
         MienError: unreadable, no face, a single frame, or frame numbers beyond the clip's end.
     """
-    fps = pair.fps or options.fps
+    fps, bits = pair.fps or options.fps, options.bits
     if pair.driving.suffix.lower() == MOTION_SUFFIX:
         if isinstance(model, PaperTracker):
             raise UsageError(NEEDS_PICTURES)
         return _recorded(pair)
     tracker = model.fresh()
     tracker.landmarker.reset()
-    with open_source(str(pair.driving), fps=fps) as source:
+    with open_source(str(pair.driving), fps=fps, bits=bits) as source:
         if pair.reference is not None:
-            _set_reference(tracker, pair, pair.reference, fps)
+            _set_reference(tracker, pair, pair.reference, options)
         found = Followed(float(source.info.fps), source.info.has_audio)
         _track_all(source, tracker, found)
         found.notes += source.notes
@@ -124,9 +124,9 @@ def _recorded(pair: Pair) -> Followed:
     return found
 
 
-def _set_reference(tracker: Tracker, pair: Pair, number: int, fps: float | None) -> None:
+def _set_reference(tracker: Tracker, pair: Pair, number: int, options: Options) -> None:
     count = 0
-    with open_source(str(pair.driving), fps=fps) as source:
+    with open_source(str(pair.driving), fps=pair.fps or options.fps, bits=options.bits) as source:
         for frame in source:
             count += 1
             if frame.index == number:

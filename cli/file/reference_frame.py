@@ -28,7 +28,7 @@ def choose_reference(options: Options, console: Console, tracker: Tracker, portr
 def _most_like(options: Options, console: Console, tracker: Tracker, portrait: Face) -> tuple[Frame, Face]:
     search = ReferenceSearch(portrait)
     with (
-        open_source(options.driving or "", fps=options.fps) as source,
+        open_source(options.driving or "", fps=options.fps, bits=options.bits) as source,
         progress_bar(console, "looking for the reference", source.info.frames) as bar,
     ):
         for frame in source:
@@ -45,7 +45,7 @@ def _most_like(options: Options, console: Console, tracker: Tracker, portrait: F
 def _numbered(options: Options, console: Console, tracker: Tracker, number: int) -> tuple[Frame, Face]:
     count = 0
     with (
-        open_source(options.driving or "", fps=options.fps) as source,
+        open_source(options.driving or "", fps=options.fps, bits=options.bits) as source,
         progress_bar(console, "going to the reference", number + 1) as bar,
     ):
         for frame in source:

@@ -111,7 +111,7 @@ def run_clip(options: Options, console: Console) -> None:
         output = f"mien-{Path(driving).resolve().stem}.mp4"
     record = _Record(keep=options.save_motion is not None)
     with ExitStack() as stack:
-        source = stack.enter_context(open_source(driving, fps=options.fps))
+        source = stack.enter_context(open_source(driving, fps=options.fps, bits=options.bits))
         runtime = make_runtime(options)
         stack.callback(runtime.close)
         tracker = stack.enter_context(make_tracker(options, live=False, runtime=runtime))

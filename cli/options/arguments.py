@@ -57,6 +57,7 @@ class Options:
     avatars: Path | None
     reference: str
     fps: float | None
+    bits: int | None
     camera_size: tuple[int, int] | None
     output: Path | None
     output_text: str | None
@@ -182,6 +183,12 @@ def _who(group: argparse._ArgumentGroup) -> None:
         metavar="RATE",
         type=values.rate,
         help="frames per second of a folder of frames (25), or wished of a camera (30)",
+    )
+    group.add_argument(
+        "--bits",
+        metavar="N",
+        type=values.bits,
+        help="depth of the values in 16-bit files, 8 to 16 (told from the values if left out)",
     )
     group.add_argument(
         "--camera-size",

@@ -22,6 +22,11 @@ def pixels(text: str) -> int:
     return whole_number(text, "size in pixels", 64, 4096)
 
 
+def bits(text: str) -> int:
+    """A depth in bits."""
+    return whole_number(text, "depth in bits", 8, 16)
+
+
 def amount(text: str) -> float:
     """A gain."""
     return number(text, "gain", -8, 8)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from mien.engine.types import Image, MienError, SourceError
+from mien.engine.utils.bit_depth import deep_values, to_eight, white_in
 from mien.engine.utils.files import read_user_file
 from mien.engine.utils.images import over_white
 
@@ -19,11 +20,15 @@ HEIC_SUFFIXES = frozenset({".heic", ".heif"})
 HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
 
 
-def load_image(path: str | Path) -> Image:
+def load_image(path: str | Path, *, white: float | None = None) -> Image:
     """Read a picture file.
 
     EXIF orientation is applied, an embedded colour profile converted to sRGB, transparency laid over white,
-    16 bits scaled (not clipped) to 8; of an animation the first picture is taken.
+    more than 8 bits scaled (not clipped) to 8; of an animation the first image is taken.
+
+    Args:
+        path: the file.
+        white: see :func:`decode_image`.
 
     Returns:
         ``(H, W, 3) uint8`` RGB, at the file's full size.
@@ -35,7 +40,26 @@ def load_image(path: str | Path) -> Image:
     data = _read(path)
     if path.suffix.lower() in HEIC_SUFFIXES or (data[4:8] == b"ftyp" and data[8:12] in HEIC_BRANDS):
         raise SourceError(f"{path.name} is a HEIC photo, which Mien does not read. Export it as JPEG or PNG.")
-    return decode_image(path.name, data)
+    return decode_image(path.name, data, white=white)
+
+
+def white_of_file(path: Path) -> float | None:
+    """The value that is white in an image file with more than 8 bits; None for the others."""
+    from PIL import Image as Pil
+    from PIL import UnidentifiedImageError
+
+    data = _read(path)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Pil.open(io.BytesIO(data)) as opened:
+                _check_size(path.name, opened.size, MAX_PIXELS)
+                values = deep_values(data, opened)
+    except UnidentifiedImageError:
+        values = deep_values(data, None)
+    except (OSError, SyntaxError, ValueError, EOFError, MemoryError, Pil.DecompressionBombError):
+        return None  # what is wrong with it is said where it is read
+    return None if values is None else white_in(values)
 
 
 def decode_image(
@@ -45,6 +69,7 @@ def decode_image(
     max_pixels: int = MAX_PIXELS,
     formats: tuple[str, ...] | None = None,
     limit: Callable[[Any], Any] | None = None,
+    white: float | None = None,
 ) -> Image:
     """Decode a picture that is in memory, with :func:`load_image`'s care.
 
@@ -55,22 +80,25 @@ def decode_image(
         formats: Pillow's names of the formats to try; None tries all that it knows.
         limit: takes Pillow's image before its pixels are decoded and returns the one to go on with; it may
             refuse (``MienError``) or reduce it.
+        white: of images with more than 8 bits the value that becomes 255; None takes the smallest usual depth
+            that holds the image's values.
 
     Raises:
         MienError: as :func:`load_image`.
     """
     from PIL import Image as Pil
-    from PIL import ImageOps, UnidentifiedImageError
+    from PIL import UnidentifiedImageError
 
     try:
         with warnings.catch_warnings():
-            # Pillow's own size check only warns below 2x its limit; ours comes before decoding.
-            warnings.simplefilter("ignore", Pil.DecompressionBombWarning)
+            # Pillow's own size check only warns below 2x its limit; ours comes before decoding. And it warns
+            # of damaged EXIF, which costs nothing.
+            warnings.simplefilter("ignore")
             with Pil.open(io.BytesIO(data), formats=formats) as picture:
                 _check_size(name, picture.size, max_pixels)
                 bounded = picture if limit is None else limit(picture)
                 bounded.load()
-                return _to_rgb(ImageOps.exif_transpose(bounded))
+                return _to_rgb(_upright(_eight_bits(data, bounded, white)))
     except MienError:
         raise
     except Pil.DecompressionBombError as error:
@@ -78,6 +106,10 @@ def decode_image(
             f"{name} is too large to read. Scale it down to at most {max_pixels // 1_000_000} megapixels."
         ) from error
     except UnidentifiedImageError as error:
+        values = deep_values(data, None) if formats is None else None
+        if values is not None:
+            _check_size(name, (values.shape[1], values.shape[0]), max_pixels)
+            return _to_rgb(Pil.fromarray(to_eight(values, white or white_in(values))))
         raise SourceError(
             f"{name} is not a picture file. Give a PNG, JPEG, WebP or TIFF portrait."
         ) from error
@@ -104,7 +136,6 @@ def _check_size(name: str, size: tuple[int, int], max_pixels: int) -> None:
 
 
 def _to_rgb(picture: Any) -> Image:
-    picture = _eight_bits(picture)
     if picture.mode == "PA" or "transparency" in picture.info:
         picture = picture.convert("RGBA")
     alpha = picture.getchannel("A") if picture.mode in ("RGBA", "LA") else None
@@ -115,15 +146,26 @@ def _to_rgb(picture: Any) -> Image:
     return over_white(np.array(colour, np.uint8))
 
 
-def _eight_bits(picture: Any) -> Any:
-    """16- and 32-bit grey to 8 by scaling: Pillow's own conversion clips at 255."""
+def _eight_bits(data: bytes, picture: Any, white: float | None) -> Any:
+    """An image of more than 8 bits, scaled to 8 (Pillow's conversion clips at 255); others as they are."""
     from PIL import Image as Pil
 
-    if not picture.mode.startswith(("I", "F")):
+    values = deep_values(data, picture)
+    if values is None or values.shape[:2] != (picture.size[1], picture.size[0]):
         return picture
-    values = np.array(picture, np.float64)
-    top = 65535.0 if picture.mode.startswith("I") else max(1.0, float(values.max(initial=0)))
-    return Pil.fromarray(np.clip(values * (255 / top) + 0.5, 0, 255).astype(np.uint8))
+    shallow = Pil.fromarray(to_eight(values, white or white_in(values)))
+    shallow.info = dict(picture.info)
+    return shallow
+
+
+def _upright(picture: Any) -> Any:
+    """The image turned as its EXIF data say; as it is where those are damaged."""
+    from PIL import ImageOps
+
+    try:
+        return ImageOps.exif_transpose(picture)
+    except Exception:  # Pillow raises what its parsers meet: struct.error, KeyError, TypeError, ...
+        return picture
 
 
 def _to_srgb(picture: Any) -> Any:

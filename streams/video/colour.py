@@ -9,9 +9,11 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any, cast
 
+import cv2
 import numpy as np
 
 from mien.engine.types import Image
+from mien.engine.utils.bit_depth import to_eight, white_of
 from mien.engine.utils.images import over_white
 from mien.streams.video import hdr
 from mien.streams.video.ffmpeg import ColorRange, Colorspace, Interpolation, VideoReformatter
@@ -26,6 +28,9 @@ STRETCHED = ACCURATE & ~Interpolation.BILINEAR | Interpolation.BICUBIC
 UNSPECIFIED = 2  # AVCOL_SPC_UNSPECIFIED, and the same of primaries and transfer
 SANE_ASPECT = (Fraction(1, 5), Fraction(5))
 """Pixel aspect ratios outside of these are damage."""
+
+DEEP_FORMATS = frozenset({"gray16le", "gray16be", "rgb48le", "rgb48be", "gbrp16le", "gbrp16be"})
+"""Pixel formats of 16 bits without a matrix, as scientific cameras' programs write them."""
 
 MATRICES = frozenset({1, UNSPECIFIED, 4, 5, 6, 7, 9})
 """AVCOL_SPC_* that swscale converts."""
@@ -63,6 +68,7 @@ class RgbConverter:
 
     Attributes:
         resized: frames whose size was another than the first one's.
+        white: the value that is white in frames of 16 bits.
         notes: what could not be kept, one line each.
     """
 
@@ -72,6 +78,7 @@ class RgbConverter:
         self._coded: tuple[int, int] | None = None
         self._size = (0, 0)
         self.resized = 0
+        self.white = white_of(16)
         self.notes: list[str] = []
 
     def convert(self, frame: Any) -> Image:
@@ -88,6 +95,8 @@ class RgbConverter:
             if frame.colorspace in YCGCO:
                 return self._ycgco(frame, size)
             self._settle_matrix(frame)
+        if self.white < white_of(16) and name in DEEP_FORMATS:
+            return self._deep(frame, size)
         transfer = getattr(frame, "color_trc", None)
         if transfer in hdr.NAMES:
             self._note(f"{hdr.NAMES[transfer]} (high dynamic range) was mapped to ordinary colours.")
@@ -114,6 +123,15 @@ class RgbConverter:
             interpolation=STRETCHED if stretched else ACCURATE,
         )
         return np.asarray(converted.to_ndarray())
+
+    def _deep(self, frame: Any, size: tuple[int, int]) -> Image:
+        """Values of fewer bits than their frames have."""
+        shallow = to_eight(deep_array(frame), self.white)
+        if shallow.ndim == 2:
+            shallow = np.repeat(shallow[..., None], 3, axis=2)
+        if size == (frame.width, frame.height):
+            return shallow
+        return np.asarray(cv2.resize(shallow, size, interpolation=cv2.INTER_CUBIC), np.uint8)
 
     def _settle_matrix(self, frame: Any) -> None:
         """Give a frame whose matrix swscale lacks the nearest one that it has."""
@@ -145,6 +163,12 @@ class RgbConverter:
     def _note(self, note: str) -> None:
         if note not in self.notes:
             self.notes.append(note)
+
+
+def deep_array(frame: Any) -> np.ndarray:
+    """``(H, W)`` or ``(H, W, 3) uint16`` of a frame in one of :data:`DEEP_FORMATS`."""
+    name = "gray16le" if frame.format.name.startswith("gray") else "rgb48le"
+    return np.asarray((frame if frame.format.name == name else frame.reformat(format=name)).to_ndarray())
 
 
 def square_pixels(coded: tuple[int, int], aspect: Fraction) -> tuple[int, int]:

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from mien.engine.types import Frame, SourceError
+from mien.engine.types import Frame, MienError, SourceError
+from mien.engine.utils.bit_depth import depth_of, white_of
 from mien.streams.source import Source, SourceInfo
-from mien.streams.video.colour import RgbConverter
+from mien.streams.video.colour import DEEP_FORMATS, RgbConverter, deep_array
 from mien.streams.video.containers import media_origin, open_input, sound_stream, video_stream
 from mien.streams.video.ffmpeg import FFmpegError
 
 DEFAULT_FPS = Fraction(25)
 # Text files decode as "ANSI art" pictures in FFmpeg: nobody means that.
+LOOKED_AT = 60
+"""Frames that tell the depth of a file's values."""
+
 NOT_VIDEO_CODECS = frozenset({"ansi", "bintext", "xbin", "idf"})
 
 
@@ -29,9 +35,10 @@ class VideoFileSource(Source):
         MienError: when the file is missing, no video, or holds no picture that can be decoded.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, *, bits: int | None = None) -> None:
         self._path = Path(path)
-        self._first: _Reading | None = _Reading(self._path)
+        self._bits = bits
+        self._first: _Reading | None = _Reading(self._path, bits)
         self._info = self._first.info
         self.notes = self._first.notes
 
@@ -40,7 +47,7 @@ class VideoFileSource(Source):
         return self._info
 
     def __iter__(self) -> Iterator[Frame]:
-        reading, self._first = self._first or _Reading(self._path), None
+        reading, self._first = self._first or _Reading(self._path, self._bits), None
         self.notes = reading.notes
         with reading:
             yield from reading.frames()
@@ -54,8 +61,9 @@ class VideoFileSource(Source):
 class _Reading:
     """One pass over a file, opened up to its first decoded frame."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, bits: int | None) -> None:
         self.path = path
+        self._bits = bits
         self.notes: list[str] = []
         self._damaged = 0
         self._container = open_input(path)
@@ -84,6 +92,7 @@ class _Reading:
         stream.thread_type = "AUTO"
         self._stream = stream
         self._converter = RgbConverter(stream.sample_aspect_ratio)
+        self._converter.white = self._white(stream)
         self._origin = media_origin(self._container)
         self._decoded = self._decode()
         self._head = next(self._decoded, None)
@@ -103,6 +112,24 @@ class _Reading:
 
     def close(self) -> None:
         self._container.close()
+
+    def _white(self, stream: Any) -> float:
+        """The value that is white in frames of 16 bits, told from the first ones of the file."""
+        if self._bits is not None:
+            return white_of(self._bits)
+        if stream.codec_context.format is None or stream.codec_context.format.name not in DEEP_FORMATS:
+            return white_of(16)
+        peak = 0
+        with suppress(FFmpegError, MienError, ValueError), open_input(self.path) as looked_at:
+            for frame in islice(looked_at.decode(looked_at.streams[stream.index]), LOOKED_AT):
+                peak = max(peak, int(deep_array(frame).max()))
+        white = white_of(depth_of(peak)) if peak else white_of(16)
+        if white < white_of(16):
+            self.notes.append(
+                f"The 16-bit frames of {self.path.name} hold {depth_of(white)}-bit values and were read so; "
+                "--bits overrules it."
+            )
+        return white
 
     def _describe(self) -> SourceInfo:
         stream = self._stream
