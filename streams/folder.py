@@ -10,8 +10,8 @@ from fractions import Fraction
 from pathlib import Path
 
 from mien.engine.types import Frame, Image, SinkError, SourceError, UsageError
-from mien.engine.utils.files import beside, clear_unfinished
 from mien.engine.utils.bit_depth import depth_of, white_of
+from mien.engine.utils.files import beside, clear_unfinished
 from mien.engine.utils.image_files import white_of_file
 from mien.streams.images import list_images, load_image
 from mien.streams.sink import Sink, check_writable_parent, write_failure

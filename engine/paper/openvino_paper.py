@@ -109,7 +109,7 @@ def _read(path: Path) -> Any:
         raise ModelError(f"{path}: this part of the model is missing ({_REMEDY}).")
     try:
         return core().read_model(str(path))
-    except RuntimeError as error:
+    except (RuntimeError, UnicodeDecodeError) as error:
         raise ModelError(f"{path}: this part of the model is damaged ({_REMEDY}).") from error
 
 

@@ -41,7 +41,7 @@ def _read(path: Path) -> Any:
         raise ModelError(f"{path}: model file is missing ({_REMEDY})")
     try:
         return core().read_model(str(path))
-    except RuntimeError as error:
+    except (RuntimeError, UnicodeDecodeError) as error:  # damaged names are met by the bindings
         raise ModelError(f"{path}: model file is damaged ({_REMEDY})") from error
 
 
