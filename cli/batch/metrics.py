@@ -11,8 +11,12 @@ import numpy as np
 
 from mien.engine.face.layout import EXTENT, grow
 from mien.engine.face.regions import REGIONS
+from mien.engine.landmarks import Landmarker
 from mien.engine.motion import Motion
 from mien.engine.types import Face, Floats, Image
+
+LOOKS = 16
+"""Frames of a result that are looked at for tears, evenly spread."""
 
 if TYPE_CHECKING:
     from mien.train.metrics.fidelity import DenseMotion
@@ -24,6 +28,9 @@ class Measured:
 
     Attributes:
         correlation, gain, jitter: see ``mien.train.metrics.fidelity``.
+        ceiling: the correlation that a noiseless copy would get.
+        layout_correlation: the correlation by the measure of version 0.1.
+        torn: share of the looked-at frames whose face is torn.
         regions: correlation and gain by region.
         driver, result: ``(T, K, 2)`` time courses, face units.
         driver_field, result_field: ``(T, S, S, 2)`` motion in the layout, face units.
@@ -37,12 +44,13 @@ class Measured:
     result: Floats
     driver_field: Floats
     result_field: Floats
+    ceiling: float = float("nan")
+    layout_correlation: float = float("nan")
+    torn: float = float("nan")
 
     def row(self) -> dict[str, Any]:
         """The numbers as they go into the marker; None where there is none."""
-        numbers: dict[str, Any] = {
-            name: _number(getattr(self, name)) for name in ("correlation", "gain", "jitter")
-        }
+        numbers: dict[str, Any] = {name: _number(getattr(self, name)) for name in WHOLE_FACE}
         for name in REGIONS:
             correlation, gain = self.regions.get(name, (float("nan"), float("nan")))
             numbers[f"{name}_correlation"] = _number(correlation)
@@ -50,10 +58,11 @@ class Measured:
         return numbers
 
 
+WHOLE_FACE = ("correlation", "ceiling", "gain", "jitter", "layout_correlation", "torn")
+"""What is measured of the whole face."""
+
 METRICS: tuple[str, ...] = (
-    "correlation",
-    "gain",
-    "jitter",
+    *WHOLE_FACE,
     *(f"{name}_{what}" for name in REGIONS for what in ("correlation", "gain")),
 )
 """Columns of metrics.csv that :meth:`Measured.row` fills."""
@@ -66,11 +75,32 @@ def measure(
 
     None when there are too few frames to compare.
     """
-    from mien.train.metrics.fidelity import motion_of
+    from mien.train.metrics.fair_motion import ceiling, reliability
+    from mien.train.metrics.fidelity import compare, motion_of
+    from mien.train.metrics.layout_motion import layout_motion_of
 
     if len(driver) < 3:
         return None
-    return _held(motion_of(driver, driver_face), motion_of(result, result_face))
+    theirs = motion_of(driver, driver_face)
+    before = compare(layout_motion_of(driver, driver_face), layout_motion_of(result, result_face))
+    return replace(
+        _held(theirs, motion_of(result, result_face)),
+        ceiling=ceiling(reliability(driver, driver_face, theirs)),
+        layout_correlation=before.correlation,
+    )
+
+
+def torn_share(result: Sequence[Image], portrait: Image, face: Face, landmarker: Landmarker) -> float:
+    """Share of a result's frames, at most :data:`LOOKS`, whose face is torn.
+
+    Args:
+        portrait: ``(H, W, 3) uint8`` RGB, what the avatar was made from, and the face in it.
+    """
+    from mien.train.metrics.image_tears import TearGauge
+
+    gauge = TearGauge(portrait, face)
+    places = np.unique(np.linspace(0, len(result) - 1, min(LOOKS, len(result))).round().astype(int))
+    return float(np.mean([gauge.found(result[k], landmarker).torn for k in places]))
 
 
 def measure_recorded(motions: Sequence[Motion], result: Sequence[Image], face: Face) -> Measured | None:

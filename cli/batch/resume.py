@@ -12,9 +12,15 @@ from mien.cli.batch.pairs import Pair
 from mien.cli.options.arguments import Options
 from mien.engine.utils.versions import installed_version
 
-FORMAT = 1
+FORMAT = 2
 HIDDEN = ".mien"
 """Folder in the results' folder for the pairs' parts of the report."""
+
+SETTINGS = (
+    *("model", "tracker", "runtime", "precision", "reference", "profile", "crop", "size", "lossless"),
+    *("head", "turn", "expression", "micro", "gains", "only"),
+)
+"""Options that decide how a result moves and looks, as ``metrics.csv`` names them."""
 
 _NO_MATTER = {"threads", "mirror", "output", "output_text", "demo", "doctor", "list_cameras"}
 
@@ -37,6 +43,12 @@ def request_of(pair: Pair, options: Options, metrics: bool) -> dict[str, Any]:
         "options": wanted,
         "metrics": metrics,
     }
+
+
+def settings_of(request: Mapping[str, Any]) -> str:
+    """The settings that made a pair, ``name=value`` by ``name=value``; what is not set is left out."""
+    options = request["options"]
+    return " ".join(f"{name}={options[name]}" for name in SETTINGS if options.get(name) not in (None, [], ()))
 
 
 def results_of(folder: Path, name: str, lossless: bool) -> dict[str, Path]:

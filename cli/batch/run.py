@@ -19,7 +19,7 @@ from mien.cli.batch.pairs import Failure, Pair, read_pairs
 from mien.cli.batch.pool import Outcome, run_pairs
 from mien.cli.batch.report.page import write_report
 from mien.cli.batch.report.wording import number
-from mien.cli.batch.resume import HIDDEN, finished, request_of, results_of
+from mien.cli.batch.resume import HIDDEN, finished, request_of, results_of, settings_of
 from mien.cli.build import make_gains
 from mien.cli.model_choice import BUILT_IN, check_model
 from mien.cli.terminal import progress_bar, say
@@ -43,6 +43,7 @@ COLUMNS = (
     "offset",
     "detected",
     *METRICS,
+    "settings",
 )
 
 
@@ -123,7 +124,8 @@ class _Batch:
             line = f"{pair.name}: {outcome['frames']} frames in {outcome['seconds']:.1f} s"
             metrics = outcome.get("metrics")
             if metrics:
-                line += f", fidelity {number(metrics['correlation'])}, strength {number(metrics['gain'])}"
+                reached, most = number(metrics["correlation"]), number(metrics.get("ceiling"))
+                line += f", fidelity {reached} of {most}, strength {number(metrics['gain'])}"
                 line += f", jitter {number(metrics['jitter'])}"
             self._write_tables()
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)
@@ -189,6 +191,7 @@ def _row(marker: Mapping[str, Any]) -> dict[str, Any]:
         "offset": phases["offset"],
         "detected": " ".join(phases["detected"]),
         **(marker.get("metrics") or {}),
+        "settings": settings_of(request),
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from platform import python_version
 from time import perf_counter
@@ -16,7 +16,7 @@ import numpy as np
 
 from mien.cli.batch.arguments import GenerateOptions
 from mien.cli.batch.face_window import View
-from mien.cli.batch.metrics import Measured, measure, measure_recorded
+from mien.cli.batch.metrics import Measured, measure, measure_recorded, torn_share
 from mien.cli.batch.pairs import Pair
 from mien.cli.batch.report.curves import Courses
 from mien.cli.batch.report.pair import Clip, pair_section
@@ -154,6 +154,9 @@ class Worker:
         """The marker and the section of the report."""
         phases, detected = phases_of(pair, found)
         measured = self._compared(found, result) if self._options.metrics else None
+        if measured is not None:
+            torn = torn_share(result.pictures, avatar.image, avatar.face, self._landmarker)
+            measured = replace(measured, torn=torn)
         notes = [*avatar.notes, *found.notes]
         if self._options.metrics and measured is None:
             notes.append("Too few frames with a face to be measured.")

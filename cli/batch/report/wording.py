@@ -68,6 +68,11 @@ METRIC_WORDS = {
         "Pearson correlation of the two faces' movements, over all places of the face and all frames. "
         "1: the same movement in the same places at the same times; 0: unrelated.",
     ),
+    "ceiling": (
+        "fidelity of a copy",
+        "What a noiseless copy of the driver would get: the driver's own movement is measured with noise. "
+        "Read the fidelity against it.",
+    ),
     "gain": (
         "strength",
         "How large the result's movement is against the driver's, where they agree. "
@@ -77,6 +82,11 @@ METRIC_WORDS = {
         "jitter",
         "Unrest from frame to frame (second difference in time), against the driver's own, which "
         "includes the camera's noise. 1: equally calm; more: it trembles.",
+    ),
+    "torn": (
+        "torn",
+        "Share of the looked-at frames whose face comes to pieces: texture that the photograph does not "
+        "have, outlines seen twice. 0: none.",
     ),
 }
 """What each metric is called in the report, and what it says."""
