@@ -69,7 +69,7 @@ COMMANDS = (
     Command("generate", "drive many portraits by many clips, with metrics and a report", _generate),
     Command("compose", "make a motion file with known content", _compose),
     Command("metrics", "measure how faithfully a clip's motion is rendered", _metrics),
-    Command("compare", "measure existing results of any tool against their driving clip", _compare),
+    Command("compare", "hold existing results of any tool against their driver", _compare),
     Command("benchmark", "measure frames per second and latency on this machine", _benchmark),
     Command("train", "prepare | fit | evaluate | card | import", _train),
     Command("export", "convert trained weights into files for a runtime", _export),
