@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+import numpy as np
+
 from mien.engine.avatar.crop import Square, crop_around, cut, face_size
 from mien.engine.avatar.grid import AvatarGrid, avatar_grid
 from mien.engine.avatar.head_mesh import HeadMesh
+from mien.engine.avatar.layers import Layers
 from mien.engine.avatar.model_io import IMAGE_SIZE, AvatarCode
 from mien.engine.avatar.mouth import Cavity
 from mien.engine.face.geometry import FaceGeometry
+from mien.engine.face.head_pose import turn_between
 from mien.engine.face.layout import N_MESH
 from mien.engine.face.lips import lip_axes
 from mien.engine.landmarks import Landmarker
@@ -40,6 +44,7 @@ class Avatar:
         source_points: ``(478, 2)`` landmarks in the model's coordinates.
         mesh: the face's mesh and the head around it.
         cavity: the inside of the mouth.
+        layers: person and background apart; None where they cannot be told apart.
         code: what the model's encoder made of the crop.
         notes: what the user should know (several faces, a face cut by the border).
     """
@@ -53,7 +58,13 @@ class Avatar:
     code: AvatarCode
     mesh: HeadMesh
     cavity: Cavity
+    layers: Layers | None = None
     notes: tuple[str, ...] = ()
+
+    @property
+    def pose(self) -> tuple[float, float]:
+        """How far the portrait is turned from the front: pitch and yaw, radians."""
+        return turn_between(np.eye(4, dtype=np.float32), self.face.pose)
 
     @staticmethod
     def of(
@@ -85,6 +96,7 @@ class Avatar:
         geometry = replace(geometry, axes=axes)
         crop = crop_around(face)
         grid = avatar_grid(geometry, crop)
+        layers = Layers.of(image, crop, geometry.points)
         return Avatar(
             image=image,
             face=face,
@@ -93,7 +105,8 @@ class Avatar:
             grid=grid,
             source_points=crop.normalised(geometry.points),
             code=runtime.encode(cut(image, crop, IMAGE_SIZE)),
-            mesh=HeadMesh.of(geometry, crop, grid, None),
+            mesh=HeadMesh.of(geometry, crop, grid, None if layers is None else layers.person),
+            layers=layers,
             cavity=Cavity.of(image, geometry.points, geometry.unit),
             notes=_notes(faces, image, name),
         )

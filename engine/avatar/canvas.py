@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import cv2
 import numpy as np
 
 from mien.engine.avatar.avatar import Avatar
-from mien.engine.avatar.crop import Square, cut
+from mien.engine.avatar.crop import Square, continued
 from mien.engine.avatar.mesh_canvas import MeshCanvas, Warp
 from mien.engine.avatar.model_io import FIELD_SIZE, IMAGE_SIZE, Field
-from mien.engine.avatar.mouth import Cavity, painted_share, paints
+from mien.engine.avatar.mouth import painted_share, paints
 from mien.engine.types import Floats, Image
 from mien.engine.utils.curves import smoothstep
 from mien.engine.utils.sampling import sample, stretch
@@ -29,6 +30,9 @@ class Canvas:
 
     Attributes:
         still: the picture that the moving part is put into.
+        person: ``(H, W, 4) uint8`` the person of ``still``: colours times opacity, then opacity; None where
+            there is one layer.
+        behind: ``(h, w, 3) uint8`` the background of the moving part.
         left, top, right, bottom: the moving part, in whole pixels of ``still``.
         to_grid: ``(2, 3)`` from pixel indices of the moving part to model grid indices.
         to_image: ``(2, 3)`` the same to model picture indices (256 x 256).
@@ -42,6 +46,8 @@ class Canvas:
     """
 
     still: Image
+    person: Image | None
+    behind: Image | None
     left: int
     top: int
     right: int
@@ -70,18 +76,47 @@ class Canvas:
 
 def make_canvas(avatar: Avatar, crop: int | None) -> Canvas:
     """The canvas for a whole portrait (``crop`` None), or for its face crop of ``crop`` pixels."""
+    layers = avatar.layers
     if crop is None:
-        return _on_still(avatar.image, avatar.crop, avatar.cavity, pasted=True)
+        apart = None if layers is None else (layers.person, layers.background)
+        return _on_still(avatar, avatar.image, avatar.crop, apart, pasted=True)
     # Cut with a margin, so that what moves in from outside the crop is there.
     margin = round(MARGIN * crop)
     side = avatar.crop.side * (crop + 2 * margin) / crop
     rim = avatar.crop.side * margin / crop
     wide = Square(avatar.crop.x - rim, avatar.crop.y - rim, side)
-    still = cut(avatar.image, wide, crop + 2 * margin)
-    return _on_still(still, Square(float(margin), float(margin), float(crop)), avatar.cavity, pasted=False)
+    size = crop + 2 * margin
+    still = continued(avatar.image, wide, size)
+    if layers is not None:
+        shades = np.asarray(np.repeat(255 * layers.person[..., None] + 0.5, 3, axis=2), np.uint8)
+        person = continued(shades, wide, size)[..., 0] / np.float32(255)
+        apart = person, continued(layers.background, wide, size)
+    else:
+        apart = None
+    return _on_still(avatar, still, Square(float(margin), float(margin), float(crop)), apart, pasted=False)
 
 
-def _on_still(still: Image, crop: Square, cavity: Cavity, pasted: bool) -> Canvas:
+def _person(still: Image, opacity: Floats, background: Image) -> Image:
+    """The person's layer that gives ``still`` over this background, to the grey level.
+
+    Where the person is half transparent, opacity is as high as it has to be for its colours to be colours.
+    """
+    share = still / np.maximum(background, 1).astype(np.float32)
+    least = 1 - share.min(axis=2)
+    alpha = np.asarray(np.ceil(255 * np.clip(np.maximum(opacity, least), 0, 1)), np.uint8)
+    colours = cv2.subtract(still, _showing(background, alpha))
+    return np.dstack([colours, alpha])
+
+
+def _showing(background: Image, alpha: Image) -> Image:
+    """What is seen of a background behind something of this opacity."""
+    through = cv2.cvtColor(cv2.bitwise_not(alpha), cv2.COLOR_GRAY2RGB)
+    return np.asarray(cv2.multiply(background, through, scale=1 / 255), np.uint8)
+
+
+def _on_still(
+    avatar: Avatar, still: Image, crop: Square, apart: tuple[Floats, Image] | None, pasted: bool
+) -> Canvas:
     height, width = still.shape[:2]
     left, top = max(0, int(np.floor(crop.x))), max(0, int(np.floor(crop.y)))
     right = min(width, int(np.ceil(crop.x + crop.side)))
@@ -93,6 +128,8 @@ def _on_still(still: Image, crop: Square, cavity: Cavity, pasted: bool) -> Canva
     to_model[:, 2] -= 1
     return Canvas(
         still=still,
+        person=None if apart is None else _person(still, *apart),
+        behind=None if apart is None else np.ascontiguousarray(apart[1][top:bottom, left:right]),
         left=left,
         top=top,
         right=right,
@@ -104,7 +141,7 @@ def _on_still(still: Image, crop: Square, cavity: Cavity, pasted: bool) -> Canva
         lookup=np.stack([x, y]),
         fade=fade,
         pasted=pasted,
-        mesh=MeshCanvas((right - left, bottom - top), to_model, fade[..., 0], cavity),
+        mesh=MeshCanvas((right - left, bottom - top), to_model, fade[..., 0], avatar.cavity),
     )
 
 
@@ -152,7 +189,14 @@ def compose(canvas: Canvas, field: Field, warp: Warp) -> Image:
 def _meshed(canvas: Canvas, warp: Warp) -> Image:
     lookup: Any = canvas.lookup
     np.add(canvas.place, warp.shift, out=lookup)
-    return sample(canvas.still, lookup[0], lookup[1], cubic=True)
+    if canvas.person is None or canvas.behind is None:
+        return sample(canvas.still, lookup[0], lookup[1], cubic=True, mirrored=True)
+    layer = sample(canvas.person, lookup[0], lookup[1], cubic=True, mirrored=True)
+    colours = cv2.cvtColor(layer, cv2.COLOR_RGBA2RGB)
+    return np.asarray(
+        cv2.add(colours, _showing(canvas.behind, np.asarray(cv2.extractChannel(layer, 3), np.uint8))),
+        np.uint8,
+    )
 
 
 def _open_mouth(canvas: Canvas, moved: Image, field: Field, warp: Warp) -> None:
@@ -167,7 +211,7 @@ def _open_mouth(canvas: Canvas, moved: Image, field: Field, warp: Warp) -> None:
             field.flow * (canvas.fade * canvas.pixels), size, _from(canvas.to_grid, corner), cubic=True
         )
         x, y = (canvas.place[i][warp.mouth] + shift[..., i] for i in (0, 1))
-        shown = sample(canvas.still, x, y, cubic=True).astype(np.float32)
+        shown = sample(canvas.still, x, y, cubic=True, mirrored=True).astype(np.float32)
         paint = stretch(field.paint, size, _from(canvas.to_image, corner))
         inside = inside + painted_share(paint) * (shown + 255.0 * paint - inside)
     part = moved[warp.mouth]
@@ -184,6 +228,11 @@ def _from(to_model: Floats, corner: Floats) -> Floats:
 
 def device_constants(canvas: Canvas) -> dict[str, Floats]:
     """A canvas as inputs of ``runtime.graphs.image.image_graph``: all but what changes with every frame."""
+    # One layer is a person who fills everything.
+    solid = np.full(canvas.still.shape[:2], 255, np.uint8)
+    person = np.dstack([canvas.still, solid]) if canvas.person is None else canvas.person
+    inside = canvas.still[canvas.top : canvas.bottom, canvas.left : canvas.right]
+    behind = inside if canvas.behind is None else canvas.behind
     height, width = canvas.still.shape[:2]
     columns, rows = canvas.part
     per_unit = np.array([2 / max(1, width - 1), 2 / max(1, height - 1)], np.float32)
@@ -197,5 +246,6 @@ def device_constants(canvas: Canvas) -> dict[str, Floats]:
         "scale": per_unit.reshape(1, 2, 1, 1),
         "grid": grid,
         "place": (canvas.place.transpose(1, 2, 0) * per_unit - 1)[None],
-        "still": np.ascontiguousarray(canvas.still.transpose(2, 0, 1)[None], np.float32),
+        "person": np.ascontiguousarray(person.transpose(2, 0, 1)[None], np.float32),
+        "behind": np.ascontiguousarray(behind.transpose(2, 0, 1)[None], np.float32),
     }

@@ -10,6 +10,7 @@ import numpy as np
 from mien.engine.avatar.model_io import FIELD_SIZE, IMAGE_SIZE
 from mien.engine.face.layout import N_MESH
 from mien.engine.types import Face, Floats, Image
+from mien.engine.utils.curves import smoothstep
 
 CROP_FACES = 2.0
 """Side of the avatar's crop in face sizes: hair, ears and neck move along, shoulders stay."""
@@ -54,21 +55,46 @@ def crop_around(face: Face) -> Square:
     return Square(float(x - side / 2), float(y - 0.53 * side), float(side))
 
 
-def cut(image: Image, crop: Square, size: int) -> Image:
-    """The crop at ``size`` x ``size``, area-averaged when it shrinks; border pixels repeat outside."""
+def cut(image: Image, crop: Square, size: int, *, mirrored: bool = False) -> Image:
+    """The crop at ``size`` x ``size``, area-averaged when it shrinks; outside the border's pixels repeat.
+
+    ``mirrored`` lets the image go on as its mirror image there: hair that is cut off has no streaks.
+    """
+    border = cv2.BORDER_REFLECT_101 if mirrored else cv2.BORDER_REPLICATE
     scale = size / crop.side
     if scale < 0.75:
         reduced = cv2.resize(image, None, fx=2 * scale, fy=2 * scale, interpolation=cv2.INTER_AREA)
         ratio_x, ratio_y = reduced.shape[1] / image.shape[1], reduced.shape[0] / image.shape[0]
         matrix = _crop_matrix(crop, 2 * size, ratio_x, ratio_y)
         double = cv2.warpAffine(
-            reduced, matrix, (2 * size, 2 * size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+            reduced, matrix, (2 * size, 2 * size), flags=cv2.INTER_LINEAR, borderMode=border
         )
         return np.asarray(cv2.resize(double, (size, size), interpolation=cv2.INTER_AREA), dtype=np.uint8)
     matrix = _crop_matrix(crop, size, 1.0, 1.0)
     flags = cv2.INTER_CUBIC if scale > 1 else cv2.INTER_LINEAR
-    out = cv2.warpAffine(image, matrix, (size, size), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    out = cv2.warpAffine(image, matrix, (size, size), flags=flags, borderMode=border)
     return np.asarray(out, dtype=np.uint8)
+
+
+MIRRORED, SOFT = 0.06, 0.05
+"""Depth to which an image goes on as its mirror image, and blur of what lies further out; in crop's sides."""
+
+
+def continued(image: Image, crop: Square, size: int) -> Image:
+    """:func:`cut`, an image that ends within the crop going on softly: no streaks, and nobody seen twice."""
+    height, width = image.shape[:2]
+    found = cut(image, crop, size)
+    axis = (np.arange(size, dtype=np.float32) + 0.5) * np.float32(crop.side / size)
+    x, y = axis + np.float32(crop.x), axis + np.float32(crop.y)
+    out_x, out_y = np.maximum(-x, x - width), np.maximum(-y, y - height)
+    away = np.maximum(out_x[None, :], out_y[:, None]) / np.float32(MIRRORED * crop.side)
+    if away.max() <= 0:
+        return found
+    share = smoothstep(np.clip(away, 0.0, 1.0))[..., None]
+    near = cut(image, crop, size, mirrored=True)
+    far = cv2.GaussianBlur(found, (0, 0), SOFT * size)
+    mixed = np.where(away[..., None] <= 0, found, near + share * (far.astype(np.float32) - near))
+    return np.asarray(np.clip(mixed + 0.5, 0, 255), np.uint8)
 
 
 def _crop_matrix(crop: Square, size: int, ratio_x: float, ratio_y: float) -> Floats:

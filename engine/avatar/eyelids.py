@@ -43,7 +43,7 @@ CREASE = (
     ((247, 30, 29, 27, 28, 56, 190), (113, 225, 224, 223, 222, 221, 189)),
     ((414, 286, 258, 257, 259, 260, 467), (413, 441, 442, 443, 444, 445, 342)),
 )
-"""Rows of landmarks over the upper lid's inner seven, right eye and left eye, as :data:`_EYES` orders them."""
+"""Rows of landmarks over the upper lid's inner seven: right eye, left eye, in the order of :data:`_EYES`."""
 
 ALONG = (0.75, 0.35)
 """How far these rows go along with a lid that shuts: lashes and crease come down as they are, and what is

@@ -19,8 +19,12 @@ from mien.engine.types import Floats
 from mien.engine.utils.curves import smoothstep
 from mien.engine.utils.sampling import sample
 
-COARSE = 128
-"""Pixels per side of the sheet's own raster: it is smooth; the face before it has the canvas's pixels."""
+COARSE, FINE = 128, 256
+"""Pixels per side of the sheet's own raster, and of a turned head's, whose rim hides what is behind it: the
+sheet is smooth, and the face before it has the canvas's pixels."""
+
+TURNED = 0.1
+"""Radians from which on a head counts as turned."""
 
 RIM = 5
 """Pixels over which the face's raster passes into the sheet's (odd)."""
@@ -76,12 +80,10 @@ class MeshCanvas:
         self._offset = -np.array([to_model[0, 2], to_model[1, 2]], np.float32) * self._scale
         width, height = part
         self._shift = np.zeros((2, height, width), np.float32)
-        self._sheet = Rasterizer(COARSE, COARSE)
+        self._sheets = {side: Rasterizer(side, side) for side in (COARSE, FINE)}
         axis = np.linspace(0, FIELD_SIZE - 1, NODES, dtype=np.float32)
         self._fade = sample(fade, np.stack(np.meshgrid(axis, axis), axis=2)).reshape(-1, 1)
         self._face = Rasterizer(*part)
-        ratio = (COARSE - 1) / np.array([width - 1, height - 1], np.float32)
-        self._to_coarse = np.array([[ratio[0], 0, 0], [0, ratio[1], 0]], np.float32)
 
     def warp(self, moving: MeshMotion) -> Warp:
         """The moving part after a motion; arrays are this canvas's, valid until the next call."""
@@ -102,14 +104,16 @@ class MeshCanvas:
         colours = np.empty((len(at), 3), np.float32)
         colours[:, :2] = shift * self._scale
         colours[:, 2] = 1.0
-        ratio = np.array([self._to_coarse[0, 0], self._to_coarse[1, 1]], np.float32)
+        side = FINE if moving.turn > TURNED else COARSE
+        ratio = np.asarray((side - 1) / (np.array(self._part) - 1), np.float32)
+        to_coarse = np.array([[ratio[0], 0, 0], [0, ratio[1], 0]], np.float32)
         depth = moving.sheet_depth * self._scale[0]
-        drawn = self._sheet.draw(at * ratio, depth, colours, sheet_triangles())
+        drawn = self._sheets[side].draw(at * ratio, depth, colours, sheet_triangles())
         how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         for axis in (0, 1):
             plane = np.ascontiguousarray(drawn[..., axis])
             target: Any = self._shift[axis]
-            cv2.warpAffine(plane, self._to_coarse, self._part, target, how, cv2.BORDER_REPLICATE)
+            cv2.warpAffine(plane, to_coarse, self._part, target, how, cv2.BORDER_REPLICATE)
 
     def _bounds(self, places: Floats) -> Box | None:
         low = np.floor(self._pixels(places.min(axis=0))).astype(int) - RIM
@@ -135,10 +139,9 @@ class MeshCanvas:
         self._add_between(moving, drawn, box)
         for eye in range(2):
             self._turn_eye(moving, eye, drawn, box)
-        inside = (layers > 0.5).astype(np.float32)
         # Softened inwards only: beside the mesh its raster knows nothing.
-        eroded = cv2.erode(inside, np.ones((RIM, RIM), np.uint8))
-        inside = np.asarray(cv2.blur(eroded, (RIM, RIM)), np.float32)
+        eroded = cv2.erode((layers > 0.5).astype(np.uint8), np.ones((RIM, RIM), np.uint8))
+        inside = np.asarray(cv2.blur(eroded.astype(np.float32), (RIM, RIM)), np.float32)
         for axis in (0, 1):
             part = self._shift[axis][box]
             part += inside * (drawn[..., axis] - part)

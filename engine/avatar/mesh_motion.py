@@ -48,6 +48,7 @@ class MeshMotion:
         gaze: ``(2, 2)`` how far the irises go within their eyes; right eye, left eye.
         irises: ``(2, 3)`` where they are in the portrait, and their radius.
         gap: how far apart the lips are, face units.
+        turn: how far the head is turned, radians.
     """
 
     vertices: Floats
@@ -60,6 +61,7 @@ class MeshMotion:
     gaze: Floats
     irises: Floats
     gap: float
+    turn: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,7 @@ def mesh_motion(
         between=_between(motion, avatar, source, shares),
         gaze=np.stack([_gaze(eye, source, points) for eye in range(2)]),
         irises=np.stack([_iris(iris, source) for iris in (topo.RIGHT_IRIS, topo.LEFT_IRIS)]),
+        turn=float(np.hypot(*turn)),
         gap=mouth_gap(places) * float(per_norm) / (geometry.unit * float(size)),
     )
 

@@ -36,9 +36,18 @@ MOST_SHIFT = 0.60
 """Head shifts up to the first (face units) are carried over as they are; beyond, they approach the second:
 further out the portrait would have to show what it does not contain."""
 
-FREE_TURN = 0.35
-MOST_TURN = 0.55
-"""The same for turns, in radians (20 and 32 degrees): a warp cannot show the far side of a face."""
+FREE_TURN = 0.52
+MOST_TURN = 0.66
+"""The same for turns, in radians (30 and 38 degrees), from the portrait's own pose."""
+
+MOST_POSE = 0.75
+"""How far from the front a portrait may end (radians; 43 degrees) that was not there already: beyond, it
+would have to show the half of a face that it does not contain."""
+
+HALF_PROFILE = 0.35
+TO_FRONT = (0.15, 0.25)
+"""Radians (20 degrees) from which on a portrait shows little of its far side, and how far it then may be
+turned to the front: free up to the first, held by the second.  What lies behind the cheek is not in it."""
 
 INVERSE_ROUNDS = 5
 
@@ -64,7 +73,7 @@ def carry_over(motion: Motion, avatar: Avatar) -> Driving:
     motion, rest = split_sway(motion)
     motion = _with_lips(motion)
     head = head_similarity(rest, avatar)
-    turn = _within(motion.head.turn, FREE_TURN, MOST_TURN)
+    turn = held_turn(motion.head.turn, avatar.pose)
     points = _points(motion, avatar, head, turn)
     set_lids(points, avatar.source_points, motion)
     dense = _dense(motion, avatar, head, turn)
@@ -134,6 +143,19 @@ def similarity_of(head: Head, geometry: FaceGeometry) -> Similarity:
     centre = complex(float(geometry.centre[0]), float(geometry.centre[1]))
     shift = complex(*head.shift) * geometry.unit
     return Similarity(rect(head.scale, head.roll), shift).about(centre)
+
+
+def held_turn(turn: tuple[float, float], own: tuple[float, float]) -> tuple[float, float]:
+    """A turn, kept within what a portrait can show that is turned by ``own`` already; pitch and yaw."""
+    pitch, yaw = _within(turn, FREE_TURN, MOST_TURN)
+    aside = hypot(*own)
+    if aside > HALF_PROFILE:
+        to_front = -(pitch * own[0] + yaw * own[1]) / aside
+        excess = max(0.0, to_front - _within((max(to_front, 0.0), 0.0), *TO_FRONT)[0])
+        pitch, yaw = pitch + excess * own[0] / aside, yaw + excess * own[1] / aside
+    most = max(MOST_POSE, aside)
+    held = _within((own[0] + pitch, own[1] + yaw), most, most + 0.1)
+    return held[0] - own[0], held[1] - own[1]
 
 
 def _within(vector: tuple[float, float], free: float, most: float) -> tuple[float, float]:

@@ -6,4 +6,5 @@ from pathlib import Path
 
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
 PORTRAIT = ASSETS / "portrait.jpg"
+SEGMENTATION = ASSETS / "selfie_segmentation.tflite"
 DEMO_MOTION = ASSETS / "demo-motion.npz"

@@ -14,7 +14,12 @@ _T = TypeVar("_T", bound=np.generic)
 
 
 def sample(
-    values: NDArray[_T], lookup: Floats, rows: Floats | None = None, *, cubic: bool = False
+    values: NDArray[_T],
+    lookup: Floats,
+    rows: Floats | None = None,
+    *,
+    cubic: bool = False,
+    mirrored: bool = False,
 ) -> NDArray[_T]:
     """``values`` at fractional indices; what lies outside repeats the border.
 
@@ -23,16 +28,18 @@ def sample(
         lookup: ``(h, w, 2) float32`` indices (x, y); 0 is the centre of the first column or row.
         rows: given, ``lookup`` is ``(h, w)``, x alone, and y is here.
         cubic: Keys' cubic kernel instead of bilinear.
+        mirrored: outside lies the mirror image, not the border.
 
     Returns:
         ``(h, w)`` or ``(h, w, C)``, of the same type as ``values``.
     """
     kernel = cv2.INTER_CUBIC if cubic else cv2.INTER_LINEAR
+    border = cv2.BORDER_REFLECT_101 if mirrored else cv2.BORDER_REPLICATE
     source: Any = values
     # One map of pairs: cv2's type stubs know two separate ones only.
     pairs: Any = lookup
     second: Any = rows
-    found: Any = cv2.remap(source, pairs, second, kernel, borderMode=cv2.BORDER_REPLICATE)
+    found: Any = cv2.remap(source, pairs, second, kernel, borderMode=border)
     return found  # type: ignore[no-any-return]
 
 

@@ -87,7 +87,7 @@ def test_two_drivers_share_one_execution_of_the_network(
         assert shared.rounds == 3
         assert {"track", "render", "carry", "model"} <= set(room.seen[0][0].stage_ms)
     assert calls["launch"] == 3  # one network, two images
-    assert calls["upload"] == 3  # the moving inputs of both at once
+    assert calls["upload"] == 7  # the moving inputs of both at once; mesh and mouth of each
     assert calls["synchronise"] == 1
     assert "network, batch 2, slot 0" in gpu.graphs
     assert "network, batch 1, slot 0" not in gpu.graphs

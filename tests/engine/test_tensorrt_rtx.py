@@ -55,7 +55,7 @@ def test_live_is_read_with_fp16_convolutions_and_fp32_grids(backend: TensorRt, l
     assert by_channel(shipped) == 12
     assert renderer.convolutions == {"HALF": learned(RENDERER.read_bytes())}
     assert renderer.modes == {"LINEAR": 4}
-    assert image.modes == {"LINEAR": 1, "CUBIC": 2}
+    assert image.modes == {"LINEAR": 1, "CUBIC": 3}
     for found in (encoder, renderer, image):
         assert set(found.grids) == {"FLOAT"}
 

@@ -20,7 +20,8 @@ IMAGE_INPUTS: dict[str, tuple[int | str, ...]] = {
     "amount": (1, 2, 64, 64),
     "grid": (1, "height", "width", 2),
     "place": (1, "height", "width", 2),
-    "still": (1, 3, "still_height", "still_width"),
+    "person": (1, 4, "still_height", "still_width"),
+    "behind": (1, 3, "height", "width"),
     "scale": (1, 2, 1, 1),
     "shift": (1, 2, "height", "width"),
     "front": (1, "height", "width", 4),
@@ -34,8 +35,8 @@ def image_graph() -> Any:
     Inputs (FP32 except ``front``): ``flow`` and ``paint`` as returned by the renderer; ``amount``, the
     factor that makes the flow a displacement in the portrait's normalised units; ``grid`` and ``place``, the
     position of each pixel of the moving part in the model's crop and in the portrait, both normalised (-1 and
-    1 are the centres of the first and last pixel); ``still``, the portrait, RGB planes in 0..255; ``shift``,
-    the mesh's displacement in the portrait's pixels, and ``scale``, normalised units per pixel; ``front``,
+    1 are the centres of the first and last pixel); ``person``, the portrait's front layer, RGB planes times
+    opacity and opacity, 0..255, and ``behind``, the background of the moving part; ``shift``, the mesh's displacement in the portrait's pixels, and ``scale``, normalised units per pixel; ``front``,
     bytes: colours of the mouth's inside, and how far it covers the rest.
     """
     from onnx import TensorProto, checker, helper, numpy_helper
@@ -50,14 +51,16 @@ def image_graph() -> Any:
         sample("scaled", "grid", "enlarged", "bicubic", "border"),
         helper.make_node("Transpose", ["enlarged"], ["displacement"], "displacement", perm=[0, 2, 3, 1]),
         helper.make_node("Add", ["place", "displacement"], ["lookup"], "lookup"),
-        sample("still", "lookup", "own", "bicubic", "border"),
+        sample("person", "lookup", "own.layer", "bicubic", "reflection"),
+        *_over("own.layer", "behind", "own"),
         sample("paint", "grid", "strokes", "bilinear", "zeros"),
         helper.make_node("Mul", ["strokes", "white"], ["painted"], "painted"),
         helper.make_node("Add", ["own", "painted"], ["model"], "model"),
         helper.make_node("Mul", ["shift", "scale"], ["step"], "step"),
         helper.make_node("Transpose", ["step"], ["steps"], "steps", perm=[0, 2, 3, 1]),
         helper.make_node("Add", ["place", "steps"], ["seen"], "seen"),
-        sample("still", "seen", "skin", "bicubic", "border"),
+        sample("person", "seen", "skin.layer", "bicubic", "reflection"),
+        *_over("skin.layer", "behind", "skin"),
         # How far the network paints a mouth rather than leaving its warp as it is.
         helper.make_node("Abs", ["strokes"], ["size"], "size"),
         helper.make_node("ReduceMax", ["size", "channels"], ["strength"], "strength", keepdims=1),
@@ -107,4 +110,21 @@ def _mixed(below: str, above: str, share: str, output: str) -> list[Any]:
         helper.make_node("Sub", [above, below], [apart], apart),
         helper.make_node("Mul", [apart, share], [part], part),
         helper.make_node("Add", [below, part], [output], output),
+    ]
+
+
+def _over(layer: str, background: str, output: str) -> list[Any]:
+    """Nodes that lay a layer, colours times opacity and opacity, over a background."""
+    from onnx import helper
+
+    colours, opacity, through, share, seen = (
+        f"{output}.{part}" for part in ("colours", "opacity", "through", "share", "seen")
+    )
+    return [
+        helper.make_node("Slice", [layer, "first", "fourth", "axis"], [colours], colours),
+        helper.make_node("Slice", [layer, "fourth", "fifth", "axis"], [opacity], opacity),
+        helper.make_node("Sub", ["white", opacity], [through], through),
+        helper.make_node("Div", [through, "white"], [share], share),
+        helper.make_node("Mul", [background, share], [seen], seen),
+        helper.make_node("Add", [colours, seen], [output], output),
     ]

@@ -1,0 +1,120 @@
+"""Person and background of a portrait as two layers.
+
+The background is filled in once behind the person, from what is around; then it stands still, whatever the
+head does.  Where no person can be told from the background (drawings without an outline), there is one layer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+
+from mien.engine.avatar.crop import Square
+from mien.engine.avatar.segmentation import person_in
+from mien.engine.face.layout import N_MESH
+from mien.engine.types import Floats, Image
+
+UNSURE, MOST_UNSURE = (0.15, 0.85), 0.12
+"""Where the network's answer lies between the first two it does not know; where it does so on more than this
+share of the crop, it knows nothing of this portrait."""
+
+LEAST, MOST = 0.08, 0.97
+"""Shares of the crop that a person fills at least and at most."""
+
+RADIUS, SMOOTHNESS = 1 / 80, 12.0
+"""Of the guided filter that fits the outline to the portrait's own edges: its window in sides of the crop,
+and grey levels up to which a change is none."""
+
+FIRM = (0.08, 0.92)
+"""Values of the filtered outline that count as none and all of the person."""
+
+BEYOND = 1 / 90
+"""How far around the person the background is filled in too, in sides of the crop: hair that the outline
+misses must not stay behind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layers:
+    """A portrait taken apart.
+
+    Attributes:
+        person: ``(H, W) float32`` in 0..1: how far each pixel is the person's.
+        background: ``(H, W, 3) uint8`` RGB, filled in where the person is.
+    """
+
+    person: Floats
+    background: Image
+
+    @staticmethod
+    def of(image: Image, crop: Square, points: Floats) -> Layers | None:
+        """The layers of a portrait (50 ms at 512 x 512); None where they cannot be told apart.
+
+        ``points`` ``(468+, 2)`` are the face's landmarks, pixels: whatever the network says, those are the
+        person's.
+        """
+        person = person_in(image, crop)
+        inside = _part(image, crop)
+        seen = person[inside]
+        unsure = ((seen > UNSURE[0]) & (seen < UNSURE[1])).mean()
+        if unsure > MOST_UNSURE or not LEAST < seen.mean() < MOST:
+            return None
+        person = _whole(_fitted(person, image, crop), points)
+        return Layers(person, _filled(image, person, crop))
+
+
+def _part(image: Image, crop: Square) -> tuple[slice, slice]:
+    """The crop's rows and columns, as far as they are in the image."""
+    height, width = image.shape[:2]
+    top, left = max(0, int(crop.y)), max(0, int(crop.x))
+    return slice(top, min(height, int(crop.y + crop.side))), slice(left, min(width, int(crop.x + crop.side)))
+
+
+def _fitted(person: Floats, image: Image, crop: Square) -> Floats:
+    """The outline at the portrait's own edges."""
+    radius = max(2, round(RADIUS * crop.side))
+    step = max(1, radius // 4)
+    guide = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    found = cv2.ximgproc.createGuidedFilter(guide, radius, SMOOTHNESS**2, 1 / step).filter(person)
+    low, high = FIRM
+    return np.asarray(np.clip((found - low) / (high - low), 0.0, 1.0), np.float32)
+
+
+def _whole(person: Floats, points: Floats) -> Floats:
+    """The same without holes, the face a part of it."""
+    face = cv2.convexHull(np.round(points[:N_MESH]).astype(np.int32))
+    solid = cv2.fillPoly((person > 0.5).astype(np.uint8), [face], 1)
+    rims, _ = cv2.findContours(solid, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    filled = cv2.drawContours(np.zeros_like(solid), rims, -1, 1, cv2.FILLED)
+    inner = cv2.erode(filled, np.ones((5, 5), np.uint8))
+    return np.maximum(person, inner.astype(np.float32))
+
+
+def _filled(image: Image, person: Floats, crop: Square) -> Image:
+    """The background behind the person: the mean of what is around, from near to far."""
+    reach = 2 * max(1, round(BEYOND * crop.side)) + 1
+    hidden = cv2.dilate((person > 0.02).astype(np.uint8), np.ones((reach, reach), np.uint8))
+    soft = cv2.blur(hidden.astype(np.float32), (reach, reach))
+    far = _pulled(image.astype(np.float32), (hidden == 0).astype(np.float32))
+    mixed = image + np.minimum(1, 2 * soft)[..., None] * (far - image)
+    return np.asarray(np.clip(mixed + 0.5, 0, 255), np.uint8)
+
+
+def _pulled(image: Any, known: Any) -> Floats:
+    """``image`` where it is ``known``, elsewhere the mean of the nearest that is, level by level."""
+    weighted = image * known[..., None]
+    height, width = known.shape
+    if min(height, width) > 2:
+        size = (width + 1) // 2, (height + 1) // 2
+        share = cv2.resize(known, size, interpolation=cv2.INTER_AREA)
+        mean = cv2.resize(weighted, size, interpolation=cv2.INTER_AREA)
+        mean /= np.maximum(share, 1e-6)[..., None]
+        below: Any = _pulled(mean, np.minimum(1.0, 4 * share))
+        below = cv2.resize(below, (width, height), interpolation=cv2.INTER_LINEAR)
+    else:
+        total = known.sum()
+        mean = weighted.sum(axis=(0, 1)) / total if total > 0 else image.mean(axis=(0, 1))
+        below = np.broadcast_to(mean, image.shape)
+    return np.asarray(weighted + (1 - known[..., None]) * below, np.float32)

@@ -1,0 +1,91 @@
+"""Where the person is in a portrait: MediaPipe's Selfie Segmentation, run by OpenVINO.
+
+OpenVINO reads all of the model but its last layer, the custom operation ``Convolution2DTransposeBias``: a
+transposed convolution with 2 x 2 weights and stride 2, from 16 channels to one, and a bias, before a sigmoid.
+That layer is put in its place when the model is read.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mien.engine.avatar.crop import Square, cut
+from mien.engine.types import Floats, Image, MienError
+from mien.engine.utils.assets import SEGMENTATION
+from mien.engine.utils.openvino_core import compile_for_cpu, load_openvino
+from mien.engine.utils.sampling import stretch
+
+SIDE = 256
+
+ROOM = 1.3
+"""Side of the square that is looked at, in sides of the avatar's crop."""
+
+_LAST = "TFFrameworkNode"
+
+
+def person_in(image: Image, crop: Square) -> Floats:
+    """``(H, W) float32`` in 0..1: where the person is, as sharp as the model's 256 x 256 pixels are.
+
+    The square around the avatar's crop is looked at; beyond it nothing is the person.
+
+    Args:
+        image: ``(H, W, 3) uint8`` RGB.
+        crop: the avatar's.
+    """
+    rim = 0.5 * (ROOM - 1) * crop.side
+    square = Square(crop.x - rim, crop.y - rim, ROOM * crop.side)
+    seen = cut(image, square, SIDE)
+    request = _network().create_infer_request()
+    found = request.infer({0: seen[None].astype(np.float32) / np.float32(255)})[0].reshape(SIDE, SIDE)
+    height, width = image.shape[:2]
+    scale = SIDE / square.side
+    to_found = [[scale, 0, (0.5 - square.x) * scale - 0.5], [0, scale, (0.5 - square.y) * scale - 0.5]]
+    grown = stretch(np.asarray(found, np.float32), (width, height), np.array(to_found, np.float32))
+    return np.clip(grown, 0.0, 1.0)
+
+
+@lru_cache(maxsize=1)
+def _network() -> Any:
+    """The compiled network: one for the process (0.2 s), each use has a request of its own."""
+    return compile_for_cpu(read_network(SEGMENTATION), threads=1, precision="f32")
+
+
+def read_network(path: Path) -> Any:
+    """The whole network as an ``openvino.Model``: ``(1, 256, 256, 3)`` RGB in 0..1 to ``(1, 1, 256, 256)``.
+
+    Raises:
+        MienError: the file is missing or damaged.
+    """
+    load_openvino()
+    from openvino import Model
+    from openvino import opset13 as ops
+    from openvino.frontend import FrontEndManager, GeneralFailure
+
+    if not path.is_file():
+        raise MienError(f"{path}: model file is missing (reinstall mien)")
+    try:
+        frontend = FrontEndManager().load_by_framework("tflite")
+        nodes = frontend.convert_partially(frontend.load(str(path))).get_ordered_ops()
+        (last,) = (node for node in nodes if node.get_type_name() == _LAST)
+        (given,) = (node for node in nodes if node.get_type_name() == "Parameter")
+    except (RuntimeError, ValueError, GeneralFailure) as error:
+        raise MienError(f"{path}: model file is damaged (reinstall mien)") from error
+    weights, bias = (_constant(last.input_value(index)) for index in (1, 2))
+    planes = ops.transpose(last.input_value(0), np.array([0, 3, 1, 2], np.int64))
+    # Weights come as (out, height, width, in), and are wanted as (in, out, height, width).
+    enlarged = ops.convolution_backprop_data(
+        planes, ops.constant(weights.transpose(3, 0, 1, 2)), strides=[2, 2]
+    )
+    result = ops.sigmoid(ops.add(enlarged, ops.constant(bias.reshape(1, 1, 1, 1))))
+    return Model([result], [given], "selfie_segmentation")
+
+
+def _constant(output: Any) -> Floats:
+    node = output.get_node()
+    while node.get_type_name() != "Constant":
+        node = node.input_value(0).get_node()
+    return np.ascontiguousarray(node.data, np.float32)

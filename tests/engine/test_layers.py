@@ -1,0 +1,123 @@
+"""Person and background as two layers: the portrait at rest, and a background that stands still."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from mien.engine.avatar import Avatar
+from mien.engine.avatar.canvas import make_canvas
+from mien.engine.avatar.crop import Square, continued
+from mien.engine.avatar.layers import Layers
+from mien.engine.avatar.segmentation import read_network
+from mien.engine.avatar.transfer import FREE_TURN, held_turn
+from mien.engine.landmarks import topology as topo
+from mien.engine.motion import Head, Motion
+from mien.engine.runtime import Runtime
+from mien.engine.session.renderer import Renderer
+from mien.engine.types import MienError
+from mien.engine.utils.assets import SEGMENTATION
+from mien.engine.utils.openvino_core import compile_for_cpu, load_openvino
+
+
+def test_the_networks_last_layer_is_the_custom_operation_that_openvino_does_not_read() -> None:
+    """Against the operation written out: each place's 16 values give 2 x 2 pixels."""
+    load_openvino()
+    from openvino import Model
+
+    whole = read_network(SEGMENTATION)
+    enlarge = next(op for op in whole.get_ordered_ops() if op.get_type_name() == "ConvolutionBackpropData")
+    bias = next(op for op in whole.get_ordered_ops() if op.get_type_name() == "Add" and _follows(op, enlarge))
+    given = whole.get_parameters()
+    before = compile_for_cpu(
+        Model([enlarge.input_value(0)], given, "before"), threads=1, precision="f32"
+    ).create_infer_request()
+    after = compile_for_cpu(read_network(SEGMENTATION), threads=1, precision="f32").create_infer_request()
+    picture = np.random.default_rng(0).random((1, 256, 256, 3), np.float32)
+    maps = before.infer({0: picture})[0][0]
+    weights = np.asarray(enlarge.input_value(1).get_node().data)[:, 0]
+    add = float(np.asarray(bias.input_value(1).get_node().data).ravel()[0])
+    wanted = np.zeros((256, 256), np.float32)
+    for down in range(2):
+        for right in range(2):
+            wanted[down::2, right::2] = np.tensordot(weights[:, down, right], maps, axes=1) + add
+    found = after.infer({0: picture})[0].reshape(256, 256)
+    np.testing.assert_allclose(found, 1 / (1 + np.exp(-np.clip(wanted, -60, 60))), atol=1e-5)
+
+
+def _follows(op: object, other: object) -> bool:
+    return op.input_value(0).get_node().get_friendly_name() == other.get_friendly_name()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("content", [b"", b"not a model"])
+def test_a_damaged_model_is_one_line(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "model.tflite"
+    with pytest.raises(MienError, match="missing"):
+        read_network(path)
+    path.write_bytes(content)
+    with pytest.raises(MienError, match="damaged") as caught:
+        read_network(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_person_is_found(avatar: Avatar) -> None:
+    layers = avatar.layers
+    assert layers is not None
+    points = avatar.geometry.points.astype(int)
+    inner = np.setdiff1d(np.arange(468), topo.FACE_OVAL)
+    assert np.quantile(layers.person[points[inner, 1], points[inner, 0]], 0.02) > 0.99
+    top = layers.person[: max(1, int(avatar.crop.y) + 4), :].mean()
+    assert top < 0.8
+
+
+@pytest.mark.parametrize("crop", [None, 256])
+def test_person_over_background_is_the_portrait(avatar: Avatar, runtime: Runtime, crop: int | None) -> None:
+    canvas = make_canvas(avatar, crop)
+    inside = canvas.still[canvas.top : canvas.bottom, canvas.left : canvas.right]
+    found = Renderer(avatar, runtime, crop=crop).render(Motion.neutral()).image
+    if canvas.pasted:
+        found = found[canvas.top : canvas.bottom, canvas.left : canvas.right]
+    np.testing.assert_array_equal(found, inside)
+
+
+def test_the_background_stands_still_while_the_head_sways(avatar: Avatar, runtime: Runtime) -> None:
+    layers = avatar.layers
+    assert layers is not None
+    rim = int(0.09 * avatar.crop.side)
+    around = cv2.dilate(
+        (layers.person > 0.02).astype(np.uint8), np.ones((2 * rim + 1, 2 * rim + 1), np.uint8)
+    )
+    background = around == 0
+    assert background.mean() > 0.1
+    renderer = Renderer(avatar, runtime)
+    for shift, roll, yaw in ((0.1, 0.0, 0.0), (-0.1, 0.1, 0.0), (0.0, 0.0, 0.3)):
+        motion = replace(Motion.neutral(), head=Head((shift, 0.0), 1.0, roll, (0.0, yaw)))
+        changed = np.abs(renderer.render(motion).image.astype(int) - avatar.image)
+        assert changed[background].mean() < 0.05
+        assert changed.mean() > 1
+
+
+def test_a_picture_without_a_person_has_one_layer(avatar: Avatar) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (300, 300, 3), np.uint8)
+    assert Layers.of(noise, Square(20, 20, 240), avatar.geometry.points) is None
+
+
+def test_an_image_goes_on_without_streaks() -> None:
+    image = np.random.default_rng(1).integers(0, 256, (200, 200, 3), np.uint8)
+    found = continued(image, Square(-100, 0, 200), 200).astype(int)
+    np.testing.assert_array_equal(found[:, 100:], image[:, :100])
+    far = found[:, :70]
+    assert np.abs(np.diff(far, axis=0)).mean() < 2, "no rows that go on as lines"
+
+
+def test_turns_are_free_from_the_portraits_own_pose_and_held_beyond() -> None:
+    assert held_turn((0.1, 0.5), (0.0, 0.0)) == (0.1, 0.5)
+    assert np.hypot(*held_turn((0.0, 1.5), (0.0, 0.0))) < 0.7
+    assert held_turn((0.0, -FREE_TURN), (0.0, 0.3)) == (0.0, -FREE_TURN)
+    assert held_turn((0.0, -0.5), (0.0, 0.6))[1] > -0.26, "what is behind the cheek stays there"
+    assert held_turn((0.0, 0.5), (0.0, 0.8))[1] < 0.11
+    assert held_turn((0.0, 0.0), (0.1, 1.0)) == (0.0, 0.0)
