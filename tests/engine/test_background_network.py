@@ -12,7 +12,7 @@ from test_runtime import dense, face, moved, openvino
 
 from mien.engine.avatar import Avatar
 from mien.engine.avatar.model_io import AvatarCode
-from mien.engine.landmarks import Landmarker
+from mien.engine.landmarks import Landmarker, topology
 from mien.engine.motion import Motion
 from mien.engine.runtime import Network, OpenVinoRuntime, default_runtime
 from mien.engine.session.renderer import Renderer
@@ -47,7 +47,9 @@ def test_a_driver_at_rest_sees_the_network_result_of_their_last_motion(
     avatar = Avatar.of(astronaut, landmarker, exact)
     random = np.random.default_rng(0)
     rest = Motion.neutral()
-    stopped = replace(rest, points=random.normal(0, 0.01, rest.points.shape).astype(np.float32))
+    points = random.normal(0, 0.01, rest.points.shape).astype(np.float32)
+    points[[*topology.LIPS_LOWER_INNER[1:-1], *topology.LIPS_LOWER_OUTER[1:-1]], 1] += 0.3
+    stopped = replace(rest, points=points)  # with a mouth opened wide: the network's part of an image
     tremor = replace(stopped, points=stopped.points + np.float32(1e-6))
     wanted = Renderer(avatar, exact).render(stopped).image
 

@@ -36,8 +36,9 @@ def image_graph() -> Any:
     factor that makes the flow a displacement in the portrait's normalised units; ``grid`` and ``place``, the
     position of each pixel of the moving part in the model's crop and in the portrait, both normalised (-1 and
     1 are the centres of the first and last pixel); ``person``, the portrait's front layer, RGB planes times
-    opacity and opacity, 0..255, and ``behind``, the background of the moving part; ``shift``, the mesh's displacement in the portrait's pixels, and ``scale``, normalised units per pixel; ``front``,
-    bytes: colours of the mouth's inside, and how far it covers the rest.
+    opacity and opacity, 0..255, and ``behind``, the background of the moving part; ``shift``, the mesh's
+    displacement in the portrait's pixels, and ``scale``, normalised units per pixel; ``front``, bytes:
+    colours of the mouth's inside, and how far it covers the rest.
     """
     from onnx import TensorProto, checker, helper, numpy_helper
 
@@ -120,9 +121,12 @@ def _over(layer: str, background: str, output: str) -> list[Any]:
     colours, opacity, through, share, seen = (
         f"{output}.{part}" for part in ("colours", "opacity", "through", "share", "seen")
     )
+    clean = f"{output}.clean"
     return [
-        helper.make_node("Slice", [layer, "first", "fourth", "axis"], [colours], colours),
-        helper.make_node("Slice", [layer, "fourth", "fifth", "axis"], [opacity], opacity),
+        # The cubic kernel overshoots at outlines.
+        helper.make_node("Clip", [layer, "black", "white"], [clean], clean),
+        helper.make_node("Slice", [clean, "first", "fourth", "axis"], [colours], colours),
+        helper.make_node("Slice", [clean, "fourth", "fifth", "axis"], [opacity], opacity),
         helper.make_node("Sub", ["white", opacity], [through], through),
         helper.make_node("Div", [through, "white"], [share], share),
         helper.make_node("Mul", [background, share], [seen], seen),
