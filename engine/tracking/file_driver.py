@@ -36,6 +36,9 @@ SEARCH = 0.2
 REMEMBERED = 8
 """People who are known again when they come back; each costs an image."""
 
+REMEMBERED_BYTES = 200_000_000
+"""Memory of those images: an image of 8K has 100 MB."""
+
 TOLD = 5
 """Takeovers whose times are told."""
 
@@ -127,7 +130,8 @@ class FileDriver:
     def _met(self, image: Image, face: Face) -> Person:
         self._count += 1
         person = Person(self._count - 1, np.array(image), face)
-        self._people = [*self._people, person][-REMEMBERED:]
+        most = max(1, min(REMEMBERED, REMEMBERED_BYTES // image.nbytes))
+        self._people = [*self._people, person][-most:]
         return person
 
     def _may_be_another(self, frame: Frame, face: Face) -> bool:
