@@ -1,1 +1,1 @@
-"""Frames come in and go out: cameras, files, windows."""
+"""Sources and sinks of frames: cameras, files, network streams, windows."""

@@ -1,4 +1,4 @@
-"""Factories: the source or sink that a user's words name."""
+"""Factories: the source or sink that a path, address or number names."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ def open_source(
     """Open what ``spec`` names.
 
     ``"0"`` or ``"/dev/video2"`` is a camera, ``"rtsp://..."`` and its like a network stream, a folder a
-    sequence of pictures, anything else a video file.
+    sequence of images, anything else a video file.
 
     Args:
         spec: the user's words.
         width, height: wished size in pixels; cameras only.
         bits: depth of the values in files of more than 8 bits; None tells it from them.
-        fps: wished rate of a camera; the rate at which a folder's pictures were taken.
+        fps: wished rate of a camera; the rate at which a folder's images were taken.
 
     Raises:
         MienError: one line saying why it cannot be opened and what to do.
@@ -74,7 +74,7 @@ def open_source(
 
 
 def names_folder(path: str | Path) -> bool:
-    """Whether an output path means a folder of pictures: it ends in a slash or has no extension."""
+    """Whether an output path means a folder of images: it ends in a slash or has no extension."""
     text = str(path)
     separators = tuple(s for s in (os.sep, os.altsep) if s)
     if text == STDOUT:
@@ -97,7 +97,7 @@ def open_sink(
 
     ``"-"`` is the standard output, for another program to encode.
 
-    ``credentials`` are for video files; the pictures of a folder are not signed one by one.
+    ``credentials`` are for video files; the images of a folder are not signed one by one.
 
     Raises:
         MienError: when nothing can be written there, or it would overwrite ``audio_from``.

@@ -1,4 +1,4 @@
-"""Folders of numbered pictures, in and out."""
+"""Folders of numbered images as source and sink."""
 
 from __future__ import annotations
 
@@ -25,32 +25,30 @@ MOST_LOOKED_AT = 200
 
 
 class FrameFolderSource(Source):
-    """The pictures of a folder in natural order (``img2`` before ``img10``), all of one size.
+    """The images of a folder in natural order (``img2`` before ``img10``), all of one size.
 
-    Files that are no pictures are passed over. Frames are ``(H, W, 3) uint8`` RGB; times are ``index / fps``.
+    Files that are not images are ignored. Frames are ``(H, W, 3) uint8`` RGB; times are ``index / fps``.
 
     Args:
         path: the folder.
-        fps: pictures per second at which they were taken.
+        fps: images per second at which they were taken.
         bits: depth of the values in files of more than 8 bits; None tells it from them.
 
     Raises:
-        MienError: no folder, no picture in it, or pictures of different sizes.
+        MienError: no folder, no image in it, or images of different sizes.
     """
 
     def __init__(self, path: str | Path, fps: Fraction | float = 25, bits: int | None = None) -> None:
         self.notes = []
         self._path = Path(path)
         if not self._path.is_dir():
-            raise UsageError(f"{self._path} is not a folder. Give a folder of pictures or a video file.")
+            raise UsageError(f"{self._path} is not a folder. Give a folder of images or a video file.")
         self._rate = Fraction(fps).limit_denominator(1001)
         if self._rate <= 0:
             raise UsageError(f"{fps} frames per second make no sequence. Give a rate above 0, such as 25.")
         self._files = frame_files(self._path, self.notes)
         if not self._files:
-            raise SourceError(
-                f"{self._path} holds no pictures. Put PNG, JPEG, WebP, BMP or TIFF files there."
-            )
+            raise SourceError(f"{self._path} holds no images. Put PNG, JPEG, WebP, BMP or TIFF files there.")
         self._white = white_of(bits) if bits else self._common_white()
         height, width = load_image(self._files[0], white=self._white).shape[:2]
         self._info = SourceInfo(width, height, self._rate, len(self._files), False, False, self._path.name)
@@ -83,7 +81,7 @@ class FrameFolderSource(Source):
         if (width, height) != (self._info.width, self._info.height):
             first = f"{self._files[0].name} is {self._info.width} x {self._info.height} pixels"
             raise SourceError(
-                f"{first} but {file.name} is {width} x {height}. Give a folder of pictures of one size."
+                f"{first} but {file.name} is {width} x {height}. Give a folder of images of one size."
             )
 
     def close(self) -> None:
@@ -143,7 +141,7 @@ class FrameFolderSink(Sink):
         self._part.mkdir()
 
     def write(self, image: Image, time: float) -> None:
-        """Add an ``(H, W, 3) uint8`` RGB picture; ``time`` is not kept.
+        """Add an ``(H, W, 3) uint8`` RGB image; ``time`` is not kept.
 
         Raises:
             MienError: when it cannot be written; nothing is left behind then.
@@ -165,13 +163,13 @@ class FrameFolderSink(Sink):
         """Move the folder to its place.
 
         Raises:
-            MienError: no picture was written, or the place was taken meanwhile.
+            MienError: no image was written, or the place was taken meanwhile.
         """
         if self._done:
             return
         if self._count == 0:
             self.abort()
-            raise SinkError(f"No picture was written, so {self._path} was not made.")
+            raise SinkError(f"No image was written, so {self._path} was not made.")
         try:
             if self._path.is_dir():
                 self._path.rmdir()
@@ -182,7 +180,7 @@ class FrameFolderSink(Sink):
         self._done = True
 
     def abort(self) -> None:
-        """Remove the pictures written so far."""
+        """Remove the images written so far."""
         if not self._done:
             self._done = True
             shutil.rmtree(self._part, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Image files: which ones a folder holds, and how one is read."""
+"""Image files of a folder in natural order, and how one is read."""
 
 from __future__ import annotations
 
@@ -54,12 +54,12 @@ def list_portraits(folder: str | Path) -> list[Path]:
     """The portraits in ``folder`` in natural order.
 
     Raises:
-        MienError: when the folder is missing or holds no picture.
+        MienError: when the folder is missing or holds no image.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise SourceError(f"{folder} is not a folder. Give a folder of portraits (PNG, JPEG, WebP, TIFF).")
     portraits = list_images(folder)
     if not portraits:
-        raise SourceError(f"{folder} holds no pictures. Put PNG, JPEG, WebP or TIFF portraits there.")
+        raise SourceError(f"{folder} holds no images. Put PNG, JPEG, WebP or TIFF portraits there.")
     return portraits

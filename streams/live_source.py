@@ -21,10 +21,10 @@ class LiveSource(Source):
 
     Args:
         name: what messages call the source.
-        timeout: seconds without a picture after which the iteration ends in an error.
+        timeout: seconds without a frame after which the iteration ends in an error.
 
     Attributes:
-        silent_s: seconds since the last picture.
+        silent_s: seconds since the last frame.
     """
 
     def __init__(self, name: str, timeout: float) -> None:
@@ -46,12 +46,12 @@ class LiveSource(Source):
 
     @property
     def silent_s(self) -> float:
-        """Seconds since the last picture; 0 before the first."""
+        """Seconds since the last frame; 0 before the first."""
         return (now_ns() - self._last_ns) / 1e9 if self._last_ns else 0.0
 
     @abstractmethod
     def _capture(self) -> None:
-        """In the capture thread: deliver pictures until ``self._stop`` is set or the source ends."""
+        """In the capture thread: deliver frames until ``self._stop`` is set or the source ends."""
 
     @abstractmethod
     def _release(self) -> None:
@@ -59,7 +59,7 @@ class LiveSource(Source):
 
     @abstractmethod
     def _stalled(self) -> str:
-        """The line for the user when no picture came for ``timeout`` seconds."""
+        """The line for the user when no frame came for ``timeout`` seconds."""
 
     def _run(self) -> None:
         try:

@@ -16,19 +16,19 @@ from mien.streams.video.ffmpeg import FFmpegError, av
 
 OPEN_S = 10.0
 # RTSP over UDP loses packets in most networks, and lost packets smear the face. Not "nobuffer": it throws
-# away what was read while probing, and the picture starts only at the next key frame; decoding that at full
-# speed costs no delay, because only the newest picture is kept.
+# away what was read while probing, and the video starts only at the next key frame; decoding that at full
+# speed costs no delay, because only the newest frame is kept.
 OPTIONS = {"flags": "low_delay", "rtsp_transport": "tcp"}
 
 
 class NetworkSource(LiveSource):
-    """A stream at an address; of its pictures the newest one waits, ``(H, W, 3) uint8`` RGB.
+    """A stream at an address; of its frames the newest one waits, ``(H, W, 3) uint8`` RGB.
 
     A recording at an address (a file on a web server) plays at its own speed.
 
     Args:
         address: ``rtsp://...``, ``http://...``, ...
-        timeout: seconds without a picture that count as a broken connection.
+        timeout: seconds without a frame that count as a broken connection.
 
     Raises:
         MienError: no connection, or nothing there that FFmpeg decodes.
@@ -47,7 +47,7 @@ class NetworkSource(LiveSource):
         if first is None:
             self.close()
             raise SourceError(
-                f"{self._name} sent no picture. Check the address and that the sender is running."
+                f"{self._name} sent no frame. Check the address and that the sender is running."
             )
         height, width = first.image.shape[:2]
         self._info = SourceInfo(width, height, self._rate, None, True, self._has_audio, self._name)
@@ -67,10 +67,10 @@ class NetworkSource(LiveSource):
         self._container = container
         stream = video_stream(container)
         if stream is None or stream.codec_context is None:
-            raise SourceError(f"{self._name} carries no video stream. Give an address with a picture.")
+            raise SourceError(f"{self._name} carries no video stream. Give an address with video.")
         self._rate = Fraction(stream.average_rate or stream.guessed_rate or self._rate)
         self._has_audio = sound_stream(container) is not None
-        # Frame threads would hold back one picture per thread.
+        # Frame threads would hold back one frame per thread.
         stream.thread_type = "SLICE"
         return container, stream
 
@@ -100,7 +100,7 @@ class NetworkSource(LiveSource):
 
     def _stalled(self) -> str:
         return (
-            f"{self._name} stopped delivering pictures ({self._timeout:g} s without one). "
+            f"{self._name} stopped delivering frames ({self._timeout:g} s without one). "
             "Check the sender and the network, then start again."
         )
 

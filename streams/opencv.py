@@ -1,4 +1,4 @@
-"""The one door to OpenCV's devices and windows: its failures in plain words."""
+"""Access to OpenCV's devices and windows, with its failures in plain words."""
 
 from __future__ import annotations
 

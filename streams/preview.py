@@ -38,16 +38,16 @@ def check_display(system: str = sys.platform, environment: Mapping[str, str] = o
 
 
 class PreviewSink(Sink):
-    """Shows pictures in a window. All calls belong to one thread, on macOS the main one.
+    """Shows frames in a window. All calls belong to one thread, on macOS the main one.
 
     Args:
         title: of the window.
-        mirror: show the view mirrored, as in a mirror; the pictures themselves stay as they are.
-        help_lines: what ``?`` shows over the picture.
+        mirror: show the view mirrored, as in a mirror; the frames themselves stay as they are.
+        help_lines: what ``?`` shows over the frame.
 
     Attributes:
         closed: True once the user has closed the window.
-        last_key: the key pressed during the last picture, or None.
+        last_key: the key pressed during the last frame, or None.
 
     Raises:
         MienError: no display, an OpenCV without windows, or one that PyAV has blocked.
@@ -75,7 +75,7 @@ class PreviewSink(Sink):
             raise SinkError(HEADLESS_REMEDY) from error
 
     def show(self, image: Image) -> int | None:
-        """Show an ``(H, W, 3) uint8`` RGB picture with ``self.status`` below it.
+        """Show an ``(H, W, 3) uint8`` RGB image with ``self.status`` below it.
 
         Returns:
             the key pressed meanwhile (``ord("q")``, 27, ...), else None; ``?`` switches the help.
@@ -92,7 +92,7 @@ class PreviewSink(Sink):
         return self.poll()
 
     def poll(self) -> int | None:
-        """The key pressed meanwhile, as :meth:`show`, while there is no new picture."""
+        """The key pressed meanwhile, as :meth:`show`, while there is no new frame."""
         if self.closed:
             return None
         key = self._cv2.waitKey(1)
@@ -111,7 +111,7 @@ class PreviewSink(Sink):
             return False
 
     def write(self, image: Image, time: float) -> None:
-        """Show a picture; its time does not matter here."""
+        """Show a frame; its time does not matter here."""
         self.show(image)
 
     def close(self) -> None:

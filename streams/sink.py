@@ -1,4 +1,4 @@
-"""Where finished pictures go: the :class:`Sink` base class, :func:`open_sink` and :func:`same_file`."""
+"""Base class of sinks, which take finished frames, and what all of them check about their place."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mien.engine.utils.files import DISK_FULL, disk_full
 
 
 class Sink(ABC):
-    """Takes pictures in order; a context manager that finishes on success and aborts on an exception.
+    """Takes frames in order; a context manager that finishes on success and aborts on an exception.
 
     Attributes:
         notes: remarks on what could not be kept (one line each); complete after :meth:`close`.
@@ -23,12 +23,12 @@ class Sink(ABC):
 
     @abstractmethod
     def write(self, image: Image, time: float) -> None:
-        """Take one ``(H, W, 3) uint8`` RGB picture that belongs at ``time`` seconds.
+        """Take one ``(H, W, 3) uint8`` RGB image that belongs at ``time`` seconds.
 
         The array is copied before this returns.
 
         Raises:
-            MienError: when the picture cannot be delivered (full disk, ...).
+            MienError: when the frame cannot be delivered (full disk, ...).
         """
 
     @abstractmethod

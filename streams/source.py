@@ -1,4 +1,4 @@
-"""Where frames come from: the :class:`Source` base class and :func:`open_source`."""
+"""Base class of sources, which give frames, and what is known about one before its frames are read."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ class SourceInfo:
     """What is known about a source before its frames are read.
 
     Attributes:
-        width, height: size of the pictures in pixels, after rotation.
+        width, height: size of the frames in pixels, after rotation.
         fps: nominal frames per second; a source with a variable rate gives its average.
-        frames: number of pictures, or an estimate good enough for a progress bar; None when unknown.
+        frames: number of frames, or an estimate good enough for a progress bar; None when unknown.
         live: True where frames come in real time and waiting for one loses others.
-        has_audio: True when a sound track lies beside the pictures.
+        has_audio: True when a sound track lies beside the frames.
         name: what to call the source in a message.
     """
 
@@ -46,7 +46,7 @@ class Source(ABC):
     @property
     @abstractmethod
     def info(self) -> SourceInfo:
-        """Size, rate and kind of the pictures."""
+        """Size, rate and kind of the frames."""
 
     @abstractmethod
     def __iter__(self) -> Iterator[Frame]:

@@ -1,4 +1,4 @@
-"""The virtual camera that video calls can choose."""
+"""Virtual camera: a device that video calls can choose."""
 
 from __future__ import annotations
 
@@ -96,9 +96,9 @@ def _name(entry: Path) -> str:
 class VirtualCameraSink(Sink):
     """A camera that video calls can choose, through pyvirtualcam.
 
-    Pictures go out when they are written, without further pacing, each converted once to what the driver
-    takes (on Linux planar YUV; elsewhere the driver's own library does it).  A picture of another shape is
-    fitted into the camera's.  When the camera is taken away, pictures are let go and it is opened again as
+    Frames go out when they are written, without further pacing, each converted once to what the driver
+    takes (on Linux planar YUV; elsewhere the driver's own library does it).  A frame of another shape is
+    fitted into the camera's.  When the camera is taken away, frames are let go and it is opened again as
     soon as it is back.
 
     Args:
@@ -156,7 +156,7 @@ class VirtualCameraSink(Sink):
             raise SinkError(_refusal(self._wish, error)) from error
 
     def write(self, image: Image, time: float) -> None:
-        """Send a picture; its time does not matter here."""
+        """Send a frame; its time does not matter here."""
         if self._camera is None and not self._back():
             return
         fitted = fit_into(image, self.size, self._fitted)
@@ -208,7 +208,7 @@ class VirtualCameraSink(Sink):
         try:
             camera.close()
         except Exception as error:
-            # Whatever a driver says about a camera that nobody wants any more: pictures go to others too.
+            # Whatever a driver says about a camera that nobody wants any more: frames go to others too.
             # pyvirtualcam keeps it and would try again in its __del__, with a traceback.
             camera._backend = None
             self._say(f"the virtual camera {self.device} did not close ({_one_line(error)})")

@@ -1,4 +1,4 @@
-"""One camera device through OpenCV: opening, settings, and what to say when it refuses."""
+"""Camera device through OpenCV: opening, settings, and the message when it refuses."""
 
 from __future__ import annotations
 
@@ -76,17 +76,17 @@ def configure(device: Capture, width: int | None, height: int | None, fps: float
     device.set(cv2.CAP_PROP_FRAME_WIDTH, width or DEFAULT_SIZE[0])
     device.set(cv2.CAP_PROP_FRAME_HEIGHT, height or DEFAULT_SIZE[1])
     device.set(cv2.CAP_PROP_FPS, fps or DEFAULT_FPS)
-    # V4L2 queues four pictures by default: up to 133 ms of age at 30 fps. Other backends ignore this.
+    # V4L2 queues four frames by default: up to 133 ms of age at 30 fps. Other backends ignore this.
     device.set(cv2.CAP_PROP_BUFFERSIZE, 1)
 
 
-def to_rgb(picture: Any) -> Image:
+def to_rgb(image: Any) -> Image:
     """``(H, W, 3) uint8`` RGB of what OpenCV gives."""
     import cv2
 
     # Infrared cameras give one channel.
-    grey = picture.ndim == 2 or picture.shape[2] == 1
-    rgb: Image = cv2.cvtColor(picture, cv2.COLOR_GRAY2RGB if grey else cv2.COLOR_BGR2RGB)
+    grey = image.ndim == 2 or image.shape[2] == 1
+    rgb: Image = cv2.cvtColor(image, cv2.COLOR_GRAY2RGB if grey else cv2.COLOR_BGR2RGB)
     return rgb
 
 

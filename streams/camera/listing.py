@@ -1,4 +1,4 @@
-"""Which cameras there are."""
+"""List of the cameras of this machine."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def list_cameras(
     Args:
         system: ``sys.platform``.
         sys_root: Linux's list of video devices; another place in tests.
-        query: asks a Linux device node for its picture size, None where it does not capture.
+        query: asks a Linux device node for its frame size, None where it does not capture.
         open_capture: stands in for ``cv2.VideoCapture`` in tests.
     """
     if system.startswith("linux"):

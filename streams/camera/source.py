@@ -1,4 +1,4 @@
-"""Cameras through OpenCV."""
+"""Camera source: the newest frame of a device, through OpenCV."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from mien.streams.source import SourceInfo
 
 __all__ = ["CameraInfo", "CameraRate", "CameraSource", "list_cameras", "measure_camera"]
 
-# Cameras take one to three seconds to their first picture (exposure, USB bandwidth).
-FIRST_PICTURE_S = 8.0
+# Cameras take one to three seconds to their first frame (exposure, USB bandwidth).
+FIRST_FRAME_S = 8.0
 
 PATIENCE_S = 30.0
 """Seconds for which a camera that stopped is waited for."""
@@ -46,16 +46,16 @@ class CameraRate:
 
 
 class CameraSource(LiveSource):
-    """A camera; of its pictures the newest one waits, ``(H, W, 3) uint8`` RGB.
+    """A camera; of its frames the newest one waits, ``(H, W, 3) uint8`` RGB.
 
-    ``Frame.captured_ns`` is taken when the driver hands the picture over, before it is decoded.
+    ``Frame.captured_ns`` is taken when the driver hands the frame over, before it is decoded.
 
     Args:
         camera: number, or a path such as ``/dev/video2`` on Linux.
         width, height, fps: wishes (640 x 480 at 30 by default); ``info`` says what the camera gave.
-        timeout: seconds without a picture after which it is given up (30).  Until then one that stalls is
+        timeout: seconds without a frame after which it is given up (30).  Until then one that stalls is
             waited for, and one that was unplugged is opened again when it is back.
-        first_timeout: seconds to wait for the first picture.
+        first_timeout: seconds to wait for the first frame.
         open_capture: stands in for ``cv2.VideoCapture`` in tests.
 
     Raises:
@@ -70,7 +70,7 @@ class CameraSource(LiveSource):
         height: int | None = None,
         fps: float | None = None,
         timeout: float | None = None,
-        first_timeout: float = FIRST_PICTURE_S,
+        first_timeout: float = FIRST_FRAME_S,
         open_capture: OpenCapture | None = None,
     ) -> None:
         super().__init__(camera_name(camera), PATIENCE_S if timeout is None else timeout)
@@ -86,7 +86,7 @@ class CameraSource(LiveSource):
         first = self._await_first(first_timeout)
         if first is None:
             self.close()
-            raise SourceError(f"{self._name} opens but sends no picture. {busy_remedy(sys.platform)}")
+            raise SourceError(f"{self._name} opens but sends no frame. {busy_remedy(sys.platform)}")
         self._info = self._describe(device, first.image, fps)
 
     def _describe(self, device: Capture, image: Image, wished_fps: float | None) -> SourceInfo:
@@ -109,10 +109,10 @@ class CameraSource(LiveSource):
                 self._recover()
                 continue
             captured_ns = now_ns()
-            ok, picture = device.retrieve()
-            if ok and picture is not None and picture.size:
+            ok, image = device.retrieve()
+            if ok and image is not None and image.size:
                 self._since_failure = None
-                self._deliver(to_rgb(picture), captured_ns)
+                self._deliver(to_rgb(image), captured_ns)
 
     def _recover(self) -> None:
         """After a failed read: wait a moment; when it goes on, look for the camera anew."""
@@ -136,7 +136,7 @@ class CameraSource(LiveSource):
 
     def _stalled(self) -> str:
         return (
-            f"{self._name} stopped delivering pictures ({self._timeout:g} s without one). "
+            f"{self._name} stopped delivering frames ({self._timeout:g} s without one). "
             "Check its cable and that no other program took it, then start again."
         )
 
@@ -163,7 +163,7 @@ def measure_camera(
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             last = next(frames)
-        # By index, so that pictures which nobody looked at count as well.
+        # By index, so that frames which nobody looked at count as well.
         span = (last.captured_ns - first.captured_ns) / 1e9
         rate = (last.index - first.index) / span if span > 0 else 0.0
         return CameraRate(source.info.width, source.info.height, rate)

@@ -19,7 +19,7 @@ from mien.streams.provenance.signing_key import identity_path, load_identity
 
 SOURCE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeSynthetic"
 """IPTC: a composite of several elements of which at least one is synthetic.  The portrait is a photo, what
-it does is not; ``trainedAlgorithmicMedia`` would say that a trained model made up the whole picture."""
+it does is not; ``trainedAlgorithmicMedia`` would say that a trained model made up the whole frame."""
 
 KINDS = {
     ".mp4": "video/mp4",

@@ -1,4 +1,4 @@
-"""Animated WebP, which FFmpeg before 8.1 opens without finding a picture in it."""
+"""Animated WebP files as a source: FFmpeg before 8.1 opens them and finds no frame."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def is_animated_webp(path: Path) -> bool:
 class AnimationSource(Source):
     """Reads an animation through Pillow, times in seconds from its frame durations.
 
-    Pictures are ``(H, W, 3) uint8`` RGB, transparency over white.
+    Frames are ``(H, W, 3) uint8`` RGB, transparency over white.
 
     Raises:
         MienError: the file is damaged.
@@ -39,10 +39,10 @@ class AnimationSource(Source):
     def __init__(self, path: str | Path) -> None:
         self.notes = []
         self._path = Path(path)
-        with self._open() as picture:
-            count = int(picture.n_frames)
-            durations = [_milliseconds(picture, i) for i in range(count)]
-            width, height = picture.size
+        with self._open() as image:
+            count = int(image.n_frames)
+            durations = [_milliseconds(image, i) for i in range(count)]
+            width, height = image.size
         self._starts = [sum(durations[:i]) for i in range(count)]
         fps = Fraction(1000 * count, max(1, sum(durations)))
         self._info = SourceInfo(width, height, fps, count, False, False, self._path.name)
@@ -63,14 +63,14 @@ class AnimationSource(Source):
         return self._info
 
     def __iter__(self) -> Iterator[Frame]:
-        with self._open() as picture:
+        with self._open() as image:
             for index, start in enumerate(self._starts):
-                yield Frame(self._image(picture, index), index, time.monotonic_ns(), start / 1000)
+                yield Frame(self._image(image, index), index, time.monotonic_ns(), start / 1000)
 
-    def _image(self, picture: Any, index: int) -> Image:
+    def _image(self, image: Any, index: int) -> Image:
         try:
-            picture.seek(index)
-            return over_white(np.array(picture.convert("RGBA"), np.uint8))
+            image.seek(index)
+            return over_white(np.array(image.convert("RGBA"), np.uint8))
         except (OSError, EOFError, SyntaxError) as error:
             raise self._damaged(error) from error
 
@@ -78,8 +78,8 @@ class AnimationSource(Source):
         """Nothing is held open between iterations."""
 
 
-def _milliseconds(picture: Any, index: int) -> int:
-    picture.seek(index)
-    # WebP tells the duration only with the decoded frame. Players show a picture of 0 ms for 100.
-    picture.load()
-    return int(picture.info.get("duration") or 100)
+def _milliseconds(image: Any, index: int) -> int:
+    image.seek(index)
+    # WebP tells the duration only with the decoded frame. Players show a frame of 0 ms for 100.
+    image.load()
+    return int(image.info.get("duration") or 100)

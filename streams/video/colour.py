@@ -51,12 +51,12 @@ MATRIX_NAMES = {
 
 
 def is_high_definition(width: int, height: int) -> bool:
-    """Whether untagged pictures of this size are BT.709 by the players' custom (else BT.601)."""
+    """Whether untagged frames of this size are BT.709 by the players' custom (else BT.601)."""
     return max(width, height) >= 1280 or min(width, height) > 576
 
 
 def matrix_for(width: int, height: int) -> Colorspace:
-    """The YUV matrix that players assume for untagged pictures of this size."""
+    """The YUV matrix that players assume for untagged frames of this size."""
     return Colorspace.ITU709 if is_high_definition(width, height) else Colorspace.ITU601
 
 
@@ -199,7 +199,7 @@ _LIMITED_TO_FULL = np.clip((np.arange(256) - 16) * (255 / 219) + 0.5, 0, 255).as
 def display_matrix(frame: Any) -> tuple[int, int, int, int] | None:
     """The signs of the frame's 2x2 display transform ``(a, b, c, d)``, or None where there is none.
 
-    FFmpeg stores nine int32 in 16.16 fixed point, row-major; a picture point (x, y) goes to
+    FFmpeg stores nine int32 in 16.16 fixed point, row-major; a frame point (x, y) goes to
     (a x + c y, b x + d y).
     """
     try:

@@ -74,11 +74,11 @@ def media_origin(container: Any) -> Fraction:
     and the first sound is taken as zero, so that both keep their distance.  Sound before zero is encoder
     priming (AAC: 1024 samples), which players cut off: it must not shift the frames.
     """
-    picture = _start(video_stream(container))
+    video = _start(video_stream(container))
     sound = _start(sound_stream(container))
-    if picture is None:
+    if video is None:
         return max(sound, Fraction(0)) if sound is not None else Fraction(0)
-    return picture if sound is None else min(picture, max(sound, Fraction(0)))
+    return video if sound is None else min(video, max(sound, Fraction(0)))
 
 
 def _start(stream: Any | None) -> Fraction | None:

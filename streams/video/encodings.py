@@ -1,4 +1,4 @@
-"""Which muxer, codec and options stand for a file extension."""
+"""Muxer, codec and options by file extension."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ FINE = Fraction(1, 90_000)
 QUALITY = 10
 """Default constant rate factor.  At x264's usual 18 the codec eats half-pixel motion: on a driver of 0.16 px
 mean facial motion (128 px face) fidelity fell from 0.70 to 0.64 and jitter rose from 0.83 to 1.11; at 10 they
-are 0.70 and 0.87, for three times the bytes (2 kB a picture of 256 x 256)."""
+are 0.70 and 0.87, for three times the bytes (2 kB a frame of 256 x 256)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """How pictures and sound go into one kind of file.
+    """How frames and sound go into one kind of file.
 
     Attributes:
         muxer: FFmpeg's name of the container format.
-        codec, pixel_format, options: of the picture track.
-        time_base: tick of the picture times in seconds; None means one frame (AVI knows only fixed rates).
+        codec, pixel_format, options: of the video track.
+        time_base: tick of the frame times in seconds; None means one frame (AVI knows only fixed rates).
         muxer_options: options of the container.
         copied_sound: sound codecs that are carried over as they are.
         sound_codec: encoder for all others; None where the container has no sound.
@@ -64,7 +64,7 @@ class Encoding:
 
     @property
     def rgb(self) -> bool:
-        """Whether pictures are stored as RGB, so that nothing is rounded."""
+        """Whether frames are stored as RGB, so that nothing is rounded."""
         return self.pixel_format in ("rgb24", "bgr0", "gbrp")
 
 
@@ -91,7 +91,7 @@ def encoding_for(path: Path, *, lossless: bool, quality: int) -> Encoding:
     if make is None:
         raise SinkError(
             f"{path.name}: Mien does not write '{path.suffix}' files. "
-            "Use .mp4, .mov, .mkv, .webm, .avi, .gif, or a folder name for PNG pictures."
+            "Use .mp4, .mov, .mkv, .webm, .avi, .gif, or a folder name for PNG images."
         )
     if not 0 <= quality <= 51:
         raise UsageError(f"Quality {quality} is outside 0 (best) to 51 (smallest); {QUALITY} is the default.")
@@ -103,7 +103,7 @@ def _h264(lossless: bool, quality: int) -> tuple[str, str, dict[str, str]]:
         # RGB H.264 with a quantizer of 0 is bit-exact; yuv444p is not, its matrix rounds.
         return "libx264rgb", "rgb24", {"qp": "0", "preset": "veryfast", "bf": "0"}
     # No B frames: MP4 counts durations in decoding order, so with uneven times and reordered frames the file
-    # says that it ends before its last picture (1.2 s for pictures up to 2.0 s), and players cut it there.
+    # says that it ends before its last frame (1.2 s for frames up to 2.0 s), and players cut it there.
     return "libx264", "yuv420p", {"crf": str(quality), "preset": "medium", "bf": "0"}
 
 
@@ -134,8 +134,8 @@ def _mkv(lossless: bool, quality: int) -> Encoding:
     sound = frozenset(
         {"aac", "mp3", "mp2", "ac3", "eac3", "opus", "vorbis", "flac", "pcm_s16le", "pcm_s24le"}
     )
-    picture = _ffv1() if lossless else _h264(False, quality)
-    return Encoding("matroska", *picture, copied_sound=sound, sound_codec="aac")
+    video = _ffv1() if lossless else _h264(False, quality)
+    return Encoding("matroska", *video, copied_sound=sound, sound_codec="aac")
 
 
 def _webm(lossless: bool, quality: int) -> Encoding:
@@ -143,12 +143,12 @@ def _webm(lossless: bool, quality: int) -> Encoding:
     speed = {"deadline": "good", "cpu-used": "4", "row-mt": "1"}
     # VP9's scale runs to 63; x264's 18 looks like 24 here, its 10 like 13.
     crf = {"crf": str(min(63, round(quality * 4 / 3))), "b": "0"}
-    picture = (
+    video = (
         ("libvpx-vp9", "gbrp", {"lossless": "1", **speed})
         if lossless
         else ("libvpx-vp9", "yuv420p", crf | speed)
     )
-    return Encoding("webm", *picture, copied_sound=sound, sound_codec="libopus")
+    return Encoding("webm", *video, copied_sound=sound, sound_codec="libopus")
 
 
 def _avi(lossless: bool, quality: int) -> Encoding:
@@ -157,9 +157,9 @@ def _avi(lossless: bool, quality: int) -> Encoding:
     scale = min(31, max(2, round(2 + (quality - 18) / 3)))
     # The constant quantizer of Motion JPEG is read from every frame, where PyAV cannot set it; limits work.
     motion_jpeg = ("mjpeg", "yuvj420p", {"qmin": str(scale), "qmax": str(scale)})
-    picture = _ffv1() if lossless else motion_jpeg
+    video = _ffv1() if lossless else motion_jpeg
     sound = frozenset({"mp3", "mp2", "ac3", "pcm_s16le"})
-    return Encoding("avi", *picture, time_base=None, copied_sound=sound, sound_codec="libmp3lame")
+    return Encoding("avi", *video, time_base=None, copied_sound=sound, sound_codec="libmp3lame")
 
 
 def _gif(lossless: bool, quality: int) -> Encoding:

@@ -1,4 +1,4 @@
-"""The one door to PyAV (FFmpeg) in this room.
+"""Access to PyAV (FFmpeg) for all of ``streams``, in the one import order that works.
 
 PyAV and OpenCV each bring a libxcb. If PyAV's is loaded first, OpenCV's first window spins for ever inside
 ``cv2.namedWindow`` (seen on Linux with PyAV 18.1 and OpenCV 5.0; PyAV-Org/PyAV#1050, opencv/opencv#29195).

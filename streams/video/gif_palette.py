@@ -1,4 +1,4 @@
-"""Pictures in 256 colours, for GIF."""
+"""Palettes of 256 colours, one for each frame of a GIF."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mien.streams.video.ffmpeg import av
 
 
 class Palette:
-    """Gives every picture its own 256 colours (FFmpeg's palettegen and paletteuse filters)."""
+    """Gives every frame its own 256 colours (FFmpeg's palettegen and paletteuse filters)."""
 
     def __init__(self, size: tuple[int, int], tick: Fraction) -> None:
         # The contexts hold no reference to their graph: without this attribute FFmpeg frees it under them.

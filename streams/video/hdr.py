@@ -1,4 +1,4 @@
-"""High dynamic range (HLG, PQ) to BT.709 as a screen shows it: faces as bright as in ordinary video.
+"""Tone mapping of high dynamic range (HLG, PQ) to BT.709: faces as bright as in ordinary video.
 
 ITU-R BT.2100 defines both transfer functions, BT.2408 the level of a white surface (203 cd/m2) and BT.2390
 (5.4) the roll-off of what is brighter. Mid tones are carried over as they are.

@@ -1,4 +1,4 @@
-"""Frames into a pipe: uncompressed, with their times, for another program to encode.
+"""Pipe sink: uncompressed frames with their times, for another program to encode.
 
 NUT is FFmpeg's own streaming container: ``mien ... --output - | ffmpeg -i - ...`` needs no further words.
 """

@@ -18,7 +18,7 @@ from mien.streams.video.containers import media_origin, open_input, sound_stream
 from mien.streams.video.ffmpeg import FFmpegError
 
 DEFAULT_FPS = Fraction(25)
-# Text files decode as "ANSI art" pictures in FFmpeg: nobody means that.
+# Text files decode as "ANSI art" frames in FFmpeg: nobody means that.
 LOOKED_AT = 60
 """Frames that tell the depth of a file's values."""
 
@@ -28,11 +28,11 @@ NOT_VIDEO_CODECS = frozenset({"ansi", "bintext", "xbin", "idf"})
 class VideoFileSource(Source):
     """Reads any file that FFmpeg decodes: no frame lost, none doubled, times from the container.
 
-    Pictures are ``(H, W, 3) uint8`` RGB, turned as the file's rotation says, alpha over white, 10 bits
+    Frames are ``(H, W, 3) uint8`` RGB, turned as the file's rotation says, alpha over white, 10 bits
     rounded to 8. Iterating again starts again at the first frame.
 
     Raises:
-        MienError: when the file is missing, no video, or holds no picture that can be decoded.
+        MienError: when the file is missing, no video, or holds no frame that can be decoded.
     """
 
     def __init__(self, path: str | Path, *, bits: int | None = None) -> None:
@@ -76,9 +76,9 @@ class _Reading:
     def _open(self) -> None:
         stream = video_stream(self._container)
         if stream is None:
-            kind = "audio only" if self._container.streams.audio else "no picture track"
+            kind = "audio only" if self._container.streams.audio else "no video track"
             raise SourceError(
-                f"{self.path.name} holds no video stream ({kind}). Give a file with a picture track."
+                f"{self.path.name} holds no video stream ({kind}). Give a file with a video track."
             )
         if stream.codec_context is None:
             raise SourceError(
@@ -86,7 +86,7 @@ class _Reading:
             )
         if stream.codec_context.name in NOT_VIDEO_CODECS:
             raise SourceError(
-                f"{self.path.name} is a text file, not a video. Give a file with a picture track."
+                f"{self.path.name} is a text file, not a video. Give a file with a video track."
             )
         # Frame and slice threads: the order and the number of frames stay the same.
         stream.thread_type = "AUTO"
@@ -98,7 +98,7 @@ class _Reading:
         self._head = next(self._decoded, None)
         if self._head is None:
             raise SourceError(
-                f"{self.path.name} holds no picture that can be decoded. It is damaged or cut off; record or "
+                f"{self.path.name} holds no frame that can be decoded. It is damaged or cut off; record or "
                 "export it again."
             )
         self._head_image = self._converter.convert(self._head)
@@ -198,7 +198,7 @@ class _Reading:
                     yield frame
 
     def _packets(self) -> Iterator[Any | None]:
-        """Packets of the picture track, then None, which empties the decoder."""
+        """Packets of the video track, then None, which empties the decoder."""
         failures = 0
         packets = self._container.demux(self._stream)
         while failures < 2:
@@ -224,17 +224,17 @@ class _Reading:
 
     def _remark(self, count: int, last: Fraction | None, repaired: int) -> None:
         if self._damaged:
-            self.notes.append(f"{self.path.name}: {self._damaged} damaged pictures were skipped.")
+            self.notes.append(f"{self.path.name}: {self._damaged} damaged frames were skipped.")
         if self._converter.resized:
             self.notes.append(
-                f"{self.path.name} changes its picture size: {self._converter.resized} pictures "
+                f"{self.path.name} changes its frame size: {self._converter.resized} frames "
                 "were scaled to the first one's."
             )
         if repaired:
             self.notes.append(f"{self.path.name}: {repaired} time stamps ran backwards and were moved on.")
         if self._is_cut(count, last):
             self.notes.append(
-                f"{self.path.name} is cut off: {count} of about {self.info.frames} pictures were there."
+                f"{self.path.name} is cut off: {count} of about {self.info.frames} frames were there."
             )
         self.notes += (f"{self.path.name}: {note}" for note in self._converter.notes)
 

@@ -32,7 +32,7 @@ from mien.streams.video.gif_palette import Palette
 
 FRAME_DURATION_FLAG = 1 << 8  # AV_CODEC_FLAG_FRAME_DURATION: "trust the duration of my frames"
 SPC_BT709, SPC_SMPTE170M = 1, 6
-# A file whose last pictures were reached within this keeps all of its sound.
+# A file whose last frames were reached within this keeps all of its sound.
 END_TOLERANCE = Fraction(1, 5)
 
 
@@ -44,10 +44,10 @@ class VideoFileSink(Sink):
 
     Args:
         path: target; its extension chooses the format.
-        width, height: size of the pictures in pixels; odd sizes are padded by one repeated row or column
+        width, height: size of the frames in pixels; odd sizes are padded by one repeated row or column
             where the codec needs even ones.
-        fps: nominal rate; also how long the last picture stands.
-        audio_from: file whose sound is carried over, in step with picture times counted from that file.
+        fps: nominal rate; also how long the last frame stands.
+        audio_from: file whose sound is carried over, in step with frame times counted from that file.
         lossless: every pixel is kept exactly (RGB H.264 in MP4 and MOV, FFV1 in MKV and AVI, VP9 in WebM).
         quality: constant rate factor of H.264, lower is better; ignored when lossless.
         credentials: sign the file as synthetic; what prevents it is a note.
@@ -147,7 +147,7 @@ class VideoFileSink(Sink):
         if not encoding.rgb and encoding.pixel_format != "pal8":
             context.color_range = ColorRange.JPEG if encoding.full_range else ColorRange.MPEG
             context.colorspace = SPC_BT709 if self._matrix() == Colorspace.ITU709 else SPC_SMPTE170M
-            # The pictures are sRGB whatever the matrix: BT.709's primaries are sRGB's.
+            # The frames are sRGB whatever the matrix: BT.709's primaries are sRGB's.
             context.color_primaries = ColorPrimaries.BT709
             context.color_trc = ColorTrc.BT709
 
@@ -160,7 +160,7 @@ class VideoFileSink(Sink):
         return (width + width % 2, height + height % 2) if self._encoding.subsampled else (width, height)
 
     def write(self, image: Image, time: float) -> None:
-        """Add an ``(H, W, 3) uint8`` RGB picture shown from ``time`` seconds on; times must increase.
+        """Add an ``(H, W, 3) uint8`` RGB image shown from ``time`` seconds on; times must increase.
 
         Raises:
             MienError: full disk or another failure; nothing is left behind then.
@@ -173,7 +173,7 @@ class VideoFileSink(Sink):
                 f"expected {(self._size[1], self._size[0], 3)} uint8, got {image.shape} {image.dtype}"
             )
         if not math.isfinite(time) or time < 0:
-            raise ValueError(f"a picture's time must be finite and not negative, got {time}")
+            raise ValueError(f"a frame's time must be finite and not negative, got {time}")
         self._guarded(lambda: self._write(image, time))
 
     def _write(self, image: Image, time: float) -> None:
@@ -188,7 +188,7 @@ class VideoFileSink(Sink):
         self._written += 1
         frame = self._prepare(image)
         frame.pts, frame.time_base = pts, self._tick
-        # A picture's duration is known when the next one comes.
+        # A frame's duration is known when the next one comes.
         self._held = frame
         if held is not None:
             self._encode(held, pts - held.pts)
@@ -219,13 +219,13 @@ class VideoFileSink(Sink):
         """Finish the file and move it to its place.
 
         Raises:
-            MienError: no picture was written, or the disk is full; nothing is left behind then.
+            MienError: no frame was written, or the disk is full; nothing is left behind then.
         """
         if self._done:
             return
         if self._held is None:
             self.abort()
-            raise SinkError(f"No picture was written, so {self._path.name} was not made.")
+            raise SinkError(f"No frame was written, so {self._path.name} was not made.")
         self._guarded(self._finish)
         self._done = True
         # Only now that the file is in its place: nothing that happens here can lose it.
@@ -256,7 +256,7 @@ class VideoFileSink(Sink):
         )
 
     def _end_sound(self, sound: AudioTrack, end: Fraction) -> None:
-        """All the sound if the pictures reached the end of that file, else what belongs to them."""
+        """All the sound if the frames reached the end of that file, else what belongs to them."""
         if sound.video_end is not None and end + END_TOLERANCE >= sound.video_end:
             sound.mux_rest()
         else:

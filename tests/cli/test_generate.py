@@ -81,7 +81,7 @@ BAD = {
     "nobody": "No face was found",
     "gone": "does not exist",
     "broken": "cannot be read as a video",
-    "empty": "holds no pictures",
+    "empty": "holds no images",
     "late": "has 5 frames",
     "noref": "has 5 frames",
     "faceless": "No face was found",

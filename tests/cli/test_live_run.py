@@ -257,7 +257,7 @@ def test_a_camera_that_stays_away_is_one_line_and_the_recording_is_kept(
     assert mien("--output", out) == 2
     said = capsys.readouterr()
     assert said.err.count("\n") == 1
-    assert "Camera 0 stopped delivering pictures" in said.err and "Check its cable" in said.err
+    assert "Camera 0 stopped delivering frames" in said.err and "Check its cable" in said.err
     assert f"What was recorded until then is in {out}." in said.err
     assert len(video_times(out)[0]) >= 10
     assert [p.name for p in tmp_path.iterdir()] == ["out.mp4"]

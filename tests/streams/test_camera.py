@@ -97,7 +97,7 @@ def test_unplugging_ends_the_iteration_once_with_a_line() -> None:
         camera.unplugged.set()
         start = time.monotonic()
         with pytest.raises(
-            MienError, match=r"Camera 0 stopped delivering pictures \(0.3 s without one\)"
+            MienError, match=r"Camera 0 stopped delivering frames \(0.3 s without one\)"
         ) as caught:
             list(frames)
         assert 0.25 < time.monotonic() - start < 1.5
@@ -154,7 +154,7 @@ def test_a_crash_in_the_driver_becomes_a_line() -> None:
 def test_a_camera_that_opens_but_sends_nothing() -> None:
     camera = FakeCamera()
     camera.unplugged.set()
-    with pytest.raises(MienError, match="opens but sends no picture"):
+    with pytest.raises(MienError, match="opens but sends no frame"):
         CameraSource(0, first_timeout=0.2, open_capture=camera)
     assert camera.released == 1
 

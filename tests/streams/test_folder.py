@@ -55,7 +55,7 @@ def test_mixed_sizes_name_both_files(tmp_path: Path) -> None:
 
 
 def test_empty_folder(tmp_path: Path) -> None:
-    with pytest.raises(MienError, match="holds no pictures"):
+    with pytest.raises(MienError, match="holds no images"):
         open_source(str(tmp_path))
 
 
@@ -89,7 +89,7 @@ def test_abort_and_errors_leave_nothing(tmp_path: Path, monkeypatch: pytest.Monk
     sink.write(gradient(), 0)
     sink.abort()
     assert list(tmp_path.iterdir()) == []
-    with pytest.raises(MienError, match="No picture was written"):
+    with pytest.raises(MienError, match="No image was written"):
         FrameFolderSink(tmp_path / "out").close()
     assert list(tmp_path.iterdir()) == []
 

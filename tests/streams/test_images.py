@@ -208,7 +208,7 @@ def test_portraits_come_in_natural_order(tmp_path: Path) -> None:
 
 
 def test_folders_without_portraits(tmp_path: Path) -> None:
-    for folder, expected in ((tmp_path, "holds no pictures"), (tmp_path / "none", "is not a folder")):
+    for folder, expected in ((tmp_path, "holds no images"), (tmp_path / "none", "is not a folder")):
         with pytest.raises(MienError, match=expected):
             list_portraits(folder)
 

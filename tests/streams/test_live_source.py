@@ -76,7 +76,7 @@ def test_a_silent_sender_becomes_a_line(transport_stream: bytes) -> None:
         NetworkSource(address, timeout=0.5) as source,
     ):
         start = time.monotonic()
-        with pytest.raises(MienError, match=r"stopped delivering pictures|broke off"):
+        with pytest.raises(MienError, match=r"stopped delivering frames|broke off"):
             list(source)
         assert time.monotonic() - start < 5
 

@@ -194,7 +194,7 @@ def test_a_size_change_is_scaled_to_the_first_and_said(tmp_path: Path) -> None:
     path.write_bytes(b"".join(p.read_bytes() for p in parts))
     with VideoFileSource(path) as source:
         assert {f.image.shape for f in source} == {(48, 64, 3)}
-        assert any("changes its picture size" in n for n in source.notes)
+        assert any("changes its frame size" in n for n in source.notes)
 
 
 def test_reading_twice_gives_the_same(tmp_path: Path) -> None:
@@ -263,7 +263,7 @@ def line_of(path: Path | str) -> str:
 
 def test_sound_alone_is_refused(tmp_path: Path) -> None:
     path = make_sound(tmp_path / "song.m4a", beeps([0.1], 1.0), "aac")
-    assert line_of(path) == ("song.m4a holds no video stream (audio only). Give a file with a picture track.")
+    assert line_of(path) == ("song.m4a holds no video stream (audio only). Give a file with a video track.")
 
 
 def test_cover_art_is_no_picture_track(tmp_path: Path) -> None:
@@ -312,7 +312,7 @@ def test_a_file_whose_pictures_are_all_noise_is_refused(tmp_path: Path) -> None:
     for packet in packets:
         data = data.replace(packet, b"\xff" * len(packet))
     path.write_bytes(data)
-    assert "no picture that can be decoded" in line_of(path)
+    assert "no frame that can be decoded" in line_of(path)
 
 
 def test_missing_file_and_empty_words(tmp_path: Path) -> None:

@@ -196,7 +196,7 @@ def test_an_exception_aborts(tmp_path: Path) -> None:
 
 def test_no_picture_no_file(tmp_path: Path) -> None:
     sink = VideoFileSink(tmp_path / "o.mp4", width=64, height=48, fps=25)
-    with pytest.raises(MienError, match="No picture was written"):
+    with pytest.raises(MienError, match="No frame was written"):
         sink.close()
     assert only(tmp_path)
 
