@@ -154,7 +154,8 @@ def _cells(columns: Sequence[str], row: Sequence[str]) -> dict[str, str]:
 
 def _default_name(cells: Mapping[str, str]) -> str:
     stems = [_stem(cells[name]) for name in REQUIRED]
-    return "__".join(stems) if all(stems) else ""
+    # A clip may be called what no result can be on every system (12:30:45.mp4).
+    return _BAD_NAME.sub("-", "__".join(stems)) if all(stems) else ""
 
 
 def _stem(text: str) -> str:

@@ -101,3 +101,9 @@ def test_rubbish_is_one_line(place: Path) -> None:
     for _ in range(40):
         with pytest.raises(MienError):
             read(place, rng.integers(1, 256, 400, np.uint8).tobytes())
+
+
+def test_a_clips_own_colons_are_no_part_of_a_result(place: Path) -> None:
+    (place / "12:30:45.mp4").write_bytes(b"x")
+    (pair,) = read(place, "driving,avatar\n12:30:45.mp4,face.png\n").pairs
+    assert (pair.name, pair.driving.name) == ("12-30-45__face", "12:30:45.mp4")
