@@ -32,8 +32,6 @@ corners (:mod:`mien.engine.face.layout`).
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +45,7 @@ from mien.engine.face.regions import REGIONS
 from mien.engine.landmarks.topology import FACE_OVAL
 from mien.engine.motion.motion import Head, Motion, Shape
 from mien.engine.types import N_BLENDSHAPES, N_LANDMARKS, Floats, SinkError, SourceError
+from mien.engine.utils.archives import DamagedArchiveError, read_archive
 from mien.engine.utils.files import no_such_file, replacing
 
 FORMAT, VERSION = "mien-motion", 1
@@ -55,16 +54,6 @@ STEP = 1.0 / 4096
 wide."""
 
 # TypeError: a bare .npy array is not an archive.  zlib.error: a flipped bit within a compressed array.
-_UNREADABLE = (
-    OSError,
-    ValueError,
-    TypeError,
-    EOFError,
-    NotImplementedError,
-    zipfile.BadZipFile,
-    zipfile.LargeZipFile,
-    zlib.error,
-)
 
 _ARRAYS = ("regions", "affines", "gaze", "blink", "blendshapes")
 
@@ -113,11 +102,10 @@ def load_recording(path: Path) -> Recording:
         MienError: missing, damaged, another kind of file, or a newer version.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
+        arrays = read_archive(path)
     except FileNotFoundError as error:
         raise SourceError(no_such_file(path)) from error
-    except _UNREADABLE as error:
+    except (OSError, DamagedArchiveError) as error:
         raise SourceError(f"{path} is not a readable motion file. Record one with --save-motion.") from error
     if str(arrays.get("format")) != FORMAT:
         raise SourceError(f"{path} contains no recorded motion. Record some with --save-motion.")
@@ -132,7 +120,7 @@ def load_recording(path: Path) -> Recording:
         raise SourceError(
             f"{path} is damaged: it has no {error}. Record it again with --save-motion."
         ) from error
-    except (ValueError, TypeError, IndexError) as error:
+    except (ValueError, TypeError, IndexError, ArithmeticError) as error:
         raise SourceError(f"{path} is damaged: {error}. Record it again with --save-motion.") from error
 
 

@@ -9,13 +9,13 @@ before it takes its reference automatically.
 from __future__ import annotations
 
 import re
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from mien.engine.types import N_BLENDSHAPES, N_LANDMARKS, Face, Floats, SinkError, SourceError, UsageError
+from mien.engine.utils.archives import read_archive
 from mien.engine.utils.files import replacing
 from mien.engine.utils.folders import user_folder
 
@@ -97,15 +97,15 @@ def load_profile(path: Path) -> Profile | None:
     if not path.exists():
         return None
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            if str(archive["format"]) != FORMAT or int(archive["version"]) != VERSION:
-                raise ValueError("another format")
-            arrays = {name: archive[name] for name in ("landmarks", "pose", "blendshapes")}
-            name, camera = str(archive["name"]), str(archive["camera"])
+        archive = read_archive(path)
+        if str(archive["format"]) != FORMAT or int(archive["version"]) != VERSION:
+            raise ValueError("another format")
+        arrays = {name: archive[name] for name in ("landmarks", "pose", "blendshapes")}
+        name, camera = str(archive["name"]), str(archive["camera"])
         shapes = {"landmarks": (N_LANDMARKS, 3), "pose": (4, 4), "blendshapes": (N_BLENDSHAPES,)}
         for key, shape in shapes.items():
             if arrays[key].shape != shape or not np.isfinite(arrays[key]).all():
                 raise ValueError(f"{key} is damaged")
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, TypeError, KeyError, ArithmeticError) as error:
         raise SourceError(f"{path} is not a profile of this version. Delete it to make a new one.") from error
     return Profile(name, camera, **{key: value.astype(np.float32) for key, value in arrays.items()})

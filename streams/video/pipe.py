@@ -43,7 +43,7 @@ class PipeSink(Sink):
         self._done = False
         self._pipe = pipe
         self._last = -1
-        rate = Fraction(fps).limit_denominator(1001)
+        rate = max(Fraction(fps).limit_denominator(1001), Fraction(1, 1001))
         self._container: Any = av.open(_Writer(self), mode="w", format="nut")
         self._stream: Any = self._container.add_stream("rawvideo", rate=rate)
         self._stream.width, self._stream.height, self._stream.pix_fmt = width, height, "rgb24"

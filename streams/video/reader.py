@@ -18,6 +18,9 @@ from mien.streams.video.containers import media_origin, open_input, sound_stream
 from mien.streams.video.ffmpeg import FFmpegError
 
 DEFAULT_FPS = Fraction(25)
+SANE_RATE = (Fraction(1, 1000), Fraction(1_000_000))
+"""Frame rates outside of these are damage."""
+
 # Text files decode as "ANSI art" frames in FFmpeg: nobody means that.
 LOOKED_AT = 60
 """Frames that tell the depth of a file's values."""
@@ -134,7 +137,8 @@ class _Reading:
     def _describe(self) -> SourceInfo:
         stream = self._stream
         height, width = self._head_image.shape[:2]
-        fps = Fraction(stream.average_rate or stream.guessed_rate or DEFAULT_FPS)
+        rates = (Fraction(rate) for rate in (stream.average_rate, stream.guessed_rate) if rate)
+        fps = next((rate for rate in rates if SANE_RATE[0] <= rate <= SANE_RATE[1]), DEFAULT_FPS)
         return SourceInfo(
             width=width,
             height=height,

@@ -72,7 +72,7 @@ class VideoFileSink(Sink):
         self._credentials = credentials
         self._path = Path(path)
         self._size = (width, height)
-        self._rate = Fraction(fps).limit_denominator(1001)
+        self._rate = max(Fraction(fps).limit_denominator(1001), Fraction(1, 1001))
         self._encoding = encoding_for(self._path, lossless=lossless, quality=quality)
         self._check_target(audio_from)
         clear_unfinished(self._path)

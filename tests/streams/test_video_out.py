@@ -363,3 +363,11 @@ def test_an_even_rate_loses_no_frame_in_avi(tmp_path: Path) -> None:
             sink.write(gradient(index, 32, 32), round(index * 1001 / 30) / 1000)
     assert sink.notes == []
     assert len(video_times(tmp_path / "o.avi")[0]) == 200
+
+
+@pytest.mark.parametrize("fps", [Fraction(1, 100_000), 0.001, 1_000_000])
+def test_rates_of_damaged_files_are_written_all_the_same(tmp_path: Path, fps: Fraction | float) -> None:
+    with VideoFileSink(tmp_path / "o.mp4", width=32, height=32, fps=fps) as sink:
+        for index in range(3):
+            sink.write(gradient(index, 32, 32), index / 25)
+    assert video_times(tmp_path / "o.mp4")[0] == pytest.approx([0, 0.04, 0.08], abs=1e-4)
