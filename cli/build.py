@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from mien.cli.engine_progress import EngineProgress
-from mien.cli.model_choice import BUILT_IN, WARP, AnyRuntime, load_model
+from mien.cli.model_choice import BUILT_IN, WARP, load_model
 from mien.cli.options.arguments import Options
+from mien.engine.animator import Animator
 from mien.engine.avatar import Avatar
 from mien.engine.avatar.avatar import PortraitEncoder
 from mien.engine.landmarks import Landmarker, make_landmarker
-from mien.engine.landmarks.openvino_landmarker import OpenVinoLandmarker
-from mien.engine.motion import Gains
-from mien.engine.paper.renderer import PaperRenderer
-from mien.engine.paper.runtime import PaperRuntime
-from mien.engine.paper.tracker import PaperTracker
+from mien.engine.motion import Gains, Motion
+from mien.engine.presets import PresetRuntime, preset_of
 from mien.engine.runtime import Network, chosen_runtime, default_runtime
-from mien.engine.session.renderer import AvatarRenderer, Renderer
-from mien.engine.tracking import Tracker, TrackerSettings
-from mien.engine.types import NoFaceError, UsageError
+from mien.engine.session.renderer import AvatarRenderer
+from mien.engine.tracking import TrackerSettings
+from mien.engine.types import Frame, NoFaceError, UsageError
 from mien.engine.utils.assets import DEMO_MOTION, PORTRAIT
 from mien.engine.utils.bit_depth import depth_of, white_of
 from mien.engine.utils.image_files import white_of_file
@@ -33,16 +32,17 @@ __all__ = [
     "MOTION_SUFFIX",
     "PORTRAIT",
     "load_avatar",
+    "make_animator",
     "make_gains",
     "make_renderer",
     "make_runtime",
-    "make_tracker",
     "portrait_landmarker",
+    "tracker_settings",
     "wants_credentials",
 ]
 
 
-def make_runtime(options: Options, alone: Network = Network.EVERY_FRAME) -> AnyRuntime:
+def make_runtime(options: Options, alone: Network = Network.EVERY_FRAME) -> PresetRuntime:
     """The runtime of the model that ``--model`` names.
 
     Args:
@@ -58,11 +58,9 @@ def make_runtime(options: Options, alone: Network = Network.EVERY_FRAME) -> AnyR
     return load_model(path, *wanted, options.runtime, notify=told.note, progress=told.progress, alone=alone)
 
 
-def make_renderer(avatar: Avatar, runtime: AnyRuntime, options: Options) -> AvatarRenderer:
+def make_renderer(avatar: Avatar, runtime: PresetRuntime, options: Options) -> AvatarRenderer:
     """What draws the avatar, for the model that ``runtime`` runs."""
-    if isinstance(runtime, PaperRuntime):
-        return PaperRenderer(avatar, runtime, options.crop_side)
-    return Renderer(avatar, runtime, options.crop_side)
+    return preset_of(runtime).make_renderer(avatar, runtime, options.crop_side)
 
 
 def portrait_landmarker(*, live: bool = False) -> Landmarker:
@@ -98,20 +96,38 @@ def _told_depth(path: Path | None, options: Options) -> list[str]:
     return [f"{path.name} holds {depth_of(white)}-bit values in 16 and was read so; --bits overrules it."]
 
 
-def make_tracker(
-    options: Options, *, live: bool, runtime: AnyRuntime | None = None, like: Landmarker | None = None
-) -> Tracker:
-    """The driver's tracker for the model that ``runtime`` runs; only live use smooths over time.
+def make_animator(
+    options: Options,
+    avatar: Avatar,
+    runtime: PresetRuntime,
+    *,
+    live: bool = False,
+    like: Landmarker | None = None,
+    on_motion: Callable[[Frame, Motion | None], None] | None = None,
+) -> Animator:
+    """The animator of ``avatar`` for the model that ``runtime`` runs.
 
-    With ``like``, a landmarker that is there already, no network is compiled again.
+    Args:
+        live: smooth over time, and draw nothing anew where nothing has moved.
+        like: a landmarker whose networks the driver's can share, so that they are not compiled again.
+        on_motion: see :class:`mien.engine.session.session.Session`.
     """
-    settings = TrackerSettings(landmarks=options.tracker, live=live)
-    landmarker = None
-    if options.tracker == "openvino" and isinstance(like, OpenVinoLandmarker):
-        landmarker = like.twin(live=live)
-    if isinstance(runtime, PaperRuntime):
-        return PaperTracker(runtime, settings, landmarker)
-    return Tracker(settings, landmarker)
+    return Animator(
+        avatar,
+        live,
+        gains=make_gains(options),
+        runtime=runtime,
+        settings=tracker_settings(options, live=live),
+        landmarker=like.twin(live=live) if like is not None and like.name == options.tracker else None,
+        crop=options.crop_side,
+        skip_still=live,
+        on_motion=on_motion,
+    )
+
+
+def tracker_settings(options: Options, *, live: bool = False) -> TrackerSettings:
+    """The settings of the driver's tracker; only live use smooths over time."""
+    return TrackerSettings(landmarks=options.tracker, live=live)
 
 
 def wants_credentials(options: Options) -> bool:

@@ -1,28 +1,17 @@
-"""The models that ``--model`` can name: the built-in one, weights, or a folder of exported parts."""
+"""Models that ``--model`` can name: the built-in one, weights, or a folder of exported parts."""
 
 from __future__ import annotations
 
 import importlib
 import json
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 from mien.cli.options.arguments import Options
-from mien.engine.paper.openvino_paper import OpenVinoPaper, is_paper_folder
-from mien.engine.paper.runtime import PaperRuntime
-from mien.engine.paper.selection import paper_files, paper_options
-from mien.engine.runtime import (
-    ENCODER,
-    RENDERER,
-    Choice,
-    Network,
-    OpenVinoRuntime,
-    Precision,
-    Runtime,
-    network_of,
-)
+from mien.engine.presets import Preset, PresetRuntime, preset_in, preset_named
+from mien.engine.runtime import Choice, Network, Precision, network_of
 from mien.engine.runtime.failover import Notify
-from mien.engine.runtime.selection import Progress, RuntimeOptions, choose, live_files, live_options
+from mien.engine.runtime.selection import CpuSettings, Progress, RuntimeOptions, choose
 from mien.engine.types import ModelError, UsageError
 
 LIVE, FAST, EXACT, WARP = "live", "live-fast", "live-exact", "warp"
@@ -30,16 +19,9 @@ BUILT_IN = (LIVE, FAST, EXACT, WARP)
 """The built-in model: its network as often as leaves 30 fps, beside the frames, on every one, or never."""
 WEIGHTS = ".safetensors"
 
-NEEDS_PICTURES = (
-    "The paper preset needs the driver's pictures, and recorded motion holds none. "
-    "Give the clip itself, or leave out --model."
-)
-
-AnyRuntime: TypeAlias = Runtime | PaperRuntime
-
 
 def check_model(path: Path, options: Options, *, recorded: bool) -> None:
-    """Refuse a model that is not there, and what the paper preset cannot do, before anything is loaded.
+    """Refuse a model that does not exist, and what its preset cannot do, before anything is loaded.
 
     Raises:
         MienError: in one line.
@@ -49,14 +31,29 @@ def check_model(path: Path, options: Options, *, recorded: bool) -> None:
             f"--model {path} does not exist. Give live, a {WEIGHTS} file, or an exported folder."
         )
     _check_choice(path, options.runtime)
-    if not _is_paper(path):
+    preset = _preset_at(path)
+    if preset is None:
         return
     if recorded:
-        raise UsageError(NEEDS_PICTURES)
-    if (options.head, options.turn, options.micro) != (1.0, 1.0, 1.0) or options.gains or options.only:
+        check_recorded(preset)
+    parts = (options.head, options.turn, options.micro) != (1.0, 1.0, 1.0) or options.gains or options.only
+    if parts and not preset.has_parts:
         raise UsageError(
-            "The paper preset knows no parts of the face: of the gains it has --expression alone, "
-            "for all motion."
+            f"The {preset.name} preset cannot tell parts of the face apart: --expression is the only gain it "
+            "supports, and scales all motion."
+        )
+
+
+def check_recorded(preset: Preset[Any]) -> None:
+    """Refuse recorded motion for a preset whose network looks at the driver's frames.
+
+    Raises:
+        MienError: in one line.
+    """
+    if preset.needs_frames:
+        raise UsageError(
+            f"The {preset.name} preset needs the driver's images, and recorded motion has none. "
+            "Give the clip itself, or leave out --model."
         )
 
 
@@ -77,33 +74,35 @@ def load_model(
     notify: Notify = lambda line: None,
     progress: Progress = lambda part, share: None,
     alone: Network = Network.EVERY_FRAME,
-) -> AnyRuntime:
+) -> PresetRuntime:
     """The runtime of the model at ``path``; see :func:`mien.engine.runtime.selection.choose`.
 
     Args:
         alone: see :func:`mien.engine.runtime.chosen_runtime`.
 
     Raises:
-        MienError: it is no model, damaged, or needs torch, which is not installed.
+        MienError: not a model, damaged, or needs torch, which is not installed.
     """
+    preset = _preset_at(path)
     if path.is_dir():
-        if is_paper_folder(path):
-            paper = OpenVinoPaper(path, threads=threads, precision=precision)
-            return choose(choice, paper_files(paper, path), notify=notify, progress=progress)
-        encoder, renderer = path / ENCODER.name, path / RENDERER.name
-        if not encoder.is_file() and not renderer.is_file():
-            raise ModelError(f"--model {path} holds no exported model; mien export makes one.")
-        network = network_of(choice, alone)
-        live = OpenVinoRuntime(encoder, renderer, threads=threads or 2, precision=precision, network=network)
-        return choose(choice, live_files(live, encoder, renderer), notify=notify, progress=progress)
-    if path.suffix.lower() != WEIGHTS:
-        raise ModelError(f"--model {path} is no model. Give live, a {WEIGHTS} file, or an exported folder.")
+        if preset is None:
+            raise ModelError(f"--model {path} has no exported model in it; mien export writes one.")
+        cpu = CpuSettings(threads, precision, network_of(choice, alone))
+        options: RuntimeOptions[PresetRuntime] = preset.open_folder(path, cpu)
+        return choose(choice, options, notify=notify, progress=progress)
+    if preset is None:
+        raise ModelError(
+            f"--model {path} is not a model. Give live, a {WEIGHTS} file, or an exported folder."
+        )
     _check_choice(path, choice)
+    torch = _torch(path)
     if threads:
-        _torch(path).set_num_threads(threads)
-    if _is_paper(path):
-        return choose(_for_weights(choice), _paper_weights(path), notify=notify, progress=progress)
-    return choose(_for_weights(choice), _live_weights(path), notify=notify, progress=progress)
+        torch.set_num_threads(threads)
+    from mien.export.weights import open_weights
+
+    weights = open_weights(path)
+    options = preset.options(weights.runtime(), weights.parts, weights.reference)
+    return choose(_for_weights(choice), options, notify=notify, progress=progress)
 
 
 def _for_weights(choice: Choice) -> Choice:
@@ -121,39 +120,11 @@ def _torch(path: Path) -> Any:
         ) from error
 
 
-def _paper_weights(path: Path) -> RuntimeOptions[PaperRuntime]:
-    torch = _torch(path)
-    from mien.engine.paper.torch_paper import TorchPaper
-    from mien.export.targets import exported_parts
-    from mien.train.model.paper.weights import load_paper
-
-    def contents() -> dict[str, bytes]:
-        parts = exported_parts(path)
-        return {name.removeprefix("paper-"): content for name, content in parts.items()}
-
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    here = TorchPaper(load_paper(path).to(device))
-    return paper_options(here, contents, lambda: TorchPaper(load_paper(path)))
-
-
-def _live_weights(path: Path) -> RuntimeOptions[Runtime]:
-    _torch(path)
-    from mien.engine.runtime.tensorrt.prepare import Model
-    from mien.export.parity import reference_runtime
-    from mien.export.targets import exported_parts
-
-    def model() -> Model:
-        parts = exported_parts(path)
-        return Model(parts["live-encoder"], parts["live-renderer"])
-
-    return live_options(reference_runtime(path), model, lambda: reference_runtime(path))
-
-
-def _is_paper(path: Path) -> bool:
-    """Whether a folder or weights file is of the paper preset, as far as can be seen without loading it."""
+def _preset_at(path: Path) -> Preset[Any] | None:
+    """The preset of a folder or weights file, as far as can be seen without loading it."""
     if path.is_dir():
-        return is_paper_folder(path)
-    return _header(path).get("model") == "mien-paper"
+        return preset_in(path)
+    return preset_named(_header(path).get("model")) if path.suffix.lower() == WEIGHTS else None
 
 
 def _header(path: Path) -> dict[str, Any]:

@@ -18,7 +18,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _export(arguments: Sequence[str] | None) -> None:
     options = parse(arguments)
-    from mien.export.targets import convert, exported_parts, write
+    from mien.export.targets import convert, write
+    from mien.export.weights import exported_parts
 
     files = convert(exported_parts(options.weights), options)
     for path in write(files, options.output):

@@ -25,42 +25,6 @@ from mien.export.arguments import Options
 ONCE = ("live-encoder", "paper-encoder")
 
 
-def exported_parts(weights: Path | None) -> dict[str, bytes]:
-    """The ONNX parts of either preset by name (``"live-encoder"``, ...), checked against torch.
-
-    Raises:
-        MienError: the weights cannot be read, or a part differs from torch.
-    """
-    from mien.train.model.paper import PAPER_NAME
-
-    if weights is not None and _model_name(weights) == PAPER_NAME:
-        from mien.export import paper_onnx
-        from mien.train.model.paper.weights import load_paper
-
-        paper = load_paper(weights)
-        built = paper_onnx.build(paper)
-        paper_onnx.check(paper_onnx.measure(paper, built))
-        return {f"paper-{name}": content for name, content in built.items()}
-    from mien.export import onnx_export, parity
-    from mien.train.model.weights import load_live
-
-    source = onnx_export.untrained_model() if weights is None else load_live(weights)
-    model = onnx_export.deployable(source)
-    encoder, renderer = onnx_export.build(model, untrained=weights is None)
-    parity.measure(model, encoder, renderer).check()
-    return {"live-encoder": encoder, "live-renderer": renderer}
-
-
-def _model_name(weights: Path) -> str | None:
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(weights, framework="pt") as file:
-            return (file.metadata() or {}).get("model")
-    except (OSError, SafetensorError):
-        return None  # the loader reports the error
-
-
 def convert(parts: Mapping[str, bytes], options: Options) -> dict[str, bytes]:
     """File names and contents for the target.
 

@@ -18,22 +18,41 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mien.engine.animator import Animator
     from mien.engine.motion import Gains, Motion
     from mien.engine.motion.recording import load_recording, save_recording
-    from mien.engine.types import Face, Frame, MienError, Rendered
+    from mien.engine.types import (
+        Face,
+        Frame,
+        MienError,
+        ModelError,
+        NoFaceError,
+        Rendered,
+        SinkError,
+        SourceError,
+        UsageError,
+    )
+    from mien.engine.utils.image_files import load_image
+    from mien.portrait import load_avatar
     from mien.streams.factory import open_sink, open_source
-    from mien.streams.images import load_image
 
     __version__: str
 
 __all__ = [
+    "Animator",
     "Face",
     "Frame",
     "Gains",
     "MienError",
+    "ModelError",
     "Motion",
+    "NoFaceError",
     "Rendered",
+    "SinkError",
+    "SourceError",
+    "UsageError",
     "__version__",
+    "load_avatar",
     "load_image",
     "load_recording",
     "open_sink",
@@ -42,13 +61,20 @@ __all__ = [
 ]
 
 _MODULES = {
+    "Animator": "mien.engine.animator",
     "Face": "mien.engine.types",
     "Frame": "mien.engine.types",
     "Gains": "mien.engine.motion",
     "MienError": "mien.engine.types",
+    "ModelError": "mien.engine.types",
     "Motion": "mien.engine.motion",
+    "NoFaceError": "mien.engine.types",
     "Rendered": "mien.engine.types",
-    "load_image": "mien.streams.images",
+    "SinkError": "mien.engine.types",
+    "SourceError": "mien.engine.types",
+    "UsageError": "mien.engine.types",
+    "load_avatar": "mien.portrait",
+    "load_image": "mien.engine.utils.image_files",
     "load_recording": "mien.engine.motion.recording",
     "open_sink": "mien.streams.factory",
     "open_source": "mien.streams.factory",

@@ -13,13 +13,20 @@ import pytest
 import mien
 
 PUBLIC = {
+    "Animator": "mien.engine.animator.animator",
     "Face": "mien.engine.types",
     "Frame": "mien.engine.types",
     "Gains": "mien.engine.motion.gains",
     "MienError": "mien.engine.types",
+    "ModelError": "mien.engine.types",
     "Motion": "mien.engine.motion.motion",
+    "NoFaceError": "mien.engine.types",
     "Rendered": "mien.engine.types",
-    "load_image": "mien.streams.images",
+    "SinkError": "mien.engine.types",
+    "SourceError": "mien.engine.types",
+    "UsageError": "mien.engine.types",
+    "load_avatar": "mien.portrait",
+    "load_image": "mien.engine.utils.image_files",
     "load_recording": "mien.engine.motion.recording",
     "open_sink": "mien.streams.factory",
     "open_source": "mien.streams.factory",

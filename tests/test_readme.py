@@ -41,9 +41,9 @@ def test_the_python_of_the_readme_runs(
     (code,) = blocks("python")
     names: dict[str, object] = {}
     exec(compile(code, "README.md", "exec"), names)
-    picture = names["picture"]
-    assert isinstance(picture, np.ndarray)
-    assert picture.shape == astronaut.shape
+    image = names["image"]
+    assert isinstance(image, np.ndarray)
+    assert image.shape == astronaut.shape
 
 
 def of_mien() -> list[list[str]]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
 from mien.cli.batch.face_window import View
 from mien.cli.batch.pairs import Pair
 from mien.cli.build import MOTION_SUFFIX
-from mien.cli.model_choice import NEEDS_PICTURES
+from mien.cli.model_choice import check_recorded
 from mien.cli.options.arguments import Options
 from mien.engine.avatar.crop import crop_around
 from mien.engine.face.geometry import FaceGeometry
@@ -19,7 +20,7 @@ from mien.engine.face.regions import REGIONS
 from mien.engine.motion import Motion
 from mien.engine.motion.phases import Phases, find_phases
 from mien.engine.motion.recording import Recording, load_recording, nominal_fps
-from mien.engine.paper.tracker import PaperTracker
+from mien.engine.presets import Preset
 from mien.engine.tracking import Tracker
 from mien.engine.tracking.file_driver import FileDriver, takeover_note
 from mien.engine.tracking.offline import refined
@@ -62,10 +63,11 @@ class Followed:
         return Recording(tuple(self.motions), tuple(self.times), nominal_fps(self.times))
 
 
-def follow(pair: Pair, options: Options, model: Tracker) -> Followed:
+def follow(pair: Pair, options: Options, model: Tracker, preset: Preset[Any]) -> Followed:
     """Track a pair's clip.
 
     Args:
+        preset: of the model that is driven.
         model: a tracker whose settings and networks are used (loading them takes as long as a short clip).
 
     Raises:
@@ -73,8 +75,7 @@ def follow(pair: Pair, options: Options, model: Tracker) -> Followed:
     """
     fps, bits = pair.fps or options.fps, options.bits
     if pair.driving.suffix.lower() == MOTION_SUFFIX:
-        if isinstance(model, PaperTracker):
-            raise UsageError(NEEDS_PICTURES)
+        check_recorded(preset)
         return _recorded(pair)
     tracker = model.fresh()
     tracker.landmarker.reset()

@@ -24,11 +24,10 @@ from mien.cli.batch.resume import HIDDEN, mien_version, request_of, results_of
 from mien.cli.batch.tracking import Followed, follow, phases_of
 from mien.cli.build import (
     load_avatar,
-    make_gains,
-    make_renderer,
+    make_animator,
     make_runtime,
-    make_tracker,
     portrait_landmarker,
+    tracker_settings,
     wants_credentials,
 )
 from mien.engine.avatar import Avatar
@@ -36,13 +35,12 @@ from mien.engine.avatar.crop import Square
 from mien.engine.face.geometry import FaceGeometry
 from mien.engine.motion.phases import Phases
 from mien.engine.motion.recording import save_recording
-from mien.engine.session.session import Session
-from mien.engine.types import Face, Frame, Image
+from mien.engine.presets import preset_of
+from mien.engine.types import Face, Image
 from mien.engine.utils.versions import installed_version
 from mien.streams.factory import open_sink
 
 KEPT_AVATARS = 4
-_NO_PICTURE: Image = np.zeros((1, 1, 3), np.uint8)
 _LIBRARIES = ("numpy", "openvino", "av")
 
 
@@ -70,8 +68,8 @@ class Worker:
         cv2.setNumThreads(options.threads)
         self._runtime = make_runtime(options.engine)
         self._landmarker = portrait_landmarker()
-        self._tracker = make_tracker(options.engine, live=False, runtime=self._runtime)
-        self._gains = make_gains(options.engine)
+        self._preset = preset_of(self._runtime)
+        self._tracker = self._preset.make_tracker(self._runtime, tracker_settings(options.engine), None)
         self._avatars: OrderedDict[Path, Avatar] = OrderedDict()
 
     def close(self) -> None:
@@ -88,7 +86,7 @@ class Worker:
         begun = perf_counter()
         request = request_of(pair, self._engine, self._options.metrics)
         avatar = self._avatar(pair.avatar)
-        found = follow(pair, self._engine, self._tracker)
+        found = follow(pair, self._engine, self._tracker, self._preset)
         folder = self._scratch / pair.name
         folder.mkdir(parents=True)
         (folder / HIDDEN).mkdir()
@@ -116,12 +114,11 @@ class Worker:
 
     def _render(self, pair: Pair, avatar: Avatar, found: Followed, video: Path) -> _Result:
         """The video, and the pictures that are to be measured."""
-        renderer = make_renderer(avatar, self._runtime, self._engine)
-        session = Session(None, renderer, self._gains)
+        animator = make_animator(self._engine, avatar, self._runtime)
         result = _Result()
         view: View | None = None
         seen = set(found.seen)
-        width, height = renderer.size
+        width, height = animator.size
         with open_sink(
             video,
             width=width,
@@ -132,7 +129,7 @@ class Worker:
             credentials=wants_credentials(self._engine),
         ) as sink:
             for index, (time, motion) in enumerate(zip(found.times, found.motions, strict=True)):
-                image = session.play(Frame(_NO_PICTURE, index, 0, time), motion).image
+                image = animator.play(motion, time).image
                 sink.write(image, time)
                 if index in seen:
                     view = view or self._view(avatar, image)

@@ -10,27 +10,24 @@ from fractions import Fraction
 from pathlib import Path
 from time import perf_counter
 
-import numpy as np
 from rich.console import Console
 
 from mien.cli.build import (
     load_avatar,
-    make_gains,
-    make_renderer,
+    make_animator,
     make_runtime,
-    make_tracker,
     portrait_landmarker,
     wants_credentials,
 )
 from mien.cli.file.reference_frame import choose_reference
 from mien.cli.interrupt import Stopper
-from mien.cli.model_choice import AnyRuntime
 from mien.cli.options.arguments import Options
 from mien.cli.terminal import StageTimes, print_summary, progress_bar, say
+from mien.engine.animator import NO_IMAGE, Animator
 from mien.engine.face.likeness import reference_problem, small_width
 from mien.engine.motion import Motion
 from mien.engine.motion.recording import Recording, load_recording, nominal_fps, save_recording
-from mien.engine.session.renderer import AvatarRenderer
+from mien.engine.presets import PresetRuntime
 from mien.engine.session.session import Session
 from mien.engine.tracking import Tracker
 from mien.engine.tracking.file_driver import FileDriver, takeover_note
@@ -40,8 +37,6 @@ from mien.engine.utils.assets import DEMO_MOTION
 from mien.streams.factory import open_sink, open_source
 from mien.streams.sink import Sink
 from mien.streams.source import Source
-
-_NO_IMAGE: Image = np.zeros((1, 1, 3), np.uint8)
 
 
 @dataclass(frozen=True)
@@ -94,10 +89,10 @@ def play_recording(options: Options, console: Console, path: Path, default: str)
     with ExitStack() as stack:
         runtime = make_runtime(options)
         stack.callback(runtime.close)
-        session = _session(options, console, runtime, tracker=None, record=None)
-        sink = _open_sink(options, stack, session.renderer, output, recording.fps, None)
+        animator = stack.enter_context(_animator(options, console, runtime))
+        sink = _open_sink(options, stack, animator.size, output, recording.fps, None)
         stop = stack.enter_context(Stopper())
-        times = _write_all(console, stop, _played(recording, session), sink, len(recording))
+        times = _write_all(console, stop, _played(recording, animator), sink, len(recording))
         sink.close()
     say(console, *sink.notes)
     print_summary(console, times, [output])
@@ -114,17 +109,17 @@ def run_clip(options: Options, console: Console) -> None:
         source = stack.enter_context(open_source(driving, fps=options.fps, bits=options.bits))
         runtime = make_runtime(options)
         stack.callback(runtime.close)
-        tracker = stack.enter_context(make_tracker(options, live=False, runtime=runtime))
-        session = _session(options, console, runtime, tracker, record)
+        animator = stack.enter_context(_animator(options, console, runtime, record))
+        tracker = animator.load()
         sink = None
         if output is not None:
             sound = Path(driving) if source.info.has_audio else None
-            sink = _open_sink(options, stack, session.renderer, output, source.info.fps, sound)
-        choose_reference(options, console, tracker, session.renderer.avatar.face)
+            sink = _open_sink(options, stack, animator.size, output, source.info.fps, sound)
+        choose_reference(options, console, tracker, animator.avatar.face)
         stop = stack.enter_context(Stopper())
         driver = FileDriver(tracker)
         followed = _followed(source, driver, stop)
-        steps = _rendered(followed, session) if sink is not None else _tracked(followed, record)
+        steps = _rendered(followed, animator.session) if sink is not None else _tracked(followed, record)
         times = _write_all(console, stop, _noted(steps, tracker, source, console), sink, source.info.frames)
         _check_faces(record, driving)
         if sink is not None:
@@ -155,30 +150,25 @@ def _missed(record: _Record) -> list[str]:
     return [f"no face in {record.missed} of {record.frames} frames; there the avatar rests."]
 
 
-def _session(
-    options: Options,
-    console: Console,
-    runtime: AnyRuntime,
-    tracker: Tracker | None,
-    record: _Record | None,
-) -> Session:
+def _animator(
+    options: Options, console: Console, runtime: PresetRuntime, record: _Record | None = None
+) -> Animator:
     with portrait_landmarker() as landmarker:
         avatar = load_avatar(options.avatar, options, landmarker, runtime)
     say(console, *avatar.notes)
-    renderer = make_renderer(avatar, runtime, options)
-    return Session(tracker, renderer, make_gains(options), record.add if record else None)
+    return make_animator(options, avatar, runtime, on_motion=record.add if record else None)
 
 
 def _open_sink(
     options: Options,
     stack: ExitStack,
-    renderer: AvatarRenderer,
+    size: tuple[int, int],
     output: str,
     fps: Fraction | float,
     sound: Path | None,
 ) -> Sink:
     """The sink; whatever ends the stack before the sink is closed leaves nothing of it behind."""
-    width, height = renderer.size
+    width, height = size
     sink = open_sink(
         output,
         width=width,
@@ -192,9 +182,9 @@ def _open_sink(
     return sink
 
 
-def _played(recording: Recording, session: Session) -> Iterator[_Step]:
-    for index, (time, motion) in enumerate(zip(recording.times, recording, strict=True)):
-        rendered = session.play(Frame(_NO_IMAGE, index, 0, time), motion)
+def _played(recording: Recording, animator: Animator) -> Iterator[_Step]:
+    for time, motion in zip(recording.times, recording, strict=True):
+        rendered = animator.play(motion, time)
         yield _Step(rendered.image, rendered.time, rendered.stage_ms)
 
 
@@ -234,7 +224,7 @@ def _followed(source: Source, driver: FileDriver, stop: Stopper) -> Iterator[_Fo
             for followed in driver.follow(frames()):
                 spent = {"read": read, "track": _since(start) - read}
                 read = 0.0
-                passed.append((replace(followed.frame, image=_NO_IMAGE), spent))
+                passed.append((replace(followed.frame, image=NO_IMAGE), spent))
                 yield followed.frame.time, followed.motion
                 start = perf_counter()
         except KeyboardInterrupt:

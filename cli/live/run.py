@@ -12,10 +12,8 @@ from rich.console import Console
 
 from mien.cli.build import (
     load_avatar,
-    make_gains,
-    make_renderer,
+    make_animator,
     make_runtime,
-    make_tracker,
     portrait_landmarker,
 )
 from mien.cli.interrupt import Stopper
@@ -30,7 +28,6 @@ from mien.engine.face.layout import layout
 from mien.engine.landmarks import Landmarker
 from mien.engine.pipeline.stage import Stage
 from mien.engine.session.live_pipeline import LivePipeline, Shown
-from mien.engine.session.session import Session
 from mien.engine.types import MienError, SourceError
 from mien.streams.factory import open_source
 from mien.streams.images import list_portraits
@@ -61,9 +58,8 @@ def run_live(options: Options, console: Console) -> None:
         avatar = load_avatar(first, options, landmarker, runtime)
         say(console, *avatar.notes)
         choose_speed(runtime, avatar, options, console)
-        tracker = stack.enter_context(make_tracker(options, live=True, runtime=runtime, like=landmarker))
-        renderer = make_renderer(avatar, runtime, options)
-        session = Session(tracker, renderer, make_gains(options), skip_still=True)
+        animator = stack.enter_context(make_animator(options, avatar, runtime, live=True, like=landmarker))
+        tracker, renderer = animator.load(), animator.renderer
         gallery = Gallery(paths, options, landmarker, renderer, {first: avatar} if first else None)
         stack.callback(gallery.close)
         # Late, because from here on its pictures run, whether anyone looks or not.
@@ -79,7 +75,12 @@ def run_live(options: Options, console: Console) -> None:
             news.tell(f"{stage.name}: {stage.fault}", 10.0)
 
         live = LivePipeline(
-            source, session, stop=source.close, watch=calibration.watch, drawn=_Times(times), on_fault=failed
+            source,
+            animator.session,
+            stop=source.close,
+            watch=calibration.watch,
+            drawn=_Times(times),
+            on_fault=failed,
         )
         gallery.show = live.set_avatar
         connect(live, recorder, camera, alone=recorder is None and preview is None)

@@ -6,9 +6,10 @@ import os
 
 from rich.console import Console
 
-from mien.cli.model_choice import EXACT, FAST, AnyRuntime
+from mien.cli.model_choice import EXACT, FAST
 from mien.cli.options.arguments import Options
 from mien.engine.avatar import Avatar
+from mien.engine.presets import PresetRuntime
 from mien.engine.runtime import Network, OpenVinoRuntime
 from mien.engine.session.speed import settle_speed
 
@@ -16,7 +17,7 @@ SERVER_CORES = 4
 """A server with fewer leaves the network out, unless it is asked for."""
 
 
-def choose_speed(runtime: AnyRuntime, avatar: Avatar, options: Options, console: Console) -> None:
+def choose_speed(runtime: PresetRuntime, avatar: Avatar, options: Options, console: Console) -> None:
     """Set how often the network runs: as the user wants, or as this machine can."""
     if not isinstance(runtime, OpenVinoRuntime) or runtime.network is Network.OFF:
         return

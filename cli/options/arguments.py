@@ -11,6 +11,7 @@ from typing import Literal
 
 from mien.cli.options import values
 from mien.cli.options.web import WebOptions, add_web, take_web
+from mien.engine.landmarks import LANDMARKERS
 from mien.engine.types import UsageError
 from mien.engine.utils.command_line import Parser
 from mien.engine.utils.versions import installed_version
@@ -271,9 +272,9 @@ def _machine(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--tracker",
         metavar="NAME",
-        choices=("openvino", "mediapipe"),
-        default="openvino",
-        help="openvino (sends nothing), or mediapipe: the package, which sends usage metrics to Google",
+        choices=tuple(LANDMARKERS),
+        default=next(iter(LANDMARKERS)),
+        help="finds the face: " + ", or ".join(f"{name} ({kind.help})" for name, kind in LANDMARKERS.items()),
     )
     group.add_argument(
         "--runtime",

@@ -9,15 +9,14 @@ from time import perf_counter
 
 import cv2
 
+from mien.engine.animator import Animator
 from mien.engine.avatar import Avatar
 from mien.engine.benchmark.arguments import Options
 from mien.engine.benchmark.driving_images import driver_images, read_portrait
 from mien.engine.landmarks import make_landmarker
 from mien.engine.runtime import Runtime, default_runtime
 from mien.engine.runtime.openvino import Network, OpenVinoRuntime
-from mien.engine.session.renderer import Renderer
 from mien.engine.session.session import Session
-from mien.engine.tracking import Tracker, TrackerSettings
 from mien.engine.types import Image
 
 
@@ -42,11 +41,11 @@ class Setup:
     @contextmanager
     def session(self, runtime: Runtime | None = None, avatar: Avatar | None = None) -> Iterator[Session]:
         """Create a session like a live run's, for one measurement."""
-        renderer = Renderer(avatar or self.avatar, runtime or self.runtime)
         cv2.setNumThreads(1)  # as in a live run
-        with Tracker(TrackerSettings(live=True)) as tracker:
-            # Nothing is skipped: all frames of a benchmark count.
-            yield Session(tracker, renderer)
+        # Nothing is skipped: all frames of a benchmark count.
+        with Animator(avatar or self.avatar, live=True, runtime=runtime or self.runtime) as animator:
+            animator.load()
+            yield animator.session
 
 
 def set_up(options: Options) -> Setup:

@@ -23,9 +23,11 @@ class Landmarker(ABC):
     It is a context manager; :meth:`close` frees its networks.
 
     Attributes:
+        name: key in :data:`mien.engine.landmarks.LANDMARKERS`.
         faces_seen: number of faces found when the detector last ran (0 before its first run).
     """
 
+    name: str = ""
     faces_seen: int = 0
 
     @abstractmethod
@@ -59,6 +61,14 @@ class Landmarker(ABC):
     @abstractmethod
     def reset(self) -> None:
         """Forget the followed face; the next :meth:`track` runs the detector."""
+
+    def twin(self, *, live: bool = False) -> Landmarker | None:
+        """A stateless copy for another thread that shares the networks; None where they cannot be shared.
+
+        Args:
+            live: as for :func:`mien.engine.landmarks.make_landmarker`.
+        """
+        return None
 
     @abstractmethod
     def close(self) -> None:

@@ -31,6 +31,8 @@ class MediaPipeLandmarker(Landmarker):
         MienError: the package is not installed, or the bundle is missing or damaged.
     """
 
+    name = "mediapipe"
+
     def __init__(self, bundle: Path = BUNDLE_PATH) -> None:
         load_bundle(bundle)
         try:

@@ -64,6 +64,8 @@ class OpenVinoLandmarker(Landmarker):
         MienError: the bundle is missing or damaged.
     """
 
+    name = "openvino"
+
     def __init__(
         self, threads: int = 1, precision: str = "f32", bundle: Path = BUNDLE_PATH, live: bool = False
     ) -> None:

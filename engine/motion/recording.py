@@ -79,7 +79,7 @@ class Recording:
         return iter(self.motions)
 
 
-def save_recording(path: Path, recording: Recording) -> None:
+def save_recording(path: str | Path, recording: Recording) -> None:
     """Write ``recording`` to ``path`` atomically.
 
     Raises:
@@ -89,22 +89,22 @@ def save_recording(path: Path, recording: Recording) -> None:
         raise SinkError(f"No motion was recorded, so {path} was not written.")
     arrays = _arrays(recording)
     try:
-        with replacing(path) as part, part.open("wb") as file:
+        with replacing(Path(path)) as part, part.open("wb") as file:
             np.savez_compressed(file, **arrays)
     except OSError as error:
         raise SinkError(f"{path} could not be written ({error.strerror}). Choose another place.") from error
 
 
-def load_recording(path: Path) -> Recording:
+def load_recording(path: str | Path) -> Recording:
     """Read a recording.
 
     Raises:
         MienError: missing, damaged, another kind of file, or a newer version.
     """
     try:
-        arrays = read_archive(path)
+        arrays = read_archive(Path(path))
     except FileNotFoundError as error:
-        raise SourceError(no_such_file(path)) from error
+        raise SourceError(no_such_file(Path(path))) from error
     except (OSError, DamagedArchiveError) as error:
         raise SourceError(f"{path} is not a readable motion file. Record one with --save-motion.") from error
     if str(arrays.get("format")) != FORMAT:

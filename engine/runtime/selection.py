@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar, cast
 from mien.engine.runtime.base import Runtime
 from mien.engine.runtime.batch_runtime import BatchRuntime
 from mien.engine.runtime.failover import FailoverRuntime, Notify, Working
-from mien.engine.runtime.openvino import OpenVinoRuntime
+from mien.engine.runtime.openvino import Network, OpenVinoRuntime, Precision
 from mien.engine.types import MienError, ModelError
 from mien.engine.utils.folders import NO_HOME
 
@@ -37,6 +37,21 @@ class Closable(Working, Protocol):
 R = TypeVar("R", bound=Working)
 R_co = TypeVar("R_co", covariant=True)
 C = TypeVar("C", bound=Closable)
+
+
+@dataclass(frozen=True, slots=True)
+class CpuSettings:
+    """How a model runs on the CPU.
+
+    Attributes:
+        threads: None for the preset's usual number.
+        precision: of the convolutions.
+        network: how often the network runs, where the preset can leave it out.
+    """
+
+    threads: int | None = None
+    precision: Precision = "auto"
+    network: Network = Network.EVERY_FRAME
 
 
 @dataclass(frozen=True, slots=True)

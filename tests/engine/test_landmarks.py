@@ -16,17 +16,12 @@ import cv2
 import numpy as np
 import pytest
 
-from mien.engine.landmarks import (
-    Landmarker,
-    MediaPipeLandmarker,
-    OpenVinoLandmarker,
-    canonical_mesh,
-    make_landmarker,
-    networks,
-)
+from mien.engine.landmarks import Landmarker, canonical_mesh, make_landmarker, networks
 from mien.engine.landmarks.bundle import BUNDLE_PATH, load_bundle
 from mien.engine.landmarks.crops import cut, near
 from mien.engine.landmarks.detector import Detector
+from mien.engine.landmarks.mediapipe_landmarker import MediaPipeLandmarker
+from mien.engine.landmarks.openvino_landmarker import OpenVinoLandmarker
 from mien.engine.landmarks.topology import FLIP
 from mien.engine.types import Face, FaceCrop, Image, MienError
 from mien.engine.utils.openvino_core import cpu_has_bf16

@@ -167,10 +167,10 @@ def test_weights_run_as_a_model(weights: Path, tmp_path: Path, astronaut: Image)
     ("arguments", "says"),
     [
         (["--model", "nowhere"], "does not exist"),
-        (["--model", "{weights}", "--demo"], "needs the driver's pictures"),
-        (["--model", "{weights}", "--head", "0.5", "--driving", "x.mp4"], "--expression alone"),
-        (["--model", "{folder}", "--demo"], "holds no exported model"),
-        (["--model", "{text}", "--demo"], "is no model"),
+        (["--model", "{weights}", "--demo"], "needs the driver's images"),
+        (["--model", "{weights}", "--head", "0.5", "--driving", "x.mp4"], "--expression is the only gain"),
+        (["--model", "{folder}", "--demo"], "has no exported model"),
+        (["--model", "{text}", "--demo"], "is not a model"),
         (["--model", "{damaged}", "--demo"], "cannot read weights"),
     ],
 )

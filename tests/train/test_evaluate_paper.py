@@ -118,7 +118,7 @@ def test_key_points_drive_another_face(config: PaperConfig, close_up: Image, lan
     ours = runtimes["ours"]
     motions = tracked(frames, ours)  # type: ignore[arg-type]
     assert all(motion is not None and motion.keys is not None for motion in motions)
-    images = rendered(motions, frames, Avatar.of(portrait, landmarker, ours), ours)
+    images = rendered(motions, Avatar.of(portrait, landmarker, ours), ours)
     apart = [float(np.abs(image.astype(int) - images[0]).mean()) for image in images[1:]]
     assert min(apart) > 0.01  # every frame of the driver moves the portrait
 

@@ -16,7 +16,7 @@ from mien.export import onnx_export
 from mien.export.__main__ import main
 from mien.train.model import LiveConfig
 from mien.train.model.layers import Conv
-from mien.train.model.weights import facts_in, load_live, preset_of
+from mien.train.model.weights import facts_in, load_live, preset_name
 from mien.train.model_card import card
 
 
@@ -30,7 +30,7 @@ def test_the_weights_are_restored_to_half_a_rounding_step(which: str, request: p
 
 def test_imported_shipped_weights_draw_the_same_images_and_can_be_trained_further() -> None:
     model = load_live(ASSETS)
-    assert preset_of(ASSETS) == "live"
+    assert preset_name(ASSETS) == "live"
     assert model.config == LiveConfig.from_json(facts_in(ASSETS)["config"])
     filters = [m for m in model.modules() if isinstance(m, Conv)]
     for filter_ in filters:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from mien.engine.avatar.model_io import IMAGE_SIZE
-from mien.engine.paper.runtime import PaperRuntime
 from mien.engine.paper.torch_paper import TorchPaper
 from mien.engine.paper.tracker import crop_points
-from mien.engine.runtime.base import Runtime
+from mien.engine.presets import PresetRuntime
 from mien.engine.types import ModelError
 from mien.train.data.dataset import PackedClip
 from mien.train.data.tracking import WHOLE
@@ -22,10 +22,8 @@ from mien.train.evaluation.runtime import ModelRuntime, WarpRuntime
 from mien.train.model import LiveModel
 from mien.train.model.paper import KeyPoints, PaperModel
 from mien.train.model.paper.weights import load_paper
-from mien.train.model.weights import Preset, load_live, preset_of
+from mien.train.model.weights import load_live, preset_name
 from mien.train.validation import Pairs, prior_warp, spread
-
-AnyRuntime: TypeAlias = Runtime | PaperRuntime
 
 
 class Drawn(NamedTuple):
@@ -46,17 +44,19 @@ class Candidate(ABC):
     """Weights under test, together with the untrained landmark warp.
 
     Attributes:
-        preset: of the weights.
+        preset: name of the weights' preset.
+        inside: what :attr:`Drawn.inside` shows, for a heading.
     """
 
-    preset: Preset
+    preset: str
+    inside: str
 
     @abstractmethod
     def draw(self, pairs: Pairs) -> Drawn:
         """Reconstruct the driving frames of pairs from their source frame."""
 
     @abstractmethod
-    def runtimes(self) -> dict[str, AnyRuntime]:
+    def runtimes(self) -> dict[str, PresetRuntime]:
         """``warp`` and ``ours`` for the engine."""
 
 
@@ -68,6 +68,7 @@ class LiveCandidate(Candidate):
     """
 
     preset = "live"
+    inside = "painted"
 
     def __init__(self, model: LiveModel) -> None:
         self._model = model
@@ -77,7 +78,7 @@ class LiveCandidate(Candidate):
         out = self._model(source, points, batch.driving_points, batch.dense)
         return Drawn(prior_warp(self._model, source, out.prior_flow), out.image, out.paint + 0.5)
 
-    def runtimes(self) -> dict[str, AnyRuntime]:
+    def runtimes(self) -> dict[str, PresetRuntime]:
         return {"warp": WarpRuntime(self._model), "ours": ModelRuntime(self._model)}
 
 
@@ -92,6 +93,7 @@ class PaperCandidate(Candidate):
     """
 
     preset = "paper"
+    inside = "occlusion"
 
     def __init__(self, model: PaperModel) -> None:
         self._model = model
@@ -117,7 +119,7 @@ class PaperCandidate(Candidate):
         seen = np.stack([crop_points(WHOLE, clip.arrays["landmarks"][k, :, :2]) for k in frames])
         return self._model.detect(images, torch.from_numpy(seen))
 
-    def runtimes(self) -> dict[str, AnyRuntime]:
+    def runtimes(self) -> dict[str, PresetRuntime]:
         return {"warp": WarpRuntime(self._untrained), "ours": TorchPaper(self._model)}
 
 
@@ -127,8 +129,14 @@ def load_candidate(path: Path) -> Candidate:
     Raises:
         MienError: unreadable, of no known preset, or for images of another size than the engine's.
     """
-    if preset_of(path) == "live":
-        return LiveCandidate(load_live(path))
+    return CANDIDATES[preset_name(path)](path)
+
+
+def _live(path: Path) -> Candidate:
+    return LiveCandidate(load_live(path))
+
+
+def _paper(path: Path) -> Candidate:
     model = load_paper(path)
     if model.config.image_size != IMAGE_SIZE:
         raise ModelError(
@@ -136,3 +144,7 @@ def load_candidate(path: Path) -> Candidate:
             f"{IMAGE_SIZE}."
         )
     return PaperCandidate(model)
+
+
+CANDIDATES: Mapping[str, Callable[[Path], Candidate]] = {"live": _live, "paper": _paper}
+"""What loads the weights of each preset, by its name."""

@@ -68,7 +68,7 @@ def evaluate(
             )
         drives = _drive(candidate, packed, extent, landmarker, embed, notes, bar) if extent.clips else []
     title = f"{weights.name} (preset {candidate.preset}) on {part} people"
-    result = Result(title, cases, drives, notes, candidate.preset)
+    result = Result(title, cases, drives, notes, candidate.preset, candidate.inside)
     write_report(result, output, weights.stem)
     console.print(markdown(result), highlight=False, soft_wrap=True, markup=False)
     return result

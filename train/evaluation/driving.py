@@ -12,17 +12,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mien.engine.animator import Animator
 from mien.engine.avatar import Avatar
 from mien.engine.landmarks import Landmarker
 from mien.engine.motion import Motion
-from mien.engine.paper.renderer import PaperRenderer
-from mien.engine.paper.runtime import PaperRuntime
-from mien.engine.paper.tracker import PaperTracker
-from mien.engine.session.renderer import AvatarRenderer, Renderer
-from mien.engine.session.session import Session
+from mien.engine.presets import PresetRuntime, preset_of
 from mien.engine.tracking import Tracker
 from mien.engine.types import Face, Floats, Frame, Image, MienError
-from mien.train.evaluation.candidates import AnyRuntime
 from mien.train.evaluation.passages import Passage
 from mien.train.metrics.fidelity import compare, motion_of
 from mien.train.metrics.identity import FaceEmbedding, cosine
@@ -59,17 +55,17 @@ class Driving:
     """Drives portraits and measures the results.
 
     Args:
-        runtimes: of the untrained warp and of the weights under test.  If one is of the ``paper`` preset,
-            its key points are tracked as well, as in the engine.
+        runtimes: of the untrained warp and of the weights under test.  If the preset of one needs
+            the driver's frames, its tracker measures what it needs as well, as in the engine.
         landmarker: finds faces in portraits and results.
         embed: the face embedding, or None: identity is NaN then.
     """
 
     def __init__(
-        self, runtimes: Mapping[str, AnyRuntime], landmarker: Landmarker, embed: FaceEmbedding | None
+        self, runtimes: Mapping[str, PresetRuntime], landmarker: Landmarker, embed: FaceEmbedding | None
     ) -> None:
         self._runtimes = runtimes
-        self._detector = next((r for r in runtimes.values() if isinstance(r, PaperRuntime)), None)
+        self._seeing = next((r for r in runtimes.values() if preset_of(r).needs_frames), None)
         self._landmarker = landmarker
         self._embed = embed
 
@@ -106,12 +102,12 @@ class Driving:
                 avatars[method] = Avatar.of(portrait, self._landmarker, runtime, name)
             except MienError:  # no face, or one too small
                 return None
-        motions = tracked(passage.frames, self._detector)
+        motions = tracked(passage.frames, self._seeing)
         driver = motion_of(passage.frames, passage.face)
         strongest = int(np.argmax(driver.strength()))
         scores, images = {"still": dict(UNMOVED)}, [portrait, passage.frames[strongest]]
         for method, runtime in self._runtimes.items():
-            results = rendered(motions, passage.frames, avatars[method], runtime)
+            results = rendered(motions, avatars[method], runtime)
             found = compare(driver, motion_of(results, avatars[method].face))
             scores[method] = {
                 "correlation": found.correlation,
@@ -139,25 +135,17 @@ class Driving:
         return {"identity": float(np.mean([cosine(one, person) for one in seen])), "lost": lost}
 
 
-def tracked(frames: Sequence[Image], detector: PaperRuntime | None = None) -> list[Motion | None]:
+def tracked(frames: Sequence[Image], runtime: PresetRuntime | None = None) -> list[Motion | None]:
     """The motion of every frame relative to the first, with file settings.
 
     Args:
-        detector: if given, motions include the change of its key points.
+        runtime: if given, motions include what the renderer of its preset needs.
     """
-    with Tracker() if detector is None else PaperTracker(detector) as tracker:
+    with Tracker() if runtime is None else preset_of(runtime).make_tracker(runtime, None, None) as tracker:
         return [tracker.track(Frame(image, k, 0, k / RATE)) for k, image in enumerate(frames)]
 
 
-def rendered(
-    motions: Sequence[Motion | None], frames: Sequence[Image], avatar: Avatar, runtime: AnyRuntime
-) -> list[Image]:
+def rendered(motions: Sequence[Motion | None], avatar: Avatar, runtime: PresetRuntime) -> list[Image]:
     """Render the portrait with each of these motions."""
-    renderer: AvatarRenderer = (
-        PaperRenderer(avatar, runtime) if isinstance(runtime, PaperRuntime) else Renderer(avatar, runtime)
-    )
-    session = Session(None, renderer)
-    return [
-        session.play(Frame(image, k, 0, k / RATE), motion).image
-        for k, (image, motion) in enumerate(zip(frames, motions, strict=True))
-    ]
+    animator = Animator(avatar, runtime=runtime)
+    return [animator.play(motion, k / RATE).image for k, motion in enumerate(motions)]

@@ -15,13 +15,9 @@ from mien.train.evaluation import driving
 from mien.train.evaluation.driving import Drive
 from mien.train.evaluation.reconstruction import MEASURES, METHODS, Case
 from mien.train.evaluation.targets import Target, block, compared, comparison, targets
-from mien.train.model.weights import Preset
 from mien.train.sheet import contact_sheet, write_sheet
 
 NAMES = {"still": "still image", "warp": "untrained warp", "ours": "ours"}
-INSIDE: dict[Preset, str] = {"live": "painted", "paper": "occlusion"}
-"""Intermediate result of the network, the last image of a case."""
-
 TITLES = ("source", "driving", "untrained warp", "ours")
 DRIVEN_TITLES = ("portrait", "driver", "untrained warp", "ours")
 EVERYWHERE = ("akd", "identity")
@@ -53,13 +49,15 @@ class Result:
         drives: cross-identity passages.
         notes: a line for everything left out.
         preset: of the weights.
+        inside: heading of the last image of a case, an intermediate result of the network.
     """
 
     title: str
     cases: Sequence[Case]
     drives: Sequence[Drive] = ()
     notes: Sequence[str] = ()
-    preset: Preset = "live"
+    preset: str = "live"
+    inside: str = "painted"
 
     def targets(self) -> list[Target]:
         """The targets against the untrained warp; presets other than ``live`` have no wanted values."""
@@ -183,7 +181,7 @@ def write_report(result: Result, output: Path, stem: str, rows: int = 8) -> None
     except OSError as error:
         raise SinkError(f"{output}: cannot write: {error.strerror or error}") from error
     for name, chosen in _chosen(result.cases, rows).items():
-        sheet = contact_sheet([case.images for case in chosen], (*TITLES, INSIDE[result.preset]))
+        sheet = contact_sheet([case.images for case in chosen], (*TITLES, result.inside))
         write_sheet(str(output / f"{stem}-{name}.png"), sheet)
     for name, images in _driven_sheets(ordered_drives(result.drives), rows // 2).items():
         write_sheet(str(output / f"{stem}-driving-{name}.png"), contact_sheet(images, DRIVEN_TITLES))

@@ -18,12 +18,11 @@ from pathlib import Path
 
 import numpy as np
 
+from mien.engine.animator import Animator
 from mien.engine.avatar import Avatar
 from mien.engine.landmarks import Landmarker, make_landmarker
 from mien.engine.runtime import Network, OpenVinoRuntime, Runtime, default_runtime
-from mien.engine.session.renderer import Renderer
-from mien.engine.session.session import Session
-from mien.engine.tracking import Tracker, TrackerSettings
+from mien.engine.tracking import TrackerSettings
 from mien.engine.types import Face, Frame, Image, NoFaceError, SinkError
 from mien.engine.utils.assets import PORTRAIT
 from mien.engine.utils.exit_status import status_of
@@ -120,10 +119,9 @@ def motions_of(images: Iterable[Image], face: Face) -> tuple[DenseMotion, DenseM
 def _driven(frames: Sequence[Image], method: Method, avatar: Avatar, runtime: Runtime) -> Iterator[Image]:
     if isinstance(runtime, OpenVinoRuntime) and not runtime.untrained:
         runtime.network = Network.EVERY_FRAME if method.network else Network.OFF
-    with Tracker(method.settings) as tracker:
-        session = Session(tracker, Renderer(avatar, runtime))
+    with Animator(avatar, runtime=runtime, settings=method.settings) as animator:
         for index, frame in enumerate(frames):
-            yield session.step(Frame(frame, index, 0, index / 25)).image
+            yield animator.step(Frame(frame, index, 0, index / 25)).image
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

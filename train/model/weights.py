@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
+from mien.engine.presets import preset_named
 from mien.engine.types import ModelError
 from mien.train.imagenet import efficientnet_lite0
 from mien.train.model.config import MODEL_VERSION, LiveConfig
 from mien.train.model.exported import facts_of_folder, load_exported
 from mien.train.model.filling import filled
 from mien.train.model.live import LiveModel
-from mien.train.model.paper.config import PAPER_NAME
-
-Preset = Literal["live", "paper"]
 
 
 def facts_in(path: Path) -> dict[str, str]:
@@ -36,13 +33,13 @@ def facts_in(path: Path) -> dict[str, str]:
         ) from error
 
 
-def preset_of(path: Path) -> Preset:
-    """The preset of the weights in a ``.safetensors`` file, or in a folder of exported files.
+def preset_name(path: Path) -> str:
+    """The name of the preset whose weights a ``.safetensors`` file or a folder of exported files holds.
 
     Raises:
         MienError: it cannot be read, or is not such a file.
     """
-    return "paper" if facts_in(path).get("model") == PAPER_NAME else "live"
+    return preset_named(facts_in(path).get("model")).name
 
 
 def load_live(path: Path) -> LiveModel:

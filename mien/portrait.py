@@ -1,0 +1,51 @@
+"""Portraits prepared for animation."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from os import PathLike, fspath
+
+import numpy as np
+
+from mien.engine.avatar import Avatar
+from mien.engine.landmarks import Landmarker, make_landmarker
+from mien.engine.presets import PresetRuntime
+from mien.engine.runtime import Network, default_runtime
+from mien.engine.types import Image
+from mien.streams.images import fit_within, load_image
+
+SIDE = 1024
+"""Longest side, in pixels, to which a portrait is reduced unless another is asked for."""
+
+
+def load_avatar(
+    portrait: str | PathLike[str] | Image,
+    *,
+    side: int | None = SIDE,
+    runtime: PresetRuntime | None = None,
+    landmarker: Landmarker | None = None,
+) -> Avatar:
+    """A portrait, ready to be animated.
+
+    Args:
+        portrait: an image file, or ``(H, W, 3) uint8`` RGB: one face, upright, looking at the camera.
+        side: longest side of the results in pixels, to which a larger portrait is reduced; None keeps it.
+        runtime: of the model that is to draw it; the built-in model's when left out.
+        landmarker: finds the face; one is made when left out.
+
+    Raises:
+        MienError: unreadable, no face, or one that is too small.
+    """
+    if isinstance(portrait, np.ndarray):
+        image, name = portrait, "the portrait"
+    else:
+        image, name = load_image(fspath(portrait)), fspath(portrait)
+    with ExitStack() as stack:
+        if runtime is None:
+            # Encodes as every network does; the one that draws is not compiled.
+            runtime = default_runtime(network=Network.OFF)
+            stack.callback(runtime.close)
+        if landmarker is None:
+            landmarker = stack.enter_context(make_landmarker())
+        fitted = image if side is None else fit_within(image, side)
+        return Avatar.of(fitted, landmarker, runtime, name)
