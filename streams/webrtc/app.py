@@ -135,7 +135,9 @@ class Server:
             ) from error
         except ValueError as error:  # a name that no resolver is asked for: a label too long, a NUL
             await self._runner.cleanup()
-            raise UsageError(f"{settings.host!r} is no host name. Choose another with --host.") from error
+            raise UsageError(
+                f"{settings.host!r} is not a valid host name. Choose another with --host."
+            ) from error
         # "localhost" has two addresses, and with port 0 two ports: that of the address that we name.
         addresses = sorted(self._runner.addresses, key=lambda address: ":" in address[0])
         self.port = addresses[0][1]

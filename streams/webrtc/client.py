@@ -1,4 +1,4 @@
-"""Mien as a client of others: a WHIP publisher towards an SFU, a WHEP player of somebody's camera.
+"""WHIP publisher (``--publish``) and WHEP player (``--whep-source``): Mien as a client of other servers.
 
 Both come back by themselves after a loss, waiting longer from time to time, up to half a minute.
 """
@@ -41,7 +41,7 @@ def check_url(url: str, option: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise UsageError(
-            f"{option} {url!r} is no address of an endpoint. It begins with http:// or https://."
+            f"{option} {url!r} is not the address of an endpoint: it begins with http:// or https://."
         )
     return url
 
@@ -107,7 +107,7 @@ class Remote:
             await self.peer.accept(read_answer(answer, local_only=self._loopback))
             codec = self.peer.codec()
         except Exception as error:
-            raise MienError(f"{self.name} gave an answer that is no usable SDP.") from error
+            raise MienError(f"{self.name} gave an answer that is not usable SDP.") from error
         if codec not in VIDEO_CODECS:
             raise MienError(f"{self.name} takes none of our video codecs ({', '.join(VIDEO_CODECS)}).")
 

@@ -1,4 +1,4 @@
-"""The page's data channel: what the visitor wishes, and how it goes."""
+"""Control channel of the page: the visitor's commands and the server's reports (a data channel)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a visitor recorded in the page comes up, and goes down again with content credentials in it."""
+"""Signing service for the page: a recording is uploaded and comes back with content credentials."""
 
 from __future__ import annotations
 

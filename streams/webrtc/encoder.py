@@ -1,4 +1,4 @@
-"""VP8 and H.264 for live frames, made once and sent to everybody who watches.
+"""VP8 and H.264 encoders for live frames, each run once for all viewers.
 
 aiortc's own encoders are one per viewer and hold to module constants (VP8: 1.5 Mb/s at most); and they use
 libvpx's denoiser and static threshold, which take movements of half a pixel for noise.
@@ -59,7 +59,7 @@ class Encoder:
 
         Args:
             frame: a ``yuv420p`` PyAV frame with ``pts`` in :data:`TIME_BASE`, larger than the last one's.
-            rate: wished bits per second.
+            rate: bits per second asked for.
             key: whether everything must be in this frame.
         """
         fresh = self._context is None or self._outgrown(frame, rate)

@@ -1,4 +1,4 @@
-"""What the server needs of an engine, so that this room need not know one.
+"""Interface of the engine as the server sees it: the server itself imports no engine.
 
 ``run_live.py`` brings the two together (:mod:`mien.cli.web.run`).
 """

@@ -1,4 +1,4 @@
-"""What the server holds: avatar streams, their connections, the limits on both."""
+"""Hub of the server: avatar streams, their connections, and the limits on both."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Makes whole frames of a driver's packets: with their last packet, and without those that never come.
+"""Jitter buffer without delay: a frame is complete with its last packet, and lost packets are given up.
 
 aiortc gives a frame out with the first packet of the next one: 33 ms late at 30 fps.  And it asks for a
 lost packet once; where that, or the answer, is lost too, it waits until 512 others have come: of small
@@ -20,7 +20,7 @@ PATIENCE_S = 0.4
 
 
 class ImmediateJitterBuffer(JitterBuffer):
-    """Gives a frame out with its last packet (the RTP marker), and gives up what does not come.
+    """A jitter buffer that releases a frame with its last packet (the RTP marker) and gives up lost ones.
 
     Args:
         capacity: packets, a power of two.

@@ -1,4 +1,4 @@
-"""What the server says about itself: lines for people, or JSON for programs (``--log-json``)."""
+"""Server log: lines for people, or JSON for programs (``--log-json``)."""
 
 from __future__ import annotations
 

@@ -155,8 +155,12 @@ def _parse(text: str) -> Any:
     for media in parsed.media:
         if media.kind not in ("audio", "video", "application") or media.rtp.muxId in ("", None):
             raise Problem(400, "Every media section needs a kind that WebRTC knows and an a=mid line.")
-    if len({media.rtp.muxId for media in parsed.media}) != len(parsed.media):
+    mids = {media.rtp.muxId for media in parsed.media}
+    if len(mids) != len(parsed.media):
         raise Problem(400, "Two media sections have the same a=mid.")
+    bundles = [group for group in parsed.group if group.semantic == "BUNDLE"]
+    if len(bundles) > 1 or not all(mids >= set(group.items) for group in bundles):
+        raise Problem(400, "The a=group:BUNDLE line names other media sections than there are.")
     return parsed
 
 

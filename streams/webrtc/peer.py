@@ -144,7 +144,8 @@ class Peer:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         tracks = [sender.track for sender in self.connection.getSenders()]
-        await self.connection.close()
+        with contextlib.suppress(Exception):  # of a description that aiortc stumbled over half-way
+            await self.connection.close()
         for track in tracks:
             # aiortc stops the tracks of the senders that ran; a connection that never came about has others.
             if track is not None:

@@ -1,8 +1,8 @@
-"""Tells a browser to show every frame as soon as it is decoded (RTP header extension "playout-delay").
+"""RTP header extension "playout-delay": the browser shows every frame as soon as it is decoded.
 
-A browser holds frames back, to even out how late each one is.  What it takes for the network's unrest is
-mostly ours (a busy machine draws one frame faster than the next), and late frames are worth less to who
-drives the avatar than a steady clock.  A page can ask for a smallest delay only (``jitterBufferTarget``); the
+A browser holds frames back to even out their delays.  What it reads as network jitter is mostly our own
+render time (a busy machine draws one frame faster than the next), and low latency matters more to the person driving
+the avatar than even pacing.  A page can ask for a smallest delay only (``jitterBufferTarget``); the
 largest is the sender's to set.  aiortc does not know the extension, so it is added here.
 
 Format: 12 bits of smallest and 12 bits of largest delay, in steps of 10 ms

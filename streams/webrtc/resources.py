@@ -1,4 +1,4 @@
-"""What WHIP, WHEP and the page's sessions share: reading bodies, 201, PATCH, DELETE, OPTIONS (RFC 9725)."""
+"""HTTP resources that WHIP, WHEP and the page share: bodies, 201, PATCH, DELETE, OPTIONS (RFC 9725)."""
 
 from __future__ import annotations
 

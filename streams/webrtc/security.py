@@ -1,4 +1,4 @@
-"""Who may ask for what: Host and Origin, tokens, request rates, response headers.
+"""Access control: Host and Origin, tokens, cookies, request rates, response headers.
 
 A page on any web site can make a visitor's browser send requests to 127.0.0.1, and with DNS rebinding even
 read the answers.  So on loopback the Host header must name this machine, and a request that a browser made

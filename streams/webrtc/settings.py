@@ -1,4 +1,4 @@
-"""What the server is told once, before it starts."""
+"""Settings of the server, fixed when it starts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""WHEP (draft-ietf-wish-whep): any player takes the avatar out; all share one rendering and one encoding."""
+"""WHEP endpoint (draft-ietf-wish-whep): players of the avatar share one rendering and one encoding."""
 
 from __future__ import annotations
 

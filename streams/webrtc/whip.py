@@ -1,4 +1,4 @@
-"""WHIP (RFC 9725): OBS, GStreamer, FFmpeg or a browser pushes a camera that drives the main avatar."""
+"""WHIP endpoint (RFC 9725): OBS, GStreamer, FFmpeg or a browser sends the main avatar's driving camera."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ import json
 import logging
 import sys
 import time
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,8 @@ class Kept(logging.Handler):
         fields = getattr(record, "fields", {})
         self.lines.append(f"{record.getMessage()} {fields}"[:300])
         del self.lines[:-6]
+        if record.exc_info:
+            traceback.print_exception(*record.exc_info, file=sys.stdout)
 
 
 async def drive(stream: Any) -> None:
@@ -57,7 +60,8 @@ async def main(options: argparse.Namespace) -> None:
     logger.addHandler(kept)
     logger.setLevel(logging.INFO)
     engine = TintEngine()
-    async with served(engine, [(GREY, "grey")], host=options.host, token=options.token) as server:
+    more = {} if options.rate is None else {"rate": options.rate, "burst": int(options.rate)}
+    async with served(engine, [(GREY, "grey")], host=options.host, **more) as server:
         print(server.url, flush=True)
         work: list[Any] = []
         if options.drive or options.play:
@@ -78,7 +82,7 @@ async def main(options: argparse.Namespace) -> None:
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--host", default="127.0.0.1")
-parser.add_argument("--token")
+parser.add_argument("--rate", type=float)
 parser.add_argument("--drive", action="store_true")
 parser.add_argument("--publish")
 parser.add_argument("--play")
