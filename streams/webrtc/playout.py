@@ -1,8 +1,8 @@
 """RTP header extension "playout-delay": the browser shows every frame as soon as it is decoded.
 
 A browser holds frames back to even out their delays.  What it reads as network jitter is mostly our own
-render time (a busy machine draws one frame faster than the next), and low latency matters more to the person driving
-the avatar than even pacing.  A page can ask for a smallest delay only (``jitterBufferTarget``); the
+render time (a busy machine draws one frame faster than the next), and low latency matters more to the person
+driving the avatar than even pacing.  A page can ask for a smallest delay only (``jitterBufferTarget``); the
 largest is the sender's to set.  aiortc does not know the extension, so it is added here.
 
 Format: 12 bits of smallest and 12 bits of largest delay, in steps of 10 ms
