@@ -147,6 +147,9 @@ def test_nonsense_on_the_control_channel_is_answered_in_words() -> None:
                      '{"type":"gains","eyes":"many"}', '{"type":"portrait","id":"../../etc"}'):  # fmt: skip
             client.channel.send(text)
         await until(lambda: len(client.heard("error")) == 8)
+        client.channel.send('{"type":"ping","t":1e999}')
+        await until(lambda: client.heard("pong"))
+        assert client.heard("pong")[0]["t"] is None, "JSON has no infinity"
         before = len(client.times)
         await until(lambda: len(client.times) > before + 3)
         await client.close()
