@@ -65,12 +65,21 @@ def sample_layout(image: Image, positions: Floats, pixels_per_unit: float, side:
     return sample(np.asarray(gray, dtype=np.uint8), lookup, cubic=True)
 
 
+LIVE_SMOOTHNESS, FILE_SMOOTHNESS = 50.0, 60.0
+"""Weight of the flow's gradient in the refinement.
+
+Two frames of six faces of 256 px under known smooth fields of 0.5 and 1 px: the live measurement has a gain
+of 0.85 at 200 and 0.90 at 50 (correlation 0.92 and 0.91); that of files 0.89 without refinement and 0.91 at
+60 (correlation 0.946 and 0.951).
+"""
+
+
 class Aligner:
     """Measures the displacement of a face, resampled into the layout, from a reference face.
 
-    At the live side, the preset's smoothing over the whole image (2 to 3 ms) is replaced by one step of
-    :class:`mien.engine.tracking.flow_refinement.LocalGlobal`, which raises narrow movements by a tenth on
-    known motion.  The result is then evaluated at half size, the finest level of the search itself.
+    The search is followed by one step of :class:`mien.engine.tracking.flow_refinement.LocalGlobal`, which
+    returns strength that the search smooths away.  At the live side it also replaces the preset's smoothing
+    over the whole image (2 to 3 ms), at half size, the finest level of the search itself.
     """
 
     def __init__(self, reference: NDArray[np.uint8]) -> None:
@@ -84,7 +93,7 @@ class Aligner:
             self._flow.setGradientDescentIterations(6)
             self._flow.setVariationalRefinementIterations(0)
         detail = self._detail(reference)
-        self._fine = LocalGlobal(detail)
+        self._fine = LocalGlobal(detail, LIVE_SMOOTHNESS if live else FILE_SMOOTHNESS)
         # A difference below camera noise is no evidence; so flat skin is not distrusted for its noise.
         self._contrast = _blocks(np.abs(detail)) + np.float32(5.0 if self._working == self.side else 4.0)
 
@@ -104,7 +113,8 @@ class Aligner:
         if self._working < self.side:
             size = self._working, self._working
             halved = cv2.resize(flow, size, interpolation=cv2.INTER_AREA) * np.float32(0.5)
-            flow = self._fine.improved(detail, np.asarray(halved, np.float32))
+            flow = np.asarray(halved, np.float32)
+        flow = self._fine.improved(detail, flow)
         misfit = _blocks(np.abs(self._fine.difference(detail, flow))) / self._contrast
         trust = np.clip((1.15 - misfit) / 0.45, 0.0, 1.0)
         scale = np.float32(EXTENT / self._working)

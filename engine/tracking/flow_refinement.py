@@ -18,9 +18,6 @@ from mien.engine.utils.sampling import sample
 WINDOW = 7
 """Side of the window over which differences are summed, pixels."""
 
-SMOOTHNESS = 200.0
-"""Weight of the flow's gradient against squared grey levels; a textured spot has 100 to 1000 of these."""
-
 REACH = 5
 """Side of the box towards whose mean the flow at each point is drawn, pixels."""
 
@@ -36,16 +33,18 @@ class LocalGlobal:
 
     Args:
         reference: ``(S, S) float32`` grey levels without low frequencies.
+        smoothness: weight of the flow's gradient against squared grey levels; a textured spot has 100 to 1000
+            of these.
     """
 
-    def __init__(self, reference: Floats) -> None:
+    def __init__(self, reference: Floats, smoothness: float) -> None:
         side = len(reference)
         self._reference = reference
         self._x = _slope(reference, (1, 0))
         self._y = _slope(reference, (0, 1))
         self._xx, self._xy = _window(self._x * self._x), _window(self._x * self._y)
         self._yy = _window(self._y * self._y)
-        smooth = np.float32(SMOOTHNESS)
+        smooth = np.float32(smoothness)
         det = (self._xx + smooth) * (self._yy + smooth) - self._xy * self._xy
         self._inverse = ((self._yy + smooth) / det, -self._xy / det, (self._xx + smooth) / det)
         self._spread = tuple(part * smooth for part in self._inverse)

@@ -34,7 +34,7 @@ def moved(image: Floats, x: float, y: float) -> Floats:
 def test_a_step_approaches_the_true_displacement(start: tuple[float, float]) -> None:
     image, truth = texture(96), np.array([0.5, -0.4], np.float32)
     flow = np.broadcast_to(np.array(start, np.float32), (96, 96, 2)).copy()
-    found = LocalGlobal(image).improved(moved(image, 0.5, -0.4), flow)
+    found = LocalGlobal(image, 200.0).improved(moved(image, 0.5, -0.4), flow)
     before, after = (np.abs(field[INSIDE] - truth).mean() for field in (flow, found))
     print(f"{before:.3f} -> {after:.3f} px")
     assert after < 0.5 * before
@@ -43,7 +43,7 @@ def test_a_step_approaches_the_true_displacement(start: tuple[float, float]) -> 
 def test_the_true_displacement_is_kept_and_noise_in_it_smoothed_away() -> None:
     image, truth = texture(96), np.array([0.5, -0.4], np.float32)
     noise = np.random.default_rng(4).normal(0.0, 0.2, (96, 96, 2)).astype(np.float32)
-    found = LocalGlobal(image).improved(moved(image, 0.5, -0.4), truth + noise)
+    found = LocalGlobal(image, 200.0).improved(moved(image, 0.5, -0.4), truth + noise)
     assert np.abs(found[INSIDE] - truth).mean() < 0.25 * np.abs(noise).mean()
 
 
