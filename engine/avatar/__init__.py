@@ -1,4 +1,4 @@
-"""The portrait, prepared once; motion carried over to it; the canvas it is composed on."""
+"""Avatars: the prepared portrait, motion transferred to it, and the canvas it is composed on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A portrait, prepared once so that it can be moved many times."""
+"""The avatar: a portrait, prepared once so that it can be moved many times."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from mien.engine.landmarks import Landmarker
 from mien.engine.types import Face, Floats, Image, NoFaceError
 
 MIN_FACE = 40.0
-"""Smallest face, in pixels, whose portrait is worth animating."""
+"""Smallest face in pixels that is worth animating."""
 
 
 class PortraitEncoder(Protocol):
     """The part of a runtime that prepares a portrait."""
 
     def encode(self, source: Image) -> AvatarCode:
-        """The code of a ``(256, 256, 3) uint8`` RGB crop."""
+        """Encode a ``(256, 256, 3) uint8`` RGB crop."""
         ...
 
 
@@ -38,7 +38,7 @@ class Avatar:
 
     Attributes:
         image: ``(H, W, 3) uint8`` RGB, the whole portrait at its output size.
-        face: the face that is driven.
+        face: the face that is animated.
         crop: the square that moves.
         geometry, grid: the face's geometry at the layout's nodes and on the model's grid.
         source_points: ``(478, 2)`` landmarks in the model's coordinates.
@@ -46,7 +46,7 @@ class Avatar:
         cavity: the inside of the mouth.
         layers: person and background apart; None where they cannot be told apart.
         code: what the model's encoder made of the crop.
-        notes: what the user should know (several faces, a face cut by the border).
+        notes: remarks for the user (several faces, a face cut by the border).
     """
 
     image: Image
@@ -73,8 +73,8 @@ class Avatar:
         """Prepare a portrait (about 0.3 s).
 
         Args:
-            image: ``(H, W, 3) uint8`` RGB at the size that the results are to have.
-            name: what messages call it.
+            image: ``(H, W, 3) uint8`` RGB at the size of the results.
+            name: name of the portrait in messages.
 
         Raises:
             MienError: no face, or too small a one.
@@ -118,5 +118,5 @@ def _notes(faces: list[Face], image: Image, name: str) -> tuple[str, ...]:
         notes.append(f"{name} shows {len(faces)} faces; the largest is used.")
     low, high = faces[0].landmarks[:, :2].min(axis=0), faces[0].landmarks[:, :2].max(axis=0)
     if low.min() < 0 or high[0] > image.shape[1] or high[1] > image.shape[0]:
-        notes.append(f"the face in {name} is cut by the picture's border; what is missing cannot move.")
+        notes.append(f"the face in {name} is cut by the image's border; the missing part cannot move.")
     return tuple(notes)

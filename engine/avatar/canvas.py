@@ -1,4 +1,4 @@
-"""Where an avatar's moving part lies in the result, and how the models' grids map to its pixels."""
+"""The canvas: position of an avatar's moving part in the result, and maps from model grids to pixels."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ FADE = 0.2
 """Width of the border of the crop over which the motion fades out, so that pasting leaves no seam."""
 
 MARGIN = 0.25
-"""How far beyond a face crop its portrait is kept, in shares of the crop's side."""
+"""Margin kept of the portrait around a face crop, as a share of the crop's side."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Canvas:
-    """Where an avatar's moving part lies in the result, and how the model's grid maps to its pixels.
+    """Position of an avatar's moving part in the result, and maps between the model's grids and its pixels.
 
     Attributes:
-        still: the picture that the moving part is put into.
+        still: the image into which the moving part is pasted.
         person: ``(H, W, 4) uint8`` the person of ``still``: colours times opacity, then opacity; None where
             there is one layer.
         behind: ``(h, w, 3) uint8`` the background of the moving part.
         left, top, right, bottom: the moving part, in whole pixels of ``still``.
         to_grid: ``(2, 3)`` from pixel indices of the moving part to model grid indices.
-        to_image: ``(2, 3)`` the same to model picture indices (256 x 256).
+        to_image: ``(2, 3)`` the same to indices of the model's image (256 x 256).
         pixels: pixels per model unit.
         place: ``(2, h, w)`` pixel indices (x, y) of the moving part in ``still``.
-        lookup: ``(2, h, w)`` of what it shows, overwritten with every picture: new arrays of this size would
-            take longer than what they are filled with.
+        lookup: ``(2, h, w)`` sampling positions, overwritten in every frame: allocating new arrays of this
+            size would take longer than filling them.
         fade: ``(FIELD_SIZE, FIELD_SIZE, 1)`` 1 inside, 0 at the crop's border.
-        pasted: whether the result is the whole of ``still``, or the moving part alone.
+        pasted: whether the result is the whole of ``still``, or only the moving part.
         mesh: the mesh's rasters.
     """
 
@@ -67,7 +67,7 @@ class Canvas:
         return self.right - self.left, self.bottom - self.top
 
     def size(self, crop: int | None) -> tuple[int, int]:
-        """Width and height of the results; ``crop`` is the side of a face crop given back alone."""
+        """Width and height of the results; ``crop`` is the side of a face crop returned by itself."""
         if crop is not None:
             return crop, crop
         height, width = self.still.shape[:2]
@@ -75,12 +75,12 @@ class Canvas:
 
 
 def make_canvas(avatar: Avatar, crop: int | None) -> Canvas:
-    """The canvas for a whole portrait (``crop`` None), or for its face crop of ``crop`` pixels."""
+    """Create the canvas for a whole portrait (``crop`` None), or for its face crop of ``crop`` pixels."""
     layers = avatar.layers
     if crop is None:
         apart = None if layers is None else (layers.person, layers.background)
         return _on_still(avatar, avatar.image, avatar.crop, apart, pasted=True)
-    # Cut with a margin, so that what moves in from outside the crop is there.
+    # Cut with a margin that provides what moves in from outside the crop.
     margin = round(MARGIN * crop)
     side = avatar.crop.side * (crop + 2 * margin) / crop
     rim = avatar.crop.side * margin / crop
@@ -169,9 +169,9 @@ def _fade() -> Floats:
 
 
 def compose(canvas: Canvas, field: Field, warp: Warp) -> Image:
-    """Warp the portrait at its own resolution as the mesh says, fill the mouth, paste back.
+    """Warp the portrait at its own resolution by the mesh, fill the mouth, and paste back.
 
-    The model's flow and paint count within the mouth's opening alone: they were trained on another warp.
+    The model's flow and paint are used only within the mouth's opening: they were trained on another warp.
 
     Returns:
         ``(H, W, 3) uint8`` RGB, a new array.
@@ -200,7 +200,7 @@ def _meshed(canvas: Canvas, warp: Warp) -> Image:
 
 
 def _open_mouth(canvas: Canvas, moved: Image, field: Field, warp: Warp) -> None:
-    """Put the mouth's inside into ``moved``: the cavity, and what the model painted over it."""
+    """Draw the mouth's inside into ``moved``: the cavity, and the model's paint over it."""
     assert warp.mouth is not None and warp.cover is not None and warp.inside is not None
     inside: Any = warp.inside
     if paints(field):
@@ -220,14 +220,14 @@ def _open_mouth(canvas: Canvas, moved: Image, field: Field, warp: Warp) -> None:
 
 
 def _from(to_model: Floats, corner: Floats) -> Floats:
-    """A part's affine, as seen from another corner in its pixels."""
+    """A part's affine relative to another corner, in its pixels."""
     moved: Floats = to_model.copy()
     moved[:, 2] += to_model[:, :2] @ corner
     return moved
 
 
 def device_constants(canvas: Canvas) -> dict[str, Floats]:
-    """A canvas as inputs of ``runtime.graphs.image.image_graph``: all but what changes with every frame."""
+    """The constant inputs of ``runtime.graphs.image.image_graph`` for a canvas."""
     # One layer is a person who fills everything.
     solid = np.full(canvas.still.shape[:2], 255, np.uint8)
     person = np.dstack([canvas.still, solid]) if canvas.person is None else canvas.person
@@ -236,7 +236,7 @@ def device_constants(canvas: Canvas) -> dict[str, Floats]:
     height, width = canvas.still.shape[:2]
     columns, rows = canvas.part
     per_unit = np.array([2 / max(1, width - 1), 2 / max(1, height - 1)], np.float32)
-    # The grid's affine has no shear: its columns and rows are two vectors.
+    # The grid's affine has no shear: two vectors describe its columns and rows.
     x = (canvas.to_grid[0, 0] * np.arange(columns) + canvas.to_grid[0, 2]) * (2 / (FIELD_SIZE - 1)) - 1
     y = (canvas.to_grid[1, 1] * np.arange(rows) + canvas.to_grid[1, 2]) * (2 / (FIELD_SIZE - 1)) - 1
     grid = np.stack(np.meshgrid(x, y), axis=2)[None].astype(np.float32)

@@ -13,7 +13,7 @@ from mien.engine.types import Face, Floats, Image
 from mien.engine.utils.curves import smoothstep
 
 CROP_FACES = 2.0
-"""Side of the avatar's crop in face sizes: hair, ears and neck move along, shoulders stay."""
+"""Side of the avatar's crop in face sizes: hair, ears and neck move with the face, shoulders stay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +47,11 @@ class Square:
 
 
 def crop_around(face: Face) -> Square:
-    """The square around a face in which the avatar moves."""
+    """The square around a face within which the avatar moves."""
     side = CROP_FACES * face_size(face)
     low, high = face.landmarks[:, :2].min(axis=0), face.landmarks[:, :2].max(axis=0)
     x, y = (low + high) / 2
-    # Hair needs more room above the mesh's forehead than there is to need below the chin.
+    # Hair needs more room above the mesh's forehead than there is need for below the chin.
     return Square(float(x - side / 2), float(y - 0.53 * side), float(side))
 
 

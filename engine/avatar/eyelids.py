@@ -1,11 +1,11 @@
-"""Lids as lids: a backward flow that shuts the avatar's eyes.
+"""Eyelids: a backward flow that closes the avatar's eyes.
 
-When an eye shuts, upper lid, iris and lower lid come to lie in one place, and a field that is smooth over
-the face shows the mean of the three: an eye half open.  Here each node near an eye knows on which side of the
-lids' edges it lies: what is above comes from above the portrait's upper lid, what is below from below the
-lower one, and the eye itself is squeezed into what is left between them.
+When an eye closes, upper lid, iris and lower lid end up in one place, and a field that is smooth over the
+face shows the mean of the three: a half-open eye.  Here each node near an eye knows on which side of the lid
+edges it lies: above, it samples from above the portrait's upper lid, below, from below the lower one, and the
+eye itself is squeezed into the remaining gap.
 
-An eye's own coordinates are complex numbers: 0 and 1 are its left and its right corner in the image, the
+An eye's own coordinates are complex numbers: 0 and 1 are its left and right corner in the image, and the
 imaginary part grows downwards.
 """
 
@@ -26,10 +26,10 @@ from mien.engine.types import Floats
 from mien.engine.utils.curves import smoothstep
 
 OVER, UNDER = 0.5, 0.4
-"""How much of the skin at its edges a shut eye's line shows, in heights of the open eye."""
+"""Skin at its edges that the line of a closed eye shows, in heights of the open eye."""
 
 SHUT = 0.15
-"""Share of a gap that the landmark network still sees of a shut eye."""
+"""Share of a gap that the landmark network still reports for a closed eye."""
 
 BLINK = (0.60, 0.72)
 """Blendshape scores of a blink from which on an eye counts as shut whatever the landmarks say, and wholly so:
@@ -50,23 +50,23 @@ ALONG = (0.75, 0.35)
 stretched is the skin under the brow."""
 
 ABOVE, BELOW, BESIDE = (0.35, 0.70), 0.40, 0.15
-"""How far around an eye the skin moves along with its lids, in eye widths; above as far as the brow, within
-these limits."""
+"""Distance around an eye within which the skin moves with its lids, in eye widths; above, up to the brow,
+within these limits."""
 
 STRETCH = 0.8
-"""Longest way of the upper lid, as a share of the skin above it: beyond, it would fold."""
+"""Longest path of the upper lid, as a share of the skin above it; beyond, the skin would fold."""
 
 _NODE = 2.0 / (FIELD_SIZE - 1)
 
 _SOFT = 0.2j * _NODE
-"""Each node takes the mean of two places, this far above and below it: without it a slanting lid's edge has
-steps, with more of it the eye stays open."""
+"""Each node takes the mean of two positions, this far above and below it: without this the edge of a slanting
+lid has steps, with more of it the eye stays open."""
 
 _EYES = (
     (topo.RIGHT_EYE_UPPER, topo.RIGHT_EYE_LOWER, topo.RIGHT_IRIS, topo.RIGHT_EYEBROW_LOWER[1:-1]),
     (topo.LEFT_EYE_UPPER[::-1], topo.LEFT_EYE_LOWER[::-1], topo.LEFT_IRIS, topo.LEFT_EYEBROW_LOWER[1:-1]),
 )
-"""Right and left eye: landmarks of the lids' edges from the image's left to its right, of the iris, and of
+"""Right and left eye: landmarks of the lid edges from the image's left to its right, of the iris, and of
 the middle of the brow's lower edge."""
 
 Complex = NDArray[np.complex128]
@@ -74,7 +74,7 @@ Reals = NDArray[np.float64]
 
 
 class Eye(NamedTuple):
-    """An eye in a picture: its left corner, the way to the right one, its parts in its own coordinates."""
+    """An eye in an image: its left corner, the vector to the right one, its parts in its own coordinates."""
 
     corner: complex
     width: complex
@@ -100,14 +100,14 @@ class Eye(NamedTuple):
 
 
 def set_lids(points: Floats, source: Floats, motion: Motion) -> None:
-    """Shut the avatar's eyes by the share of *their* opening by which the driver's shut of his.
+    """Close the avatar's eyes by the same fraction that the driver closed theirs.
 
-    Eyes differ in how wide they are open: carried over as a movement, a blink left wide eyes half open.
+    Eyes differ in how wide they are open: transferred as a movement, a blink left wide eyes half open.
 
     Args:
-        points: ``(478, 2)`` where the avatar's landmarks go, model coordinates; changed in place.
-        source: ``(478, 2)`` where they are in the portrait.
-        motion: the driver's; without his shape nothing is changed.
+        points: ``(478, 2)`` target positions of the avatar's landmarks, model coordinates; changed in place.
+        source: ``(478, 2)`` their positions in the portrait.
+        motion: the driver's; without their shape nothing is changed.
     """
     if motion.shape is None:
         return
@@ -146,11 +146,11 @@ def _ramp(value: float, ends: tuple[float, float]) -> float:
 
 
 def shut_eyes(dense: Floats, source: Floats, driving: Floats) -> None:
-    """Let the lids' own flow take over where an eye opens or shuts by much.
+    """Let the lids' own flow take over where an eye opens or closes by a large amount.
 
     Args:
         dense: ``(3, 64, 64) float32`` backward flow x, y and its weight, model coordinates; changed in place.
-        source, driving: ``(478, 2)`` the avatar's landmarks and where they go, model coordinates.
+        source, driving: ``(478, 2)`` the avatar's landmarks and their targets, model coordinates.
     """
     for eye, change in enumerate(lid_change(source, driving)):
         share = lid_share(change)
@@ -182,22 +182,22 @@ def _grid() -> Complex:
 
 
 def _lid_flow(before: Eye, now: Eye, nodes: Complex) -> tuple[Complex, Reals]:
-    """Backward flow at the nodes, and in 0..1 how far the lids reach."""
+    """Backward flow at the nodes, and the influence of the lids in 0..1."""
     places = (nodes - now.corner) / now.width
     u, v = places.real, places.imag
     top, bottom = now.edges(u)
     top_before, bottom_before = before.edges(u)
     gap = bottom_before - top_before
     above = float(np.clip(before.upper.imag.min() - before.brow, *ABOVE))
-    # Between two rows of nodes the field is linear: what is thinner than a row would be shown a row high.  So
-    # the skin next to the eye takes half of that row.
+    # Between two rows of nodes the field is linear: anything thinner than a row would be shown a row high.
+    # Hence the skin next to the eye takes half of that row.
     thin = np.clip(1.0 - (bottom - top) * (abs(now.width) / _NODE), 0.0, 1.0)
     top_before = top_before - np.clip(STRETCH * above - gap, 0.0, OVER * gap) * thin
     bottom_before = bottom_before + UNDER * thin * gap
     over, under = np.maximum(top - v, 0.0), np.maximum(v - bottom, 0.0)
     between = np.clip((v - top) / np.maximum(bottom - top, 1e-6), 0.0, 1.0)
     v_before = top_before + between * (bottom_before - top_before) - over + under
-    # The gaze moves what is inside, less towards the corners and not at the edges.
+    # The gaze moves the inside, less towards the corners and not at the edges.
     moves = np.clip(4 * u * (1 - u), 0.0, 1.0) * 4 * between * (1 - between)
     u_before = u - moves * (now.iris - before.iris).real
     flow = before.corner + (u_before + 1j * v_before) * before.width - nodes
@@ -213,7 +213,7 @@ def _falling(distance: Reals) -> Reals:
 
 
 def _lay_over(dense: Floats, flow: Complex, weight: Reals) -> None:
-    """A flow in front of what ``dense`` (a view) has there."""
+    """Blend a flow over that in ``dense`` (a view)."""
     total = weight + (1.0 - weight) * dense[2]
     part = weight / np.maximum(total, 1e-6)
     dense[0] += part * (flow.real - dense[0])

@@ -23,7 +23,7 @@ class AvatarGrid:
 
     Attributes:
         positions: ``(G, 2)`` image positions, pixels.
-        lookup: ``(FIELD_SIZE, FIELD_SIZE, 2)`` where each node lies on the layout's grid.
+        lookup: ``(FIELD_SIZE, FIELD_SIZE, 2)`` position of each node on the layout's grid.
         axes: ``(G, 2, 2)`` local maps, pixels per face unit.
         solid: ``(G, 3)`` relative to the head's centre, pixels.
         window: ``(FIELD_SIZE, FIELD_SIZE)`` 1 on the face, fading to 0 around it.
@@ -37,7 +37,7 @@ class AvatarGrid:
 
 
 def avatar_grid(geometry: FaceGeometry, crop: Square) -> AvatarGrid:
-    """The geometry of a face on the model's grid over ``crop`` (0.1 s: a spline is fitted)."""
+    """The geometry of a face on the model's grid over ``crop`` (0.1 s, for fitting a spline)."""
     positions = crop.grid()
     places = _layout_positions(geometry, positions)
     lookup = to_pixels(places, GRID).reshape(FIELD_SIZE, FIELD_SIZE, 2)
@@ -49,20 +49,20 @@ def avatar_grid(geometry: FaceGeometry, crop: Square) -> AvatarGrid:
 
 
 def _axes_at(axes: Floats, lookup: Floats) -> Floats:
-    """Local maps ``(N, 2, 2)`` of the layout's nodes at other places on its grid."""
+    """Interpolate the local maps of the layout's nodes, ``(N, 2, 2)``, at other positions on its grid."""
     maps = np.ascontiguousarray(axes[N_MESH:].reshape(GRID, GRID, 4))
     return sample(maps, lookup).reshape(-1, 2, 2)
 
 
 def _layout_positions(geometry: FaceGeometry, positions: Floats) -> Floats:
-    """Layout positions of image positions: the spline fitted the other way round."""
+    """Layout positions of image positions, by a spline fitted in the inverse direction."""
     mesh = (geometry.points[:N_MESH] - geometry.centre).astype(np.float64) / geometry.unit
     places = (positions - geometry.centre).astype(np.float64) / geometry.unit
     return np.asarray(splined(places, mesh, layout().points.astype(np.float64)), dtype=np.float32)
 
 
 def _window(places: Floats) -> Floats:
-    """1 on the face, falling smoothly to 0 a sixth of a face unit outside of its oval."""
+    """1 on the face, falling smoothly to 0 a sixth of a face unit outside its oval."""
     oval = np.ascontiguousarray(layout().points[list(topology.FACE_OVAL)])
     distance = np.array([-cv2.pointPolygonTest(oval, (float(x), float(y)), True) for x, y in places])
     share = np.clip(distance / 0.17, 0.0, 1.0)

@@ -1,6 +1,6 @@
-"""Lips that would pass through each other meet halfway, and the skin around them goes along.
+"""Contact of the lips: lips that would pass through each other meet halfway, and the skin follows.
 
-A driver who shuts a mouth that was open in his reference asks of a portrait whose mouth is shut already to
+A driver who shuts a mouth that was open in their reference makes a portrait whose mouth is already shut
 shut it further.
 """
 
@@ -15,10 +15,10 @@ from mien.engine.landmarks import topology as topo
 from mien.engine.types import Floats
 
 ABOVE, BELOW = 0.16, 0.45
-"""How far the skin goes along above the upper and below the lower lip, face units: to nose and chin."""
+"""Reach of the following skin above the upper and below the lower lip, face units: to nose and chin."""
 
 BESIDE = 0.12
-"""The same beside the mouth's corners."""
+"""The same to the sides of the mouth's corners."""
 
 
 def part_lips(points: Floats) -> None:
@@ -35,7 +35,7 @@ def part_lips(points: Floats) -> None:
 
 @lru_cache(maxsize=1)
 def _ties() -> Floats:
-    """``(468, 11)``: how far each landmark goes along with the pairs of the inner lips, upwards negative."""
+    """``(468, 11)``: how far each landmark follows the pairs of the inner lips, upwards negative."""
     flat = layout().points
     found = np.zeros((N_MESH, len(topo.LIPS_UPPER_INNER)), np.float32)
     line = (flat[list(topo.LIPS_UPPER_INNER)] + flat[list(topo.LIPS_LOWER_INNER)]) / 2

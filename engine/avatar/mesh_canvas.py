@@ -1,4 +1,4 @@
-"""The mesh on a canvas: what each pixel of the moving part shows of the portrait."""
+"""The mesh on a canvas: the portrait's position shown by each pixel of the moving part."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ Box = tuple[slice, slice]
 
 @dataclass(frozen=True, slots=True)
 class Warp:
-    """What a moving part of ``h`` x ``w`` pixels shows.
+    """Source of each pixel of a moving part of ``h`` x ``w`` pixels.
 
     Attributes:
-        shift: ``(2, h, w) float32`` from each pixel to the place in the still picture that it shows, x and y,
+        shift: ``(2, h, w) float32`` from each pixel to the place in the still image that it shows, x and y,
             pixels.
         mouth: rows and columns around the mouth's opening; None where nothing is to be put into it.
         cover: ``(rows, columns) float32`` in 0..1 within ``mouth``: where the opening is.
@@ -50,7 +50,7 @@ class Warp:
     inside: Floats | None = None
 
     def kept(self) -> Warp:
-        """The same in arrays of its own."""
+        """A copy with its own arrays."""
         return replace(self, shift=self.shift.copy())
 
     def device_inputs(self) -> dict[str, NDArray[Any]]:

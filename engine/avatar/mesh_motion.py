@@ -66,7 +66,7 @@ class MeshMotion:
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """What :func:`mesh_motion` needs to know of the avatar."""
+    """The parts of an avatar that :func:`mesh_motion` uses."""
 
     mesh: HeadMesh
     geometry: FaceGeometry
@@ -87,9 +87,9 @@ def mesh_motion(
 
     Args:
         motion: the driver's, sway included.
-        avatar: on whom.
+        avatar: the avatar.
         head, turn: the head's motion in the avatar's image.
-        points: ``(478, 2)`` where the avatar's landmarks go, model coordinates.
+        points: ``(478, 2)`` target positions of the avatar's landmarks, model coordinates.
         shares: how far the dense field gives way in right eye, left eye and mouth.
     """
     geometry, crop, source = avatar.geometry, avatar.crop, avatar.source
@@ -134,7 +134,7 @@ def _turned(avatar: Placed, turn: tuple[float, float]) -> Floats:
 
 
 def _solid_motion(points: Floats, avatar: Placed, turn: tuple[float, float]) -> Similarity:
-    """The head's motion besides a turn as the landmarks have it in the end: with the sway."""
+    """The head's motion without the turn, as contained in the landmarks (with the sway)."""
     image = (points[:N_MESH] - avatar.source[:N_MESH]) * np.float32(avatar.crop.pixels_per_norm)
     image += avatar.geometry.points[:N_MESH]
     return fit_similarity(_turned(avatar, turn), image, region_maps().rigid_points)
@@ -159,7 +159,7 @@ def _eyeball(eye: int, source: Floats, points: Floats, shows: Floats) -> None:
     ring = list(topo.RIGHT_EYE if eye == 0 else topo.LEFT_EYE)
     at = (points[ring] @ np.array([1, 1j]) - now.corner) / now.width
     top, bottom = before.edges(at.real)
-    # Beyond the portrait's own lids there is no eyeball to see: there it is stretched.
+    # Beyond the portrait's own lids no eyeball is visible: there it is stretched.
     inside = np.clip(at.real, 0.0, 1.0) + 1j * np.clip(at.imag, top, bottom)
     there = before.corner + before.width * inside
     shows[:, 0], shows[:, 1] = there.real, there.imag

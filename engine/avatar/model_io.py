@@ -1,4 +1,4 @@
-"""Data contract of the ``live`` model: what goes into its networks and what comes out of them."""
+"""Data contract of the ``live`` model: inputs and outputs of its networks."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ _NO_DENSE: Floats = np.zeros((1, 3, FIELD_SIZE, FIELD_SIZE), np.float32)
 
 @dataclass(frozen=True, slots=True)
 class AvatarCode:
-    """What a runtime needs to know about an avatar; made once, when the portrait is chosen.
+    """A runtime's representation of an avatar; created once, when the portrait is chosen.
 
     Attributes:
         source: ``(1, 3, 256, 256) float32``, the crop, RGB in 0..1.
-        features: ``(1, C, 64, 64) float32``, what the encoder made of it.
+        features: ``(1, C, 64, 64) float32``, the encoder's result.
     """
 
     source: Floats
@@ -44,18 +44,18 @@ class AvatarCode:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """How one frame differs from the portrait.
+    """Difference of one frame from the portrait.
 
-    The picture is ``portrait sampled at (y + flow(y))  +  paint``, in the avatar's crop, at any resolution:
+    The image is ``portrait sampled at (y + flow(y))  +  paint``, in the avatar's crop, at any resolution:
     flow and paint are enlarged bilinearly with ``align_corners`` (position -1 and 1 are the centres of the
     first and last pixel on every grid, x right, y down).
 
-    The arrays are buffers of the runtime: valid until its next ``render``.  Copy what is to be kept.
+    The arrays are buffers of the runtime, valid until its next ``render``; copy them to keep them.
 
     Attributes:
         flow: ``(64, 64, 2) float32``, backward displacement (x, y) in normalised units (2 = the crop's side).
-        occlusion: ``(64, 64) float32`` in 0..1; 1 where the warp shows the right thing.
-        paint: ``(256, 256, 3) float32`` RGB, to be added to the warped picture in 0..1 (so +-1).
+        occlusion: ``(64, 64) float32`` in 0..1; 1 where the warp is correct.
+        paint: ``(256, 256, 3) float32`` RGB, added to the warped image in 0..1 (so +-1).
     """
 
     flow: Floats
@@ -70,7 +70,7 @@ def check_source(source: Image) -> None:
 
 
 def source_tensor(source: Image) -> Floats:
-    """``(256, 256, 3) uint8`` RGB -> ``(1, 3, 256, 256) float32`` in 0..1."""
+    """Convert ``(256, 256, 3) uint8`` RGB to ``(1, 3, 256, 256) float32`` in 0..1."""
     check_source(source)
     planes = source.transpose(2, 0, 1)[None].astype(np.float32)
     planes /= 255.0
@@ -78,11 +78,11 @@ def source_tensor(source: Image) -> Floats:
 
 
 def point_inputs(source_points: Floats, driving_points: Floats, dense: Floats | None) -> PointInputs:
-    """What changes from frame to frame, as the network takes it: the last three arguments of ``render``.
+    """The network's inputs that change from frame to frame: the last three arguments of ``render``.
 
     Returns:
         By :data:`POINT_INPUTS`' names: ``(1, 478, 2)`` twice and ``(1, 3, 64, 64)``, C-contiguous
-        ``float32``.  They are views of the arguments where those are so already: to be read, not written.
+        ``float32``.  They are read-only views of the arguments if those already have this form.
 
     Raises:
         ValueError: points of another shape.
@@ -98,7 +98,7 @@ def point_inputs(source_points: Floats, driving_points: Floats, dense: Floats | 
 
 
 def to_field(flow: Floats, occlusion: Floats, paint: Floats) -> Field:
-    """A batch of one as the network gives it (channels first) -> a field of its own arrays."""
+    """Convert the network's batch of one (channels first) to a field with its own arrays."""
     return Field(
         np.ascontiguousarray(flow[0].transpose(1, 2, 0)),
         np.array(occlusion[0, 0]),

@@ -1,6 +1,6 @@
-"""The inside of an opened mouth, where the portrait has none: a dark cavity with the tongue's shade below.
+"""The inside of an opened mouth where the portrait has none: a dark cavity with the tongue's shade below.
 
-What the network paints there is laid over it as far as it paints at all; a mouth that is open in the portrait
+The network's paint is blended over it as far as there is any; a mouth that is open in the portrait
 keeps its own teeth.
 """
 
@@ -26,7 +26,7 @@ STRETCHED = (1.4, 2.2)
 """Times the portrait's own gap to which its mouth's inside may be stretched; beyond the second it is gone."""
 
 PAINTED = (0.03, 0.10)
-"""Paint (shares of white) that counts as none, and as the network's picture of a mouth."""
+"""Paint (shares of white) that counts as none, and as the network's drawing of a mouth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Cavity:
 
 
 def painted_share(paint: Floats) -> Floats:
-    """Where the network paints a mouth rather than leaving the warp as it is: of ``(..., 3)`` paint, 0..1."""
+    """Share in 0..1 to which ``(..., 3)`` paint draws a mouth instead of keeping the warp."""
     strength = np.abs(paint).max(axis=-1, keepdims=True)
     share = (strength - PAINTED[0]) / (PAINTED[1] - PAINTED[0])
     return np.asarray(np.clip(share, 0.0, 1.0), np.float32)

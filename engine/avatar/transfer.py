@@ -1,4 +1,4 @@
-"""Carries motion over to an avatar: from face units to this face's own pixels, region by region."""
+"""Motion transfer to an avatar: from face units to this face's own pixels, region by region."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from mien.engine.types import Floats
 from mien.engine.utils.sampling import sample
 
 SWAY = 0.02
-"""Head motion up to this size (face units over the face; 1.6 px on a 145 px wide face) is sway."""
+"""Head motion up to this size (face units over the face; 1.6 px on a face 145 px wide) is sway."""
 
 FACE_RADIUS = 0.8
 """Face units from the head's centre to its rim."""
@@ -33,7 +33,7 @@ _EYE_CORNERS = [33, 133, 263, 362]
 
 FREE_SHIFT = 0.35
 MOST_SHIFT = 0.60
-"""Head shifts up to the first (face units) are carried over as they are; beyond, they approach the second:
+"""Head shifts up to the first value (face units) are transferred unchanged; larger ones approach the second:
 further out the portrait would have to show what it does not contain."""
 
 FREE_TURN = 0.52
@@ -54,12 +54,12 @@ INVERSE_ROUNDS = 5
 
 @dataclass(frozen=True, slots=True)
 class Driving:
-    """One frame's motion, ready for the renderer; the model's coordinates (-1..1 over the crop).
+    """One frame's motion, ready for the renderer, in the model's coordinates (-1..1 over the crop).
 
     Attributes:
-        points: ``(478, 2) float32`` where the avatar's landmarks go.
+        points: ``(478, 2) float32`` target positions of the avatar's landmarks.
         dense: ``(3, FIELD_SIZE, FIELD_SIZE) float32`` backward displacement (output position y shows the
-            portrait's y + dense(y)): x, y, and in 0..1 how far it is to be believed.
+            portrait's y + dense(y)): x, y, and its weight in 0..1.
         mesh: where the avatar's mesh goes.
     """
 
@@ -69,7 +69,7 @@ class Driving:
 
 
 def carry_over(motion: Motion, avatar: Avatar) -> Driving:
-    """The avatar's own motion for a driver's motion."""
+    """Transfer a driver's motion to the avatar."""
     motion, rest = split_sway(motion)
     motion = _with_lips(motion)
     head = head_similarity(rest, avatar)
@@ -100,11 +100,11 @@ def _with_lips(motion: Motion) -> Motion:
 
 
 def split_sway(motion: Motion) -> tuple[Motion, Head]:
-    """Take the small part of the head's motion into the displacement field, as it looked on the driver.
+    """Move the small part of the head's motion into the displacement field, as it looked on the driver.
 
     Below :data:`SWAY`, a head's shift and its perspective, turn and local shape cannot be told apart,
-    so this part is carried over place by place like all other small motion (fidelity on real subtle
-    clips 0.887 -> 0.925); only what goes beyond is a similarity in the avatar's picture.
+    so this part is transferred locally like all other small motion (fidelity on real subtle clips
+    0.887 -> 0.925); only what exceeds it is a similarity in the avatar's image.
 
     Returns:
         The motion with the sway in its points and field, and the head motion that remains.
@@ -132,7 +132,7 @@ def split_sway(motion: Motion) -> tuple[Motion, Head]:
 
 
 def head_similarity(head: Head, avatar: Avatar) -> Similarity:
-    """The head's motion in the avatar's image, kept within what a warp of the portrait can show."""
+    """The head's motion in the avatar's image, limited to what a warp of the portrait can show."""
     shift = _within(head.shift, FREE_SHIFT, MOST_SHIFT)
     scale = float(np.clip(head.scale, 0.6, 1.6))
     return similarity_of(replace(head, shift=shift, scale=scale), avatar.geometry)
@@ -159,7 +159,7 @@ def held_turn(turn: tuple[float, float], own: tuple[float, float]) -> tuple[floa
 
 
 def _within(vector: tuple[float, float], free: float, most: float) -> tuple[float, float]:
-    """The vector, shortened where it is longer than ``free`` so that it stays below ``most``."""
+    """Shorten a vector longer than ``free`` so that it stays below ``most``."""
     length = hypot(*vector)
     if length <= free:
         return vector
@@ -197,7 +197,7 @@ def _dense(motion: Motion, avatar: Avatar, head: Similarity, turn: tuple[float, 
     weight = _at(grid.window, backward) * cv2.erode(sound, np.ones((3, 3), np.uint8))
     dense = np.empty((3, FIELD_SIZE, FIELD_SIZE), np.float32)
     dense[:2] = backward.transpose(2, 0, 1)
-    # Softened inwards only: nothing of a place without an inverse may shine through.
+    # Softened inwards only: places without an inverse must not show through.
     dense[2] = np.minimum(weight, cv2.blur(weight, (3, 3)))
     return dense
 
@@ -210,8 +210,8 @@ def inverted(forward: Floats, start: Floats) -> tuple[Floats, Floats]:
         start: a first guess of the result.
 
     Returns:
-        The backward field, and ``(FIELD_SIZE, FIELD_SIZE)`` how far off it is (where the motion tears,
-        as between opening lips, no inverse exists).
+        The backward field, and ``(FIELD_SIZE, FIELD_SIZE)`` its error (where the motion tears, as between
+        opening lips, no inverse exists).
     """
     backward = start
     for _ in range(INVERSE_ROUNDS):

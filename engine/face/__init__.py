@@ -1,1 +1,1 @@
-"""What a face is: canonical layout, regions, head pose, openings of eyes and mouth."""
+"""Face geometry: canonical layout, regions, head pose, openings of eyes and mouth."""

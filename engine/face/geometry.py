@@ -1,4 +1,4 @@
-"""Geometry of one face in an image, as the transfer of motion needs it."""
+"""Geometry of one face in an image, as needed for motion transfer."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from mien.engine.types import Face, Floats
 
 @dataclass(frozen=True, slots=True)
 class FaceGeometry:
-    """A face's own geometry, as far as the carrying over of motion needs it.
+    """A face's own geometry, as needed for motion transfer.
 
     ``N`` nodes as in :class:`mien.engine.face.layout.Layout`; image pixels.
 
     Attributes:
         points: ``(478, 2)`` landmarks.
         nodes: ``(N, 2)`` image positions of the nodes.
-        solid: ``(N, 3)`` the same relative to the head's centre, with depth: what a turn acts on.
+        solid: ``(N, 3)`` the same relative to the head's centre, with depth, on which turns act.
         axes: ``(N, 2, 2)`` local maps, pixels per face unit.
         centre: ``(2,)`` the head's centre.
         unit: pixels per face unit, over the whole face.
@@ -34,7 +34,7 @@ class FaceGeometry:
 
     @staticmethod
     def of(face: Face) -> FaceGeometry:
-        """The geometry of a face in an image."""
+        """Compute the geometry of a face in an image."""
         mesh = face.landmarks[:N_MESH]
         maps = layout()
         nodes = maps.to_nodes @ mesh

@@ -14,7 +14,7 @@ import numpy as np
 from mien.engine.types import Floats
 
 STILL_TURN = 0.026
-"""Turns below 1.5 degrees count as none: the pose is that noisy, and the dense motion carries them."""
+"""Turns below 1.5 degrees count as none: the pose is that noisy, and the dense motion covers them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Similarity:
     b: complex
 
     def apply(self, points: Floats) -> Floats:
-        """The points moved; ``(N, 2)`` float32."""
+        """Apply it to points; ``(N, 2)`` float32."""
         a, b = self.a, self.b
         out = np.empty(points.shape, np.float32)
         out[:, 0] = a.real * points[:, 0] - a.imag * points[:, 1] + b.real
@@ -44,7 +44,7 @@ def fit_similarity(start: Floats, end: Floats, weights: Floats, rounds: int = 0)
     """Weighted least-squares similarity from ``start`` to ``end``, both ``(N, 2)``.
 
     With ``rounds`` it is re-weighted that often (Cauchy weights at 1.5 times the median error), so
-    that places which move on their own (brows, lips) do not pull the head along.
+    that places that move on their own (brows, lips) do not pull the head along.
     """
     z = _complex(start)
     w = _complex(end)
@@ -72,8 +72,8 @@ def _complex(points: Floats) -> np.ndarray:
 def turn_between(reference: Floats, pose: Floats) -> tuple[float, float]:
     """Pitch and yaw from one head pose to another, in radians, without the roll.
 
-    The relative rotation is taken apart as "turn, then roll in the image plane" (swing and twist
-    about the viewing axis), so the similarity can have the roll.
+    The relative rotation is decomposed into "turn, then roll in the image plane" (swing and twist
+    about the viewing axis), so that the roll is left to the similarity.
 
     Args:
         reference, pose: ``(4, 4)`` poses (x right, y up, z towards the viewer).
@@ -94,14 +94,14 @@ def turn_between(reference: Floats, pose: Floats) -> tuple[float, float]:
 
 
 def calm(turn: tuple[float, float], still: float = STILL_TURN) -> tuple[float, float]:
-    """The turn with its first ``still`` radians taken away (continuously)."""
+    """Shorten the turn by ``still`` radians (continuously, down to zero)."""
     size = sqrt(turn[0] ** 2 + turn[1] ** 2)
     keep = 0.0 if size <= still else 1.0 - still / size
     return turn[0] * keep, turn[1] * keep
 
 
 def parallax(points: Floats, turn: tuple[float, float]) -> Floats:
-    """How far a turn moves points in the image (weak perspective, about the points' own origin).
+    """Displacement of points in the image by a turn (weak perspective, about the points' own origin).
 
     Args:
         points: ``(N, 3) float32`` relative to the head's centre, pixels; z smaller is nearer.

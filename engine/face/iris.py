@@ -1,4 +1,4 @@
-"""Gaze: the irises move as a whole, within lids that move on their own."""
+"""Gaze: motion of the irises as a whole, within lids that move on their own."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _CORNERS = np.array(
 
 
 def iris_axes(axes: Floats) -> Floats:
-    """``(2, 2, 2)`` local maps at the right and the left eye, the mean over the eye's two corners.
+    """``(2, 2, 2)`` local maps at the right and the left eye, averaged over the eye's two corners.
 
     Args:
         axes: ``(N, 2, 2)`` local maps at the layout's nodes.
@@ -51,7 +51,7 @@ class Irises:
 
     @staticmethod
     def of(points: Floats, solid: Floats, axes: Floats) -> Irises:
-        """From ``(478, 2)`` landmarks, ``(N, 3)`` solid nodes and ``(N, 2, 2)`` local maps of a face."""
+        """Create from ``(478, 2)`` landmarks, ``(N, 3)`` solid nodes and ``(N, 2, 2)`` local maps."""
         rest = points[N_MESH:].reshape(2, 5, 2).mean(axis=1)
         to_layout = inverse2(iris_axes(axes))
         offset = rest - points[_RINGS].mean(axis=1)
@@ -65,13 +65,13 @@ class Irises:
     ) -> tuple[Floats, Floats]:
         """Displacements of the ten iris points ``(10, 2)`` and of the gaze within the lids ``(2, 2)``.
 
-        Small movements are the aligned picture's, large ones the landmarks'.
+        Small movements are taken from the aligned image, large ones from the landmarks.
 
         Args:
-            landmarks: ``(478, 2)`` the driver's landmarks now, pixels.
+            landmarks: ``(478, 2)`` the driver's current landmarks, pixels.
             head, turn: the head's motion.
             grid: ``(GRID, GRID, 2)`` displacement field, face units.
-            noise: face units up to which the landmarks' difference from the field is noise.
+            noise: face units up to which the landmarks' difference from the field counts as noise.
         """
         now = head.inverse().apply(landmarks[N_MESH:].reshape(2, 5, 2).mean(axis=1))
         shift = now - self.rest - parallax(self.solid, turn)

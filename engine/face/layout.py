@@ -23,13 +23,13 @@ from mien.engine.types import Floats
 from mien.engine.utils.sampling import sample
 
 N_MESH = 468
-"""Landmarks with a place on the canonical mesh; the ten iris points follow the eyelids."""
+"""Landmarks that have a position on the canonical mesh; the ten iris points follow the eyelids."""
 
 GRID = 48
 """Nodes per side of the coarse grid on which smooth fields live."""
 
 COARSE = 24
-"""The same where half will do: what landmarks say, which are further apart."""
+"""The same at half the resolution, enough for landmarks, which are further apart."""
 
 EXTENT = 2.36
 """Side of the layout square in face units: the face with a margin for the flow's windows."""
@@ -38,27 +38,27 @@ CENTRE_Y = 0.36
 """Vertical centre of the layout square, in face units below the eyes' line."""
 
 FOLDED, OPEN = 0.15, 0.45
-"""Shares of the face's mean area per layout area: below the first a place's own map counts for nothing, from
-the second on (a cheek turned away by 45 degrees has 0.6) it counts fully."""
+"""Shares of the face's mean area per layout area: below the first, a node's own map is ignored; from the
+second on (a cheek turned away by 45 degrees has 0.6), it counts fully."""
 
 PIECE = 256
-"""Places at which a spline is evaluated at once."""
+"""Positions at which a spline is evaluated at once."""
 
 STIFFNESS = 2e-3
-"""How much the splines smooth: landmark noise of a hundredth of a face unit stays out of their slopes."""
+"""Smoothing of the splines: landmark noise of a hundredth of a face unit does not affect their slopes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
     """Constants of the layout; every array is float32 and read-only.
 
-    *Nodes* are the places where motion is known: first the 468 landmarks, then the ``GRID * GRID``
+    *Nodes* are the positions at which motion is known: first the 468 landmarks, then the ``GRID * GRID``
     nodes of a regular grid, row by row; ``N`` in all.
 
     Attributes:
         points: ``(468, 2)`` landmark positions, face units.
         nodes: ``(N, 2)`` node positions, face units.
-        to_nodes: ``(N, 468)``; times values at the landmarks gives the smooth field at the nodes.
+        to_nodes: ``(N, 468)``; multiplied by values at the landmarks it gives the smooth field at the nodes.
         slope_x, slope_y: ``(N, 468)``; derivatives of that field at the nodes, per face unit.
         to_coarse: ``(COARSE * COARSE, 468)``, as ``to_nodes``, for the pixels of a coarser grid.
     """
@@ -92,14 +92,14 @@ def _constant(values: np.ndarray) -> Floats:
 
 
 def grid_positions(side: int) -> np.ndarray:
-    """``(side * side, 2) float64`` pixel centres of a ``side`` x ``side`` layout picture, face units."""
+    """``(side * side, 2) float64`` pixel centres of a ``side`` x ``side`` layout image, face units."""
     axis = ((np.arange(side) + 0.5) / side - 0.5) * EXTENT
     x, y = np.meshgrid(axis, axis + CENTRE_Y)
     return np.stack([x.ravel(), y.ravel()], axis=1)
 
 
 def to_pixels(positions: Floats, side: int) -> Floats:
-    """Layout positions ``(..., 2)`` in face units to pixel coordinates of a ``side`` x ``side`` picture.
+    """Map layout positions ``(..., 2)`` in face units to pixel coordinates of a ``side`` x ``side`` image.
 
     OpenCV's convention: the centre of the first pixel is 0.
     """
@@ -108,7 +108,7 @@ def to_pixels(positions: Floats, side: int) -> Floats:
 
 
 def grow(field: Floats, side: int) -> Floats:
-    """A coarse ``(GRID, GRID, C)`` field at ``side`` x ``side`` pixel centres, by cubic interpolation."""
+    """Enlarge a coarse ``(GRID, GRID, C)`` field to ``side`` x ``side`` pixel centres, cubically."""
     return np.asarray(cv2.resize(field, (side, side), interpolation=cv2.INTER_CUBIC), dtype=np.float32)
 
 
@@ -139,10 +139,10 @@ def unfolded(local: Floats, image_points: Floats) -> Floats:
     """The same maps, made safe to invert.
 
     On the far side of a turned face the map is squeezed or folded, and its inverse would turn a pixel of
-    noise into a grimace: there the whole face's mean map (scale and roll) takes over gradually.
+    noise into a grimace: there the mean map of the whole face (scale and roll) takes over gradually.
 
     Args:
-        local: ``(N, 2, 2)`` what :func:`jacobians` gave for ``image_points``.
+        local: ``(N, 2, 2)`` result of :func:`jacobians` for ``image_points``.
     """
     points = layout().points
     flat = points - points.mean(axis=0)
@@ -174,15 +174,15 @@ def apply2(matrices: Floats, vectors: Floats) -> Floats:
 
 
 def spline_solver(points: np.ndarray) -> np.ndarray:
-    """Matrix that turns values at the points into coefficients of a smoothing thin-plate spline."""
+    """Matrix from values at the points to coefficients of a smoothing thin-plate spline."""
     return np.asarray(np.linalg.inv(_system(points))[:, : len(points)])
 
 
 def splined(at: np.ndarray, points: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """``(len(at), C)``: at other places, the spline through ``values`` ``(len(points), C)`` at the points.
+    """Evaluate the spline through ``values`` ``(len(points), C)`` at other positions: ``(len(at), C)``.
 
-    A fraction of the work of a solver and a basis, in pieces that stay in the processor's cache: an avatar is
-    prepared beside running pictures.
+    A fraction of the work of a solver and a basis, in pieces that stay in the processor's cache, since an
+    avatar may be prepared while frames are rendered.
     """
     rest = np.zeros((3, values.shape[1]))
     coefficients = np.linalg.solve(_system(points), np.concatenate([values, rest]))

@@ -12,7 +12,7 @@ from mien.engine.landmarks.topology import BLENDSHAPE_NAMES
 from mien.engine.types import Face, Frame
 
 SEARCH_S = 4.0
-"""How long a live search for the best reference looks, seconds."""
+"""Seconds for which a live search for the best reference lasts."""
 
 SMALL_FACE = 60.0
 """Width in pixels below which a driver's face does not show micro-expressions; the user is told."""
@@ -23,7 +23,7 @@ _EYES_SHUT = tuple(BLENDSHAPE_NAMES.index(f"eyeBlink{side}") for side in ("Left"
 
 
 def pose_expression_distance(driver: Face, portrait: Face) -> float:
-    """How far a driver's expression and head pose are from the portrait's; smaller is better.
+    """Distance of a driver's expression and head pose from the portrait's; smaller is better.
 
     Blendshape differences (without the gaze, which is nearly always different) plus the angle
     between the heads in units of 20 degrees.
@@ -36,7 +36,7 @@ def pose_expression_distance(driver: Face, portrait: Face) -> float:
 
 
 def reference_problem(face: Face) -> str | None:
-    """Why a face makes a poor reference (open mouth, closed eyes), in words; None when it is fine."""
+    """Why a face makes a poor reference (open mouth, closed eyes), in words; None if it does not."""
     if face.blendshapes[_JAW_OPEN] > 0.25:
         return "the mouth is open"
     if max(face.blendshapes[i] for i in _EYES_SHUT) > 0.55:
@@ -51,11 +51,11 @@ def small_width(face: Face) -> float | None:
 
 
 class ReferenceSearch:
-    """The frame most like the portrait among those looked at: for a few seconds, or in a whole clip.
+    """Finds the frame most similar to the portrait, within a few seconds or in a whole clip.
 
     Args:
-        portrait: the face that is wanted.
-        until: when the time is up, in the clock that :meth:`over` is asked in.
+        portrait: the face to match.
+        until: end of the search, on the clock passed to :meth:`over`.
 
     Attributes:
         best: the best frame, its image copied, and its face; None before the first face.

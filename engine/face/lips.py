@@ -1,15 +1,15 @@
 """Local maps of lips that are not as far apart as in the layout.
 
-Local maps say how long a face unit is on this skin, and in the common layout the lips are all but shut.  A
-map fitted across an open mouth takes the gap for stretched skin: on a smiling portrait the upper lip's lower
-edge then moved twice as far as its upper edge (vertical maps of 1.33 and 0.67 of the face's own on the
-built-in portrait), and where the driver opened the mouth the lip was crushed and painted over with dark.
+A local map gives the length of a face unit on this skin, and in the common layout the lips are nearly shut.
+A map fitted across an open mouth takes the gap for stretched skin: on a smiling portrait, the upper lip's
+lower edge then moved twice as far as its upper edge (vertical maps of 1.33 and 0.67 of the face's own on the
+built-in portrait), and where the driver opened the mouth, the lip was squeezed and painted over with dark.
 
-Shut lips are the reverse: a gap that the layout has and they have not was taken for shrunken skin, and lips
+Shut lips are the reverse: a gap that the layout has and they lack was taken for shrunken skin, and lips
 that should have parted were stretched (0.66 within and 1.17 without).
 
-A driver's own maps have the same flaw where his mouth is open in the reference, the other way round: his lips
-seem to move less than they do.  Both are mended, so that lips move as pieces whoever drives whom.
+A driver's own maps have the same flaw in reverse if their mouth is open in the reference: their lips
+seem to move less than they do.  Both are corrected, so that lips move as pieces whoever drives whom.
 """
 
 from __future__ import annotations
@@ -52,11 +52,11 @@ def lip_axes(axes: Floats, mesh: Floats, unit: float) -> Floats:
 
 
 def measured_as_pieces(vectors: Floats, nodes: Floats, to_layout: Floats) -> Floats:
-    """Displacements of a driver's lips that were measured across the opening of his mouth, as pieces'.
+    """Displacements of a driver's lips, measured across the opening of the mouth, as those of pieces.
 
     Args:
         vectors: ``(N, 2)`` at the layout's nodes, face units.
-        nodes: ``(N, 2)`` the layout's nodes on the driver's reference, in face units of his.
+        nodes: ``(N, 2)`` the layout's nodes on the driver's reference, in the driver's face units.
         to_layout: ``(N, 2, 2)`` the maps by which they were measured.
 
     Returns:
@@ -96,10 +96,10 @@ def mouth_gap(mesh: Floats) -> float:
 
 
 def brought_together(mesh: Floats, unit: float) -> Floats:
-    """Landmarks ``(468, 2)`` of a face, what lies below its mouth moved until the lips are as in the layout.
+    """Landmarks ``(468, 2)`` of a face, moved below its mouth until the lips are as in the layout.
 
-    How far depends on the place between the corners of the mouth alone, so that lower lip and chin keep their
-    own shape; beside the mouth nothing moves.
+    The distance depends only on the position between the corners of the mouth, so that lower lip and chin
+    keep their shape; to the sides of the mouth nothing moves.
     """
     flat = layout().points
     upper, lower = list(topo.LIPS_UPPER_INNER), list(topo.LIPS_LOWER_INNER)
@@ -121,7 +121,7 @@ def brought_together(mesh: Floats, unit: float) -> Floats:
 
 @lru_cache(maxsize=1)
 def _lips() -> tuple[tuple[np.ndarray, list[int], Floats], ...]:
-    """Of upper and lower lip: its nodes, its outer edge's landmarks, and of each node their weights.
+    """For upper and lower lip: its nodes, its outer edge's landmarks, and their weights for each node.
 
     A node's map is that of the outer edge above or below it, interpolated along the mouth.
     """
@@ -139,7 +139,7 @@ def _lips() -> tuple[tuple[np.ndarray, list[int], Floats], ...]:
         reach = (np.interp(x, ends[:, 0], ends[:, 1]) - height) * side
         away = (y - height) * side
         within = inside & (away >= 0) & (away <= reach)
-        # Between the inner edges the layout has a gap: which lip they are of is known by name.
+        # Between the inner edges the layout has a gap: membership is known by name.
         within[list(topo.LIPS_UPPER_INNER + topo.LIPS_LOWER_INNER)] = False
         within[list(inner if side < 0 else inner[1:-1])] = True
         nodes = np.flatnonzero(within)

@@ -1,10 +1,10 @@
-"""Lids and lips as far as they really opened: what a smooth field over the face cannot tear apart.
+"""Lids and lips at their true opening, which a smooth field over the face cannot represent.
 
-On talking clips the smooth field carries half of a mouth's opening and less of a blink.  So the landmarks of
-eyes and mouth are put where the landmark network saw them, wherever that differs from the field by more than
-a small movement could (those stay the alignment's: at a threshold of 0.009 the fidelity on subtle clips fell
-from 0.917 to 0.879), and the dense measurement gives way there.  A blink is short of that difference, since
-only the upper lid moves: lids are looked at for themselves.
+On talking clips the smooth field carries half of a mouth's opening and less of a blink.  Therefore the
+landmarks of eyes and mouth are moved to where the landmark network saw them, wherever that differs from the
+field by more than a small movement could (small ones are left to the alignment: at a threshold of 0.009 the
+fidelity on subtle clips fell from 0.917 to 0.879), and the weight of the dense measurement is reduced there.
+A blink stays below that difference, since only the upper lid moves: lids are examined separately.
 """
 
 from __future__ import annotations
@@ -25,28 +25,28 @@ OPENINGS: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...] = (
 _MEMBERS = tuple(np.array(members) for _, members in OPENINGS)
 
 NOISE = 0.022
-"""Root mean square of a region's difference (face units) up to which the smooth field is right."""
+"""RMS difference of a region (face units) up to which the smooth field is accepted."""
 
 
 LID_NOISE = 0.3
-"""Change of a lid gap, as a share of what it was, up to which the smooth field is right."""
+"""Relative change of a lid gap up to which the smooth field is accepted."""
 
 LID_FULL = 0.5
-"""Change from which on the lids are wholly where they were seen."""
+"""Relative change from which on the lids are entirely where they were seen."""
 
 LIDS = np.array([159, 145, 158, 153, 160, 144, 386, 374, 385, 380, 387, 373])
-"""Landmarks on upper and lower lid in turn: three pairs of the right eye, three of the left."""
+"""Landmarks on upper and lower lid, alternating: three pairs of the right eye, three of the left."""
 
 
 def lid_gaps(lids: Floats) -> tuple[float, float]:
-    """Mean gap of the right and the left eye's lids, from the places ``(12, 2)`` of :data:`LIDS`."""
+    """Mean gap of the right and the left eye's lids, from the positions ``(12, 2)`` of :data:`LIDS`."""
     pairs = lids.reshape(2, -1, 2, 2)
     right, left = np.linalg.norm(pairs[:, :, 0] - pairs[:, :, 1], axis=-1).mean(axis=1)
     return float(right), float(left)
 
 
 def lid_change(before: Floats, now: Floats) -> tuple[float, float]:
-    """By what share of itself the gap between the lids changed: right eye, left eye.
+    """Relative change of the gap between the lids: right eye, left eye.
 
     Args:
         before, now: ``(468+, 2)`` landmarks at one scale.
@@ -59,17 +59,17 @@ def lid_change(before: Floats, now: Floats) -> tuple[float, float]:
 
 
 def lid_share(change: float) -> float:
-    """How far lids that changed by this share of their gap are taken for themselves, 0..1."""
+    """Weight in 0..1 of the seen lids for this relative change of their gap."""
     return min(max((change - LID_NOISE) / (LID_FULL - LID_NOISE), 0.0), 1.0)
 
 
 def add_detail(smooth: Floats, seen: Floats, lids: tuple[float, float] = (0.0, 0.0)) -> Floats:
-    """The field at the landmarks with eyes and mouth as seen.
+    """The smooth field at the landmarks, with eyes and mouth as seen.
 
     Args:
         smooth: ``(468, 2)`` displacements of the smooth field, face units.
         seen: ``(468, 2)`` displacements of the landmarks themselves.
-        lids: what :func:`lid_change` says of the two eyes.
+        lids: result of :func:`lid_change` for the two eyes.
     """
     points = np.array(smooth, np.float32)
     for members, change in zip(_MEMBERS, (*lids, 0.0), strict=True):
@@ -80,12 +80,12 @@ def add_detail(smooth: Floats, seen: Floats, lids: tuple[float, float] = (0.0, 0
 
 
 def detail_shares(smooth: Floats, points: Floats) -> tuple[float, ...]:
-    """How far the smooth field is to give way in each region, read off from the result of :func:`add_detail`.
+    """Share by which each region overrides the smooth field, derived from :func:`add_detail`'s result.
 
-    Of the mouth it is the share that was taken over.  Of the eyes it is more: a blink differs by little.
+    For the mouth it is the share that was transferred; for the eyes more, as a blink differs by little.
     """
     right, left, mouth = (_size((points - smooth)[members]) / NOISE for members in _MEMBERS)
-    # The size that is left is size * share, with share = size / NOISE - 1.
+    # The remaining size is size * share, with share = size / NOISE - 1.
     return min(1.0, 2 * right), min(1.0, 2 * left), min(1.0, (float(np.sqrt(1 + 4 * mouth)) - 1) / 2)
 
 

@@ -1,4 +1,4 @@
-"""The facial regions that motion is described and controlled by: the paper's region focusing module.
+"""Facial regions in which motion is described and controlled: the paper's region focusing module.
 
 A region is a set of landmarks; its soft map falls off with the distance to the nearest of them in
 the canonical layout.  The soft maps of all regions add up to one everywhere, so that a gain per
@@ -18,7 +18,7 @@ from mien.engine.landmarks import topology as topo
 from mien.engine.types import N_LANDMARKS, Floats, UsageError
 
 SOFTNESS = 0.09
-"""Width of the soft border between regions, in face units (8 mm on a grown-up face)."""
+"""Width of the soft border between regions, in face units (8 mm on an adult face)."""
 
 _SEEDS: dict[str, tuple[int, ...]] = {
     "forehead_right": (108, 69, 104, 103, 67, 68, 54),
@@ -60,7 +60,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "lower_face": ("mouth", "chin", "jaw", "cheek"),
     "upper_face": ("brows", "eyes", "forehead"),
 }
-"""Names for several regions at once; a name without a side stands for both sides."""
+"""Names of several regions at once; a name without a side stands for both sides."""
 
 _RIGID = {"nose_bridge": 1.0, "nose_tip": 0.5, "forehead": 0.5, "cheek": 0.4, "nose_wing": 0.4}
 
@@ -72,8 +72,8 @@ class RegionMaps:
     Attributes:
         at_points: ``(K, 478)`` float32, columns add up to 1.
         at_grid: ``(K, GRID * GRID)`` float32, columns add up to 1.
-        rigid_points, rigid_grid: ``(468,)``, ``(GRID * GRID,)``; how far a place moves with the skull
-            alone (0..1): the head's own motion is fitted there.
+        rigid_points, rigid_grid: ``(468,)``, ``(GRID * GRID,)``; share in 0..1 of a place's motion that is
+            the skull's alone; the head's own motion is fitted there.
     """
 
     at_points: Floats
@@ -86,7 +86,7 @@ def region_indices(names: Iterable[str]) -> tuple[int, ...]:
     """Indices on the K axis for region names, names without a side, or group names.
 
     Raises:
-        MienError: for a name that there is none of.
+        MienError: unknown region name.
     """
     found: list[int] = []
     for name in names:
@@ -103,11 +103,11 @@ def _expand(name: str) -> list[int]:
     if name in GROUPS:
         return [i for member in GROUPS[name] for i in _expand(member)]
     known = sorted({r.removesuffix("_left").removesuffix("_right") for r in REGIONS} | set(GROUPS))
-    raise UsageError(f"There is no facial region {name!r}; choose from {', '.join(known)}.")
+    raise UsageError(f"{name!r} is not a facial region; choose from {', '.join(known)}.")
 
 
 def region_seeds(name: str) -> tuple[int, ...]:
-    """The landmarks that make up one region."""
+    """The landmarks of one region."""
     return _SEEDS[name]
 
 
@@ -124,7 +124,7 @@ def region_maps() -> RegionMaps:
             at_points[REGIONS.index(f"{lid}_{side}"), list(indices)] = 0.5
     at_grid = _soft(layout().nodes[N_MESH:])
     rigid = np.array([_rigidity(name) for name in REGIONS], np.float32)
-    # Bend the fall-off so that a place counts as skull only where it clearly belongs to such a region.
+    # Bend the fall-off so that a place counts as skull only if it clearly belongs to such a region.
     return RegionMaps(
         at_points, at_grid, rigid @ at_mesh, (rigid @ at_grid) * _inside(layout().nodes[N_MESH:])
     )

@@ -1,4 +1,4 @@
-"""Whether two faces of one file are the same person: shape of the skull, and appearance in the face layout.
+"""Identity within one file: shape of the skull, and appearance in the face layout.
 
 Measured on clips of 30 people, medians over five frames against five earlier looks: one person's frames
 differ by up to 0.084, those of two people by 0.107 or more in 95 % and 0.087 or more in 99 % of 870 pairs.
@@ -61,7 +61,7 @@ class Look:
         return Look(face, np.asarray(view / max(float(np.linalg.norm(view)), 1e-6), np.float32))
 
     def unlikeness(self, other: Look) -> float:
-        """How much two faces differ, 0 for none; see the module for what is much."""
+        """How much two faces differ, 0 for equal ones; the module's docstring gives typical values."""
         return shape_difference(self.face, other.face) + APPEARANCE * (1.0 - float(self.view @ other.view))
 
 
@@ -109,7 +109,7 @@ def may_be_cut(before: tuple[Image, Face], after: tuple[Image, Face]) -> bool:
 
 
 def people_in(images: Sequence[Image], faces: Sequence[Face | None]) -> list[int]:
-    """Who is in each frame of a clip: 0 for the first person, counted up; -1 for nobody who can be told."""
+    """The person in each frame of a clip: 0 for the first, counted up; -1 where it cannot be told."""
     people: list[Person] = []
     numbers = [-1] * len(images)
     for run in _runs(images, faces):

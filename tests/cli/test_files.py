@@ -246,7 +246,7 @@ def test_several_faces_and_cut_ones_are_said(
     assert mien("--driving", clip, "--avatar", portrait, "--output", tmp_path / "out.mp4") == 0
     said = capsys.readouterr().out
     assert "pair.mp4 shows 2 faces; the largest drives" in said
-    assert "cut.png is cut by the picture's border" in said
+    assert "cut.png is cut by the image's border" in said
 
 
 def test_a_face_lost_in_mid_clip(

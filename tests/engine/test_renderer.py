@@ -158,9 +158,7 @@ def test_several_faces_and_cropped_faces_are_reported(
     notes = Avatar.of(np.ascontiguousarray(pair), landmarker, runtime, "pair.png").notes
     assert any("2 faces; the largest is used" in note for note in notes)
     cut = np.ascontiguousarray(astronaut[:, 205:])
-    assert any(
-        "cut by the picture's border" in n for n in Avatar.of(cut, landmarker, runtime, "cut.png").notes
-    )
+    assert any("cut by the image's border" in n for n in Avatar.of(cut, landmarker, runtime, "cut.png").notes)
 
 
 def test_paint_in_the_mouth_is_added_rounded_and_clipped(avatar: Avatar) -> None:

@@ -1,4 +1,4 @@
-"""The measures besides motion fidelity give known answers, and fall and rise the right way."""
+"""Measures besides motion fidelity: known values, and the right direction of change."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from mien.train.metrics.table import Row, markdown
 
 @pytest.fixture(scope="module", autouse=True)
 def one_thread() -> Iterator[None]:
-    """Small pictures: several threads of torch only wait for each other."""
+    """Small images: several torch threads only contend."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -113,7 +113,7 @@ def test_perceptual_sees_blur_where_psnr_prefers_it(close_up: Image) -> None:
     assert distance(lighter, close_up) < distance(soft, close_up)
 
 
-# Where pictures are compared
+# Where images are compared
 
 
 def test_face_square_and_box() -> None:
@@ -122,12 +122,12 @@ def test_face_square_and_box() -> None:
     points = np.array([[150, 100], [210, 180]], np.float32)
     square = FaceSquare(points, 300, 400)
     assert (square.side, square.left, square.top) == (128, 116, 76)
-    picture, box = square.picture(image), square.box(points)
-    assert picture.shape == (256, 256, 3)
+    cropped, box = square.image(image), square.box(points)
+    assert cropped.shape == (256, 256, 3)
     np.testing.assert_allclose(square.points(points), [[68, 48], [188, 208]])
     assert box == (slice(48, 208), slice(68, 188))
-    assert picture[box].mean() > 250
-    assert picture.astype(float).sum() == pytest.approx(255 * 3 * 120 * 160, rel=0.01)
+    assert cropped[box].mean() > 250
+    assert cropped.astype(float).sum() == pytest.approx(255 * 3 * 120 * 160, rel=0.01)
 
 
 def test_face_square_stays_inside() -> None:
@@ -150,8 +150,8 @@ def test_akd_of_known_shifts(close_up: Image, landmarker: Landmarker) -> None:
     assert landmark_distance(points, points) == 0.0
     assert np.isnan(landmark_distance(None, points))
     for shift in (2.0, 6.0):
-        picture = warped(close_up, similarity((128, 128), (shift, 0.0), 1.0, 0.0))
-        assert landmark_distance(points_of(picture, landmarker), points) == pytest.approx(shift, abs=0.5)
+        shifted = warped(close_up, similarity((128, 128), (shift, 0.0), 1.0, 0.0))
+        assert landmark_distance(points_of(shifted, landmarker), points) == pytest.approx(shift, abs=0.5)
 
 
 # Identity

@@ -1,1 +1,1 @@
-"""Measures of what an avatar makes of its driver; nothing here needs torch unless its module says so."""
+"""Measures of an avatar's fidelity to its driver; torch is needed only by modules that say so."""

@@ -1,10 +1,9 @@
-"""``mien metrics CLIP...``: how faithfully Mien moves, as a table, with baselines in the same run.
+"""``mien metrics CLIP...``: fidelity of the motion as a table, with baselines in the same run.
 
-Each clip (or passage of it) drives a portrait; the result's motion is held against the clip's own
-(:mod:`mien.train.metrics.fidelity`), and its face against the portrait's
-(:mod:`mien.train.metrics.identity`).  With
---self the clip's own first frame is the portrait, so that the result can be held against the clip itself
-(:mod:`mien.train.metrics.images`).  docs/metrics.md explains every figure.
+Each clip (or passage of it) drives a portrait; the result's motion is compared with the clip's own
+(:mod:`mien.train.metrics.fidelity`), and its face with the portrait's (:mod:`mien.train.metrics.identity`).
+With --self the clip's own first frame is the portrait, so that the result can be compared with the clip
+itself (:mod:`mien.train.metrics.images`).  docs/metrics.md explains every figure.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ from mien.train.metrics.table import Row, markdown, plain
 
 @dataclass(frozen=True)
 class Method:
-    """How a clip drives: the tracker's settings, and whether the model's network runs."""
+    """Settings with which a clip drives: the tracker's, and whether the model's network runs."""
 
     settings: TrackerSettings
     network: bool = True
@@ -49,11 +48,11 @@ METHODS = {
     "Mien, live settings": Method(TrackerSettings(live=True)),
     "Mien, file settings": Method(TrackerSettings()),
 }
-"""What is compared; the first is the warp by MediaPipe's landmarks alone."""
+"""The methods compared; the first is the warp by MediaPipe's landmarks alone."""
 
 
 STILL = "the portrait, unmoved"
-"""What --self compares besides: how far not moving at all gets."""
+"""Additional baseline of --self: the score of not moving at all."""
 
 COPY = "a noiseless copy"
 """The ceiling of the correlation, from each clip's own reliability."""
@@ -69,13 +68,13 @@ def evaluate(
     landmarker: Landmarker,
     judge: Judge | None = None,
 ) -> list[Row]:
-    """Every passage by every method.
+    """Measure every passage with every method.
 
     Args:
-        passages: what drives.
+        passages: the driving passages.
         avatars: passage i drives portrait i, i + 1, ... in turn; without any, its own first frame, and the
             results are compared with the passage itself, as is that frame, unmoved.
-        runtime, landmarker: what the programs run on.
+        runtime, landmarker: used by all methods.
         judge: takes the measures besides motion fidelity; None leaves them out.
 
     Raises:
@@ -94,12 +93,12 @@ def evaluate(
             results: dict[str, Iterator[Image]] = {}
         else:
             avatar = Avatar.of(frames[0], landmarker, runtime, f"the first frame of {passage.name}")
-            truth = Truth(judge, frames) if judge is not None and judge.pictures else None
+            truth = Truth(judge, frames) if judge is not None and judge.image_measures else None
             results = {STILL: iter([avatar.image] * len(frames))}
         results |= {name: _driven(frames, how, avatar, runtime) for name, how in METHODS.items()}
-        for method, pictures in results.items():
+        for method, images in results.items():
             watch = None if judge is None else Watch(judge, avatar.image, len(frames), truth)
-            seen = pictures if watch is None else watch.over(pictures)
+            seen = images if watch is None else watch.over(images)
             motion, motion_before = motions_of(seen, avatar.face)
             found = compare(driver, motion)
             scores = {"before": compare(before, motion_before).correlation}
@@ -125,21 +124,21 @@ def _driven(frames: Sequence[Image], method: Method, avatar: Avatar, runtime: Ru
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command; exit status 2 with one line for what the user can mend."""
+    """Run the command; returns the exit status (2 with one line for errors that the user can fix)."""
     parser = argparse.ArgumentParser(prog="mien metrics", description=__doc__)
     parser.add_argument("clips", nargs="+", metavar="CLIP", help="clip.mp4, or a passage: clip.mp4:100-140")
-    parser.add_argument("--avatar", action="append", type=Path, help="portrait(s) to drive; the built-in one")
+    parser.add_argument("--avatar", action="append", type=Path, help="portraits to drive; default: built in")
     parser.add_argument(
         "--self",
         dest="own",
         action="store_true",
-        help="each clip's own first frame is the portrait: compares pictures and landmarks, too",
+        help="each clip's own first frame is the portrait: also compares images and landmarks",
     )
     parser.add_argument(
-        "--find", action="store_true", help="measure nothing: name the clips' subtle passages, the best first"
+        "--find", action="store_true", help="only list the clips' subtle passages, best first"
     )
     parser.add_argument("--frames", type=int, default=40, metavar="N", help="of a passage found (40)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to this file")
     options = parser.parse_args(arguments)
     if options.own and options.avatar:
         parser.error("--self and --avatar exclude each other")
@@ -160,7 +159,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _find(clips: Sequence[str], length: int) -> None:
-    """Print passages in the form in which they can be measured, with what speaks for them."""
+    """Print passages in the form in which they can be measured, with their figures."""
     passages = [Passage.parse(clip) for clip in clips]
     with make_landmarker() as landmarker:
         for passage in passages:
@@ -182,16 +181,16 @@ def _write(path: Path, rows: Sequence[Row]) -> None:
 def _run(
     clips: Sequence[str], portraits: Sequence[Path] | None, own: bool = False
 ) -> tuple[list[Row], list[str]]:
-    """The rows, and a note for every measure that is left out."""
+    """The rows, and a note for every measure left out."""
     from mien.streams.images import fit_within, load_image
 
     runtime = default_runtime()
     with make_landmarker() as landmarker:
         judge = Judge(landmarker)
-        if own and judge.pictures:
+        if own and judge.image_measures:
             import torch
 
-            torch.set_num_threads(1)  # small pictures: two threads wait for each other, 15 times as long
+            torch.set_num_threads(1)  # small images: two threads contend and take 15 times as long
         avatars = [
             Avatar.of(fit_within(load_image(path), 1024), landmarker, runtime, path.name)
             for path in ([] if own else portraits or [PORTRAIT])

@@ -1,4 +1,4 @@
-"""Does the result's face do what the driver's does: shut lids, a mouth as far open, expression as strong?
+"""Agreement of the result's expression with the driver's: shut lids, opening of the mouth, strength.
 
 Everything is measured on landmarks and blendshapes found in the images themselves, each face relative
 to its own reference: the driver to its reference frame, the result to the portrait.  It needs no
@@ -52,7 +52,7 @@ _EYES = (
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """What one face shows.
+    """Expression of one face.
 
     Attributes:
         eyes: opening of the person's right and left eye, over their widths.
@@ -68,7 +68,7 @@ class Expression:
 
     @staticmethod
     def of(face: Face) -> Expression:
-        """What a face in an image shows."""
+        """Measure the expression of a face in an image."""
         points = face.landmarks[:, :3]
 
         def apart(a: int, b: int) -> float:

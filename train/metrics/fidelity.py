@@ -1,4 +1,4 @@
-"""Motion fidelity: does the result move as the driver does, where, how strongly, and when?
+"""Motion fidelity: agreement of the result's motion with the driver's in place, strength and time.
 
 Motion is measured by :mod:`mien.train.metrics.fair_motion`: ``m_t(x)``, dense, in one face layout, the
 head's similarity removed in each face's own image.  Over all face pixels x, frames t >= 1 and both
@@ -30,12 +30,12 @@ __all__ = ["SIDE", "DenseMotion", "Fidelity", "compare", "face_mask", "motion_of
 
 @dataclass(frozen=True)
 class Fidelity:
-    """How faithfully a result moves; see the module's text.
+    """Fidelity of a result's motion; definitions in the module's docstring.
 
     Attributes:
         correlation: Pearson's correlation with the driver's motion, -1..1.
         gain: strength relative to the driver's; 1 is equal.
-        jitter: roughness over time relative to the driver's; 1 is equal, more is shimmer.
+        jitter: roughness over time relative to the driver's; 1 is equal, more is shimmering.
         regions: correlation and gain of each region's time course.
     """
 
@@ -46,10 +46,10 @@ class Fidelity:
 
 
 def compare(driver: DenseMotion, result: DenseMotion) -> Fidelity:
-    """How faithfully ``result`` moves as ``driver`` does.
+    """Compare the motion of ``result`` with that of ``driver``.
 
     Raises:
-        ValueError: when the clips have different numbers of frames, or fewer than three.
+        ValueError: the clips have different numbers of frames, or fewer than three.
     """
     if len(driver.field) != len(result.field):
         raise ValueError(f"the clips have {len(driver.field)} and {len(result.field)} frames")

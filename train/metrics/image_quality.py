@@ -1,4 +1,4 @@
-"""Distances between a picture and what it should be."""
+"""Distances between an image and its target."""
 
 from __future__ import annotations
 
@@ -37,21 +37,21 @@ def ssim(image: Tensor, target: Tensor) -> Tensor:
 
 
 def landmarks_of(image: Image, landmarker: Landmarker) -> Floats | None:
-    """``(478, 2)`` settled landmarks of a single picture in pixels, or None without a face."""
+    """``(478, 2)`` settled landmarks of a single image in pixels, or None without a face."""
     landmarker.reset()
     face = landmarker.track(image)
     return None if face is None else face.landmarks[:, :2]
 
 
 def keypoint_distance(found: Floats | None, wanted: Floats | None) -> float:
-    """Mean distance of the landmarks in pixels; NaN where a face was not found."""
+    """Mean distance of the landmarks in pixels; NaN if a face was not found."""
     if found is None or wanted is None:
         return float("nan")
     return float(np.linalg.norm(found - wanted, axis=1).mean())
 
 
 def sharpness(image: Tensor) -> Tensor:
-    """Mean absolute Laplacian of the grey picture: ``(B,)``; a blurred picture has less of it."""
+    """Mean absolute Laplacian of the grey image, ``(B,)``; lower for blurred images."""
     grey = image.mean(dim=1, keepdim=True)
     kernel = torch.tensor([[0.0, 1.0, 0.0], [1.0, -4.0, 1.0], [0.0, 1.0, 0.0]]).reshape(1, 1, 3, 3)
     return F.conv2d(grey, kernel).abs().mean(dim=(1, 2, 3))

@@ -1,4 +1,4 @@
-"""Does a result's face come to pieces?  Seen in the images alone, so that any renderers can be compared.
+"""Tears in a result's face, measured in the images alone, so that any renderers can be compared.
 
 The portrait and a result frame are both looked at in the canonical layout, each through its own
 landmarks: there an opened mouth, a lowered lid and a turned head lie where the portrait's lie, so a
@@ -79,7 +79,7 @@ class Tear:
 
 
 LOST = Tear(float("nan"), float("nan"), 1.0)
-"""What a frame gets in which no face is found."""
+"""Result for a frame in which no face is found."""
 
 
 class TearGauge:

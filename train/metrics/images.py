@@ -1,8 +1,8 @@
-"""How near a picture is to the true one: L1, PSNR, SSIM, a perceptual distance, and landmark distance.
+"""Image distances to the true frame: L1, PSNR, SSIM, a perceptual distance, and landmark distance.
 
-Everything is measured in the *face square* of the true frame, enlarged or reduced to 256 x 256, so that
-clips of any size, and the published figures on 256 x 256 face videos, can be compared; the pictures are
-compared on the *face box* in it, since around a moving head the background says more about the camera.
+Everything is measured in the *face square* of the true frame, resized to 256 x 256, so that clips of any
+size, and the published figures on 256 x 256 face videos, can be compared; images are compared in its *face
+box*, since around a moving head the background says more about the camera.
 Formulas, sources and blind spots: docs/metrics.md.  The measures themselves are those of ``mien train
 evaluate`` (:mod:`~mien.train.metrics.image_quality`,
 :class:`~mien.train.losses.perceptual.LitePerceptual`); they need torch.
@@ -21,22 +21,22 @@ from mien.train.losses.perceptual import LitePerceptual
 from mien.train.metrics.image_quality import keypoint_distance, psnr, ssim
 
 SIDE = 256
-"""Side of the measured picture, pixels."""
+"""Side of the measured image, pixels."""
 
 MARGIN = 1.6
-"""Side of the face square in sides of the landmarks' box: hair, ears and chin are in it."""
+"""Side of the face square in sides of the landmarks' box; it includes hair, ears and chin."""
 
 
 SMALLEST = 32
-"""Smallest side of a face box, pixels of the 256 x 256 picture: the measures need some."""
+"""Smallest side of a face box, pixels of the 256 x 256 image, below which the measures fail."""
 
 
 class FaceSquare:
-    """The upright square around a face that is measured; it lies inside the picture, on whole pixels.
+    """The upright square around a face that is measured; inside the image, on whole pixels.
 
     Args:
         landmarks: ``(N, 2 or 3)`` pixels.
-        height, width: of the picture.
+        height, width: of the image.
     """
 
     def __init__(self, landmarks: Floats, height: int, width: int) -> None:
@@ -46,27 +46,27 @@ class FaceSquare:
         self.left = int(np.clip(round(float(centre[0]) - self.side / 2), 0, width - self.side))
         self.top = int(np.clip(round(float(centre[1]) - self.side / 2), 0, height - self.side))
 
-    def picture(self, image: Image) -> Image:
-        """``(256, 256, 3) uint8``: the square of the picture; reduced by area or enlarged bicubically."""
+    def image(self, image: Image) -> Image:
+        """``(256, 256, 3) uint8``: the square of the image; reduced by area or enlarged bicubically."""
         cut = image[self.top : self.top + self.side, self.left : self.left + self.side]
         how = cv2.INTER_AREA if self.side > SIDE else cv2.INTER_CUBIC
         return np.asarray(cv2.resize(cut, (SIDE, SIDE), interpolation=how), np.uint8)
 
     def box(self, landmarks: Floats) -> tuple[slice, slice]:
-        """Rows and columns of the square's 256 x 256 picture that hold the face: its landmarks' box."""
+        """Rows and columns of the square's 256 x 256 image that contain the face: its landmarks' box."""
         points = self.points(landmarks)
         low = np.clip(np.floor(points.min(axis=0)), 0, SIDE - SMALLEST).astype(int)
         high = np.clip(np.ceil(points.max(axis=0)), low + SMALLEST, SIDE).astype(int)
         return slice(int(low[1]), int(high[1])), slice(int(low[0]), int(high[0]))
 
     def points(self, landmarks: Floats) -> Floats:
-        """``(N, 2)`` positions in the square's 256 x 256 picture, pixels."""
+        """``(N, 2)`` positions in the square's 256 x 256 image, pixels."""
         corner = np.array([self.left, self.top], np.float32)
         return np.asarray((landmarks[:, :2] - corner) * np.float32(SIDE / self.side), np.float32)
 
 
 def image_scores(image: Image, target: Image) -> dict[str, float]:
-    """``l1`` (0..1), ``psnr`` (dB, at most 100) and ``ssim`` (-1..1) of two ``(H, W, 3) uint8`` pictures."""
+    """``l1`` (0..1), ``psnr`` (dB, at most 100) and ``ssim`` (-1..1) of two ``(H, W, 3) uint8`` images."""
     ours, theirs = _tensor(image), _tensor(target)
     return {
         "l1": float((ours - theirs).abs().mean()),
@@ -76,7 +76,7 @@ def image_scores(image: Image, target: Image) -> dict[str, float]:
 
 
 def landmark_distance(found: Floats | None, wanted: Floats | None) -> float:
-    """AKD: mean distance of corresponding ``(N, 2)`` landmarks, in their unit; NaN where there is no face."""
+    """AKD: mean distance of corresponding ``(N, 2)`` landmarks, in their unit; NaN if there is no face."""
     return keypoint_distance(found, wanted)
 
 
@@ -92,7 +92,7 @@ class PerceptualDistance:
 
     @torch.no_grad()
     def __call__(self, image: Image, target: Image) -> float:
-        """Distance of two ``(H, W, 3) uint8`` pictures."""
+        """Distance of two ``(H, W, 3) uint8`` images."""
         return float(self._net.each(_tensor(image), _tensor(target))[0])
 
 

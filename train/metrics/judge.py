@@ -1,6 +1,6 @@
-"""Identity and, where the truth is known, picture and landmark measures of a driven clip.
+"""Judge of a driven clip: identity and, if the true frames are known, image and landmark measures.
 
-What needs a package that is not installed is left out; :attr:`Judge.notes` says so.
+Measures whose package is not installed are left out; :attr:`Judge.notes` names them.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from mien.train.metrics.images import FaceSquare, PerceptualDistance
 
 SAMPLES = 32
-"""Frames of a clip that are looked at, evenly spread; the first, which is the reference, is not."""
+"""Number of frames of a clip that are measured, evenly spread; the first, the reference, is not."""
 
 
 class Judge:
-    """The measures that can be taken here.
+    """The measures available in this installation.
 
     Args:
         landmarker: finds the faces in portraits, results and true frames.
@@ -30,8 +30,8 @@ class Judge:
     Attributes:
         embed: the face embedding, or None.
         perceptual: the perceptual distance, or None.
-        pictures: whether the picture measures can be taken.
-        notes: a line for everything that is left out.
+        image_measures: whether the image measures are available.
+        notes: a line for every measure left out.
     """
 
     def __init__(self, landmarker: Landmarker) -> None:
@@ -39,7 +39,7 @@ class Judge:
         self.notes: list[str] = []
         self.embed: FaceEmbedding | None = None
         self.perceptual: PerceptualDistance | None = None
-        self.pictures = True
+        self.image_measures = True
         try:
             self.embed = FaceEmbedding()
         except MienError as error:
@@ -49,26 +49,26 @@ class Judge:
 
             self.perceptual = PerceptualDistance()
         except ModuleNotFoundError as error:
-            self.pictures = False
+            self.image_measures = False
             self.notes.append(
-                f"L1, PSNR, SSIM, AKD, perceptual are left out: no {error.name}: pip install 'mien[train]'."
+                f"L1, PSNR, SSIM, AKD, perceptual are left out (no {error.name}): pip install 'mien[train]'."
             )
         except MienError as error:
             self.notes.append(f"perceptual is left out: {error}")
 
     def landmarks(self, image: Image) -> Floats | None:
-        """``(478, 2)`` landmarks of a single picture, pixels, or None without a face."""
+        """``(478, 2)`` landmarks of a single image, pixels, or None without a face."""
         self.landmarker.reset()
         face = self.landmarker.track(image)
         return None if face is None else face.landmarks[:, :2]
 
     def embedding(self, image: Image, landmarks: Floats | None) -> Floats | None:
-        """The face's embedding, or None where there is no face or no network."""
+        """The face's embedding, or None without a face or a network."""
         return None if self.embed is None or landmarks is None else self.embed(image, landmarks)
 
 
 class Truth:
-    """The frames that the result should equal, where it is looked at.
+    """The frames that the result should equal, at the measured indices.
 
     Args:
         judge: finds the faces.
@@ -83,20 +83,20 @@ class Truth:
             points = judge.landmarks(frames[index])
             if points is not None:
                 square = FaceSquare(points, *frames[index].shape[:2])
-                self.seen[index] = (square, square.picture(frames[index]), points)
+                self.seen[index] = (square, square.image(frames[index]), points)
 
 
 class Watch:
-    """Looks at one result as it is made.
+    """Measures a result as it is generated.
 
     Args:
         judge: the measures.
-        portrait: ``(H, W, 3) uint8`` RGB, what the avatar was made from.
-        count: how many frames the result will have.
-        truth: the frames it should equal, if they are known.
+        portrait: ``(H, W, 3) uint8`` RGB, from which the avatar was made.
+        count: number of frames of the result.
+        truth: the frames it should equal, if known.
 
     Attributes:
-        scores: measure -> value of each frame looked at; ``lost`` is 1 where no face was found.
+        scores: measure -> value of each measured frame; ``lost`` is 1 where no face was found.
     """
 
     def __init__(self, judge: Judge, portrait: Image, count: int, truth: Truth | None = None) -> None:
@@ -106,33 +106,33 @@ class Watch:
         self._wanted = frozenset(looked_at(count))
         self._truth = truth
 
-    def over(self, pictures: Iterable[Image]) -> Iterator[Image]:
-        """The pictures, unchanged, measured as they pass."""
-        for index, picture in enumerate(pictures):
+    def over(self, images: Iterable[Image]) -> Iterator[Image]:
+        """Yield the images, unchanged, and measure them as they pass."""
+        for index, image in enumerate(images):
             if index in self._wanted:
-                self._look(index, picture)
-            yield picture
+                self._look(index, image)
+            yield image
 
     def means(self) -> dict[str, float]:
-        """Mean of every measure over the frames in which it could be taken."""
+        """Mean of every measure over the frames in which it was available."""
         kept = {name: [v for v in values if np.isfinite(v)] for name, values in self.scores.items()}
         return {name: float(np.mean(values)) for name, values in kept.items() if values}
 
-    def _look(self, index: int, picture: Image) -> None:
-        points = self._judge.landmarks(picture)
+    def _look(self, index: int, image: Image) -> None:
+        points = self._judge.landmarks(image)
         self._add("lost", float(points is None))
-        embedding = self._judge.embedding(picture, points)
+        embedding = self._judge.embedding(image, points)
         if embedding is not None and self._person is not None:
             self._add("identity", cosine(embedding, self._person))
         if self._truth is not None and index in self._truth.seen:
-            self._compare(picture, points, *self._truth.seen[index])
+            self._compare(image, points, *self._truth.seen[index])
 
     def _compare(
-        self, picture: Image, points: Floats | None, square: FaceSquare, target: Image, wanted: Floats
+        self, image: Image, points: Floats | None, square: FaceSquare, target: Image, wanted: Floats
     ) -> None:
         from mien.train.metrics.images import image_scores, landmark_distance
 
-        whole, box = square.picture(picture), square.box(wanted)
+        whole, box = square.image(image), square.box(wanted)
         face, true_face = whole[box], target[box]
         for name, value in image_scores(face, true_face).items():
             self._add(name, value)
@@ -147,7 +147,7 @@ class Watch:
 
 
 def looked_at(count: int) -> list[int]:
-    """Indices of the frames that are measured: at most :data:`SAMPLES`, evenly spread, without the first."""
+    """Indices of the measured frames: at most :data:`SAMPLES`, evenly spread, without the first."""
     if count < 2:
         return []
     places = np.linspace(1, count - 1, min(SAMPLES, count - 1))

@@ -1,4 +1,4 @@
-"""Dense facial motion in the canonical layout: the one data type that every motion measure speaks."""
+"""Dense facial motion in the canonical layout: the data type shared by all motion measures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Clips as they are named to the commands that measure: whole, or a passage of frames."""
+"""Clips as named on the command line of the measures: whole, or a passage of frames."""
 
 from __future__ import annotations
 

@@ -15,9 +15,8 @@ class Row:
     Attributes:
         clip, method: their names.
         correlation, gain, jitter: see :class:`mien.train.metrics.fidelity.Fidelity`.
-        scores: the other measures by name, those that could be taken: ``identity``, ``lost``; against the
-            true frames ``l1``, ``psnr``, ``ssim``, ``akd``,
-            ``perceptual``, ``l1_wide``.
+        scores: the other available measures by name: ``identity``, ``lost``; against the true frames
+            ``l1``, ``psnr``, ``ssim``, ``akd``, ``perceptual``, ``l1_wide``.
     """
 
     clip: str
@@ -42,10 +41,10 @@ SCORES = {
 
 
 def markdown(rows: Sequence[Row]) -> str:
-    """A line per method: every clip's correlation, then the means over the clips.
+    """One line per method: every clip's correlation, then the means over the clips.
 
     A measure that no row has gets no column; one that a method lacks (no face was found in any frame) is a
-    dash.  ``lost``, the share of frames in which no face was found, has a column where it is not 0.
+    dash.  ``lost``, the share of frames without a face, has a column only if it is not 0.
     """
     clips = list(dict.fromkeys(row.clip for row in rows))
     shown = [name for name in SCORES if any(name in row.scores for row in rows)]

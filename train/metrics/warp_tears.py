@@ -1,4 +1,4 @@
-"""Where a warp folds, or stretches beyond what skin does: read off the backward map that a renderer used.
+"""Folds of a warp, and stretching beyond that of skin, measured on a renderer's backward map.
 
 The map says for every pixel of the moving part which pixel of the portrait it shows.  On the face,
 outside the openings of mouth and eyes, its Jacobian (relative to the head's scale: the median of sqrt
@@ -65,7 +65,7 @@ class WarpTears:
 
 
 def warp_tears(backward: Floats, landmarks: Floats) -> WarpTears:
-    """How much of the face a warp tears.
+    """Measure how much of the face a warp tears.
 
     Args:
         backward: ``(H, W, 2)`` place in the portrait, pixels, of every pixel of the moving part.

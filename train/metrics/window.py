@@ -1,4 +1,4 @@
-"""The square around a clip's face that motion is measured in, reduced to a size that the layout can use."""
+"""The square around a clip's face in which motion is measured, reduced to a size suited to the layout."""
 
 from __future__ import annotations
 
