@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cmath import phase, rect
+from cmath import rect
 from dataclasses import dataclass, replace
 from math import hypot, tanh
 
@@ -22,12 +22,6 @@ from mien.engine.face.openings import OPENINGS, around, detail_shares
 from mien.engine.motion import Head, Motion
 from mien.engine.types import Floats
 from mien.engine.utils.sampling import sample
-
-SWAY = 0.02
-"""Head motion up to this size (face units over the face; 1.6 px on a face 145 px wide) is sway."""
-
-FACE_RADIUS = 0.8
-"""Face units from the head's centre to its rim."""
 
 _EYE_CORNERS = [33, 133, 263, 362]
 
@@ -70,9 +64,10 @@ class Driving:
 
 def carry_over(motion: Motion, avatar: Avatar) -> Driving:
     """Transfer a driver's motion to the avatar."""
-    motion, rest = split_sway(motion)
+    # The head moves rigidly in the avatar's own image, sub-pixel motion included.  Carried over place by
+    # place, as it looked on a driver of other proportions, sway would distort the avatar's face.
+    head = head_similarity(motion.head, avatar)
     motion = _with_lips(motion)
-    head = head_similarity(rest, avatar)
     turn = held_turn(motion.head.turn, avatar.pose)
     points = _points(motion, avatar, head, turn)
     set_lids(points, avatar.source_points, motion)
@@ -97,38 +92,6 @@ def _with_lips(motion: Motion) -> Motion:
         return motion
     points = np.concatenate([found[:N_MESH], motion.points[N_MESH:]])
     return replace(motion, points=points, dense=found[N_MESH:].reshape(motion.dense.shape))
-
-
-def split_sway(motion: Motion) -> tuple[Motion, Head]:
-    """Move the small part of the head's motion into the displacement field, as it looked on the driver.
-
-    Below :data:`SWAY`, a head's shift and its perspective, turn and local shape cannot be told apart,
-    so this part is transferred locally like all other small motion (fidelity on real subtle clips
-    0.887 -> 0.925); only what exceeds it is a similarity in the avatar's image.
-
-    Returns:
-        The motion with the sway in its points and field, and the head motion that remains.
-    """
-    shape, head = motion.shape, motion.head
-    if shape is None:
-        return motion, head
-    slope = rect(head.scale, head.roll) - 1
-    size = hypot(*head.shift) + FACE_RADIUS * abs(slope)
-    if size < 1e-9:
-        return motion, head
-    keep = max(0.0, 1.0 - SWAY / size)
-    rest = rect(head.scale, head.roll) * keep + (1 - keep)
-    remaining = Head((head.shift[0] * keep, head.shift[1] * keep), abs(rest), phase(rest), head.turn)
-    part = slope * (1 - keep)
-    x, y = shape.nodes[:, 0], shape.nodes[:, 1]
-    moved = np.stack([part.real * x - part.imag * y, part.imag * x + part.real * y], axis=1)
-    moved += np.array(head.shift, np.float32) * np.float32(1 - keep)
-    sway = apply2(shape.to_layout, moved.astype(np.float32))
-    points = motion.points.copy()
-    points[:N_MESH] += sway[:N_MESH]
-    points[N_MESH:] += sway[_EYE_CORNERS].mean(axis=0)
-    dense = motion.dense + sway[N_MESH:].reshape(motion.dense.shape)
-    return replace(motion, points=points, dense=dense), remaining
 
 
 def head_similarity(head: Head, avatar: Avatar) -> Similarity:
