@@ -20,16 +20,18 @@ from mien.engine.presets import PresetRuntime, preset_of
 from mien.engine.tracking import Tracker
 from mien.engine.types import Face, Floats, Frame, Image, MienError
 from mien.train.evaluation.passages import Passage
+from mien.train.metrics.fair_motion import ceiling, reliability
 from mien.train.metrics.fidelity import compare, motion_of
 from mien.train.metrics.identity import FaceEmbedding, cosine
+from mien.train.metrics.image_tears import TearGauge
 
 METHODS = ("still", "warp", "ours")
-MEASURES = ("correlation", "gain", "jitter", "identity", "lost")
+MEASURES = ("correlation", "gain", "jitter", "identity", "lost", "torn", "ceiling")
 RATE = 25.0
 LOOKS = 4
 """Number of frames of a result whose identity is measured."""
 
-UNMOVED = {"correlation": 0.0, "gain": 0.0, "jitter": 0.0, "identity": 1.0, "lost": 0.0}
+UNMOVED = {"correlation": 0.0, "gain": 0.0, "jitter": 0.0, "identity": 1.0, "lost": 0.0, "torn": 0.0}
 """Scores of the still image, by definition."""
 
 
@@ -105,7 +107,8 @@ class Driving:
         motions = tracked(passage.frames, self._seeing)
         driver = motion_of(passage.frames, passage.face)
         strongest = int(np.argmax(driver.strength()))
-        scores, images = {"still": dict(UNMOVED)}, [portrait, passage.frames[strongest]]
+        most = ceiling(reliability(passage.frames, passage.face, driver))
+        scores, images = {"still": UNMOVED | {"ceiling": most}}, [portrait, passage.frames[strongest]]
         for method, runtime in self._runtimes.items():
             results = rendered(motions, avatars[method], runtime)
             found = compare(driver, motion_of(results, avatars[method].face))
@@ -113,6 +116,7 @@ class Driving:
                 "correlation": found.correlation,
                 "gain": found.gain,
                 "jitter": found.jitter,
+                "ceiling": most,
                 **self._identity(portrait, avatars[method].face, results),
             }
             images.append(results[strongest])
@@ -120,19 +124,22 @@ class Driving:
 
     def _identity(self, portrait: Image, face: Face, results: list[Image]) -> dict[str, float]:
         places = np.unique(np.linspace(1, len(results) - 1, LOOKS).round().astype(int))
+        gauge = TearGauge(portrait, face)
         seen: list[Floats] = []
+        torn = 0
         for place in places:
             self._landmarker.reset()
             there = self._landmarker.track(results[place])
+            torn += gauge(results[place], there).torn
             if there is not None and self._embed is not None:
                 seen.append(self._embed(results[place], there.landmarks))
             elif there is not None:
                 seen.append(np.zeros(0, np.float32))
-        lost = 1.0 - len(seen) / len(places)
+        found = {"lost": 1.0 - len(seen) / len(places), "torn": torn / len(places)}
         if self._embed is None or not seen:
-            return {"identity": float("nan"), "lost": lost}
+            return {"identity": float("nan"), **found}
         person = self._embed(portrait, face.landmarks)
-        return {"identity": float(np.mean([cosine(one, person) for one in seen])), "lost": lost}
+        return {"identity": float(np.mean([cosine(one, person) for one in seen])), **found}
 
 
 def tracked(frames: Sequence[Image], runtime: PresetRuntime | None = None) -> list[Motion | None]:

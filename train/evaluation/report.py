@@ -32,8 +32,8 @@ MEANINGS = (
 DRIVEN_MEANINGS = (
     "Cross identity: a passage of a clip drives another person's portrait, through the engine. "
     "correlation (fidelity), gain, jitter: facial motion against the driver's; identity: cosine of face "
-    "embeddings with the portrait's; lost: share of examined frames without a face. docs/metrics.md has "
-    "the formulas."
+    "embeddings with the portrait's; lost, torn: shares of examined frames without a face, with a torn "
+    "one; ceiling: the correlation of a noiseless copy. docs/metrics.md has the formulas."
 )
 
 Means = dict[str, dict[str, float]]

@@ -137,15 +137,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--find", action="store_true", help="only list the clips' subtle passages, best first"
     )
-    parser.add_argument("--frames", type=int, default=40, metavar="N", help="of a passage found (40)")
+    parser.add_argument(
+        "--torn",
+        action="store_true",
+        help="each clip's hardest frames on every portrait: share of torn ones, shut eyes, wide mouths",
+    )
+    parser.add_argument(
+        "--frames",
+        type=int,
+        metavar="N",
+        help="of a passage found (40); of a clip that is looked at for tears (6)",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to this file")
     options = parser.parse_args(arguments)
     if options.own and options.avatar:
         parser.error("--self and --avatar exclude each other")
-    if options.frames < 3:
+    if options.torn and (options.own or options.find):
+        parser.error("--torn excludes --self and --find")
+    if options.frames is not None and options.frames < 3:
         parser.error("--frames: a passage needs at least three")
     if options.find:
-        return status_of(lambda: _find(options.clips, options.frames))
+        return status_of(lambda: _find(options.clips, options.frames or 40))
+    if options.torn:
+        return status_of(lambda: _torn(options.clips, options.avatar, options.frames or 6, options.json))
 
     def measure() -> None:
         rows, notes = _run(options.clips, options.avatar, options.own)
@@ -153,7 +167,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for note in notes:
             print(f"\nNote: {note}")
         if options.json is not None:
-            _write(options.json, rows)
+            _write(options.json, [plain(row) for row in rows])
 
     return status_of(measure)
 
@@ -171,9 +185,31 @@ def _find(clips: Sequence[str], length: int) -> None:
                 print(f"{passage.path}: no subtle passage of {length} frames")
 
 
-def _write(path: Path, rows: Sequence[Row]) -> None:
+def _torn(clips: Sequence[str], portraits: Sequence[Path] | None, count: int, path: Path | None) -> None:
+    from mien.streams.images import fit_within, load_image
+    from mien.train.metrics.torn import hard_frames, torn_table
+
+    runtime = default_runtime()
+    if isinstance(runtime, OpenVinoRuntime) and not runtime.untrained:
+        runtime.network = Network.EVERY_FRAME
+    with make_landmarker() as landmarker:
+        avatars = [
+            (one.stem, Avatar.of(fit_within(load_image(one), 1024), landmarker, runtime, one.name))
+            for one in portraits or [PORTRAIT]
+        ]
+        passages = [Passage.parse(clip) for clip in clips]
+        found = list(hard_frames(passages, avatars, runtime, landmarker, count))
+    print(torn_table(found))
+    if path is not None:
+        rows: list[dict[str, object]] = [
+            {"clip": f.clip, "portrait": f.portrait, "frames": f.frames, "scores": f.scores} for f in found
+        ]
+        _write(path, rows)
+
+
+def _write(path: Path, rows: Sequence[dict[str, object]]) -> None:
     try:
-        path.write_text(json.dumps([plain(row) for row in rows], indent=1) + "\n", encoding="utf-8")
+        path.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
     except OSError as error:
         raise SinkError(f"{path}: cannot write: {error.strerror or error}") from error
 
