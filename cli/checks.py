@@ -6,6 +6,7 @@ from enum import Enum
 from pathlib import Path
 
 from mien.cli.build import MOTION_SUFFIX, make_gains
+from mien.cli.live.outputs import wanted_outputs
 from mien.cli.model_choice import BUILT_IN, WARP, check_model
 from mien.cli.options.arguments import Options
 from mien.engine.types import UsageError
@@ -65,11 +66,9 @@ def _check_web(options: Options, kind: Kind) -> None:
         )
     if options.output is not None or options.save_motion is not None:
         raise UsageError("--webrtc writes no file. The page has a record button.")
-    if options.virtual_camera is not None:
-        raise UsageError(
-            "--virtual-camera shows one avatar, and --webrtc has one for every driver. Leave --webrtc out, "
-            "or show the page in OBS and start OBS's virtual camera."
-        )
+    for output in wanted_outputs(options):
+        if output.with_server:
+            raise UsageError(output.with_server)
     if options.profile is not None:
         raise UsageError(
             "--profile remembers one person at one camera, and who visits the page of --webrtc may be "
@@ -93,8 +92,9 @@ def _check_live(options: Options) -> None:
 
 
 def _check_file(options: Options, kind: Kind) -> None:
-    if options.virtual_camera is not None:
-        raise UsageError("--virtual-camera is for live use. A file's result goes to --output.")
+    for output in wanted_outputs(options):
+        if output.with_file:
+            raise UsageError(output.with_file)
     if options.profile is not None:
         raise UsageError("--profile is for live use. A file's reference is chosen with --reference.")
     if options.avatars is not None:

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mien.cli.build import load_avatar, make_renderer, make_runtime, portrait_landmarker
+from mien.cli.live.outputs import OUTPUTS
 from mien.cli.options.arguments import Options
 from mien.engine.motion.recording import load_recording
 from mien.engine.runtime import describe_runtime
@@ -74,7 +75,9 @@ def _report() -> Iterator[tuple[str, str]]:
     yield "recordings", describe()
     yield "display", _display()
     yield from _cameras()
-    yield "virtual camera", _virtual_camera()
+    for output in OUTPUTS:
+        if (status := output.status()) is not None:
+            yield output.name, status
 
 
 def _versions(names: tuple[str, ...]) -> Iterator[str]:
@@ -123,12 +126,6 @@ def _measured(camera: CameraInfo) -> str:
 def _camera_line(camera: CameraInfo) -> str:
     size = f", {camera.width}x{camera.height}" if camera.width else ""
     return f"{camera.index}: {camera.name} ({camera.path}{size})"
-
-
-def _virtual_camera() -> str:
-    from mien.streams.virtual_camera import virtual_camera_status
-
-    return virtual_camera_status()[1]
 
 
 def _self_test(options: Options) -> str:

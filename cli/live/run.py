@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
@@ -18,7 +19,8 @@ from mien.cli.build import (
 )
 from mien.cli.interrupt import Stopper
 from mien.cli.live.gallery import Gallery
-from mien.cli.live.outputs import connect, open_recorder, open_virtual_camera
+from mien.cli.live.output import Live, Output
+from mien.cli.live.outputs import connect, open_outputs, wanted_outputs
 from mien.cli.live.reference import Calibration
 from mien.cli.live.speed import choose_speed
 from mien.cli.live.window import KEYS, LiveLoop, News
@@ -65,8 +67,7 @@ def run_live(options: Options, console: Console) -> None:
         # Late, because from here on its pictures run, whether anyone looks or not.
         source = stack.enter_context(_open_live(options))
         calibration = Calibration(tracker, news.tell, options.profile, source.info.name)
-        recorder = open_recorder(options, stack, renderer, source)
-        camera = open_virtual_camera(options, stack, renderer, source, news.tell)
+        outputs = open_outputs(options, stack, Live(renderer.size, source.info.fps, news.tell))
         preview = PreviewSink(mirror=options.mirror, help_lines=KEYS) if show else None
         if preview is not None:
             stack.callback(preview.close)
@@ -83,19 +84,19 @@ def run_live(options: Options, console: Console) -> None:
             on_fault=failed,
         )
         gallery.show = live.set_avatar
-        connect(live, recorder, camera, alone=recorder is None and preview is None)
+        connect(live, outputs, window=preview is not None)
         stop = stack.enter_context(Stopper())
-        _announce(console, source, show, camera.device if camera else None)
+        _announce(console, source, show, outputs)
         loop = LiveLoop(live, gallery, calibration, preview, news)
         loop.run(source, stop)
-        if recorder is not None and times.frames:
-            recorder.close()
-    if recorder is not None:
-        say(console, *recorder.notes)
-    if camera is not None:
-        say(console, *camera.notes)
-    print_summary(console, times, [options.output_text] if options.output_text else [], live.dropped)
-    _check_end(loop, times, options)
+        if times.frames:
+            for output in outputs:
+                output.finish()
+    for output in outputs:
+        say(console, *output.notes)
+    files = [output.file for output in outputs if output.file is not None]
+    print_summary(console, times, files, live.dropped)
+    _check_end(loop, files if times.frames else [])
 
 
 def _tracking() -> AbstractContextManager[Landmarker]:
@@ -120,10 +121,10 @@ def _can_show(options: Options, console: Console) -> bool:
     try:
         check_display()
     except MienError:
-        if options.output is None and options.virtual_camera is None:
+        outputs = wanted_outputs(options)
+        if not outputs:
             raise
-        doing = "recording" if options.output is not None else "sending"
-        say(console, f"there is no display here; {doing} without a preview window.")
+        say(console, f"there is no display here; {outputs[0].doing} without a preview window.")
         return False
     return True
 
@@ -138,18 +139,19 @@ def _open_live(options: Options) -> Source:
         raise SourceError(f"{error} Without a camera: mien --driving clip.mp4, or mien --demo.") from error
 
 
-def _announce(console: Console, source: Source, show: bool, camera: str | None) -> None:
+def _announce(console: Console, source: Source, show: bool, outputs: Sequence[Output]) -> None:
     end = "Esc or Ctrl-C ends" if show else "Ctrl-C ends"
-    to = f" to the virtual camera {camera}" if camera else ""
+    places = [output.where for output in outputs if output.where]
+    to = f" to {' and '.join(places)}" if places else ""
     line = f"live from {source.info.name}{to}; {end}"
     console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def _check_end(loop: LiveLoop, times: StageTimes, options: Options) -> None:
-    """The source's failure, now that the recording is in its place."""
+def _check_end(loop: LiveLoop, files: Sequence[str]) -> None:
+    """Raise the source's failure, now that what was recorded is in ``files``."""
     if loop.broken is None:
         return
-    if options.output_text is None or not times.frames:
+    if not files:
         raise loop.broken
-    kept = f"What was recorded until then is in {Path(options.output_text)}."
+    kept = f"What was recorded until then is in {' and '.join(str(Path(file)) for file in files)}."
     raise SourceError(f"{loop.broken} {kept}") from loop.broken

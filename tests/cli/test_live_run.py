@@ -404,7 +404,7 @@ def test_a_disk_that_hangs_cannot_hold_up_the_end_and_what_is_lost_is_said(
     camera: FaceCamera, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], hangs_at: str
 ) -> None:
     disk = Disk(hangs_at)
-    monkeypatch.setattr("mien.cli.live.outputs.open_sink", lambda *_, **__: disk)
+    monkeypatch.setattr("mien.cli.live.recorder.open_sink", lambda *_, **__: disk)
     for name, seconds in (("window.FLUSH_S", 0.5), ("recorder.CLOSE_S", 0.5), ("recorder.GIVE_UP_S", 0.1)):
         monkeypatch.setattr(f"mien.cli.live.{name}", seconds)
     monkeypatch.setattr("mien.engine.pipeline.pipeline.STUCK_S", 0.5)
@@ -416,7 +416,7 @@ def test_a_disk_that_hangs_cannot_hold_up_the_end_and_what_is_lost_is_said(
     assert done == [2], "it ends although the disk does not answer"
     said = capsys.readouterr().err
     assert said.count("\n") == 1 and "The disk of out.mp4 does not answer" in said
-    assert f"{disk.pictures} pictures were given to it" in said
+    assert f"{disk.pictures} images were given to it" in said
     assert disk.intruders == [], "nobody else touches a file that a thread is in"
     disk.answers.set()
 
@@ -425,8 +425,8 @@ def test_pictures_that_a_recording_could_not_take_are_counted_in_one_line(
     camera: FaceCamera, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     disk = Disk("write")
-    monkeypatch.setattr("mien.cli.live.outputs.open_sink", lambda *_, **__: disk)
-    monkeypatch.setattr("mien.cli.live.outputs.MOST_WAITING", 4)
+    monkeypatch.setattr("mien.cli.live.recorder.open_sink", lambda *_, **__: disk)
+    monkeypatch.setattr("mien.cli.live.recorder.MOST_WAITING", 4)
     Window.script, Window.last = {25: disk.answers.set}, 30
     assert mien("--output", "out.mp4") == 0
     lines = [line for line in capsys.readouterr().out.splitlines() if "are missing in out.mp4" in line]
