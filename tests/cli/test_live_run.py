@@ -151,7 +151,7 @@ def test_x_without_a_face_keeps_the_reference(camera: FaceCamera) -> None:
 
 
 def test_f_looks_for_the_best_reference(camera: FaceCamera, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mien.cli.live.window.SEARCH_SECONDS", 0.4)
+    monkeypatch.setattr("mien.cli.live.window.SEARCH_S", 0.4)
     Window.script, Window.last = {2: "f"}, 45
     assert mien() == 0
     told = windows[0].told
