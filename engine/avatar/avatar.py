@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import degrees, hypot
 from typing import Protocol
 
 import numpy as np
@@ -13,6 +14,7 @@ from mien.engine.avatar.head_mesh import HeadMesh
 from mien.engine.avatar.layers import Layers
 from mien.engine.avatar.model_io import IMAGE_SIZE, AvatarCode
 from mien.engine.avatar.mouth import Cavity
+from mien.engine.avatar.pose_limits import HALF_PROFILE, TO_FRONT
 from mien.engine.face.geometry import FaceGeometry
 from mien.engine.face.head_pose import turn_between
 from mien.engine.face.layout import N_MESH
@@ -108,15 +110,23 @@ class Avatar:
             mesh=HeadMesh.of(geometry, crop, grid, None if layers is None else layers.person),
             layers=layers,
             cavity=Cavity.of(image, geometry.points, geometry.unit),
-            notes=_notes(faces, image, name),
+            notes=_notes(faces, image, name, layers),
         )
 
 
-def _notes(faces: list[Face], image: Image, name: str) -> tuple[str, ...]:
+def _notes(faces: list[Face], image: Image, name: str, layers: Layers | None) -> tuple[str, ...]:
     notes = []
     if len(faces) > 1:
         notes.append(f"{name} shows {len(faces)} faces; the largest is used.")
     low, high = faces[0].landmarks[:, :2].min(axis=0), faces[0].landmarks[:, :2].max(axis=0)
     if low.min() < 0 or high[0] > image.shape[1] or high[1] > image.shape[0]:
         notes.append(f"the face in {name} is cut by the image's border; the missing part cannot move.")
+    own = hypot(*turn_between(np.eye(4, dtype=np.float32), faces[0].pose))
+    if own > HALF_PROFILE:
+        notes.append(
+            f"the face in {name} is turned by {degrees(own):.0f} degrees; it turns back to the front by "
+            f"{degrees(TO_FRONT[1]):.0f} at most: what its far side looks like is not in the image."
+        )
+    if layers is None:
+        notes.append(f"no outline of a person was found in {name}; what is around the head moves with it.")
     return tuple(notes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cmath import rect
 from dataclasses import dataclass, replace
-from math import hypot, tanh
+from math import hypot
 
 import cv2
 import numpy as np
@@ -13,6 +13,7 @@ from mien.engine.avatar.avatar import Avatar
 from mien.engine.avatar.eyelids import set_lids, shut_eyes
 from mien.engine.avatar.mesh_motion import MeshMotion, Placed, mesh_motion
 from mien.engine.avatar.model_io import FIELD_SIZE
+from mien.engine.avatar.pose_limits import held_turn, within
 from mien.engine.face.geometry import FaceGeometry
 from mien.engine.face.head_pose import Similarity, parallax
 from mien.engine.face.iris import iris_axes
@@ -29,19 +30,6 @@ FREE_SHIFT = 0.35
 MOST_SHIFT = 0.60
 """Head shifts up to the first value (face units) are transferred unchanged; larger ones approach the second:
 further out the portrait would have to show what it does not contain."""
-
-FREE_TURN = 0.52
-MOST_TURN = 0.66
-"""The same for turns, in radians (30 and 38 degrees), from the portrait's own pose."""
-
-MOST_POSE = 0.75
-"""How far from the front a portrait may end (radians; 43 degrees) that was not there already: beyond, it
-would have to show the half of a face that it does not contain."""
-
-HALF_PROFILE = 0.35
-TO_FRONT = (0.15, 0.25)
-"""Radians (20 degrees) from which on a portrait shows little of its far side, and how far it then may be
-turned to the front: free up to the first, held by the second.  What lies behind the cheek is not in it."""
 
 INVERSE_ROUNDS = 5
 
@@ -96,7 +84,7 @@ def _with_lips(motion: Motion) -> Motion:
 
 def head_similarity(head: Head, avatar: Avatar) -> Similarity:
     """The head's motion in the avatar's image, limited to what a warp of the portrait can show."""
-    shift = _within(head.shift, FREE_SHIFT, MOST_SHIFT)
+    shift = within(head.shift, FREE_SHIFT, MOST_SHIFT)
     scale = float(np.clip(head.scale, 0.6, 1.6))
     return similarity_of(replace(head, shift=shift, scale=scale), avatar.geometry)
 
@@ -106,29 +94,6 @@ def similarity_of(head: Head, geometry: FaceGeometry) -> Similarity:
     centre = complex(float(geometry.centre[0]), float(geometry.centre[1]))
     shift = complex(*head.shift) * geometry.unit
     return Similarity(rect(head.scale, head.roll), shift).about(centre)
-
-
-def held_turn(turn: tuple[float, float], own: tuple[float, float]) -> tuple[float, float]:
-    """A turn, kept within what a portrait can show that is turned by ``own`` already; pitch and yaw."""
-    pitch, yaw = _within(turn, FREE_TURN, MOST_TURN)
-    aside = hypot(*own)
-    if aside > HALF_PROFILE:
-        to_front = -(pitch * own[0] + yaw * own[1]) / aside
-        excess = max(0.0, to_front - _within((max(to_front, 0.0), 0.0), *TO_FRONT)[0])
-        pitch, yaw = pitch + excess * own[0] / aside, yaw + excess * own[1] / aside
-    most = max(MOST_POSE, aside)
-    held = _within((own[0] + pitch, own[1] + yaw), most, most + 0.1)
-    return held[0] - own[0], held[1] - own[1]
-
-
-def _within(vector: tuple[float, float], free: float, most: float) -> tuple[float, float]:
-    """Shorten a vector longer than ``free`` so that it stays below ``most``."""
-    length = hypot(*vector)
-    if length <= free:
-        return vector
-    room = most - free
-    scale = (free + room * tanh((length - free) / room)) / length
-    return vector[0] * scale, vector[1] * scale
 
 
 def _points(motion: Motion, avatar: Avatar, head: Similarity, turn: tuple[float, float]) -> Floats:

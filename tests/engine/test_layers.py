@@ -10,16 +10,18 @@ import numpy as np
 import pytest
 
 from mien.engine.avatar import Avatar
+from mien.engine.avatar.avatar import _notes
 from mien.engine.avatar.canvas import make_canvas
 from mien.engine.avatar.crop import Square, continued
 from mien.engine.avatar.layers import Layers
+from mien.engine.avatar.pose_limits import FREE_TURN, held_turn
 from mien.engine.avatar.segmentation import read_network
-from mien.engine.avatar.transfer import FREE_TURN, held_turn
+from mien.engine.landmarks import Landmarker
 from mien.engine.landmarks import topology as topo
 from mien.engine.motion import Head, Motion
 from mien.engine.runtime import Runtime
 from mien.engine.session.renderer import Renderer
-from mien.engine.types import MienError
+from mien.engine.types import Image, MienError
 from mien.engine.utils.assets import SEGMENTATION
 from mien.engine.utils.openvino_core import compile_for_cpu, load_openvino
 
@@ -121,3 +123,15 @@ def test_turns_are_free_from_the_portraits_own_pose_and_held_beyond() -> None:
     assert held_turn((0.0, -0.5), (0.0, 0.6))[1] > -0.26, "what is behind the cheek stays there"
     assert held_turn((0.0, 0.5), (0.0, 0.8))[1] < 0.11
     assert held_turn((0.0, 0.0), (0.1, 1.0)) == (0.0, 0.0)
+
+
+def test_what_is_held_back_is_said(astronaut: Image, landmarker: Landmarker, runtime: Runtime) -> None:
+    assert Avatar.of(astronaut, landmarker, runtime).notes == ()
+    face = landmarker.detect(astronaut)[0]
+    turned = face.pose.copy()
+    turned[:3, :3] = np.array([[0.8, 0, 0.6], [0, 1, 0], [-0.6, 0, 0.8]], np.float32)
+    notes = _notes([replace(face, pose=turned)], astronaut, "me.png", None)
+    assert [note.split(";")[0] for note in notes] == [
+        "the face in me.png is turned by 37 degrees",
+        "no outline of a person was found in me.png",
+    ]
