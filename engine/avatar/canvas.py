@@ -20,6 +20,9 @@ from mien.engine.utils.sampling import sample, stretch
 FADE = 0.2
 """Width of the border of the crop over which the motion fades out, so that pasting leaves no seam."""
 
+KERNEL = 3
+"""Pixels that the cubic kernel reaches, and one."""
+
 MARGIN = 0.25
 """Margin kept of the portrait around a face crop, as a share of the crop's side."""
 
@@ -33,6 +36,8 @@ class Canvas:
         person: ``(H, W, 4) uint8`` the person of ``still``: colours times opacity, then opacity; None where
             there is one layer.
         behind: ``(h, w, 3) uint8`` the background of the moving part.
+        extent: first row and the one after the last, first column and the one after the last of the person,
+            in the moving part's pixels.
         left, top, right, bottom: the moving part, in whole pixels of ``still``.
         to_grid: ``(2, 3)`` from pixel indices of the moving part to model grid indices.
         to_image: ``(2, 3)`` the same to indices of the model's image (256 x 256).
@@ -48,6 +53,7 @@ class Canvas:
     still: Image
     person: Image | None
     behind: Image | None
+    extent: tuple[int, int, int, int]
     left: int
     top: int
     right: int
@@ -126,9 +132,11 @@ def _on_still(
     fade = _fade() if pasted else np.ones((FIELD_SIZE, FIELD_SIZE, 1), np.float32)
     to_model = to_image * np.float32(2 / (IMAGE_SIZE - 1))
     to_model[:, 2] -= 1
+    person = None if apart is None else _person(still, *apart)
     return Canvas(
         still=still,
-        person=None if apart is None else _person(still, *apart),
+        person=person,
+        extent=(0, 0, 0, 0) if person is None else _extent(person, left, top),
         behind=None if apart is None else np.ascontiguousarray(apart[1][top:bottom, left:right]),
         left=left,
         top=top,
@@ -168,10 +176,12 @@ def _fade() -> Floats:
     return np.asarray((edge[:, None] * edge[None, :])[..., None], dtype=np.float32)
 
 
-def compose(canvas: Canvas, field: Field, warp: Warp) -> Image:
-    """Warp the portrait at its own resolution by the mesh, fill the mouth, and paste back.
+def compose(canvas: Canvas, field: Field | None, warp: Warp) -> Image:
+    """Warp the portrait at its own resolution as the mesh says, fill the mouth, paste back.
 
-    The model's flow and paint are used only within the mouth's opening: they were trained on another warp.
+    Args:
+        field: what the model says; its flow and paint count within the mouth's opening alone: they were
+            trained on another warp.  None: it says nothing.
 
     Returns:
         ``(H, W, 3) uint8`` RGB, a new array.
@@ -187,23 +197,51 @@ def compose(canvas: Canvas, field: Field, warp: Warp) -> Image:
 
 
 def _meshed(canvas: Canvas, warp: Warp) -> Image:
-    lookup: Any = canvas.lookup
-    np.add(canvas.place, warp.shift, out=lookup)
     if canvas.person is None or canvas.behind is None:
-        return sample(canvas.still, lookup[0], lookup[1], cubic=True, mirrored=True)
-    layer = sample(canvas.person, lookup[0], lookup[1], cubic=True, mirrored=True)
+        whole = slice(0, canvas.lookup.shape[1]), slice(0, canvas.lookup.shape[2])
+        return _looked_up(canvas, warp, canvas.still, whole)
+    image: Image = canvas.behind.copy()
+    seen = _where_seen(canvas, warp)
+    layer = _looked_up(canvas, warp, canvas.person, seen)
     colours = cv2.cvtColor(layer, cv2.COLOR_RGBA2RGB)
-    return np.asarray(
-        cv2.add(colours, _showing(canvas.behind, np.asarray(cv2.extractChannel(layer, 3), np.uint8))),
-        np.uint8,
-    )
+    opacity = np.asarray(cv2.extractChannel(layer, 3), np.uint8)
+    image[seen] = cv2.add(colours, _showing(np.ascontiguousarray(image[seen]), opacity))
+    return image
 
 
-def _open_mouth(canvas: Canvas, moved: Image, field: Field, warp: Warp) -> None:
-    """Draw the mouth's inside into ``moved``: the cavity, and the model's paint over it."""
+def _looked_up(canvas: Canvas, warp: Warp, values: Image, box: tuple[slice, slice]) -> Image:
+    lookup = canvas.lookup[:, : box[0].stop - box[0].start, : box[1].stop - box[1].start]
+    rows, columns = box
+    np.add(canvas.place[:, rows, columns], warp.shift[:, rows, columns], out=lookup)
+    return sample(values, lookup[0], lookup[1], cubic=True, mirrored=True)
+
+
+def _where_seen(canvas: Canvas, warp: Warp) -> tuple[slice, slice]:
+    """Rows and columns beyond which no pixel shows anything of the person."""
+    found = []
+    for axis, low, high, limit in zip(
+        (1, 0), canvas.extent[::2], canvas.extent[1::2], warp.shift.shape[1:], strict=True
+    ):
+        least, most, _, _ = cv2.minMaxLoc(warp.shift[axis])
+        start = min(max(int(np.floor(low - most)) - KERNEL, 0), limit - 1)
+        found.append(slice(start, max(start + 1, min(int(np.ceil(high - least)) + KERNEL, limit))))
+    return found[0], found[1]
+
+
+def _extent(person: Image, left: int, top: int) -> tuple[int, int, int, int]:
+    """First and last row, first and last column of the person, as seen from the moving part's corner."""
+    there: Any = person.max(axis=2) > 0
+    rows, columns = np.flatnonzero(there.any(axis=1)), np.flatnonzero(there.any(axis=0))
+    if len(rows) == 0:
+        return 0, 0, 0, 0
+    return int(rows[0]) - top, int(rows[-1]) - top + 1, int(columns[0]) - left, int(columns[-1]) - left + 1
+
+
+def _open_mouth(canvas: Canvas, moved: Image, field: Field | None, warp: Warp) -> None:
+    """Put the mouth's inside into ``moved``: the cavity, and what the model painted over it."""
     assert warp.mouth is not None and warp.cover is not None and warp.inside is not None
     inside: Any = warp.inside
-    if paints(field):
+    if field is not None and paints(field):
         rows, columns = warp.mouth
         size = columns.stop - columns.start, rows.stop - rows.start
         corner = np.array([columns.start, rows.start], np.float32)

@@ -76,6 +76,9 @@ def cut(image: Image, crop: Square, size: int, *, mirrored: bool = False) -> Ima
     return np.asarray(out, dtype=np.uint8)
 
 
+COARSE = 8
+"""By how much smaller an image is in which it is blurred much."""
+
 MIRRORED, SOFT = 0.06, 0.05
 """Depth to which an image goes on as its mirror image, and blur of what lies further out; in crop's sides."""
 
@@ -92,7 +95,9 @@ def continued(image: Image, crop: Square, size: int) -> Image:
         return found
     share = smoothstep(np.clip(away, 0.0, 1.0))[..., None]
     near = cut(image, crop, size, mirrored=True)
-    far = cv2.GaussianBlur(found, (0, 0), SOFT * size)
+    small = cv2.resize(found, None, fx=1 / COARSE, fy=1 / COARSE, interpolation=cv2.INTER_AREA)
+    small = cv2.GaussianBlur(small, (0, 0), SOFT * size / COARSE)
+    far = cv2.resize(small, (size, size), interpolation=cv2.INTER_LINEAR)
     mixed = np.where(away[..., None] <= 0, found, near + share * (far.astype(np.float32) - near))
     return np.asarray(np.clip(mixed + 0.5, 0, 255), np.uint8)
 

@@ -11,6 +11,7 @@ from mien.engine.avatar.grid import AvatarGrid
 from mien.engine.avatar.model_io import FIELD_SIZE
 from mien.engine.face.geometry import FaceGeometry
 from mien.engine.face.layout import N_MESH
+from mien.engine.face.openings import OPENINGS, around
 from mien.engine.mesh.head_sheet import NODES, HeadSheet
 from mien.engine.mesh.interpolation import MeshInterpolation
 from mien.engine.types import Floats
@@ -27,10 +28,14 @@ class HeadMesh:
     Attributes:
         sheet: the head around the face.
         between: the mesh on the model's grid.
+        window: ``(FIELD_SIZE, FIELD_SIZE)`` 1 on the face, fading to 0 around it; model units per pixel.
+        openings: ``(FIELD_SIZE, FIELD_SIZE)`` each, 1 in and around right eye, left eye and mouth.
     """
 
     sheet: HeadSheet
     between: MeshInterpolation
+    window: Floats
+    openings: tuple[Floats, ...]
 
     @staticmethod
     def of(geometry: FaceGeometry, crop: Square, grid: AvatarGrid, person: Floats | None) -> HeadMesh:
@@ -43,4 +48,7 @@ class HeadMesh:
         there = sample(np.ascontiguousarray(depth), (crop.normalised(positions) + 1) * half).ravel()
         sheet = HeadSheet.of(geometry, positions.reshape(-1, 2), there, person)
         nodes = (crop.normalised(geometry.points[:N_MESH]) + 1) * half
-        return HeadMesh(sheet, MeshInterpolation.of(nodes, geometry.solid[:N_MESH, 2], FIELD_SIZE))
+        between = MeshInterpolation.of(nodes, geometry.solid[:N_MESH, 2], FIELD_SIZE)
+        source = crop.normalised(geometry.points)
+        openings = tuple(around(source[list(outline)], FIELD_SIZE) for outline, _ in OPENINGS)
+        return HeadMesh(sheet, between, grid.window / np.float32(crop.pixels_per_norm), openings)

@@ -19,12 +19,15 @@ from mien.engine.types import Floats
 from mien.engine.utils.curves import smoothstep
 from mien.engine.utils.sampling import sample
 
-COARSE, FINE = 128, 256
+COARSE, FINE = 128, 192
 """Pixels per side of the sheet's own raster, and of a turned head's, whose rim hides what is behind it: the
 sheet is smooth, and the face before it has the canvas's pixels."""
 
 TURNED = 0.1
 """Radians from which on a head counts as turned."""
+
+LEAST = 0.01
+"""Pixels below which nothing was measured between the vertices."""
 
 RIM = 5
 """Pixels over which the face's raster passes into the sheet's (odd)."""
@@ -135,16 +138,18 @@ class MeshCanvas:
         depth = moving.depth * self._scale[0]
         at = self._pixels(moving.vertices) - corner
         drawn = self._rasterizer(box).draw(at, depth, colours, mesh.triangles)
-        layers = drawn[..., 2]
-        self._add_between(moving, drawn, box)
         for eye in range(2):
             self._turn_eye(moving, eye, drawn, box)
+        x, y, layers = cv2.split(drawn)
+        self._add_between(moving, x, y, box)
         # Softened inwards only: beside the mesh its raster knows nothing.
         eroded = cv2.erode((layers > 0.5).astype(np.uint8), np.ones((RIM, RIM), np.uint8))
         inside = np.asarray(cv2.blur(eroded.astype(np.float32), (RIM, RIM)), np.float32)
-        for axis in (0, 1):
-            part = self._shift[axis][box]
-            part += inside * (drawn[..., axis] - part)
+        for plane, target in ((x, self._shift[0]), (y, self._shift[1])):
+            part = target[box]
+            plane -= part
+            plane *= inside
+            part += plane
         return np.asarray(layers, np.float32)
 
     def _rasterizer(self, box: Box) -> Rasterizer:
@@ -153,16 +158,26 @@ class MeshCanvas:
             self._face = Rasterizer(*size)
         return self._face
 
-    def _add_between(self, moving: MeshMotion, drawn: Floats, box: Box) -> None:
-        """What was measured between the vertices, at the places that are shown."""
+    def _add_between(self, moving: MeshMotion, x: Any, y: Any, box: Box) -> None:
+        """What was measured between the vertices, at the places that are shown; changes ``x`` and ``y``.
+
+        It is looked up at every second pixel of every second row: it is smooth.
+        """
+        between = moving.between * self._scale
+        if max(between.max(), -between.min()) < LEAST:
+            return
         to_grid = np.float32((FIELD_SIZE - 1) / 2) / self._scale
-        x = np.arange(box[1].start, box[1].stop, dtype=np.float32)
-        y = np.arange(box[0].start, box[0].stop, dtype=np.float32)
         begin = (1 - self._offset / self._scale) * np.float32((FIELD_SIZE - 1) / 2)
-        columns = drawn[..., 0] * to_grid[0] + (x * to_grid[0] + begin[0])
-        rows = drawn[..., 1] * to_grid[1] + (y * to_grid[1] + begin[1])[:, None]
-        found = sample(moving.between * self._scale, columns, rows)
-        drawn[..., :2] -= found
+        at_x = np.arange(box[1].start, box[1].stop, 2, dtype=np.float32) * to_grid[0] + begin[0]
+        at_y = np.arange(box[0].start, box[0].stop, 2, dtype=np.float32) * to_grid[1] + begin[1]
+        columns = x[::2, ::2] * to_grid[0] + at_x
+        rows = y[::2, ::2] * to_grid[1] + at_y[:, None]
+        to_half = np.array([[0.5, 0, 0], [0, 0.5, 0]], np.float32)
+        how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        size = x.shape[1], x.shape[0]
+        for plane, found in zip((x, y), cv2.split(sample(between, columns, rows)), strict=True):
+            grown = cv2.warpAffine(found, to_half, size, flags=how, borderMode=cv2.BORDER_REPLICATE)
+            cv2.subtract(plane, grown, plane)
 
     def _turn_eye(self, moving: MeshMotion, eye: int, drawn: Floats, box: Box) -> None:
         """The iris within its opening goes where it looks; at the lids nothing moves."""

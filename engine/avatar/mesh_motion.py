@@ -145,7 +145,11 @@ def _between(motion: Motion, avatar: Placed, source: Floats, shares: tuple[float
     dense = apply2(grid.axes, sample(motion.dense, grid.lookup, cubic=True).reshape(-1, 2))
     there = apply2(avatar.geometry.axes[:N_MESH], at_landmarks(motion.dense))
     found = avatar.mesh.between.beyond(dense, there).reshape(FIELD_SIZE, FIELD_SIZE, 2)
-    found *= (grid.window / np.float32(avatar.crop.pixels_per_norm))[..., None]
+    window = avatar.mesh.window
+    for share, opening in zip(shares, avatar.mesh.openings, strict=True):
+        if share > 0.01:
+            window = window * (1 - np.float32(share) * opening)
+    found *= window[..., None]
     return found
 
 

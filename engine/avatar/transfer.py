@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cmath import rect
 from dataclasses import dataclass, replace
-from math import hypot
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -34,20 +34,38 @@ further out the portrait would have to show what it does not contain."""
 INVERSE_ROUNDS = 5
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Driving:
     """One frame's motion, ready for the renderer, in the model's coordinates (-1..1 over the crop).
 
     Attributes:
-        points: ``(478, 2) float32`` target positions of the avatar's landmarks.
-        dense: ``(3, FIELD_SIZE, FIELD_SIZE) float32`` backward displacement (output position y shows the
-            portrait's y + dense(y)): x, y, and its weight in 0..1.
+        points: ``(478, 2) float32`` where the avatar's landmarks go.
         mesh: where the avatar's mesh goes.
+        motion, avatar, head, turn, shares: what they were made of: the motion with the sway, on whom, the
+            head's motion, and how far the dense field gives way in right eye, left eye and mouth.
     """
 
     points: Floats
-    dense: Floats
     mesh: MeshMotion
+    motion: Motion
+    avatar: Avatar
+    head: Similarity
+    turn: tuple[float, float]
+    shares: tuple[float, ...]
+
+    @cached_property
+    def dense(self) -> Floats:
+        """``(3, FIELD_SIZE, FIELD_SIZE) float32`` the network's measured flow, made when it is asked for.
+
+        A backward displacement (output position y shows the portrait's y + dense(y)): x, y, and in 0..1 how
+        far it is to be believed.
+        """
+        dense = _dense(self.motion, self.avatar, self.head, self.turn)
+        for share, (outline, _) in zip(self.shares, OPENINGS, strict=True):
+            if share > 0.01:
+                dense[2] *= 1.0 - share * around(self.points[list(outline)], FIELD_SIZE)
+        shut_eyes(dense, self.avatar.source_points, self.points)
+        return dense
 
 
 def carry_over(motion: Motion, avatar: Avatar) -> Driving:
@@ -59,14 +77,10 @@ def carry_over(motion: Motion, avatar: Avatar) -> Driving:
     turn = held_turn(motion.head.turn, avatar.pose)
     points = _points(motion, avatar, head, turn)
     set_lids(points, avatar.source_points, motion)
-    dense = _dense(motion, avatar, head, turn)
     shares = detail_shares(at_landmarks(motion.dense), motion.points[:N_MESH])
-    for share, (outline, _) in zip(shares, OPENINGS, strict=True):
-        if share > 0.01:
-            dense[2] *= 1.0 - share * around(points[list(outline)], FIELD_SIZE)
-    shut_eyes(dense, avatar.source_points, points)
     placed = Placed(avatar.mesh, avatar.geometry, avatar.crop, avatar.grid, avatar.source_points)
-    return Driving(points, dense, mesh_motion(motion, placed, head, turn, points, shares))
+    mesh = mesh_motion(motion, placed, head, turn, points, shares)
+    return Driving(points, mesh, motion, avatar, head, turn, shares)
 
 
 def _with_lips(motion: Motion) -> Motion:

@@ -35,6 +35,11 @@ class Runtime(ABC):
         """Whether a newer network result exists, so that rendering the last motion again would be better."""
         return False
 
+    @property
+    def paints(self) -> bool:
+        """Whether the network runs at all: it paints what the warp of the portrait cannot show."""
+        return True
+
     @abstractmethod
     def encode(self, source: Image) -> AvatarCode:
         """Encode an avatar's ``(256, 256, 3) uint8`` RGB crop.  The code owns its arrays."""

@@ -142,6 +142,10 @@ class OpenVinoRuntime(Runtime):
         self._shown = None
         self._network = network
 
+    @property
+    def paints(self) -> bool:
+        return self._network is not Network.OFF
+
     def encode(self, source: Image) -> AvatarCode:
         tensor = source_tensor(source)
         # In the low-priority thread: in live use, frames are rendered meanwhile; a background run waits.
@@ -241,6 +245,10 @@ class SessionRuntime(Runtime):
     @property
     def stale(self) -> bool:
         return self._runtime.stale_for(self)
+
+    @property
+    def paints(self) -> bool:
+        return self._runtime.paints
 
     def encode(self, source: Image) -> AvatarCode:
         return self._runtime.encode(source)

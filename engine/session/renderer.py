@@ -79,12 +79,16 @@ class Renderer:
         avatar: the avatar to draw.
         runtime: runs the network (None creates the default).
         crop: side of the square face crop to return, in pixels; None returns the whole portrait.
+        always: run the network for every image, also where nothing of it is seen: to measure it.
     """
 
-    def __init__(self, avatar: Avatar, runtime: Runtime | None = None, crop: int | None = None) -> None:
+    def __init__(
+        self, avatar: Avatar, runtime: Runtime | None = None, crop: int | None = None, *, always: bool = False
+    ) -> None:
         self.runtime = runtime or default_runtime()
         self._draws = self.runtime.for_driver()
         self._crop = crop
+        self._always, self._asked = always, False
         self.avatar = avatar
         self._canvas = make_canvas(avatar, crop)
 
@@ -100,28 +104,36 @@ class Renderer:
     @property
     def stale(self) -> bool:
         """Whether rendering the last motion once more would give a better image."""
-        return self._draws.stale
+        return self._asked and self._draws.stale
 
     def plan(self, motion: Motion) -> Planned:
         """Prepare what :meth:`render` would draw."""
         start = perf_counter()
         driving = carry_over(motion, self.avatar)
-        code, points = self.avatar.code, self.avatar.source_points
-        canvas = self._canvas
-        warp = canvas.mesh.warp(driving.mesh)
+        warp = self._canvas.mesh.warp(driving.mesh)
         if isinstance(self.runtime, BatchRuntime):
             warp = warp.kept()  # it may wait there while the next one is made
-        drawing = Drawing(code, points, driving.points, driving.dense, canvas, warp)
+            self._asked = True
+        else:
+            self._asked = self._always or (warp.mouth is not None and self._draws.paints)
+        code, points = self.avatar.code, self.avatar.source_points
+        dense = driving.dense if self._asked else None
+        drawing = Drawing(code, points, driving.points, dense, self._canvas, warp)
         return Planned(drawing, motion, 1000 * (perf_counter() - start))
 
     def render(self, motion: Motion) -> Rendered:
-        """Draw the avatar with this motion; ``image`` is ``(H, W, 3) uint8`` RGB, a new array every time."""
+        """Draw the avatar with this motion; ``image`` is ``(H, W, 3) uint8`` RGB, a new array every time.
+
+        Where nothing of the network would be seen (it paints opened mouths), it does not run.
+        """
         plan = self.plan(motion)
         if isinstance(self.runtime, BatchRuntime):
             return draw_together(self.runtime, [plan])[0]
         start = perf_counter()
-        drawing = plan.drawing
-        field = self._draws.render(drawing.code, drawing.source_points, drawing.driving_points, drawing.dense)
+        drawing, field = plan.drawing, None
+        if self._asked:
+            given = drawing.code, drawing.source_points, drawing.driving_points, drawing.dense
+            field = self._draws.render(*given)
         modelled = perf_counter()
         image = compose(drawing.canvas, field, drawing.warp)
         done = perf_counter()

@@ -71,7 +71,7 @@ def measure_fps(runtime: OpenVinoRuntime, avatar: Avatar) -> float:
     """Measure frames per second of tracking and rendering at full speed, the network on every frame."""
     runtime.network = Network.EVERY_FRAME
     with Tracker(TrackerSettings(live=True)) as tracker:
-        session = Session(tracker, Renderer(avatar, runtime))
+        session = Session(tracker, Renderer(avatar, runtime, always=True))
         return run_pipeline(session, _driver(avatar), fps=None, seconds=SECONDS, warm_up=WARM_UP).fps
 
 
