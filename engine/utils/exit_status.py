@@ -1,4 +1,4 @@
-"""How a program ends that was refused something, or stopped: in one line, with a status for scripts."""
+"""Exit status of the commands: errors and interruptions become one line and a status for scripts."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def status_of(
         system refused (a name too long, a folder in a file's place, no space left), 130 after Ctrl-C.
 
     Raises:
-        Exception: what is nobody's mistake but ours.
+        Exception: anything else is a bug in Mien and is re-raised.
     """
     # File names need not be text in the terminal's encoding; to say one must not end the program.
     if isinstance(sys.stdout, TextIOWrapper):
@@ -82,7 +82,7 @@ def _refused(program: str, reason: str) -> int:
 
 
 def _refused_by_the_system(error: OSError | ValueError) -> str | None:
-    """What the user can mend about it, in one line; None where the error is not about his files."""
+    """What the user can do about it, in one line; None if the error does not concern their files."""
     if isinstance(error, ValueError):
         # Python's own words, of open() and of the system's calls.
         nul = "embedded null" in str(error)

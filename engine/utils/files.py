@@ -1,4 +1,4 @@
-"""Files of a user's: written whole or not at all, read with one clear line for each failure."""
+"""Users' files: written atomically, read with one clear line for each failure."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
 
 
 def load_image(path: str | Path, *, white: float | None = None) -> Image:
-    """Read a picture file.
+    """Read an image file.
 
     EXIF orientation is applied, an embedded colour profile converted to sRGB, transparency laid over white,
     more than 8 bits scaled (not clipped) to 8; of an animation the first image is taken.
@@ -34,7 +34,7 @@ def load_image(path: str | Path, *, white: float | None = None) -> Image:
         ``(H, W, 3) uint8`` RGB, at the file's full size.
 
     Raises:
-        MienError: missing, damaged, too large (over 100 megapixels) or not a picture.
+        MienError: missing, damaged, too large (over 100 megapixels) or not an image.
     """
     path = Path(path)
     data = _read(path)
@@ -71,12 +71,12 @@ def decode_image(
     limit: Callable[[Any], Any] | None = None,
     white: float | None = None,
 ) -> Image:
-    """Decode a picture that is in memory, with :func:`load_image`'s care.
+    """Decode an image file in memory, with the same conversions as :func:`load_image`.
 
     Args:
         name: what messages call it.
         data: the file's bytes.
-        max_pixels: larger pictures are refused before anything is decoded.
+        max_pixels: larger images are refused before anything is decoded.
         formats: Pillow's names of the formats to try; None tries all that it knows.
         limit: takes Pillow's image before its pixels are decoded and returns the one to go on with; it may
             refuse (``MienError``) or reduce it.
@@ -178,5 +178,5 @@ def _to_srgb(picture: Any) -> Any:
             source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
             return ImageCms.profileToProfile(base, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
         except (OSError, ImageCms.PyCMSError):
-            pass  # a broken profile is common; the picture without it is what other programs show
+            pass  # broken profiles are common; other programs show the image without them, too
     return base.convert("RGB")

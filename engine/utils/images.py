@@ -27,7 +27,7 @@ def fit_within(image: Image, max_side: int) -> Image:
 
 
 def fit_into(image: Image, size: tuple[int, int], out: Image | None = None) -> Image:
-    """The whole picture within ``(width, height)``, black where it does not fill it.
+    """Fit the whole image into ``(width, height)``, padding with black.
 
     Args:
         image: ``(H, W, 3) uint8``; given back as it is where it fits exactly.

@@ -1,4 +1,4 @@
-"""How items go from one thread to another: a link has a named policy and never grows."""
+"""Links that pass items between threads, bounded and with a named policy."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ T = TypeVar("T")
 
 
 class Policy(Enum):
-    """What a full link does with the next item.
+    """Behaviour of a full link when the next item arrives.
 
     Attributes:
-        NEWEST: the oldest item makes room and is counted as dropped; the giver never waits.  For live
-            pictures: a late one is worth nothing.
-        WAIT: the giver waits until there is room; nothing is lost.  For files.
+        NEWEST: the oldest item is dropped and counted; the producer never waits.  For live
+            frames, since a late one is worthless.
+        WAIT: the producer waits until there is room; nothing is lost.  For files.
     """
 
     NEWEST = "newest wins"

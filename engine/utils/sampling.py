@@ -1,4 +1,4 @@
-"""Looking pictures and fields up at given places: one typed door to ``cv2.remap``."""
+"""Sampling of images and fields at given positions: a typed wrapper of ``cv2.remap``."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def sample(
     Args:
         values: ``(H, W)`` or ``(H, W, C)``, C up to 4; uint8 or float32.
         lookup: ``(h, w, 2) float32`` indices (x, y); 0 is the centre of the first column or row.
-        rows: given, ``lookup`` is ``(h, w)``, x alone, and y is here.
+        rows: optional y indices ``(h, w)``; ``lookup`` then holds x only, ``(h, w)``.
         cubic: Keys' cubic kernel instead of bilinear.
-        mirrored: outside lies the mirror image, not the border.
+        mirrored: continue with the mirror image outside instead of the border.
 
     Returns:
         ``(h, w)`` or ``(h, w, C)``, of the same type as ``values``.

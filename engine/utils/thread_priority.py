@@ -1,6 +1,6 @@
-"""Work that may wait makes way for the pictures.
+"""Lower priority of background threads, so that rendering is not delayed.
 
-Only for threads that hardly run Python: one that is held up while it has the interpreter's lock holds up all.
+Only for threads that hardly run Python: one preempted while it holds the interpreter's lock delays all others.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import sys
 import threading
 
 LOWER = 10
-"""Steps of niceness: such a thread gets a tenth of a picture thread's time while both want it."""
+"""Steps of niceness: such a thread gets a tenth of a rendering thread's time while both need it."""
 
 
 def make_way() -> None:

@@ -1,4 +1,4 @@
-"""Log lines for what may fail with every picture: the first at once, the others counted."""
+"""Rate-limited log for errors that may occur in every frame: the first at once, later ones counted."""
 
 from __future__ import annotations
 
