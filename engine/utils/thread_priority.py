@@ -1,6 +1,6 @@
 """Lower priority of background threads, so that rendering is not delayed.
 
-Only for threads that hardly run Python: one preempted while it holds the interpreter's lock delays all others.
+Only for threads that hardly run Python: one preempted while it holds the interpreter's lock delays all.
 """
 
 from __future__ import annotations
