@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mien.engine.mesh.topology import SKIN_LAYER, face_topology
 from mien.engine.types import Floats
 
-LEAST = 0.25
+LEAST = 0.15
 """Share of its area that a triangle keeps."""
 
 SEEN = 0.15

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mien.engine.face.head_pose import Similarity, calm, fit_similarity, parallax, turn_between
 from mien.engine.face.layout import GRID, N_MESH, apply2, at_landmarks
-from mien.engine.face.openings import add_detail, lid_change
+from mien.engine.face.openings import add_detail, lid_change, lip_share
 from mien.engine.face.regions import region_maps
 from mien.engine.landmarks import Landmarker, make_landmarker
 from mien.engine.landmarks import topology as topo
@@ -267,7 +267,8 @@ def _as_motion(
     back = head.inverse().apply(face.landmarks[:N_MESH, :2])
     then = reference.geometry.points[:N_MESH] + (turned - reference.geometry.nodes)[:N_MESH]
     seen = apply2(reference.to_layout[:N_MESH], back - then)
-    points = add_detail(smooth, seen, lid_change(then, back))
+    lips = lip_share(then, back, reference.geometry.unit)
+    points = add_detail(smooth, seen, lid_change(then, back), lips)
     regions, affines = fit_regions(grid, field.trust, field.rounds)
     eyes, gaze = reference.irises.motion(face.landmarks[:, :2], head, turn, grid, LANDMARK_NOISE)
     return Motion(

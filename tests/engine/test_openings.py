@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mien.engine.face.openings import NOISE, OPENINGS, add_detail, around, detail_shares
+from mien.engine.face.layout import layout
+from mien.engine.face.openings import NOISE, OPENINGS, add_detail, around, detail_shares, lip_share
 from mien.engine.landmarks import topology as topo
 
 
@@ -19,6 +20,15 @@ def opened(size: float) -> np.ndarray:
 def test_an_opened_mouth_is_transferred_fully() -> None:
     smooth, seen = np.zeros((468, 2), np.float32), opened(0.2)
     np.testing.assert_array_equal(add_detail(smooth, seen), seen)
+
+
+def test_lips_that_part_by_little_more_than_noise_are_transferred_fully() -> None:
+    smooth, seen = np.zeros((468, 2), np.float32), opened(0.05)
+    before = np.ascontiguousarray(layout().points)
+    lips = lip_share(before, before + seen, 1.0)
+    assert lips == 1.0
+    np.testing.assert_array_equal(add_detail(smooth, seen, lips=lips), seen)
+    assert lip_share(before, before + opened(0.015), 1.0) == 0.0
 
 
 def test_a_small_difference_is_left_to_the_alignment() -> None:
