@@ -1,1 +1,1 @@
-"""The front hall: arguments, the file run, the live run, the doctor."""
+"""Command line: options, file runs, live runs, the web server, batches, the doctor."""

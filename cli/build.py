@@ -1,4 +1,4 @@
-"""Builds the engine's parts from the options."""
+"""Construction of the engine's parts from the options."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ __all__ = [
 
 
 def make_runtime(options: Options, alone: Network = Network.EVERY_FRAME) -> PresetRuntime:
-    """The runtime of the model that ``--model`` names.
+    """Create the runtime of the model that ``--model`` names.
 
     Args:
-        alone: how often the network runs where the CPU has all the work.
+        alone: how often the network runs if the CPU does all the work.
     """
     told = EngineProgress()
     wanted = (options.threads, options.precision)
@@ -59,7 +59,7 @@ def make_runtime(options: Options, alone: Network = Network.EVERY_FRAME) -> Pres
 
 
 def make_renderer(avatar: Avatar, runtime: PresetRuntime, options: Options) -> AvatarRenderer:
-    """What draws the avatar, for the model that ``runtime`` runs."""
+    """The renderer of ``avatar`` for the model that ``runtime`` runs."""
     return preset_of(runtime).make_renderer(avatar, runtime, options.crop_side)
 
 

@@ -1,4 +1,4 @@
-"""What contradicts itself is refused before anything is read, computed or written."""
+"""Checks for options that contradict each other, before anything is read, computed or written."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def check(options: Options) -> Kind:
 def _check_web(options: Options, kind: Kind) -> None:
     if kind is not Kind.LIVE:
         raise UsageError(
-            "--webrtc is live: a file cannot drive it. Leave out --driving, or name a camera or stream."
+            "--webrtc is live: no file can drive it. Leave out --driving, or name a camera or stream."
         )
     if options.output is not None or options.save_motion is not None:
         raise UsageError("--webrtc writes no file. The page has a record button.")
@@ -71,8 +71,8 @@ def _check_web(options: Options, kind: Kind) -> None:
             raise UsageError(output.with_server)
     if options.profile is not None:
         raise UsageError(
-            "--profile remembers one person at one camera, and who visits the page of --webrtc may be "
-            'anyone. Leave it out; "Find the best" on the page takes a neutral face as the reference.'
+            "--profile remembers one person at one camera, and anyone may visit the page of --webrtc. "
+            'Leave it out; "Find the best" on the page takes a neutral face as the reference.'
         )
     _check_live(options)
     make_gains(options)
@@ -100,15 +100,13 @@ def _check_file(options: Options, kind: Kind) -> None:
     if options.avatars is not None:
         raise UsageError("--avatars is for live use. Give one portrait with --avatar.")
     if options.camera_size is not None:
-        raise UsageError("--camera-size is for cameras. A file's pictures have their own size.")
+        raise UsageError("--camera-size is for cameras. The frames of a file have their own size.")
     if options.fps is not None and not (kind is Kind.CLIP and Path(options.driving or "").is_dir()):
         raise UsageError("--fps is for cameras and folders of frames. A file has its own frame rate.")
     if kind is Kind.MOTION and options.save_motion is not None:
-        raise UsageError(
-            "--save-motion records from pictures, and this is recorded motion already: copy the file."
-        )
+        raise UsageError("--save-motion needs images, and this is recorded motion already: copy the file.")
     if kind is Kind.MOTION and options.reference != "first":
-        raise UsageError("--reference is for pictures. Recorded motion has its reference built in.")
+        raise UsageError("--reference needs images. Recorded motion has its reference built in.")
 
 
 def _check_places(options: Options, kind: Kind) -> None:

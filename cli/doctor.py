@@ -1,4 +1,4 @@
-"""What this machine can do, and what is missing: ``--doctor`` and ``--list-cameras``."""
+"""Report on this machine, what works and what is missing: ``--doctor`` and ``--list-cameras``."""
 
 from __future__ import annotations
 
@@ -147,5 +147,5 @@ def _self_test(options: Options) -> str:
         faces = landmarker.detect(image)
     moved = float(np.abs(image.astype(np.int16) - avatar.image).mean())
     if not faces or moved < 0.1:
-        raise MienError("the rendered picture is not a face that moved. Install Mien again.")
+        raise MienError("the rendered image does not show a moved face. Reinstall Mien.")
     return f"passed: ready in {loaded - start:.1f} s, one frame in {1000 * (done - begun):.0f} ms"

@@ -1,4 +1,4 @@
-"""Says on stderr how far GPU engines are built, and which runtime is used when one cannot be."""
+"""Progress of building GPU engines, and notes on the runtime in use, on stderr."""
 
 from __future__ import annotations
 

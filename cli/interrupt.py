@@ -1,4 +1,4 @@
-"""Ctrl-C ends a run early, but never costs what it has already made."""
+"""Interruption by Ctrl-C: a run ends early and keeps what it has made."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP"
 class Stopper:
     """Turns signals into an orderly end.
 
-    While a run waits for its next picture nothing can be lost, and a signal ends the wait at once.  While
-    a picture is being written or a file is being finished, the first signal is only noted, because an
-    encoder that is interrupted leaves a broken file behind; a second one gives up.
+    While a run waits for its next frame nothing can be lost, and a signal ends the wait at once.  While
+    an image is written or a file is finished, the first signal is only recorded, because an interrupted
+    encoder leaves a broken file behind; a second one gives up.
 
     >>> with Stopper() as stop:                       # doctest: +SKIP
-    ...     for picture in stop.until(pictures):
-    ...         sink.write(picture)
+    ...     for image in stop.until(images):
+    ...         sink.write(image)
     ...     sink.close()
 
     Attributes:
-        asked: whether the user has asked for the end.
+        asked: whether the user has asked to stop.
     """
 
     def __init__(self) -> None:

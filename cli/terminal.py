@@ -1,4 +1,4 @@
-"""What the terminal shows: notes, a progress bar, the table at the end."""
+"""Terminal output: notes, a progress bar, the summary table."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ STAGES = {
     "model": "render: model",
     "compose": "render: compose",
     "write": "write",
-    "latency": "camera to picture",
+    "latency": "camera to image",
 }
 REMEMBERED = 20_000
 """Frames whose times are kept: a live run of days must not grow."""

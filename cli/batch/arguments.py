@@ -1,4 +1,4 @@
-"""What ``mien generate`` can be asked for."""
+"""Command line of ``mien generate``."""
 
 from __future__ import annotations
 
@@ -8,22 +8,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
-from mien.cli.options import arguments as mien
 from mien.cli.options import values
 from mien.cli.options.arguments import Options
+from mien.cli.options.arguments import parse as parse_mien
+from mien.cli.options.shared import add_amounts, add_machine
 from mien.engine.utils.command_line import Parser, whole_number
 
 EXAMPLES = """\
-PAIRS.csv has a line for each pair, and in its first line the columns' names:
+PAIRS.csv has one line per pair below a line of column names:
   driving, avatar    a clip (video file, folder of frames, or motion file .npz) and a portrait;
                      paths start at the CSV's own folder
-  name               of the results (default: clip__portrait)
-  reference          frame that the motion is relative to (default: the first with a face)
-  onset, apex, offset   of the expression, as frames; found from the movement where left out
-  fps                of a folder's frames
-Frames are counted from 0 at the clip's first picture.
+  name               name of the results (default: clip__portrait)
+  reference          frame that motion is relative to (default: the first with a face)
+  onset, apex, offset   frames of the expression (default: found from the motion)
+  fps                frame rate of a folder
+Frames are counted from 0, the first frame of the clip.
 
-Results in DIR: NAME.mp4 (the portrait, moving), NAME.npz (the motion), NAME.json (how it was made),
+Results in DIR: NAME.mp4 (the portrait, moving), NAME.npz (the motion), NAME.json (provenance),
 metrics.csv, failures.csv and report.html, which explains itself.
 """
 
@@ -37,10 +38,10 @@ class GenerateOptions:
         output: folder of the results.
         jobs: processes.
         threads: CPU threads of each process.
-        force: make again what is there already.
+        force: make finished pairs again.
         metrics: compare each result with its driver.
         report_pairs: how many pairs the report shows in full.
-        engine: everything that is as in a single run.
+        engine: the options that a batch shares with a single run.
     """
 
     pairs: Path
@@ -54,10 +55,10 @@ class GenerateOptions:
 
 
 def parse(arguments: Sequence[str] | None = None) -> GenerateOptions:
-    """The batch that ``arguments`` describe.
+    """Parse the options of a batch.
 
     Raises:
-        MienError: for words that make no sense, in one line.
+        UsageError: invalid options.
     """
     found = vars(_parser().parse_args(arguments))
     shared = {f.name: found[f.name] for f in fields(Options) if f.name in found and f.name != "output"}
@@ -65,7 +66,7 @@ def parse(arguments: Sequence[str] | None = None) -> GenerateOptions:
     cores = os.cpu_count() or 1
     jobs = found["jobs"] or max(1, cores // 2)
     threads = found["threads"] or max(1, cores // jobs)
-    engine = replace(mien.parse([]), **shared | {"threads": threads})
+    engine = replace(parse_mien([]), **shared | {"threads": threads})
     return GenerateOptions(
         pairs=found["pairs"],
         output=found["folder"],
@@ -82,33 +83,35 @@ def _parser() -> Parser:
     parser = Parser(
         prog="mien generate",
         description="Drive many portraits by many clips: a list of pairs in, videos, motion files, metrics\n"
-        "and one report out. What is finished already is not made again.",
+        "and one report out. Finished pairs are not made again.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("pairs", metavar="PAIRS.csv", type=Path, help="the list of pairs")
+    parser.add_argument("pairs", metavar="PAIRS.csv", type=Path, help="list of pairs")
     parser.add_argument("--output", dest="folder", metavar="DIR", type=Path, required=True, help="results")
     parser.add_argument("--jobs", metavar="N", type=_count, help="processes (half of the cores)")
-    parser.add_argument("--force", action="store_true", help="make again what is finished")
+    parser.add_argument("--force", action="store_true", help="make finished pairs again")
     _results(parser.add_argument_group("results"))
-    mien._amounts(parser.add_argument_group("how much of the motion (1 is as measured, 0 is none)"))
-    mien._machine(parser.add_argument_group("machine"))
+    add_amounts(parser.add_argument_group("how much of the motion (1 is as measured, 0 is none)"))
+    add_machine(parser.add_argument_group("machine"))
     return parser
 
 
 def _results(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
-        "--size", metavar="N", type=values.pixels, help="longest side in pixels (1024; with --crop 512)"
+        "--size", metavar="N", type=values.pixels, help="longest side in pixels (1024; with --crop: 512)"
     )
     group.add_argument(
-        "--crop", action="store_true", help="the moving face alone, as a square, not the whole portrait"
+        "--crop", action="store_true", help="only the moving face, as a square, not the whole portrait"
     )
     group.add_argument("--lossless", action="store_true", help="keep every pixel exactly (NAME.mkv)")
     group.add_argument(
         "--bits", metavar="N", type=values.bits, help="depth of the values in 16-bit files (told from them)"
     )
-    group.add_argument("--fps", metavar="F", type=values.rate, help="of folders whose line gives none (25)")
+    group.add_argument(
+        "--fps", metavar="F", type=values.rate, help="frame rate of folders whose line gives none (25)"
+    )
     group.add_argument(
         "--no-metrics",
         dest="metrics",

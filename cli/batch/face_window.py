@@ -11,7 +11,7 @@ from mien.engine.avatar.crop import Square
 from mien.engine.types import Face, Floats, Image
 
 MOST = 640
-"""Largest side of a window's pictures; larger ones are reduced, to bound the memory."""
+"""Largest side of a window's images; larger ones are reduced, to bound the memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class View:
         return View(left, top, right, bottom, min(1.0, MOST / max(right - left, bottom - top)))
 
     def cut(self, image: Image) -> Image:
-        """The window's picture, a copy; untouched pixels where nothing is reduced."""
+        """The window's image, a copy; untouched pixels where nothing is reduced."""
         part = image[self.top : self.bottom, self.left : self.right]
         if self.scale == 1.0:
             return np.array(part)
@@ -42,17 +42,17 @@ class View:
         return np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
     def points(self, landmarks: Floats) -> Floats:
-        """Landmarks ``(P, 3)`` of the clip's pictures in the window's."""
+        """Landmarks ``(P, 3)`` of the clip's images in the window's."""
         corner = np.array([self.left, self.top, 0.0], np.float32)
         return np.asarray((landmarks - corner) * self.scale, dtype=np.float32)
 
     def face(self, face: Face) -> Face:
-        """A face of the clip's pictures in the window's."""
+        """A face of the clip's images in the window's."""
         return replace(face, landmarks=self.points(face.landmarks))
 
 
 def squared(image: Image, side: int) -> Image:
-    """The picture fitted into a ``side`` x ``side`` square, its border repeated where it is not square."""
+    """The image fitted into a ``side`` x ``side`` square, its border repeated where it is not square."""
     height, width = image.shape[:2]
     scale = side / max(height, width)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))

@@ -1,4 +1,4 @@
-"""What the frame numbers of a list count: frames from 0, or the numbers in the files' own names.
+"""Meaning of the frame numbers in a list: frames from 0, or the numbers in the names of the files.
 
 Tables of micro-expressions name the files (``onset 46`` is ``img46.jpg``, which may be the first one of its
 folder). Where a number is beyond the folder's frames but among its files' numbers, the names tell; all rows

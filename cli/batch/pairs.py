@@ -30,7 +30,7 @@ class Pair:
         name: what its results are called.
         line: line of the list, from 1.
         driving, avatar: the clip (a file or a folder of frames) and the portrait.
-        reference, onset, apex, offset: frames counted from 0 at the clip's first picture, where given.
+        reference, onset, apex, offset: frames counted from 0 at the clip's first image, where given.
         fps: rate of a folder's frames, where given.
     """
 

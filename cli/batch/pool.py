@@ -1,4 +1,4 @@
-"""Pairs over processes: one that fails, or even takes its process down, costs no other."""
+"""Process pool for pairs: a pair that fails, or whose process dies, affects no other."""
 
 from __future__ import annotations
 

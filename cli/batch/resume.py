@@ -1,4 +1,4 @@
-"""What is finished is not made again: each pair leaves a small note of what it was made from."""
+"""Resume support: a marker file records the request that produced each pair's results."""
 
 from __future__ import annotations
 

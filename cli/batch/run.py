@@ -1,4 +1,4 @@
-"""The batch: a list of pairs in; videos, motion files, metrics and one report out."""
+"""Batch runs: a list of pairs in; videos, motion files, metrics and one report out."""
 
 from __future__ import annotations
 

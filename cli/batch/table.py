@@ -101,7 +101,7 @@ def _text(path: Path) -> tuple[str, list[str]]:
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return data.decode("utf-16", errors="replace"), []
     if b"\x00" in data:
-        raise SourceError(f"{path} is no CSV file. Save the table as CSV (UTF-8), not as a workbook.")
+        raise SourceError(f"{path} is not a CSV file. Save the table as CSV (UTF-8), not as a workbook.")
     try:
         return data.decode("utf-8-sig"), []
     except UnicodeDecodeError:

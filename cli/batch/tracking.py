@@ -1,4 +1,4 @@
-"""A batch's first pass over a clip: every frame's motion, and the pictures that are measured later."""
+"""First pass over a clip: every frame's motion, and the images that are measured later."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Followed:
         sound: whether the clip has a sound track.
         reference: the frame that the motion is relative to; None for recorded motion.
         unit: pixels per face unit in the driver.
-        pictures: window on the face, for the frames ``seen`` (those with a face, up to MOST_MEASURED).
+        images: window on the face, for the frames ``seen`` (those with a face, up to MOST_MEASURED).
         face: the face in the first of them.
     """
 
@@ -54,7 +54,7 @@ class Followed:
     times: list[float] = field(default_factory=list)
     reference: int | None = 0
     unit: float = 0.0
-    pictures: list[Image] = field(default_factory=list)
+    images: list[Image] = field(default_factory=list)
     seen: list[int] = field(default_factory=list)
     face: Face | None = None
     notes: list[str] = field(default_factory=list)
@@ -111,7 +111,7 @@ def phases_of(pair: Pair, found: Followed) -> tuple[Phases, tuple[str, ...]]:
 
 
 def _recorded(pair: Pair) -> Followed:
-    """A motion file: all is measured already, and there are no pictures of a driver."""
+    """A motion file: everything is measured already, and there are no images of a driver."""
     if pair.reference is not None:
         raise UsageError("Recorded motion has its reference built in. Leave the column reference empty.")
     recording = load_recording(pair.driving)
@@ -152,7 +152,7 @@ def _track_all(source: Source, tracker: Tracker, found: Followed) -> None:
             view, first = _begin(found, tracker, face, frame), followed.person
         # The measures hold every frame against the first: another person's would be compared with this one's.
         if len(found.seen) < MOST_MEASURED and followed.person == first:
-            found.pictures.append(view.cut(frame.image))
+            found.images.append(view.cut(frame.image))
             found.seen.append(len(found.motions) - 1)
     found.notes += (f"{note[:1].upper()}{note[1:]}" for note in takeover_note("the clip", driver.takeovers))
     start = found.times[0] if found.times else 0.0
@@ -207,5 +207,5 @@ def _check_numbers(pair: Pair, count: int) -> None:
 
 def _beyond(name: str, number: int, count: int) -> str:
     return (
-        f"The {name} is frame {number}, but the clip has {count} frames, counted from 0 at its first picture."
+        f"The {name} is frame {number}, but the clip has {count} frames, counted from 0 at its first image."
     )

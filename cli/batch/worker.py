@@ -1,4 +1,4 @@
-"""Makes one pair after another: track, render, compare, report, put in place."""
+"""Worker that makes one pair after another: track, render, compare, report, publish."""
 
 from __future__ import annotations
 
@@ -46,17 +46,17 @@ _LIBRARIES = ("numpy", "openvino", "av")
 
 @dataclass
 class _Result:
-    """The avatar's pictures for the frames that are measured."""
+    """Images of the avatar for the frames that are measured."""
 
-    pictures: list[Image] = field(default_factory=list)
+    images: list[Image] = field(default_factory=list)
     face: Face | None = None
 
 
 class Worker:
-    """What a process needs for all its pairs: the runtime and the last portraits are made once.
+    """One process's resources for all its pairs: runtime, tracker and the last portraits are loaded once.
 
     Args:
-        options: the batch's.
+        options: options of the batch.
         scratch: folder, on the results' disk, where unfinished results lie.
     """
 
@@ -113,7 +113,7 @@ class Worker:
         return avatar
 
     def _render(self, pair: Pair, avatar: Avatar, found: Followed, video: Path) -> _Result:
-        """The video, and the pictures that are to be measured."""
+        """Write the video, and keep the images to be measured."""
         animator = make_animator(self._engine, avatar, self._runtime)
         result = _Result()
         view: View | None = None
@@ -133,9 +133,9 @@ class Worker:
                 sink.write(image, time)
                 if index in seen:
                     view = view or self._view(avatar, image)
-                    result.pictures.append(view.cut(image))
+                    result.images.append(view.cut(image))
         found.notes += sink.notes
-        faces = self._landmarker.detect(result.pictures[0])
+        faces = self._landmarker.detect(result.images[0])
         result.face = faces[0] if faces else None
         if found.face is None:
             found.unit = FaceGeometry.of(faces[0] if faces else avatar.face).unit
@@ -152,7 +152,7 @@ class Worker:
         phases, detected = phases_of(pair, found)
         measured = self._compared(found, result) if self._options.metrics else None
         if measured is not None:
-            torn = torn_share(result.pictures, avatar.image, avatar.face, self._landmarker)
+            torn = torn_share(result.images, avatar.image, avatar.face, self._landmarker)
             measured = replace(measured, torn=torn)
         notes = [*avatar.notes, *found.notes]
         if self._options.metrics and measured is None:
@@ -171,8 +171,8 @@ class Worker:
             "versions": {"Mien": mien_version(), "Python": python_version(), **_versions()},
             "request": request,
         }
-        shown = Clip(result.pictures, result.face or avatar.face)
-        driver = shown.still() if found.face is None else Clip(found.pictures, found.face)
+        shown = Clip(result.images, result.face or avatar.face)
+        driver = shown.still() if found.face is None else Clip(found.images, found.face)
         section = pair_section(
             marker,
             driver,
@@ -183,13 +183,13 @@ class Worker:
         return marker, section
 
     def _compared(self, found: Followed, result: _Result) -> Measured | None:
-        """The result against its driver's pictures, or against the recorded motion itself."""
+        """The result against its driver's images, or against the recorded motion itself."""
         if result.face is None:
             return None
         if found.face is not None:
-            return measure(found.pictures, found.face, result.pictures, result.face)
+            return measure(found.images, found.face, result.images, result.face)
         motions = [motion for i in found.seen if (motion := found.motions[i]) is not None]
-        return measure_recorded(motions, result.pictures, result.face)
+        return measure_recorded(motions, result.images, result.face)
 
     def _places(self, pair: Pair) -> dict[str, Path]:
         return results_of(self._options.output, pair.name, self._engine.lossless)
@@ -203,7 +203,7 @@ class Worker:
 
 
 def _courses(found: Followed, phases: Phases, measured: Measured | None) -> Courses:
-    """What is plotted: measured on the pictures of both faces, or else the tracker's own numbers."""
+    """What is plotted: measured on the images of both faces, or else the tracker's own numbers."""
     times = np.array([found.times[i] for i in found.seen], np.float32)
     if measured is not None:
         driver, result = measured.driver, measured.result

@@ -1,1 +1,1 @@
-"""A file, folder or recorded motion drives a portrait, every frame of it."""
+"""File runs: a clip, a folder of frames or recorded motion drives a portrait."""

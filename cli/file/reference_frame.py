@@ -1,4 +1,4 @@
-"""Looking ahead in a clip for the frame that its motion is to be relative to (``--reference``)."""
+"""Search of a clip for the reference frame (``--reference``)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A file (or folder, or recorded motion) drives a portrait, every frame of it."""
+"""File runs: a clip, a folder or recorded motion drives a portrait, every frame of it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from mien.streams.source import Source
 
 @dataclass(frozen=True)
 class _Step:
-    """One finished frame: its picture (None when only the motion is wanted), time and milliseconds."""
+    """One finished frame: its image (None if only the motion is wanted), time and milliseconds per stage."""
 
     image: Image | None
     time: float
@@ -268,7 +268,7 @@ def _driver_notes(tracker: Tracker, face: Face, name: str) -> list[str]:
 def _write_all(
     console: Console, stop: Stopper, steps: Iterator[_Step], sink: Sink | None, total: int | None
 ) -> StageTimes:
-    """Write every picture; Ctrl-C ends early with what there is.  The caller closes the sink.
+    """Write every image; Ctrl-C ends early and keeps what there is.  The caller closes the sink.
 
     Raises:
         KeyboardInterrupt: stopped before there was anything to keep.

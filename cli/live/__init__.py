@@ -1,1 +1,1 @@
-"""A camera drives a portrait, live."""
+"""Live runs: a camera or network stream drives a portrait."""

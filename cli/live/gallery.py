@@ -1,4 +1,4 @@
-"""The portraits behind the keys 1-9."""
+"""Portraits behind the keys 1-9."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mien.engine.types import MienError
 
 
 class Gallery:
-    """Portraits, prepared beside the running picture when first wanted, and swapped in when they are ready.
+    """Portraits, prepared in the background when first chosen, and swapped in when ready.
 
     Args:
         paths: the portraits' files, in the order of the keys.
@@ -44,7 +44,7 @@ class Gallery:
         self._pending: tuple[Path, Future[Avatar]] | None = None
 
     def want(self, number: int) -> str:
-        """Switch to portrait ``number`` (from 1) as soon as it is ready; what to tell the user."""
+        """Switch to portrait ``number`` (from 1) as soon as it is ready; returns a message for the user."""
         if not self.paths:
             return "no further portraits: give a folder with --avatars DIR"
         if not 1 <= number <= len(self.paths):
@@ -58,7 +58,7 @@ class Gallery:
         return f"preparing {path.name}"
 
     def _prepare(self, path: Path) -> Avatar:
-        # Beside the running pictures: the runtime's encoder is apart from what renders them.
+        # In the background: the runtime's encoder is separate from what renders.
         return load_avatar(path, self._options, self._landmarker, self._renderer.runtime)
 
     def _forget_pending(self) -> None:
@@ -68,7 +68,7 @@ class Gallery:
             self._pending = None
 
     def poll(self) -> str | None:
-        """Swap in a portrait that has become ready; what to tell the user, if anything happened."""
+        """Swap in a portrait that has become ready; returns a message for the user, or None."""
         if self._pending is None or not self._pending[1].done():
             return None
         path, future = self._pending
@@ -86,5 +86,5 @@ class Gallery:
         return path.name
 
     def close(self) -> None:
-        """End the gallery's thread."""
+        """Stop the background thread."""
         self._worker.shutdown(wait=True, cancel_futures=True)

@@ -1,4 +1,4 @@
-"""Base class of what a live run's images go to besides its window."""
+"""Base class of a live run's outputs besides its window."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from mien.engine.types import Image
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """What an output is opened for.
+    """Format of the images that an output is opened for.
 
     Attributes:
         size: width and height of the images at first; another portrait can change them.
         fps: nominal frame rate of the source.
-        tell: shows a line to the user for a moment; from any thread.
+        tell: shows the user a message for a moment; may be called from any thread.
     """
 
     size: tuple[int, int]
@@ -32,11 +32,11 @@ class Output(ABC):
     """One place that every finished image of a live run is sent to, in a thread of its own.
 
     A new kind is a subclass in a module of its own and an entry in :data:`mien.cli.live.outputs.OUTPUTS`; the
-    run, the checks of the command line and ``--doctor`` know outputs from there alone.
+    run, the option checks and ``--doctor`` take outputs from there only.
 
     Attributes:
-        name: of its thread; faults are told under it.
-        doing: what a run does that has it and no window.
+        name: name of its thread; faults are reported under it.
+        doing: what a run without a window does with it (``"recording"``).
         with_file: why it cannot be combined with a file that drives, in one line; empty if it can.
         with_server: why it cannot be combined with ``--webrtc``; empty if it can.
         required: whether its failure ends the run.  An output that is all the user sees is required anyway.
@@ -104,4 +104,4 @@ class Output(ABC):
 
     @abstractmethod
     def abort(self) -> None:
-        """Let go of everything; what was not finished is dropped.  Called once, at the end of every run."""
+        """Release everything and drop what was not finished.  Called once, at the end of every run."""

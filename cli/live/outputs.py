@@ -1,4 +1,4 @@
-"""Outputs of a live run besides its window; each has a thread of its own, and none slows another."""
+"""Outputs of a live run besides its window: each has a thread of its own, and none slows another."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The reference of a live run: taken by itself, by key, offered to newcomers, remembered as a profile."""
+"""Reference frame of a live run: taken automatically, by key, offered to newcomers, kept as a profile."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ OFFER = "another face? press X to make it the reference"
 
 
 class Calibration:
-    """Looks at every tracked frame.  Whatever changes it is called in the thread of the tracker.
+    """Watches every tracked frame.  Everything that changes it is called in the tracker's thread.
 
     Args:
         tracker: whose reference it keeps.
@@ -41,15 +41,15 @@ class Calibration:
 
     @property
     def remembered(self) -> bool:
-        """Whether this person's neutral face is known from an earlier run."""
+        """Whether the neutral face of this person is known from an earlier run."""
         return self._saved is not None
 
     def hold(self) -> None:
-        """Take no reference by itself any more: the user does; in the tracker's thread."""
+        """Stop taking references automatically; in the tracker's thread."""
         self._auto.done = True
 
     def set(self, image: Image, face: Face, told: str = "reference set") -> None:
-        """Take this picture as the reference; in the tracker's thread."""
+        """Make this image the reference; in the tracker's thread."""
         self.hold()
         self._tracker.set_reference(image, face)
         self._known, self.ghost = self._tracker.reference, Ghost(image, face)
@@ -59,7 +59,7 @@ class Calibration:
             self._remember(face)
 
     def watch(self, tracked: Tracked) -> None:
-        """Look at a tracked frame."""
+        """Consider a tracked frame."""
         reference = self._tracker.reference
         if reference is not self._known and reference is not None and tracked.face is not None:
             # The tracker took its first face: good enough to move at once, until a better one comes.

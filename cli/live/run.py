@@ -1,4 +1,4 @@
-"""A camera or network stream drives a portrait, live: in a window, a recording, a virtual camera."""
+"""Live runs: a camera or network stream drives a portrait, in a window and to other outputs."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ from mien.streams.source import Source
 
 
 def run_live(options: Options, console: Console) -> None:
-    """The live run that the options describe.
+    """Run live as the options ask.
 
     Raises:
-        MienError: nothing to show the pictures on, no camera, or it went away for good; what was recorded
-            until then is kept.
+        MienError: no display and no other output, no camera, or the camera was lost for good; what was
+            recorded until then is kept.
     """
     show = _can_show(options, console)
     # The stages are threads already; OpenCV's own beside them cost a quarter more CPU and gain nothing.
@@ -50,7 +50,7 @@ def run_live(options: Options, console: Console) -> None:
     paths = list_portraits(options.avatars) if options.avatars else []
     news, times = News(), StageTimes()
     with ExitStack() as stack:
-        # Two cores, two halves of the start.
+        # The two halves of the start take about as long: one core each.
         with ThreadPoolExecutor(1, "start") as beside:
             tracking = beside.submit(_tracking)
             runtime = make_runtime(options)
@@ -64,7 +64,7 @@ def run_live(options: Options, console: Console) -> None:
         tracker, renderer = animator.load(), animator.renderer
         gallery = Gallery(paths, options, landmarker, renderer, {first: avatar} if first else None)
         stack.callback(gallery.close)
-        # Late, because from here on its pictures run, whether anyone looks or not.
+        # Opened late: from here on its frames arrive, whether or not anyone takes them.
         source = stack.enter_context(_open_live(options))
         calibration = Calibration(tracker, news.tell, options.profile, source.info.name)
         outputs = open_outputs(options, stack, Live(renderer.size, source.info.fps, news.tell))
@@ -100,13 +100,13 @@ def run_live(options: Options, console: Console) -> None:
 
 
 def _tracking() -> AbstractContextManager[Landmarker]:
-    """The portrait's landmarker, and the tracker's constants computed."""
+    """Load the portrait's landmarker, and compute the tracker's constants."""
     layout()
     return portrait_landmarker(live=True)
 
 
 class _Times:
-    """Notes every picture's times, in the render thread."""
+    """Records the times of every image, in the render thread."""
 
     def __init__(self, times: StageTimes) -> None:
         self._times = times

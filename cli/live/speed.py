@@ -1,4 +1,4 @@
-"""The choice of a live run's profile, and what the terminal says about it."""
+"""Choice of how often the network runs live, and the line that tells it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from mien.engine.runtime import Network, OpenVinoRuntime
 from mien.engine.session.speed import settle_speed
 
 SERVER_CORES = 4
-"""A server with fewer leaves the network out, unless it is asked for."""
+"""A server with fewer cores disables the network unless it is asked for."""
 
 
 def choose_speed(runtime: PresetRuntime, avatar: Avatar, options: Options, console: Console) -> None:
-    """Set how often the network runs: as the user wants, or as this machine can."""
+    """Set how often the network runs: as the user asks, or as this machine allows."""
     if not isinstance(runtime, OpenVinoRuntime) or runtime.network is Network.OFF:
         return
     if options.model in (EXACT, FAST):
@@ -35,8 +35,8 @@ def choose_speed(runtime: PresetRuntime, avatar: Avatar, options: Options, conso
 def server_network(options: Options, cores: int | None = None) -> Network:
     """How often a server's network runs where the processor has all the work.
 
-    Encoders, other people's frames and often a browser want it, too: beside the frames of a page on the same
-    two cores the network left 7.5 pictures a second of 18.
+    Encoders, other people's frames and often a browser need it as well: with a browser on the same two cores,
+    the network cut the rate from 18 to 7.5 fps.
     """
     wanted = {EXACT: Network.EVERY_FRAME, FAST: Network.BACKGROUND}
     spare = (cores or os.cpu_count() or 1) >= SERVER_CORES

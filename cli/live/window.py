@@ -1,4 +1,4 @@
-"""The user's side of a live run: pictures shown and keys obeyed, in the main thread as windows want it."""
+"""Window and keys of a live run, in the main thread, as window systems require."""
 
 from __future__ import annotations
 
@@ -24,27 +24,27 @@ from mien.streams.source import Source
 KEYS = (
     "X    this is my reference: neutral face, look at the camera",
     "F    find the best reference in the next 4 seconds",
-    "O    the reference over the camera picture",
+    "O    the reference over the camera image",
     "1-9  other portraits (of --avatars DIR)",
-    "M    mirror view    C  camera picture in the corner",
+    "M    mirror view    C  camera image in the corner",
     "?    these keys     Esc  end",
 )
 ESCAPE = 27
 INSET, GHOST_INSET = 0.22, 0.4
-"""Width of the camera's picture in the corner, in shares of the window; with the reference over it."""
+"""Width of the camera inset as a share of the window: alone, and with the reference over it."""
 
 POLL_S = 0.05
-"""Seconds between looks at the keys while no picture comes."""
+"""Seconds between polls of the keys while no frame arrives."""
 
 SILENT_S = 1.0
-"""Seconds without a picture after which the user is told."""
+"""Seconds without a frame before the user is told."""
 
 FLUSH_S = 10.0
-"""Seconds that a recording gets for its last pictures: three seconds of them, at most."""
+"""Seconds allowed for writing a recording's last images, at most three seconds of them."""
 
 
 class News:
-    """Lines for the user, from any thread, the newest shown for a while."""
+    """Messages for the user, from any thread; the newest is shown for a while."""
 
     def __init__(self) -> None:
         self._lines: deque[tuple[str, float]] = deque(maxlen=1)
@@ -62,16 +62,16 @@ class News:
 
 @dataclass(frozen=True, slots=True)
 class _Tick:
-    """A turn of the loop: a new picture, or none for a while."""
+    """One iteration of the loop: a new image, or none for a while."""
 
     shown: Shown | None
 
 
 class LiveLoop:
-    """One live run, as its user sees it.
+    """One live run as its user sees it.
 
     Attributes:
-        broken: why the source ended, where it did not simply end.
+        broken: the source's failure, if it failed.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class LiveLoop:
     ) -> None:
         self._live, self._gallery, self._calibration = live, gallery, calibration
         self._preview, self._news = preview, news
-        self._pictures: Link[Shown] | None = live.output() if preview is not None else None
+        self._images: Link[Shown] | None = live.output() if preview is not None else None
         self._shown: Shown | None = None
         self._search: ReferenceSearch | None = None
         self._inset, self._ghost = True, False
@@ -92,20 +92,20 @@ class LiveLoop:
         self.broken: MienError | None = None
 
     def run(self, source: Source, stop: Stopper) -> None:
-        """Until Esc, the window's closing, Ctrl-C, or the source's end; what is under way is finished.
+        """Run until Esc, a closed window, Ctrl-C, or the end of the source; work under way is finished.
 
         Raises:
-            MienError: what an output or a stage failed of.
+            MienError: an output or a stage failed.
         """
         with self._live as live:
             for tick in stop.until(self._ticks()):
                 if not self._turn(tick, source):
                     break
             live.end()
-            if self._pictures is not None:
-                self._pictures.abort()
+            if self._images is not None:
+                self._images.abort()
             if self._preview is not None:
-                # A disk can take a while over the last pictures, and the user has had enough.
+                # Writing the last images can take a while, and the user has ended the run.
                 self._preview.close()
             try:
                 live.wait(FLUSH_S)
@@ -116,19 +116,19 @@ class LiveLoop:
                 self.broken = error
 
     def _ticks(self) -> Iterator[_Tick]:
-        if self._pictures is None:
+        if self._images is None:
             while self._live.running:
                 sleep(POLL_S)
                 yield _Tick(None)
             return
         while True:
             try:
-                yield _Tick(self._pictures.take(POLL_S))
+                yield _Tick(self._images.take(POLL_S))
             except Closed:
                 return
 
     def _turn(self, tick: _Tick, source: Source) -> bool:
-        """One turn; False when the user has had enough."""
+        """One iteration; False when the user ends the run."""
         if told := self._gallery.poll():
             self._news.tell(told)
         if self._preview is None:
@@ -148,7 +148,7 @@ class LiveLoop:
         ghost = self._calibration.ghost if self._ghost else None
         if not self._inset and ghost is None:
             return image
-        # Where the help is not: in the upper right corner of what the user sees.
+        # In the upper right corner of what the user sees: the help is on the left.
         mirrored = self._preview is not None and self._preview.mirror
         camera = shown.frame.image if ghost is None else with_ghost(shown.frame.image, ghost)
         return with_inset(image, camera, left=mirrored, share=INSET if ghost is None else GHOST_INSET)
@@ -159,7 +159,7 @@ class LiveLoop:
         self._last = now
 
     def _obey(self, key: int) -> bool:
-        """Do what the key asks for; False for the end."""
+        """Handle a key; False ends the run."""
         letter = chr(key).upper()
         if key == ESCAPE:
             return False
@@ -206,7 +206,7 @@ class LiveLoop:
     def _status(self, source: Source) -> str:
         silent = getattr(source, "silent_s", 0.0)
         if silent > SILENT_S:
-            return f"no picture from {source.info.name} for {silent:.0f} s: waiting for it"
+            return f"no frame from {source.info.name} for {silent:.0f} s: waiting for it"
         if line := self._news.line:
             return line
         if self._shown is not None and self._shown.lost:
@@ -215,7 +215,7 @@ class LiveLoop:
 
 
 def with_inset(image: Image, camera: Image, *, left: bool = False, share: float = INSET) -> Image:
-    """A copy of the picture with the camera's in its upper right (or left) corner."""
+    """A copy of the image with the camera's image in its upper right (or left) corner."""
     out = image.copy()
     width = max(16, int(image.shape[1] * share))
     height = max(9, round(width * camera.shape[0] / camera.shape[1]))
@@ -226,7 +226,7 @@ def with_inset(image: Image, camera: Image, *, left: bool = False, share: float 
 
 
 def with_ghost(camera: Image, ghost: Ghost) -> Image:
-    """The camera's picture with the reference frame over it, half and half, so that one can match it."""
+    """The camera's image blended half and half with the reference frame, so that the pose can be matched."""
     height, width = camera.shape[:2]
     other = ghost.image
     if other.shape != camera.shape:

@@ -1,4 +1,4 @@
-"""The command line: what can be asked for, in groups that a person can read."""
+"""Options of the command ``mien``, in groups."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Literal
 
 from mien.cli.options import values
+from mien.cli.options.shared import add_amounts, add_machine
 from mien.cli.options.web import WebOptions, add_web, take_web
-from mien.engine.landmarks import LANDMARKERS
 from mien.engine.types import UsageError
 from mien.engine.utils.command_line import Parser
 from mien.engine.utils.versions import installed_version
@@ -25,14 +25,14 @@ examples:
   mien --driving talk.mp4 --avatar me.jpg --output me-talking.mp4
       every frame of a clip, with its sound
   mien --driving frames/ --fps 200 --avatar me.jpg --output out.mkv --lossless
-      a high-speed recording as numbered pictures, every pixel kept
+      a high-speed recording as numbered images, every pixel kept
   mien --driving talk.mp4 --avatar me.jpg --only brows,mouth_corner
-      these regions only; --gain brows=2 makes one stronger
+      only these regions; --gain brows=2 amplifies one
   mien --webrtc
       a page at http://127.0.0.1:8080 with your camera and your avatar
   mien --driving talk.mp4 --save-motion talk.npz
   mien --driving talk.npz --avatar other.png
-      record the motion alone, then play it on any face
+      record only the motion, then play it on any face
 
 keys while live:
   X sets the reference frame, F looks for the best one, O shows it, 1-9 switch
@@ -43,12 +43,12 @@ WHOLE_SIDE, CROP_SIDE = 1024, 512
 """Default longest side of a whole portrait, and side of a face crop, in pixels."""
 
 CROP_SOURCE = 2048
-"""Longest side of the portrait that a face crop is cut from."""
+"""Longest side, in pixels, of the portrait that a face crop is cut from."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """What the user asked for; see :func:`parse`."""
+    """Options of a run; see :func:`parse`."""
 
     demo: bool
     doctor: bool
@@ -95,13 +95,13 @@ class Options:
 
 
 def parse(arguments: Sequence[str] | None = None, commands: str = "") -> Options:
-    """The options in ``arguments`` (``sys.argv`` when left out).
+    """Parse ``arguments`` (``sys.argv`` by default).
 
     Args:
-        commands: what the help says about subcommands.
+        commands: help text about subcommands.
 
     Raises:
-        MienError: for words that make no sense, in one line.
+        UsageError: invalid options.
     """
     found = vars(_parser(commands).parse_args(arguments))
     for name in ("driving", "output"):
@@ -128,7 +128,7 @@ def _parser(commands: str) -> argparse.ArgumentParser:
     parser = Parser(
         prog="mien",
         usage="mien [--driving WHO] [--avatar PORTRAIT] [--output FILE] [options]\n       mien COMMAND ...",
-        description="Mien: a still portrait moves as the person before the camera moves,\n"
+        description="Mien: a still portrait moves like the person in front of the camera,\n"
         "down to micro-expressions.",
         epilog=f"{commands}{EXAMPLES}",
         formatter_class=_Formatter,
@@ -137,15 +137,15 @@ def _parser(commands: str) -> argparse.ArgumentParser:
     )
     _who(parser.add_argument_group("who drives whom"))
     _results(parser.add_argument_group("result"))
-    _amounts(parser.add_argument_group("how much of the motion (1 is as measured, 0 is none)"))
+    add_amounts(parser.add_argument_group("how much of the motion (1 is as measured, 0 is none)"))
     add_web(parser.add_argument_group("in a browser and over the network"))
-    _machine(parser.add_argument_group("machine"))
+    add_machine(parser.add_argument_group("machine"))
     about = parser.add_argument_group("about")
     about.add_argument("--demo", action="store_true", help="no camera, no files: writes mien-demo.mp4")
-    about.add_argument("--doctor", action="store_true", help="check this machine and say what is missing")
-    about.add_argument("--list-cameras", action="store_true", help="name the cameras and end")
-    about.add_argument("--version", action="version", version=_version(), help="show the version and end")
-    about.add_argument("-h", "--help", action="help", help="show this help and end")
+    about.add_argument("--doctor", action="store_true", help="check this machine and report what is missing")
+    about.add_argument("--list-cameras", action="store_true", help="list the cameras and exit")
+    about.add_argument("--version", action="version", version=_version(), help="show the version and exit")
+    about.add_argument("-h", "--help", action="help", help="show this help and exit")
     return parser
 
 
@@ -153,37 +153,35 @@ def _who(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--driving",
         metavar="WHO",
-        help="camera number (0 if left out), /dev/video2, rtsp://..., a video file, a folder of frames, "
+        help="camera number (default 0), /dev/video2, rtsp://..., a video file, a folder of frames, "
         "or recorded motion (.npz)",
     )
     group.add_argument(
         "--avatar",
         metavar="PORTRAIT",
         type=Path,
-        help="photo of the face that is to move (a built-in one if left out)",
+        help="photo of the face to animate (default: a built-in one)",
     )
-    group.add_argument(
-        "--avatars", metavar="DIR", type=Path, help="live: folder of portraits for the keys 1-9"
-    )
+    group.add_argument("--avatars", metavar="DIR", type=Path, help="live: folder of portraits for keys 1-9")
     group.add_argument(
         "--reference",
         metavar="FRAME",
         type=values.reference,
         default="first",
-        help="files: the frame that all motion is relative to; first (with a face), best (most like the "
-        "portrait), or its number, counted from 0",
+        help="files: the frame that all motion is relative to: first (with a face), best (most similar to "
+        "the portrait), or a frame number, counted from 0",
     )
     group.add_argument(
         "--profile",
         metavar="NAME",
-        help="live: remember this person's neutral face at this camera (numbers, no picture), and take the "
-        "reference when it is seen again",
+        help="live: remember this person's neutral face at this camera (as numbers, without an image), and "
+        "take the reference when it is seen again",
     )
     group.add_argument(
         "--fps",
         metavar="RATE",
         type=values.rate,
-        help="frames per second of a folder of frames (25), or wished of a camera (30)",
+        help="frame rate of a folder of frames (25), or requested from a camera (30)",
     )
     group.add_argument(
         "--bits",
@@ -195,7 +193,7 @@ def _who(group: argparse._ArgumentGroup) -> None:
         "--camera-size",
         metavar="WxH",
         type=values.size,
-        help="live: wished size of a camera's pictures (640x480)",
+        help="live: frame size requested from the camera (640x480)",
     )
 
 
@@ -203,91 +201,29 @@ def _results(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--output",
         metavar="FILE",
-        help="mp4, mov, mkv, webm, avi or gif; a name without an ending is a folder of PNG; "
+        help="mp4, mov, mkv, webm, avi or gif; a name without a suffix is a folder of PNG; "
         "- is a pipe: mien ... --output - | ffmpeg -i - out.mp4",
     )
     group.add_argument(
         "--size",
         metavar="N",
         type=values.pixels,
-        help=f"longest side of the result in pixels ({WHOLE_SIDE}; with --crop {CROP_SIDE})",
+        help=f"longest side of the result in pixels ({WHOLE_SIDE}; with --crop: {CROP_SIDE})",
     )
     group.add_argument(
-        "--crop", action="store_true", help="the moving face alone, as a square, not the whole portrait"
+        "--crop", action="store_true", help="only the moving face, as a square, not the whole portrait"
     )
-    group.add_argument("--lossless", action="store_true", help="keep every pixel exactly (large files)")
+    group.add_argument("--lossless", action="store_true", help="keep every pixel exact (large files)")
     group.add_argument(
-        "--save-motion", metavar="NPZ", type=Path, help="files: record the motion (no pixels) in a .npz"
+        "--save-motion", metavar="NPZ", type=Path, help="files: save the motion (no pixels) as .npz"
     )
     group.add_argument(
         "--virtual-camera",
         metavar="DEVICE",
         nargs="?",
         const="",
-        help="live: a camera that video calls can choose (the first one, or for example /dev/video9)",
+        help="live: send to a virtual camera for video calls (the first one, or e.g. /dev/video9)",
     )
     group.add_argument(
-        "--no-mirror", dest="mirror", action="store_false", help="live: see yourself as others see you"
+        "--no-mirror", dest="mirror", action="store_false", help="live: do not mirror the window"
     )
-
-
-def _amounts(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
-        "--expression", metavar="G", type=values.amount, default=1.0, help="what the face itself does"
-    )
-    group.add_argument(
-        "--micro-gain",
-        dest="micro",
-        metavar="G",
-        type=values.micro,
-        default=1.0,
-        help="amplify small facial motion alone, 1 to 8; noise and large motion stay as they are",
-    )
-    group.add_argument(
-        "--head", metavar="G", type=values.amount, default=1.0, help="shift, size and tilt of the head"
-    )
-    group.add_argument("--turn", metavar="G", type=values.amount, default=1.0, help="turning and nodding")
-    group.add_argument(
-        "--gain",
-        dest="gains",
-        metavar="REGION=G",
-        type=values.gain,
-        action="append",
-        help="of one region: brow_inner=2, mouth_corner_left=0, brows=1.5; may be repeated",
-    )
-    group.add_argument(
-        "--only", metavar="REGION,...", type=values.names, default=(), help="let only these regions move"
-    )
-
-
-def _machine(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
-        "--model",
-        metavar="MODEL",
-        default="live",
-        help="what draws: live (built in; live-fast and live-exact choose by hand how often its network "
-        "runs, warp leaves it out: landmarks and measured motion alone), weights (.safetensors; needs "
-        "torch), or a folder that mien export wrote",
-    )
-    group.add_argument(
-        "--tracker",
-        metavar="NAME",
-        choices=tuple(LANDMARKERS),
-        default=next(iter(LANDMARKERS)),
-        help="finds the face: " + ", or ".join(f"{name} ({kind.help})" for name, kind in LANDMARKERS.items()),
-    )
-    group.add_argument(
-        "--runtime",
-        metavar="NAME",
-        choices=("auto", "openvino", "tensorrt", "torch"),
-        default="auto",
-        help="of the renderer: auto (TensorRT on an NVIDIA GPU, else OpenVINO), openvino, tensorrt or torch",
-    )
-    group.add_argument(
-        "--precision",
-        metavar="P",
-        choices=("auto", "f32", "bf16"),
-        default="auto",
-        help="of the renderer on the CPU: auto, f32 or bf16",
-    )
-    group.add_argument("--threads", metavar="N", type=values.count, help="CPU threads of the renderer (2)")

@@ -1,4 +1,4 @@
-"""The words of the command line, checked one by one, with errors that say what would be right."""
+"""Option values: parsers whose errors say what would be right."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def count(text: str) -> int:
 
 
 def pixels(text: str) -> int:
-    """A picture size."""
+    """An image size."""
     return whole_number(text, "size in pixels", 64, 4096)
 
 
@@ -46,7 +46,7 @@ def reference(text: str) -> str:
     """``first``, ``best`` or a frame number."""
     if text not in ("first", "best") and not (text.isascii() and text.isdigit()):
         raise argparse.ArgumentTypeError(
-            f"{text!r} is no frame; give first, best, or a number counted from 0"
+            f"{text!r} is not a valid frame; give first, best, or a number counted from 0"
         )
     return text
 
@@ -57,7 +57,9 @@ def gain(text: str) -> tuple[str, float]:
     try:
         return name.strip(), float(value)
     except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is no gain; write it as brow_inner=1.5") from error
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a valid gain; write it as brow_inner=1.5"
+        ) from error
 
 
 def names(text: str) -> tuple[str, ...]:

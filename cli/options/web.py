@@ -1,4 +1,4 @@
-"""The command line of the web server (``--webrtc``)."""
+"""Options of the web server (``--webrtc``)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mien.engine.utils.command_line import whole_number
 
 @dataclass(frozen=True)
 class WebOptions:
-    """What the user asked of the server; each field is the option of that name."""
+    """Options of the server; each field is the option of that name."""
 
     webrtc: bool
     host: str
@@ -70,30 +70,36 @@ def add_web(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--webrtc", action="store_true", help="serve a page with your avatar, WHIP and WHEP (extra: webrtc)"
     )
-    group.add_argument("--host", metavar="ADDRESS", help="listen there (127.0.0.1: this machine alone)")
-    group.add_argument("--port", metavar="N", type=_port, help="and on this port (8080; 0 takes a free one)")
     group.add_argument(
-        "--token", metavar="T", help="what clients must know; needed, and made, for any other --host"
+        "--host", metavar="ADDRESS", help="address to listen on (127.0.0.1: this machine only)"
     )
-    group.add_argument("--cert", metavar="PEM", type=Path, help="certificate, for HTTPS; with --key")
-    group.add_argument("--key", metavar="PEM", type=Path, help="private key of the certificate")
-    group.add_argument("--max-sessions", metavar="N", type=_sessions, help="drivers at the same time (4)")
+    group.add_argument("--port", metavar="N", type=_port, help="port to listen on (8080; 0: a free one)")
+    group.add_argument(
+        "--token", metavar="T", help="access token for clients; generated if --host is not this machine"
+    )
+    group.add_argument("--cert", metavar="PEM", type=Path, help="certificate for HTTPS; needs --key")
+    group.add_argument("--key", metavar="PEM", type=Path, help="private key of --cert")
+    group.add_argument(
+        "--max-sessions", metavar="N", type=_sessions, help="maximum number of simultaneous drivers (4)"
+    )
     group.add_argument(
         "--no-mark",
         dest="mark",
         action="store_false",
-        help="no word 'synthetic' on the pictures sent, no content credentials in files",
+        help="no 'synthetic' mark on the images sent, no content credentials in files",
     )
-    group.add_argument("--log-json", action="store_true", help="log JSON lines")
+    group.add_argument("--log-json", action="store_true", help="log as JSON lines")
     group.add_argument("--publish", metavar="URL", help="send the avatar to this WHIP endpoint (an SFU)")
     group.add_argument("--publish-token", metavar="T", help="Bearer token for --publish (else --token)")
-    group.add_argument("--whep-source", metavar="URL", help="what this WHEP endpoint shows drives the avatar")
+    group.add_argument(
+        "--whep-source", metavar="URL", help="let the stream of this WHEP endpoint drive the avatar"
+    )
     group.add_argument(
         "--ice-server",
         dest="ice_servers",
         metavar="URL",
         action="append",
-        help="stun:HOST:PORT or turn:HOST:PORT,USER,PASSWORD; none are asked unless named here",
+        help="stun:HOST:PORT or turn:HOST:PORT,USER,PASSWORD; none is used unless given",
     )
 
 

@@ -1,4 +1,4 @@
-"""The engine as the web server sees it (:class:`mien.streams.webrtc.engine_interface.AvatarEngine`)."""
+"""Local engine of the web server (:class:`mien.streams.webrtc.engine_interface.AvatarEngine`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``--webrtc``: the avatar in a browser page, over WHIP and WHEP; ``--publish``, ``--whep-source``."""
+"""Web server runs: the avatar in a browser page, over WHIP and WHEP (``--webrtc``, ``--publish``, ...)."""
 
 from __future__ import annotations
 

@@ -53,30 +53,28 @@ class OpenVinoPaper(PaperRuntime):
         if precision == "auto":
             precision = "bf16" if cpu_has_bf16() else "f32"
         models = {part: _read(part_file(folder, part)) for part in PARTS}
-        cards = {part: _card(model, part_file(folder, part), part) for part, model in models.items()}
-        if len({card["weights_sha256"] for card in cards.values()}) > 1:
+        metadata = {part: _metadata(model, part_file(folder, part), part) for part, model in models.items()}
+        if len({facts["weights_sha256"] for facts in metadata.values()}) > 1:
             raise ModelError(f"{folder}: its parts were not exported together ({_REMEDY}).")
-        config = json.loads(cards["detector"]["config"])
+        config = json.loads(metadata["detector"]["config"])
         self.points, self.given_points = int(config["points"]), bool(config["given_points"])
         if config["image_size"] != IMAGE_SIZE:
-            raise ModelError(
-                f"{folder}: made for pictures of {config['image_size']} pixels, not {IMAGE_SIZE}."
-            )
+            raise ModelError(f"{folder}: made for images of {config['image_size']} pixels, not {IMAGE_SIZE}.")
         low = {part: precision if part == "decoder" else "f32" for part in PARTS}
         self._requests = {
             part: compile_for_cpu(model, threads=threads, precision=low[part]).create_infer_request()
             for part, model in models.items()
         }
         self._detecting, self._encoding = Lock(), Lock()
-        self._picture = np.zeros((IMAGE_SIZE, IMAGE_SIZE, 3), np.float32)
+        self._image = np.zeros((IMAGE_SIZE, IMAGE_SIZE, 3), np.float32)
 
     def encode(self, source: Image) -> AvatarCode:
         tensor = source_tensor(source)
         with self._encoding:
             return AvatarCode(tensor, np.array(self._requests["encoder"].infer({"source": tensor})[0]))
 
-    def detect(self, picture: Floats, points: Floats | None) -> Keys:
-        inputs = {"image": picture}
+    def detect(self, image: Floats, points: Floats | None) -> Keys:
+        inputs = {"image": image}
         if self.given_points:
             if points is None:
                 raise ValueError("this model is given its points")
@@ -100,8 +98,8 @@ class OpenVinoPaper(PaperRuntime):
             }
         )
         decoder.infer({"warped": motion.get_output_tensor(0)})
-        np.copyto(self._picture, decoder.get_output_tensor(0).data[0].transpose(1, 2, 0))
-        return self._picture
+        np.copyto(self._image, decoder.get_output_tensor(0).data[0].transpose(1, 2, 0))
+        return self._image
 
 
 def _read(path: Path) -> Any:
@@ -113,12 +111,12 @@ def _read(path: Path) -> Any:
         raise ModelError(f"{path}: this part of the model is damaged ({_REMEDY}).") from error
 
 
-def _card(model: Any, path: Path, part: str) -> dict[str, str]:
+def _metadata(model: Any, path: Path, part: str) -> dict[str, str]:
     keys = ("name", "version", "part", "weights_sha256", "config")
     try:
-        card = {key: str(model.get_rt_info(["framework", key]).astype(str)) for key in keys}
+        facts = {key: str(model.get_rt_info(["framework", key]).astype(str)) for key in keys}
     except RuntimeError:
-        card = {}
-    if (card.get("name"), card.get("version"), card.get("part")) != (_MODEL, _VERSION, part):
+        facts = {}
+    if (facts.get("name"), facts.get("version"), facts.get("part")) != (_MODEL, _VERSION, part):
         raise ModelError(f"{path}: not the {part} of {_MODEL} {_VERSION} ({_REMEDY}).")
-    return card
+    return facts

@@ -1,7 +1,7 @@
-"""No compiled engine of the ``paper`` preset draws before it has been compared with FP32 on a real face.
+"""Parity check of the ``paper`` preset: a compiled engine against FP32, on a real face, before it draws.
 
 The driver is the built-in portrait as the built-in recording moves it, drawn by the ``live`` preset on the
-CPU: pictures of a real face in motion, with landmarks that are known.
+CPU: images of a real face in motion, with landmarks that are known.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ class Moment:
     """A face that the network can look at.
 
     Attributes:
-        picture: ``(256, 256, 3) uint8`` RGB.
+        image: ``(256, 256, 3) uint8`` RGB.
         points: ``(18, 2) float32``, the given points in pixel indices.
     """
 
-    picture: Image
+    image: Image
     points: Floats
 
     @property
     def tensor(self) -> Floats:
         """``(1, 3, 256, 256) float32`` in 0..1."""
-        planes = self.picture.transpose(2, 0, 1)[None].astype(np.float32)
+        planes = self.image.transpose(2, 0, 1)[None].astype(np.float32)
         return np.ascontiguousarray(planes / np.float32(255))
 
 
@@ -51,7 +51,7 @@ class PaperLimits:
         key_points_px: of the key points, in pixels of the crop.
         jacobians: of the local frames, relative to their largest value.
         mean_image: in grey levels of 255.
-        shift_px: of whole pictures against each other.
+        shift_px: of whole images against each other.
     """
 
     code: float = 0.02
@@ -86,7 +86,7 @@ class PaperReport:
     def __str__(self) -> str:
         return (
             f"{self.frames} frames: key points {self.key_points_px:.4f} px at most, "
-            f"picture {self.mean_image:.3f}/255 on average, shift {self.shift_px:.4f} px"
+            f"image {self.mean_image:.3f}/255 on average, shift {self.shift_px:.4f} px"
         )
 
 
@@ -94,8 +94,8 @@ _WORDS = {
     "code": "the encoder's features are off by {:.1%}",
     "key_points_px": "key points are off by {:.3f} px",
     "jacobians": "key points' frames are off by {:.1%}",
-    "mean_image": "pictures are off by {:.2f}/255 on average",
-    "shift_px": "pictures are shifted by {:.3f} px",
+    "mean_image": "images are off by {:.2f}/255 on average",
+    "shift_px": "images are shifted by {:.3f} px",
 }
 _PARTS = {"the encoder": "encoder", "key points": "detector"}
 
@@ -130,8 +130,8 @@ def check(
     moments: Sequence[Moment],
     limits: PaperLimits | None = None,
 ) -> PaperReport:
-    """Compare code, key points and pictures: each with the same inputs, and all of it from end to end."""
-    code, own_code = reference.encode(portrait.picture), candidate.encode(portrait.picture)
+    """Compare code, key points and images: each with the same inputs, and all of it from end to end."""
+    code, own_code = reference.encode(portrait.image), candidate.encode(portrait.image)
     source, own_source = (r.detect(portrait.tensor, portrait.points) for r in (reference, candidate))
     rows = [(parity.code_difference(code, own_code), *_apart(source, own_source), 0.0, 0.0)]
     for moment in moments:
@@ -141,8 +141,8 @@ def check(
             _image(candidate.animate(code, source, keys)),
             _image(candidate.animate(own_code, own_source, own_keys)),
         )
-        mean = max(np.abs(wanted - picture).mean() for picture in found)
-        shift = max(parity.sub_pixel_shift(_bytes(wanted), _bytes(picture)) for picture in found)
+        mean = max(np.abs(wanted - image).mean() for image in found)
+        shift = max(parity.sub_pixel_shift(_bytes(wanted), _bytes(image)) for image in found)
         rows.append((0.0, *_apart(keys, own_keys), mean, shift))
     finite = bool(np.isfinite(rows).all())
     worst, failure = parity.judge(_WORDS, rows, finite, limits or PaperLimits())
@@ -156,9 +156,9 @@ def _apart(keys: Keys, own: Keys) -> tuple[float, float]:
     return float(points), float(frames)
 
 
-def _image(picture: Floats) -> Floats:
+def _image(image: Floats) -> Floats:
     """A copy in 0..255; the runtimes fill theirs again."""
-    return np.multiply(picture, 255, dtype=np.float32)
+    return np.multiply(image, 255, dtype=np.float32)
 
 
 def _bytes(image: Floats) -> Image:

@@ -1,4 +1,4 @@
-"""The ``paper`` preset's exported parts as networks for a card: what runs once, and what runs for a frame."""
+"""Networks for a GPU from the ``paper`` preset's exported parts: once per portrait, and per frame."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 The paper takes twelve of dlib's 68 points (0-based: 19 24 27 38 41 43 46 48 54 55 57 59) and six on the
 cheeks: 31 moved left, 35 right, 41 and 46 down, 48 left, 54 right, by half of the distance between the
-inner eye corners (``x42 - x39``), along the picture's axes.
+inner eye corners (``x42 - x39``), along the image's axes.
 
 :data:`DLIB` says which landmarks stand for which of dlib's points.  It was chosen on 67 portraits: the
 landmark, or the middle of two, that lies nearest to dlib's own point (its public 68-point predictor); the
@@ -52,7 +52,7 @@ def given_points(landmarks: Floats) -> Floats:
     """The 18 points of a face.
 
     Args:
-        landmarks: ``(..., 478, 2)`` in any coordinates whose axes are the picture's and whose units are
+        landmarks: ``(..., 478, 2)`` in any coordinates whose axes are the image's and whose units are
             alike.
 
     Returns:

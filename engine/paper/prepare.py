@@ -1,4 +1,4 @@
-"""From the exported parts of the ``paper`` preset to a checked runtime on a card."""
+"""Preparation of a checked runtime on a GPU from the exported parts of the ``paper`` preset."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _inputs(
     if part == "detector":
         points = {"points": moment.points[None]} if reference.given_points else {}
         return {"image": moment.tensor, **points}
-    code = reference.encode(portrait.picture)
+    code = reference.encode(portrait.image)
     source, driving = (reference.detect(m.tensor, m.points) for m in (portrait, moment))
     return {
         "source": code.source,

@@ -1,4 +1,4 @@
-"""The avatar's side of the paper preset: key points' motion in, the next picture out."""
+"""Renderer of the ``paper`` preset: motion of the key points in, the next image out."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mien.engine.utils.sampling import stretch
 class PaperRenderer:
     """Draws one avatar with the published network.  One renderer belongs to one thread at a time.
 
-    The network's 256 x 256 picture of the face crop is pasted back into the portrait behind a soft border.
+    The network's 256 x 256 image of the face crop is pasted back into the portrait behind a soft border.
 
     Args:
         avatar: whom to draw (made with the same runtime).
@@ -33,7 +33,7 @@ class PaperRenderer:
         self.set_avatar(avatar)
 
     stale = False
-    """The network runs on every frame: no picture is ever behind what is known."""
+    """The network runs on every frame: no image is ever behind what is known."""
 
     def set_avatar(self, avatar: Avatar) -> None:
         """Draw another avatar from the next frame on."""
@@ -55,9 +55,9 @@ class PaperRenderer:
         """
         start = perf_counter()
         driving = self._source if motion.keys is None else motion.keys.applied(self._source)
-        picture = self.runtime.animate(self.avatar.code, self._source, driving)
+        drawn = self.runtime.animate(self.avatar.code, self._source, driving)
         modelled = perf_counter()
-        image = _pasted(self._canvas, self._cover, picture)
+        image = _pasted(self._canvas, self._cover, drawn)
         times = {"model": modelled - start, "compose": perf_counter() - modelled}
         return Rendered(
             image,
@@ -69,12 +69,12 @@ class PaperRenderer:
 
 
 def _cover(canvas: Canvas) -> Floats:
-    """``(h, w, 1)`` how much of the network's picture is shown."""
+    """``(h, w, 1)`` how much of the network's image is shown."""
     return stretch(canvas.fade, canvas.part, canvas.to_grid)[..., None]
 
 
-def _pasted(canvas: Canvas, cover: Floats, picture: Floats) -> Image:
-    drawn = stretch(picture, canvas.part, canvas.to_image, cubic=True)
+def _pasted(canvas: Canvas, cover: Floats, face: Floats) -> Image:
+    drawn = stretch(face, canvas.part, canvas.to_image, cubic=True)
     if not canvas.pasted:
         return np.asarray(np.clip(255.0 * drawn + 0.5, 0, 255), np.uint8)
     image: Image = canvas.still.copy()

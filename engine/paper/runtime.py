@@ -1,4 +1,4 @@
-"""What a runtime of the ``paper`` preset does, whatever computes it."""
+"""Interface of the ``paper`` preset's runtimes."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ class PaperRuntime(ABC):
         """The code of a portrait's ``(256, 256, 3) uint8`` RGB crop; made once.  Owns its arrays."""
 
     @abstractmethod
-    def detect(self, picture: Floats, points: Floats | None) -> Keys:
+    def detect(self, image: Floats, points: Floats | None) -> Keys:
         """The key points of a face crop.
 
         Args:
-            picture: ``(1, 3, 256, 256) float32``, RGB in 0..1.
+            image: ``(1, 3, 256, 256) float32``, RGB in 0..1.
             points: ``(18, 2) float32`` pixel indices (x, y) of the given points; ignored where none are
                 given.
         """
@@ -47,4 +47,4 @@ class PaperRuntime(ABC):
         """
 
     def close(self) -> None:  # noqa: B027 (most have nothing to give back)
-        """Give back what is not the process's own memory (a card's); the runtime is of no use after that."""
+        """Give back what is not the process's own memory (a GPU's); the runtime is of no use after that."""

@@ -1,4 +1,4 @@
-"""Which runtime draws the ``paper`` preset: as for ``live``, see :mod:`mien.engine.runtime.selection`."""
+"""Choice of the runtime for the ``paper`` preset; as in :mod:`mien.engine.runtime.selection`."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ class FailoverPaperRuntime(PaperRuntime):
     def encode(self, source: Image) -> AvatarCode:
         return self._both.either(lambda runtime: runtime.encode(source))
 
-    def detect(self, picture: Floats, points: Floats | None) -> Keys:
-        return self._both.either(lambda runtime: runtime.detect(picture, points))
+    def detect(self, image: Floats, points: Floats | None) -> Keys:
+        return self._both.either(lambda runtime: runtime.detect(image, points))
 
     def animate(self, code: AvatarCode, source: Keys, driving: Keys) -> Floats:
         return self._both.either(lambda runtime: runtime.animate(code, source, driving))

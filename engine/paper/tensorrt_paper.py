@@ -1,7 +1,7 @@
 """The published network on an NVIDIA GPU: TensorRT engines, replayed as CUDA graphs.
 
-The encoder runs once per portrait, whose code stays on the card.  Per frame the detector looks at the driving
-crop (768 KB up, the key points down), and one engine makes the picture (key points up, 768 KB down).
+The encoder runs once per portrait, whose code stays on the GPU.  Per frame the detector looks at the driving
+crop (768 KB up, the key points down), and one engine makes the image (key points up, 768 KB down).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ AVATARS = 8
 class TensorRtPaper(PaperRuntime):
     """Runs loaded engines; :func:`mien.engine.paper.prepare.prepare_paper` builds, loads and checks them.
 
-    Threads take turns: there is one card.  :meth:`close` gives its memory back, the engines' too.
+    Threads take turns: there is one GPU.  :meth:`close` gives its memory back, the engines' too.
 
     Args:
         parts: the networks (:func:`mien.engine.paper.parts.paper_parts`), ``engines`` theirs by
@@ -42,7 +42,7 @@ class TensorRtPaper(PaperRuntime):
         points, given_points: the model's (:class:`PaperRuntime`).
 
     Raises:
-        CudaError: from every method, when the card fails or the runtime is closed.
+        CudaError: from every method, when the GPU fails or the runtime is closed.
     """
 
     name = "tensorrt"
@@ -61,7 +61,7 @@ class TensorRtPaper(PaperRuntime):
         self._lock = threading.RLock()
         self._closed = False
         self._loaded: AvatarBuffers | None = None
-        self._picture: Floats = np.zeros((IMAGE_SIZE, IMAGE_SIZE, 3), np.float32)
+        self._image: Floats = np.zeros((IMAGE_SIZE, IMAGE_SIZE, 3), np.float32)
         self._open = ExitStack()
         cuda.attach()
         try:
@@ -104,8 +104,8 @@ class TensorRtPaper(PaperRuntime):
                 found = call(self._stream, {PIXELS: source[None]})
                 return AvatarCode(*(found[name].copy() for name in CODE))
 
-    def detect(self, picture: Floats, points: Floats | None) -> Keys:
-        given: dict[str, NDArray[Any]] = {"image": picture}
+    def detect(self, image: Floats, points: Floats | None) -> Keys:
+        given: dict[str, NDArray[Any]] = {"image": image}
         if self.given_points:
             if points is None:
                 raise ValueError("this model is given its points")
@@ -122,8 +122,8 @@ class TensorRtPaper(PaperRuntime):
             if avatar is not self._loaded:
                 self._loaded = None
                 for name in CODE:
-                    card = self._renderer.on_device[name]
-                    self._cuda.copy(card.address, avatar.on_device[name].address, card.size, self._stream)
+                    place = self._renderer.on_device[name]
+                    self._cuda.copy(place.address, avatar.on_device[name].address, place.size, self._stream)
                 self._loaded = avatar
             given = {
                 "source_points": source.points[None],
@@ -131,9 +131,9 @@ class TensorRtPaper(PaperRuntime):
                 "driving_points": driving.points[None],
                 "driving_jacobians": driving.jacobians[None],
             }
-            picture = self._renderer(self._stream, given)["picture"][0]
-            np.copyto(self._picture, picture.transpose(1, 2, 0))
-            return self._picture
+            image = self._renderer(self._stream, given)["picture"][0]
+            np.copyto(self._image, image.transpose(1, 2, 0))
+            return self._image
 
     def when_closed(self, work: Callable[[], None]) -> None:
         """Have ``work`` done at the end of :meth:`close`."""
@@ -142,11 +142,11 @@ class TensorRtPaper(PaperRuntime):
         self._open.push(rest)
 
     def close(self) -> None:
-        """Give everything on the card back; safe to call again."""
+        """Give everything on the GPU back; safe to call again."""
         with self._lock:
             if self._closed:
                 return
             self._closed = True
-            with self._open:  # whatever the card says, everything is let go
+            with self._open:  # whatever the GPU reports, everything is let go
                 self._cuda.attach()
                 self._cuda.synchronise(self._stream)

@@ -31,7 +31,7 @@ class TorchCudaPaper(PaperRuntime):
         device: ``"cpu"`` computes the same, slowly, without CUDA graphs: for tests.
 
     Raises:
-        CudaError: from every method, when the card fails.
+        CudaError: from every method, when the GPU fails.
     """
 
     name = "torch"
@@ -85,8 +85,8 @@ class TorchCudaPaper(PaperRuntime):
             (found,) = guarded(self._torch, lambda: self._run("encoder", [self._tensor(tensor)]))
             return AvatarCode(tensor, found.float().cpu().numpy())
 
-    def detect(self, picture: Floats, points: Floats | None) -> Keys:
-        given = [picture]
+    def detect(self, image: Floats, points: Floats | None) -> Keys:
+        given = [image]
         if self.given_points:
             if points is None:
                 raise ValueError("this model is given its points")
@@ -106,9 +106,9 @@ class TorchCudaPaper(PaperRuntime):
             (found,) = self._run(
                 "renderer", [*self._codes.get(code), *(self._tensor(array[None]) for array in keys)]
             )
-            picture: Floats = found[0].permute(1, 2, 0).float().contiguous().cpu().numpy()
-            return picture
+            image: Floats = found[0].permute(1, 2, 0).float().contiguous().cpu().numpy()
+            return image
 
         with self._lock:
-            picture: Floats = guarded(self._torch, work)
-        return picture
+            image: Floats = guarded(self._torch, work)
+        return image

@@ -43,10 +43,10 @@ class TorchPaper(PaperRuntime):
         with self._torch.inference_mode():
             return AvatarCode(tensor, self._module.encode(self._tensor(tensor)).cpu().numpy())
 
-    def detect(self, picture: Floats, points: Floats | None) -> Keys:
+    def detect(self, image: Floats, points: Floats | None) -> Keys:
         given = self._tensor(points[None]) if self.given_points and points is not None else None
         with self._torch.inference_mode():
-            found = self._module.detect(self._tensor(picture), given)
+            found = self._module.detect(self._tensor(image), given)
         return Keys(found.points[0].cpu().numpy(), found.jacobians[0].cpu().numpy())
 
     def animate(self, code: AvatarCode, source: Keys, driving: Keys) -> Floats:

@@ -1,4 +1,4 @@
-"""The driver's side of the paper preset: the tracker's motion, and the key points' along with it."""
+"""Tracker of the ``paper`` preset: the tracker's motion, with that of the network's key points."""
 
 from __future__ import annotations
 
@@ -62,8 +62,8 @@ class PaperTracker(Tracker):
         return replace(motion, keys=KeyMotion.between(self._first, now))
 
     def _detected(self, image: Image, landmarks: Floats) -> Keys:
-        picture = source_tensor(cut(image, self._square, IMAGE_SIZE))
-        return self._runtime.detect(picture, crop_points(self._square, landmarks))
+        crop = source_tensor(cut(image, self._square, IMAGE_SIZE))
+        return self._runtime.detect(crop, crop_points(self._square, landmarks))
 
 
 def crop_points(square: Square, landmarks: Floats) -> Floats:

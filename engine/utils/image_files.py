@@ -110,9 +110,7 @@ def decode_image(
         if values is not None:
             _check_size(name, (values.shape[1], values.shape[0]), max_pixels)
             return _to_rgb(Pil.fromarray(to_eight(values, white or white_in(values))))
-        raise SourceError(
-            f"{name} is not a picture file. Give a PNG, JPEG, WebP or TIFF portrait."
-        ) from error
+        raise SourceError(f"{name} is not an image file. Give a PNG, JPEG, WebP or TIFF portrait.") from error
     except MemoryError as error:
         raise SourceError(f"{name} takes too much memory to read. Scale it down.") from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:
@@ -120,7 +118,7 @@ def decode_image(
 
 
 def _read(path: Path) -> bytes:
-    data = read_user_file(path, "Give one picture file (PNG, JPEG, WebP, TIFF).")
+    data = read_user_file(path, "Give one image file (PNG, JPEG, WebP, TIFF).")
     if not data:
         raise SourceError(f"{path.name} is empty (0 bytes). Copy or export it again.")
     return data

@@ -30,7 +30,7 @@ def material(tmp_path_factory: pytest.TempPathFactory, carphone: Path, astronaut
     """A folder with everything that a user may get wrong."""
     place = tmp_path_factory.mktemp("bad")
     clip = make_driver(place / "clip.mp4", talking(carphone, 3))
-    (place / "text.jpg").write_text("this is no picture\n")
+    (place / "text.jpg").write_text("this is no image\n")
     (place / "text.mp4").write_text("this is no video\n")
     (place / "empty.mp4").touch()
     (place / "empty.png").touch()
@@ -66,7 +66,7 @@ LONG = 300 * "x"
 CASES: dict[str, tuple[str, str]] = {
     "missing clip": ("--driving nowhere.mp4 --output out.mp4", "does not exist.*[Cc]heck"),
     "missing portrait": ("--driving clip.mp4 --avatar nowhere.jpg --output out.mp4", "does not exist.*Check"),
-    "text as portrait": ("--driving clip.mp4 --avatar text.jpg --output out.mp4", "not a picture.*Give"),
+    "text as portrait": ("--driving clip.mp4 --avatar text.jpg --output out.mp4", "not an image.*Give"),
     "text as clip": ("--driving text.mp4 --output out.mp4", "text.mp4.*(export|Give)"),
     "empty clip": ("--driving empty.mp4 --output out.mp4", "is empty.*again"),
     "empty portrait": ("--driving clip.mp4 --avatar empty.png --output out.mp4", "is empty.*again"),
@@ -97,7 +97,7 @@ CASES: dict[str, tuple[str, str]] = {
     "result within a file": ("--driving clip.mp4 --output face.png/out.mp4", "is a file, not a folder"),
     "folder within a file": ("--driving clip.mp4 --output face.png/out", "face.png"),
     "motion within a file": ("--driving clip.mp4 --save-motion face.png/out.npz", "is a file, not a folder"),
-    "folder as clip": ("--driving full --output out.mp4", "no pictures.*Put"),
+    "folder as clip": ("--driving full --output out.mp4", "no images.*Put"),
     "NUL in a portrait's name": ("--driving clip.mp4 --avatar a\0b.png --output out.mp4", "NUL.*Check"),
     "NUL in a result's name": ("--driving clip.mp4 --output a\0b.mp4", "NUL.*Check"),
     "web: portrait's name too long": (f"--webrtc --port 0 --avatar {LONG}.png", "too long.*Check"),
@@ -107,7 +107,7 @@ CASES: dict[str, tuple[str, str]] = {
     "web: certificate's name too long": (f"--webrtc --cert {LONG} --key {LONG}", "too long.*Check"),
     "web: certificate is a folder": ("--webrtc --cert full --key full", "does not exist.*Give"),
     "web: model's name too long": (f"--webrtc --port 0 --model {LONG}", "too long.*Check"),
-    "web: no host name": (f"--webrtc --port 0 --host {LONG}", "no host name.*--host"),
+    "web: no host name": (f"--webrtc --port 0 --host {LONG}", "not a valid host name.*--host"),
     "gigantic portrait": ("--driving clip.mp4 --avatar huge.png --output out.mp4", "too large.*Scale"),
     "no face in portrait": (
         "--driving clip.mp4 --avatar noface.png --output out.mp4",
@@ -123,7 +123,7 @@ CASES: dict[str, tuple[str, str]] = {
     "tiny face": ("--driving clip.mp4 --avatar tiny.png --output out.mp4", "pixels wide.*Crop"),
     "face shrunk by --size": ("--driving clip.mp4 --avatar face.png --size 64 --output out.mp4", "--size"),
     "folder as portrait": ("--driving clip.mp4 --avatar full --output out.mp4", "is a folder.*Give"),
-    "folder without pictures": ("--driving nothing --output out.mp4", "no pictures.*Put"),
+    "folder without images": ("--driving nothing --output out.mp4", "no images.*Put"),
     "unwritable place": ("--driving clip.mp4 --output nowhere/out.mp4", "nowhere does not exist.*Make it"),
     "unknown ending": ("--driving clip.mp4 --output out.xyz", r"\.xyz.*Use"),
     "folder in use": ("--driving clip.mp4 --output full", "not empty.*Give"),
@@ -157,7 +157,7 @@ CASES: dict[str, tuple[str, str]] = {
     "camera size": ("--camera-size 640", "write it as 640x480"),
     "camera size of a clip": ("--driving clip.mp4 --camera-size 640x480", "for cameras"),
     "gallery of a clip": ("--driving clip.mp4 --avatars full", "--avatar"),
-    "gallery without pictures": ("--avatars nothing --output out.mp4", "no pictures.*Put"),
+    "gallery without images": ("--avatars nothing --output out.mp4", "no images.*Put"),
     "no gallery": ("--avatars nowhere --output out.mp4", "not a folder.*Give"),
     "live reference": ("--reference best", "press X or F"),
     "live motion": ("--save-motion out.npz", "for files"),
@@ -261,7 +261,7 @@ def _mount(place: Path) -> int:
     return subprocess.run(command, capture_output=True, check=False).returncode
 
 
-@pytest.mark.parametrize("name", ["out.mkv", "pictures"])
+@pytest.mark.parametrize("name", ["out.mkv", "images"])
 def test_a_full_disk(name: str, small_disk: Path, material: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["--driving", str(material / "clip.mp4"), "--output", str(small_disk / name), "--lossless"]
     assert run_live.main(words) == 2

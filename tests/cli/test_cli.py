@@ -183,7 +183,7 @@ def test_finishing_stands_one_signal_and_gives_up_at_the_second() -> None:
             signal.raise_signal(signal.SIGINT)
 
 
-def test_before_the_first_picture_a_signal_stops_at_once() -> None:
+def test_before_the_first_image_a_signal_stops_at_once() -> None:
     with Stopper(), pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)
 

@@ -23,8 +23,18 @@ MODULES = {
 """What a checkout runs with ``python -m`` instead."""
 
 
-def test_every_command_has_its_form_in_a_checkout() -> None:
-    assert {command.name for command in COMMANDS} == set(MODULES)
+def test_every_command_of_a_room_has_its_form_in_a_checkout() -> None:
+    # The others are of the command line itself: ``python -m mien NAME``.
+    own = {"compare"}
+    assert {command.name for command in COMMANDS} == set(MODULES) | own
+
+
+@pytest.mark.parametrize("name", [command.name for command in COMMANDS])
+def test_python_m_mien_is_the_command_mien(name: str) -> None:
+    words = [sys.executable, "-m", "mien", name, "--help"]
+    found = subprocess.run(words, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert found.returncode == 0, found.stderr
+    assert found.stdout.startswith(f"usage: mien {name} ")
 
 
 @pytest.mark.parametrize("name", MODULES)

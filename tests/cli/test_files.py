@@ -15,7 +15,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from fakes.drivers import BLACK, LENGTH, difference, make_driver, pictures, talking
+from fakes.drivers import BLACK, LENGTH, difference, images_of, make_driver, talking
 from fakes.media import make_video, read_sound, video_times
 from PIL import Image as Pil
 
@@ -85,7 +85,7 @@ def test_unusual_clips(kind: str, frames: list[np.ndarray], tmp_path: Path) -> N
     else:
         make_video(clip, frames[:1])
     assert mien("--driving", clip, "--output", tmp_path / "out.webm", "--crop", "--size", "128") == 0
-    made = pictures(tmp_path / "out.webm")
+    made = images_of(tmp_path / "out.webm")
     assert len(made) == (1 if kind == "one frame" else LENGTH)
     assert made[0].shape == (128, 128, 3)
 
@@ -108,12 +108,12 @@ def test_a_folder_of_frames_drives_in_natural_order_at_its_rate(
         assert np.abs(a.regions - b.regions).max() < 0.01
 
 
-def test_output_without_an_ending_is_a_folder_of_the_same_pictures(clip: Path, tmp_path: Path) -> None:
-    exact, folder = tmp_path / "out.mkv", tmp_path / "pictures"
+def test_output_without_an_ending_is_a_folder_of_the_same_images(clip: Path, tmp_path: Path) -> None:
+    exact, folder = tmp_path / "out.mkv", tmp_path / "images"
     assert mien("--driving", clip, "--output", exact, "--lossless") == 0
     assert mien("--driving", clip, "--output", folder) == 0
     assert [p.name for p in sorted(folder.iterdir())] == [f"{i:06d}.png" for i in range(LENGTH)]
-    for a, b in zip(pictures(exact), pictures(folder), strict=True):
+    for a, b in zip(images_of(exact), images_of(folder), strict=True):
         assert np.array_equal(a, b)
 
 
@@ -137,7 +137,7 @@ def test_the_demo(
     assert len(times) == len(recording) and 8 <= times[-1] + last <= 15
     said = capsys.readouterr().out
     assert "render" in said and "fps" in said and said.splitlines()[-1] == "mien-demo.mp4"
-    made = pictures(tmp_path / "mien-demo.mp4")
+    made = images_of(tmp_path / "mien-demo.mp4")
     assert max(difference(image, made[0]) for image in made) > 1, "it moves"
 
 
@@ -145,7 +145,7 @@ def test_recorded_motion_plays_as_its_clip_did(clip: Path, tmp_path: Path) -> No
     motion = tmp_path / "talk.npz"
     assert mien("--driving", clip, "--output", tmp_path / "a", "--save-motion", motion) == 0
     assert mien("--driving", motion, "--output", tmp_path / "b") == 0
-    direct, played = pictures(tmp_path / "a"), pictures(tmp_path / "b")
+    direct, played = images_of(tmp_path / "a"), images_of(tmp_path / "b")
     assert max(difference(image, direct[0]) for image in direct) > 0.1, "it moves"
     for a, b in zip(direct, played, strict=True):
         assert difference(a, b) < 0.1
@@ -174,7 +174,7 @@ def test_only_named_regions_move(clip: Path, tmp_path: Path) -> None:
     words = ["--driving", clip, "--head", "0", "--turn", "0", "--expression", "4"]
     assert mien(*words, "--output", tmp_path / "all") == 0
     assert mien(*words, "--output", tmp_path / "mouth", "--only", "mouth") == 0
-    everything, mouth = pictures(tmp_path / "all"), pictures(tmp_path / "mouth")
+    everything, mouth = images_of(tmp_path / "all"), images_of(tmp_path / "mouth")
     still = everything[0]
     brows = slice(95, 118), slice(190, 262)
     lips = slice(140, 165), slice(200, 255)
@@ -192,7 +192,7 @@ def test_portraits_come_back_whole_at_their_own_or_the_wished_size(
     for words, size in (([], (1024, 662)), (["--size", "400"], (400, 258)), (["--crop"], (512, 512))):
         out = tmp_path / f"out{size[0]}"
         assert mien("--driving", clip, "--avatar", wide, "--output", out, *words) == 0
-        height, width = pictures(out)[0].shape[:2]
+        height, width = images_of(out)[0].shape[:2]
         assert (width, abs(height - size[1]) <= 1) == (size[0], True)
 
 
@@ -232,7 +232,7 @@ def test_any_photo(name: str, clip: Path, astronaut: Image, tmp_path: Path) -> N
     if name == "transparent.png":
         expected[:, 400:] = 255
     # The driver's first frame is its reference: the portrait as it is.
-    assert difference(pictures(tmp_path / "out")[0], expected) < 4
+    assert difference(images_of(tmp_path / "out")[0], expected) < 4
 
 
 def test_several_faces_and_cut_ones_are_said(
@@ -256,7 +256,7 @@ def test_a_face_lost_in_mid_clip(
     clip = make_driver(tmp_path / "lost.mp4", images)
     words = ["--driving", clip, "--output", tmp_path / "out", "--expression", "3"]
     assert mien(*words) == 0
-    made = pictures(tmp_path / "out")
+    made = images_of(tmp_path / "out")
     assert len(made) == len(images)
     assert "no face in 16 of 30 frames" in capsys.readouterr().out
     still = made[0]
@@ -270,7 +270,7 @@ def test_a_face_lost_in_mid_clip(
 def stopping_after(
     monkeypatch: pytest.MonkeyPatch, count: int, number: int = signal.SIGINT, again: bool = False
 ) -> None:
-    """Raise the signal in the middle of writing picture ``count`` (from 1)."""
+    """Raise the signal in the middle of writing image ``count`` (from 1)."""
     write = VideoFileSink.write
     seen: list[float] = []
 
@@ -328,8 +328,8 @@ def test_a_second_ctrl_c_gives_up_and_leaves_nothing(
 
 
 def test_ctrl_c_as_the_terminal_sends_it(carphone: Path, tmp_path: Path) -> None:
-    """A process of its own, stopped while it works on a folder of pictures that can be watched."""
-    out = tmp_path / "pictures"
+    """A process of its own, stopped while it works on a folder of images that can be watched."""
+    out = tmp_path / "images"
     process = subprocess.Popen(
         [sys.executable, str(ROOT / "run_live.py"), "--driving", str(carphone), "--output", str(out)],
         stdout=subprocess.PIPE,
@@ -337,7 +337,7 @@ def test_ctrl_c_as_the_terminal_sends_it(carphone: Path, tmp_path: Path) -> None
         text=True,
     )
     end = time.monotonic() + 60
-    while not list(tmp_path.glob(".pictures.part*/000002.png")) and time.monotonic() < end:
+    while not list(tmp_path.glob(".images.part*/000002.png")) and time.monotonic() < end:
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
     said, errors = process.communicate(timeout=60)

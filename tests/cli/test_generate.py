@@ -32,12 +32,12 @@ LONG = 300 * "x"
 def write_folder(folder: Path, frames: list[Image], name: str = "{:03d}.png", sixteen: bool = False) -> Path:
     folder.mkdir()
     for index, frame in enumerate(frames):
-        picture = frame[..., ::-1]
+        image = frame[..., ::-1]
         if name.startswith("grey") or sixteen:
-            picture = cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_BGR2GRAY)
+            image = cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_BGR2GRAY)
         if sixteen:
-            picture = picture.astype(np.uint16) * 257
-        assert cv2.imwrite(str(folder / name.format(index)), picture)
+            image = image.astype(np.uint16) * 257
+        assert cv2.imwrite(str(folder / name.format(index)), image)
     return folder
 
 
@@ -305,7 +305,7 @@ def test_a_motion_file_drives_too(place: Path, tmp_path: Path) -> None:
     )
     marker = json.loads((tmp_path / "out" / "made.json").read_text())
     assert marker["phases"]["apex"] == pytest.approx(8, abs=1)
-    # What was asked for is what the pictures show.
+    # What was asked for is what the images show.
     assert marker["metrics"]["correlation"] > 0.75 and marker["metrics"]["jitter"] is None
     assert "reference built in" in (tmp_path / "out" / "failures.csv").read_text()
 

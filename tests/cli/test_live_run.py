@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 import pytest
-from fakes.drivers import BLACK, difference, make_driver, pictures, talking
+from fakes.drivers import BLACK, difference, images_of, make_driver, talking
 from fakes.face_camera import FaceCamera
 from fakes.media import video_times
 from PIL import Image as Pil
@@ -31,11 +31,11 @@ from mien.streams.sink import Sink
 
 
 class Window:
-    """Stands in for the preview window: a user who presses keys at certain pictures.
+    """Stands in for the preview window: a user who presses keys at certain images.
 
     Attributes:
-        script: what to do at which picture (from 0): a key, or anything that is called.
-        views: what was shown: status line, size, mirror, and the picture itself.
+        script: what to do at which image (from 0): a key, or anything that is called.
+        views: what was shown: status line, size, mirror, and the image itself.
     """
 
     script: dict[int, str | int | Callable[[], None]] = {}  # noqa: RUF012
@@ -122,15 +122,15 @@ def test_closing_the_window_ends(camera: FaceCamera) -> None:
     assert len(windows[0].views) == 6 and not windows[0].views[0][1]
 
 
-def test_a_recording_starts_at_zero_with_every_shown_picture(camera: FaceCamera, tmp_path: Path) -> None:
+def test_a_recording_starts_at_zero_with_every_shown_image(camera: FaceCamera, tmp_path: Path) -> None:
     Window.last = 12
     out = tmp_path / "out.mkv"
     assert mien("--output", out, "--lossless", "--crop", "--size", "256") == 0
     times, _ = video_times(out)
     assert len(times) >= 13 and times[0] == 0
     assert times == sorted(times) and times[-1] > 0.2
-    # Recorded is the avatar alone: no camera picture in the corner, no mirror, no text.
-    shown, kept = windows[0].views[0][2], pictures(out)[0]
+    # Recorded is the avatar alone: no camera image in the corner, no mirror, no text.
+    shown, kept = windows[0].views[0][2], images_of(out)[0]
     assert np.array_equal(shown[100:], kept[100:]) and not np.array_equal(shown[:40], kept[:40])
 
 
@@ -176,7 +176,7 @@ def gallery(tmp_path: Path, astronaut: Image) -> Path:
     photo = Pil.fromarray(astronaut)
     photo.save(folder / "me2.png")
     photo.crop((60, 0, 400, 300)).save(folder / "me10.png")
-    (folder / "me11.jpg").write_text("no picture")
+    (folder / "me11.jpg").write_text("no image")
     return folder
 
 
@@ -207,11 +207,11 @@ def test_numbers_switch_portraits_and_the_recording_goes_on(
     assert mien("--avatars", gallery, "--output", out, "--lossless") == 0
     told = windows[0].told
     assert {"preparing me10.png", "me10.png", "me2.png"} <= set(told)
-    assert any("me11.jpg is not a picture" in status for status in told), "and the run goes on"
+    assert any("me11.jpg is not an image" in status for status in told), "and the run goes on"
     assert "no portrait 9: there are 3" in told
     sizes = [view.shape[:2] for _, _, view in windows[0].views]
     assert {sizes[0], sizes[6], sizes[18]} == {(512, 512), (300, 340)} and sizes[0] == sizes[18]
-    kept = pictures(out)
+    kept = images_of(out)
     assert len(kept) >= 21 and {image.shape for image in kept} == {(512, 512, 3)}
     assert any(image[:20].max() == 0 for image in kept), "the wider portrait lies whole in the recording"
 
@@ -364,7 +364,7 @@ class Kept(Sink):
     def abort(self) -> None: ...
 
 
-def test_the_recorder_counts_from_its_first_picture() -> None:
+def test_the_recorder_counts_from_its_first_image() -> None:
     sink = Kept()
     recorder = Recorder(sink, (64, 48))
     for moment in (3.0, 3.04, 3.5):
@@ -373,24 +373,24 @@ def test_the_recorder_counts_from_its_first_picture() -> None:
 
 
 class Disk(Sink):
-    """A recording on a disk that stops answering, at a picture or at the end, until ``answers`` is set."""
+    """A recording on a disk that stops answering, at an image or at the end, until ``answers`` is set."""
 
     def __init__(self, hangs_at: str) -> None:
         self.notes, self.hangs_at = [], hangs_at
         self.answers, self.hanging = threading.Event(), threading.Event()
         self.intruders: list[str] = []
-        self.pictures = 0
+        self.images = 0
 
     def _enter(self, what: str) -> None:
         if self.hanging.is_set():
             self.intruders.append(what)
-        if what == self.hangs_at and self.pictures > 3:
+        if what == self.hangs_at and self.images > 3:
             self.hanging.set()
             self.answers.wait(300)
 
     def write(self, image: Image, time: float) -> None:
         self._enter("write")
-        self.pictures += 1
+        self.images += 1
 
     def close(self) -> None:
         self._enter("close")
@@ -416,12 +416,12 @@ def test_a_disk_that_hangs_cannot_hold_up_the_end_and_what_is_lost_is_said(
     assert done == [2], "it ends although the disk does not answer"
     said = capsys.readouterr().err
     assert said.count("\n") == 1 and "The disk of out.mp4 does not answer" in said
-    assert f"{disk.pictures} images were given to it" in said
+    assert f"{disk.images} images were given to it" in said
     assert disk.intruders == [], "nobody else touches a file that a thread is in"
     disk.answers.set()
 
 
-def test_pictures_that_a_recording_could_not_take_are_counted_in_one_line(
+def test_images_that_a_recording_could_not_take_are_counted_in_one_line(
     camera: FaceCamera, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     disk = Disk("write")
@@ -432,11 +432,11 @@ def test_pictures_that_a_recording_could_not_take_are_counted_in_one_line(
     lines = [line for line in capsys.readouterr().out.splitlines() if "are missing in out.mp4" in line]
     assert len(lines) == 1
     lost, of = (int(word) for word in lines[0].split() if word.isdigit())
-    assert lost >= 5 and of - lost == disk.pictures
+    assert lost >= 5 and of - lost == disk.images
 
 
 @pytest.mark.parametrize("shape", [(48, 64), (100, 100), (10, 200), (200, 10), (7, 7)])
-def test_pictures_of_any_shape_fit_whole_into_the_recording(shape: tuple[int, int]) -> None:
+def test_images_of_any_shape_fit_whole_into_the_recording(shape: tuple[int, int]) -> None:
     image = np.full((*shape, 3), 200, np.uint8)
     fitted = fit_into(image, (64, 48))
     assert fitted.shape == (48, 64, 3)
@@ -446,7 +446,7 @@ def test_pictures_of_any_shape_fit_whole_into_the_recording(shape: tuple[int, in
     assert abs(width * shape[0] - height * shape[1]) <= max(shape), "not distorted"
 
 
-def test_the_corner_picture_leaves_the_original_alone() -> None:
+def test_the_corner_image_leaves_the_original_alone() -> None:
     image, small = np.zeros((200, 300, 3), np.uint8), np.full((48, 64, 3), 255, np.uint8)
     out = with_inset(image, small)
     assert image.max() == 0 and out[:40, -60:].min() == 255 and out[:, :200].max() == 0

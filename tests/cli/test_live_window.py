@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fakes.drivers import pictures
+from fakes.drivers import images_of
 from PIL import Image as Pil
 from PIL import ImageGrab
 
@@ -131,7 +131,7 @@ def test_window_keys_and_recording(
     with running(display, carphone, "--avatars", str(portraits), "--output", str(out)) as process:
         user = User(display, process)
         window = user.wait_for_window()
-        # The window is there before the first picture is.
+        # The window is there before the first image is.
         colourful = user.see_when(window, lambda view: saturation(view) > 20)
         user.press("c", "question")
         helped = user.see(window)
@@ -143,11 +143,11 @@ def test_window_keys_and_recording(
     assert process.returncode == 0, errors
     assert "live from Camera 0" in said and "track + render" in said
     assert colourful.shape[0] >= 300 and saturation(colourful) > 20
-    # The keys' text is white over the picture's upper part.
+    # The keys' text is white over the image's upper part.
     white = [int((view[: view.shape[0] // 3] == 255).all(axis=2).sum()) for view in (colourful, helped)]
     assert white[1] > white[0] + 500
     assert saturation(grey) < 5, "portrait 3 is the grey one"
-    kept = pictures(out)
+    kept = images_of(out)
     assert len(kept) > 5 and saturation(kept[0]) > 20 > 5 > saturation(kept[-1])
 
 
@@ -165,4 +165,4 @@ def test_ctrl_c_with_the_window_open_keeps_the_recording(
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, errors
-    assert len(pictures(out)) > 0
+    assert len(images_of(out)) > 0

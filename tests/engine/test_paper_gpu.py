@@ -81,9 +81,9 @@ def test_gpu_and_cpu_compute_the_same(
     portrait, driven = moments
     # Two portraits in turn, several times: directly, recorded, replayed; a wrong order would show old images.
     others = [portrait, driven[1]]
-    codes = [reference.encode(moment.picture) for moment in others]
+    codes = [reference.encode(moment.image) for moment in others]
     for moment, code in zip(others, codes, strict=True):
-        np.testing.assert_allclose(runtime.encode(moment.picture).features, code.features, atol=2e-2)
+        np.testing.assert_allclose(runtime.encode(moment.image).features, code.features, atol=2e-2)
     drawn: list[Floats] = []
     for turn in range(5):
         code, moment = codes[turn % 2], driven[turn % 2]
@@ -106,7 +106,7 @@ def test_a_frame_waits_once_and_the_portrait_stays_on_the_gpu(
 ) -> None:
     cuda, runtime = gpu
     portrait, driven = moments
-    code = runtime.encode(portrait.picture)
+    code = runtime.encode(portrait.image)
     source, keys = (reference.detect(m.tensor, m.points) for m in (portrait, driven[0]))
     for _ in range(3):
         runtime.animate(code, source, keys)
@@ -131,7 +131,7 @@ def test_the_cpu_takes_over_in_every_thread(
     portrait, driven = moments
     runtime = FailoverPaperRuntime(reference, lambda: build(cuda), lines.append)
     assert runtime.wait().name == runtime.name == "tensorrt"
-    code = runtime.encode(portrait.picture)
+    code = runtime.encode(portrait.image)
     source = runtime.detect(portrait.tensor, portrait.points)
     cuda.broken = True
     found: list[Keys] = []
@@ -190,7 +190,7 @@ def strong(proto: Any) -> Any:
 @pytest.mark.usefixtures("few_moments")
 @pytest.mark.parametrize(
     ("wrong", "says"),
-    [(nearest, "pictures are .*'sampled', GridSample"), (strong, "key points' frames .*'looked', Conv")],
+    [(nearest, "images are .*'sampled', GridSample"), (strong, "key points' frames .*'looked', Conv")],
 )
 def test_a_wrong_engine_is_refused_and_its_layer_named(
     wrong: Any, says: str, reference: OpenVinoPaper, tmp_path: Path
@@ -266,7 +266,7 @@ def test_weights_reach_the_gpu_through_the_export(
 @pytest.mark.slow
 def test_the_parity_checks_driver_is_a_moving_face() -> None:
     portrait, driven = parity.real_moments(default_runtime(1, "f32"), 3)
-    changes = [np.abs(m.picture.astype(int) - portrait.picture).mean() for m in driven]
+    changes = [np.abs(m.image.astype(int) - portrait.image).mean() for m in driven]
     assert max(changes) > 1
     assert max(np.abs(m.points - portrait.points).max() for m in driven) > 1
     assert all(((m.points > 30) & (m.points < 226)).all() for m in driven)
@@ -355,7 +355,7 @@ def test_an_unreadable_part_is_reported_in_one_line(tmp_path: Path) -> None:
 
 
 def test_a_moment_is_bytes_for_the_network(moments: tuple[parity.Moment, list[parity.Moment]]) -> None:
-    image: Image = moments[0].picture
+    image: Image = moments[0].image
     tensor = moments[0].tensor
     assert tensor.shape == (1, 3, 256, 256)
     np.testing.assert_allclose(tensor[0, :, 5, 7] * 255, image[5, 7], atol=1e-3)

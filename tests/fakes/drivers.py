@@ -31,8 +31,8 @@ def make_driver(path: Path, images: list[np.ndarray], *, sound: bool = False) ->
     return make_video(path, images, sound=beeps([0.1], len(images) / 25) if sound else None)
 
 
-def pictures(path: Path) -> list[np.ndarray]:
-    """Every picture of a video file or a folder of pictures, RGB, as our own reader has them."""
+def images_of(path: Path) -> list[np.ndarray]:
+    """Every image of a video file or a folder of images, RGB, as our own reader has them."""
     from mien.streams.factory import open_source
 
     with open_source(str(path)) as source:

@@ -176,7 +176,7 @@ def png_bytes() -> bytes:
     ("name", "content", "expected"),
     [
         ("a.jpg", b"", "is empty (0 bytes)"),
-        ("a.jpg", b"Dear diary, today I took no picture.", "is not a picture file"),
+        ("a.jpg", b"Dear diary, today I took no picture.", "is not an image file"),
         ("a.png", png_bytes()[:5000], "is damaged or cut off"),
         ("a.heic", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "is a HEIC photo"),
         ("a.jpg", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "is a HEIC photo"),

@@ -43,8 +43,8 @@ ROOT = Path(run_live.__file__).parent
         (["--ice-server", "stun:a:1"], "--ice-server is for the web server"),
         (["--webrtc", "--port", "70000"], "not a valid port"),
         (["--webrtc", "--max-sessions", "0"], "not a valid number of sessions"),
-        (["--webrtc", "--driving", "talk.mp4"], "a file cannot drive it"),
-        (["--webrtc", "--demo"], "a file cannot drive it"),
+        (["--webrtc", "--driving", "talk.mp4"], "no file can drive it"),
+        (["--webrtc", "--demo"], "no file can drive it"),
         (["--webrtc", "--output", "a.mp4"], "writes no file"),
         (["--webrtc", "--profile", "anna"], "one person at one camera"),
         (["--webrtc", "--virtual-camera"], "OBS's virtual camera"),
@@ -241,7 +241,7 @@ def test_a_bad_portrait_ends_the_program_with_one_line(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 2
-    assert "bad.png is not a picture file" in done.stderr
+    assert "bad.png is not an image file" in done.stderr
     assert "Traceback" not in done.stderr
 
 

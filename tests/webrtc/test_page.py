@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 import pytest
 from fakes.browser import alike, browser, picture, player, write_camera
-from fakes.drivers import difference, pictures, talking
+from fakes.drivers import difference, images_of, talking
 from fakes.media import video_times
 from fakes.page_server import PageServer
 from fakes.processor import DISTURBED, Use
@@ -266,7 +266,7 @@ def check_recording(page: Any, folder: Path) -> None:
     path = folder / download.value.suggested_filename
     download.value.save_as(path)
     assert words(page, "#record") == "Record" and path.name in words(page, "#saved")
-    frames, (times, _) = pictures(path), video_times(path)
+    frames, (times, _) = images_of(path), video_times(path)
     assert frames[0].shape == picture(page, "#avatar").shape
     assert times[-1] - times[0] > 1 and max(difference(frames[0], frame) for frame in frames) > 0.5
     assert max(likeness(page, frame) for frame in frames) > 0.8

@@ -28,7 +28,7 @@ class Courses:
         times: ``(T,)`` seconds.
         driver, result: ``(T, K, 2)`` displacements in face units; no result where none was measured.
         phases: onset, apex and offset as indices into the times.
-        pixels: pixels of the driver's picture per face unit.
+        pixels: pixels of the driver's image per face unit.
         where: whose pixels those are: "driver", or "portrait" when recorded motion drives.
     """
 

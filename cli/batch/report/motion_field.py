@@ -1,4 +1,4 @@
-"""Motion-field pictures: arrows over the face, as inline SVG on its photograph."""
+"""Motion-field figures: arrows over the face, as inline SVG on its photograph."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def field_figure(image: Image, face: Face, field: Floats, times: float, who: str
     """An HTML ``<figure>``: the face with an arrow wherever it moves.
 
     Args:
-        image: ``(H, W, 3)`` the picture that the motion begins at.
+        image: ``(H, W, 3)`` the image that the motion begins at.
         face: the face in it.
         field: ``(S, S, 2)`` displacement in the layout, face units.
         times: the arrows' magnification.
@@ -75,7 +75,7 @@ def _longer(times: float) -> str:
 
 
 def jpeg_uri(image: Image, quality: int = 82) -> str:
-    """The picture as a ``data:`` address."""
+    """The image as a ``data:`` address."""
     from PIL import Image as Pil
 
     buffer = io.BytesIO()
@@ -84,7 +84,7 @@ def jpeg_uri(image: Image, quality: int = 82) -> str:
 
 
 def _closer(image: Image, face: Face) -> tuple[Image, Face]:
-    """The picture cut to the face, and the face in it."""
+    """The image cut to the face, and the face in it."""
     mesh = face.landmarks[:N_MESH, :2]
     low, high = mesh.min(axis=0), mesh.max(axis=0)
     rim = 0.12 * float((high - low).max())

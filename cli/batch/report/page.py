@@ -186,6 +186,6 @@ def _how(markers: Sequence[Mapping[str, Any]]) -> str:
         "<li>Movement of the whole head is taken out by position, size and tilt. What a turn of the head "
         "adds remains in the courses.</li>"
         "<li>Where skin appears that the photograph does not show (an opening mouth, a turned head), the "
-        "picture is made up.</li>"
+        "image is made up.</li>"
         "<li>Depicting people in motion that they never made needs their consent.</li></ul></section>"
     )

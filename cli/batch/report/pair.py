@@ -26,16 +26,16 @@ class Clip:
     """One side of a pair, as the report shows it.
 
     Attributes:
-        pictures: ``(h, w, 3) uint8`` RGB around the face, frame by frame.
+        images: ``(h, w, 3) uint8`` RGB around the face, frame by frame.
         face: the face in the first of them.
     """
 
-    pictures: Sequence[Image]
+    images: Sequence[Image]
     face: Face
 
     def still(self) -> Clip:
-        """The same face at rest: what stands beside the result of a motion file, which has no pictures."""
-        return Clip([self.pictures[0]] * len(self.pictures), self.face)
+        """The same face at rest: what stands beside the result of a motion file, which has no images."""
+        return Clip([self.images[0]] * len(self.images), self.face)
 
 
 def pair_section(
@@ -46,9 +46,7 @@ def pair_section(
     times = [float(t) for t in courses.times]
     passage = Passage.about(times, courses.phases.apex)
     who = "motion file" if marker["recorded"] else "driver"
-    clip = player(
-        driver.pictures, result.pictures, passage, float(marker["fps"]), courses.phases.apex, name, who
-    )
+    clip = player(driver.images, result.images, passage, float(marker["fps"]), courses.phases.apex, name, who)
     return (
         f'<section class=pair id="pair-{escape(name)}"><h2>{escape(name)}</h2>'
         f"<p class=who>{escape(_file(marker, 'driving'))} drives {escape(_file(marker, 'avatar'))}</p>"
@@ -110,8 +108,8 @@ def _fields(driver: Clip, result: Clip, courses: Courses, measured: Measured | N
     times = magnification(theirs, ours)
     return (
         "<h3>Movement at the apex</h3><div class=fields>"
-        + field_figure(driver.pictures[0], driver.face, theirs, times, f"the {who}", "driver")
-        + field_figure(result.pictures[0], result.face, ours, times, "the result", "result")
+        + field_figure(driver.images[0], driver.face, theirs, times, f"the {who}", "driver")
+        + field_figure(result.images[0], result.face, ours, times, "the result", "result")
         + "</div>"
     )
 

@@ -43,7 +43,7 @@ class Passage:
 
 
 def beside(driver: Image, result: Image) -> Image:
-    """``(SIDE, 2 * SIDE + GAP, 3)``: two pictures in one."""
+    """``(SIDE, 2 * SIDE + GAP, 3)``: two images in one."""
     gap = np.full((SIDE, GAP, 3), 255, np.uint8)
     return np.concatenate([squared(driver, SIDE), gap, squared(result, SIDE)], axis=1)
 
@@ -60,14 +60,14 @@ def player(
     """An HTML ``<figure>`` that plays the passage in a loop, at any speed.
 
     Args:
-        driver, result: pictures of the two faces, frame by frame of the whole clip.
+        driver, result: images of the two faces, frame by frame of the whole clip.
         poster: frame of the clip to show at first (the apex).
         name: the pair's.
         who: what drives: "driver", or "motion file", whose side shows the portrait at rest.
     """
-    pictures = [beside(driver[i], result[i]) for i in passage.frames]
-    data = _encoded(pictures, passage.times, fps)
-    still = jpeg_uri(pictures[passage.frames.index(poster)] if poster in passage.frames else pictures[0])
+    images = [beside(driver[i], result[i]) for i in passage.frames]
+    data = _encoded(images, passage.times, fps)
+    still = jpeg_uri(images[passage.frames.index(poster)] if poster in passage.frames else images[0])
     speeds = "".join(
         f'<button type=button data-speed="{speed}">{text}</button>'
         for speed, text in ((1, "original speed"), (0.25, "4× slower"), (0.1, "10× slower"))
@@ -90,16 +90,16 @@ def player(
     )
 
 
-def _encoded(pictures: Sequence[Image], times: Sequence[float], fps: float) -> bytes:
+def _encoded(images: Sequence[Image], times: Sequence[float], fps: float) -> bytes:
     """H.264 in MP4, as good as fits."""
     data = b""
-    height, width = pictures[0].shape[:2]
+    height, width = images[0].shape[:2]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "clip.mp4"
         for quality in QUALITIES:
             with open_sink(path, width=width, height=height, fps=fps, quality=quality) as sink:
-                for picture, time in zip(pictures, times, strict=True):
-                    sink.write(picture, time)
+                for image, time in zip(images, times, strict=True):
+                    sink.write(image, time)
             data = path.read_bytes()
             if len(data) <= MOST_BYTES:
                 break

@@ -1,4 +1,4 @@
-"""The report's words: regions, directions and numbers as a reader who is no engineer says them."""
+"""Wording of the report: regions, directions and numbers for readers who are not engineers."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def region_words(name: str) -> str:
 
 
 def direction_words(name: str, x: float, y: float) -> str:
-    """Where a region moves, for a displacement in the picture (x right, y down)."""
+    """Where a region moves, for a displacement in the image (x right, y down)."""
     if hypot(x, y) == 0:
         return "nowhere"
     parts = []

@@ -66,7 +66,7 @@ def tensorrt_paper(
     built = prepare_paper(network.contents, reference, live, context)
     try:
         portrait, moments = paper_parity.real_moments(live)
-        code = built.encode(portrait.picture)
+        code = built.encode(portrait.image)
         source = built.detect(portrait.tensor, portrait.points)
         tensors = [(moment.tensor, moment.points) for moment in moments]
 
