@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import gc
 import importlib.util
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+# Before torch and NumPy are imported: on small tensors their threads wait for one another, and beside other
+# programs (a second worker, for one) the tests of training took twice as long with two as with one.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import cv2
 import numpy as np
