@@ -10,7 +10,7 @@ from types import ModuleType
 import av
 import numpy as np
 import pytest
-from fakes.drivers import make_driver, pictures, talking
+from fakes.drivers import images_of, make_driver, talking
 from fakes.face_camera import FaceCamera
 from PIL import Image as Pillow
 
@@ -56,7 +56,7 @@ def test_every_example_is_tested() -> None:
 
 def test_a_file_is_animated_with_its_sound(clip: str, portrait: str, tmp_path: Path) -> None:
     example("animate_file").main(clip, portrait, str(tmp_path / "out.mp4"))
-    assert [image.shape for image in pictures(tmp_path / "out.mp4")] == [(512, 512, 3)] * 4
+    assert [image.shape for image in images_of(tmp_path / "out.mp4")] == [(512, 512, 3)] * 4
     with av.open(str(tmp_path / "out.mp4")) as container:
         assert container.streams.audio
 
@@ -96,7 +96,7 @@ def test_a_stimulus_moves_the_brows_at_its_time_and_not_the_mouth(portrait: str,
 
     example("stimulus").main(portrait, str(tmp_path / "brows.mkv"))
     recording = mien.load_recording(tmp_path / "brows.npz")
-    images = [image.astype(float) for image in pictures(tmp_path / "brows.mkv")]
+    images = [image.astype(float) for image in images_of(tmp_path / "brows.mkv")]
     assert len(images) == len(recording) == 50
     moved = np.abs(np.stack(images) - images[0]).mean(axis=3)  # (frames, rows, columns)
     # Where the astronaut has her brows and her mouth.
