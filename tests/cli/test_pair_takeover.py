@@ -13,6 +13,7 @@ from mien.cli.batch.pairs import Pair
 from mien.cli.batch.tracking import follow
 from mien.cli.options.arguments import parse
 from mien.engine.landmarks import Landmarker
+from mien.engine.presets import PRESETS
 from mien.engine.tracking import Tracker
 from mien.engine.types import Image
 
@@ -22,7 +23,7 @@ def test_the_pair_is_marked(tmp_path: Path, carphone: Path, astronaut: Image, la
     woman = np.asarray(cv2.resize(astronaut[:256, 60:400], (384, 288)))
     path = make_video(tmp_path / "two.mp4", [*man, *[woman] * 20])
     pair = Pair("two", 2, path, path)
-    found = follow(pair, parse([]), Tracker(landmarker=landmarker))
+    found = follow(pair, parse([]), Tracker(landmarker=landmarker), PRESETS[0])
     assert len(found.motions) == 30
     assert found.seen == list(range(10))
     assert any(note.startswith("In the clip another person takes over at ") for note in found.notes)
