@@ -66,6 +66,18 @@ def test_an_import_against_the_rules_is_named(tmp_path: Path, module: str, line:
     assert any(row.startswith(contract) and "BROKEN" in row for row in found.stdout.splitlines())
 
 
+def test_no_stage_of_the_engine_is_open_to_streams_but_the_ground_floor() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    (forbidden,) = (c["forbidden_modules"] for c in contracts if c["name"].startswith("streams know"))
+    folders = {path.parent.name for path in (ROOT / "engine").glob("*/__init__.py")}
+    assert set(forbidden) == {f"mien.engine.{name}" for name in folders - {"utils"}}
+
+
+def test_nothing_is_loose_at_the_top_of_the_engine() -> None:
+    loose = {path.name for path in (ROOT / "engine").glob("*.py")}
+    assert loose == {"__init__.py", "types.py", "generate.py"}, "generate.py is the short name of a command"
+
+
 def hidden_imports(code: str) -> list[str]:
     """What the code imports through a function, by a literal name that means one of our rooms."""
     found = []
