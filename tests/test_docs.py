@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -65,3 +66,16 @@ def test_modules_that_a_document_names_are_there(document: Path) -> None:
 
     modules = re.findall(r"-m (mien(?:\.\w+)+)", document.read_text())
     assert [name for name in modules if not exists(name)] == []
+
+
+@pytest.mark.parametrize("document", CURRENT, ids=names(CURRENT))
+def test_commands_that_a_document_shows_are_understood(document: Path) -> None:
+    from mien.cli.commands import find_command
+    from mien.cli.options.arguments import parse
+
+    blocks = re.findall(r"```sh\n(.*?)```", document.read_text(), re.DOTALL)
+    lines = "\n".join(blocks).replace("\\\n", " ").replace(" && ", "\n").splitlines()
+    for line in lines:
+        words = shlex.split(line, comments=True)
+        if words[:1] == ["mien"] and find_command(words[1:]) is None:
+            parse(words[1:])
