@@ -9,6 +9,8 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from mien.installation import install_command
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -93,5 +95,5 @@ def _missing_library() -> str | None:
                 f"OpenCV needs the system library {library}. On Debian or Ubuntu: "
                 "apt-get install -y libgl1 libglib2.0-0"
             )
-        return f"OpenCV cannot be imported ({error}). Install Mien again: python -m pip install -e ."
+        return f"OpenCV cannot be imported ({error}). Install Mien again: {install_command()}"
     return None

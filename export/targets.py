@@ -21,8 +21,11 @@ from mien.engine.types import SinkError, UsageError
 from mien.engine.utils.files import replacing
 from mien.export.arguments import Options
 
-#: Parts that run once per portrait: at batch 1, whatever ``--batch`` is.
-ONCE = ("live-encoder", "paper-encoder")
+#: Ending of the parts that run once per portrait: at batch 1, whatever ``--batch`` is.
+ONCE = "-encoder"
+
+#: Part whose results are composed into images of any size, by one more network.
+COMPOSED = "live-renderer"
 
 
 def convert(parts: Mapping[str, bytes], options: Options) -> dict[str, bytes]:
@@ -31,13 +34,13 @@ def convert(parts: Mapping[str, bytes], options: Options) -> dict[str, bytes]:
     Raises:
         MienError: the target's package is missing, or it cannot build a part.
     """
-    paper = any(name.startswith("paper") for name in parts)
     if options.size is not None and not options.target.startswith("tensorrt"):
         raise UsageError("--size is for TensorRT only; other runtimes accept images of any size.")
-    if paper and options.size not in (None, 256):
-        raise UsageError("The paper preset always draws 256 x 256 pixels. Leave out --size.")
+    if COMPOSED not in parts and options.size not in (None, 256):
+        preset = next(iter(parts)).partition("-")[0]
+        raise UsageError(f"The {preset} preset always draws 256 x 256 pixels. Leave out --size.")
     if options.target.startswith("tensorrt"):
-        return _engines(parts, options, paper)
+        return _engines(parts, options)
     plain = options.precision == "fp32" and options.batch == 1
     contents = parts if plain else {name: _part(name, part, options).onnx for name, part in parts.items()}
     if options.target == "onnx":
@@ -51,7 +54,7 @@ def convert(parts: Mapping[str, bytes], options: Options) -> dict[str, bytes]:
 def _part(name: str, content: bytes, options: Options) -> Any:
     from mien.engine.runtime.tensorrt.parts import network_part
 
-    batch = 1 if name in ONCE else options.batch
+    batch = 1 if name.endswith(ONCE) else options.batch
     pixels = name == "live-encoder" and options.target.startswith("tensorrt")
     return network_part(name, content, options.precision, batch, pixels=pixels)
 
@@ -66,12 +69,12 @@ def _openvino(name: str, content: bytes) -> dict[str, bytes]:
         return {file.name: file.read_bytes() for file in (path, path.with_suffix(".bin"))}
 
 
-def _engines(parts: Mapping[str, bytes], options: Options, paper: bool) -> dict[str, bytes]:
+def _engines(parts: Mapping[str, bytes], options: Options) -> dict[str, bytes]:
     from mien.engine.runtime.tensorrt.backend import EngineError, find_backend
     from mien.engine.runtime.tensorrt.parts import USUAL_SIDE, image_part
 
     wanted = [_part(name, content, options) for name, content in parts.items()]
-    if not paper:
+    if COMPOSED in parts:
         wanted.append(image_part(options.size or USUAL_SIDE))
     ending = f"{options.precision}.engine"
     try:

@@ -9,20 +9,20 @@ from mien.train.config import FitConfig
 from mien.train.tasks.base import Task
 
 
-def _live(config: FitConfig) -> Task:
+def _live() -> type[Task]:
     from mien.train.tasks.live import LiveTask
 
-    return LiveTask(config)
+    return LiveTask
 
 
-def _paper(config: FitConfig) -> Task:
+def _paper() -> type[Task]:
     from mien.train.tasks.paper import PaperTask
 
-    return PaperTask(config)
+    return PaperTask
 
 
-TASKS: Mapping[str, Callable[[FitConfig], Task]] = {"live": _live, "paper": _paper}
-"""What trains each preset, by its name."""
+TASKS: Mapping[str, Callable[[], type[Task]]] = {"live": _live, "paper": _paper}
+"""The task of each preset, by the preset's name; loaded when called."""
 
 
 def make_task(config: FitConfig) -> Task:
@@ -31,7 +31,8 @@ def make_task(config: FitConfig) -> Task:
     Raises:
         UsageError: an unknown preset, or missing data.
     """
-    make = TASKS.get(config.preset)
-    if make is None:
-        raise UsageError(f"configuration: there is no preset {config.preset}; known: {', '.join(TASKS)}.")
-    return make(config)
+    load = TASKS.get(config.preset)
+    if load is None:
+        raise UsageError(f"configuration: {config.preset} is not a preset; known: {', '.join(TASKS)}.")
+    task: Callable[[FitConfig], Task] = load()
+    return task(config)

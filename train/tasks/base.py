@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
@@ -32,18 +32,37 @@ class Update:
     filters: Iterable[nn.Parameter] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class CardText:
+    """Wording of the model card for one preset.
+
+    Attributes:
+        method: how it is trained; ``{features}`` and ``{points}`` are filled in.
+        limits: what it cannot do.
+        stills: whether it is trained on stills as well.
+        imported: whether weights of this preset can come from elsewhere.
+    """
+
+    method: str
+    limits: str
+    stills: bool = False
+    imported: bool = False
+
+
 class Task(ABC):
     """One preset's model, objectives and batches.
 
     Attributes:
         name: prefix of the weight files' names.
+        card: its wording in model cards.
         model: the model that is averaged, validated and shipped.
         shape: its configuration.
         updates: of each training step, in order; the first one trains ``model``.
         helpers: further modules saved with the state (a discriminator).
     """
 
-    name: str
+    name: ClassVar[str]
+    card: ClassVar[CardText]
     model: nn.Module
     shape: Describes
     updates: tuple[Update, ...]

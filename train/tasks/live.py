@@ -18,7 +18,7 @@ from mien.train.model import LiveModel
 from mien.train.model.layers import Conv
 from mien.train.model.paper import Discriminator
 from mien.train.model.weights import load_live, with_imagenet_branch
-from mien.train.tasks.base import Task, Update, channels_last
+from mien.train.tasks.base import CardText, Task, Update, channels_last
 from mien.train.validation import Validation, validate
 
 
@@ -26,6 +26,19 @@ class LiveTask(Task):
     """Flow against a teacher, then the painted image; see :mod:`mien.train.losses.objective`."""
 
     name = "live"
+    card = CardText(
+        method="""\
+- method: motion part against teacher flow (DIS), then all parts with pyramid L1 and ImageNet
+  features ({features}), weighted to mouth, eyes and uncovered places""",
+        limits="""\
+- Teeth, tongue and closed lids are painted after other people's: they are plausible, not the portrait's own.
+  Do not read identity, health or emotion from them.
+- Turns of the head beyond about 30 degrees, hands in front of the face, and reflections on glasses are
+  outside of the training data.
+- Paint is computed at 256 pixels and enlarged; only moved pixels keep the portrait's
+  resolution.""",
+        stills=True,
+    )
 
     def __init__(self, config: FitConfig) -> None:
         self._data = config.data
