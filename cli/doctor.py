@@ -34,7 +34,7 @@ OPTIONAL = ("torch", "mediapipe", "pyvirtualcam")
 
 
 def run_doctor(options: Options, console: Console) -> None:
-    """Print the report; raises MienError at the end when the self-test failed."""
+    """Print the report; raises MienError at the end if the self-test failed."""
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column()
@@ -129,7 +129,7 @@ def _camera_line(camera: CameraInfo) -> str:
 
 
 def _self_test(options: Options) -> str:
-    """Render one frame of the built-in motion; it must be a face that moved."""
+    """Render one frame of the built-in motion; it must show a moved face."""
     start = perf_counter()
     runtime = make_runtime(options)
     with portrait_landmarker() as landmarker:

@@ -9,7 +9,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 
 class EngineProgress:
-    """One bar for each engine while it is built; gone when all that were begun are done.
+    """Progress bars of the engines being built; removed when all are finished.
 
     Both methods may be called from any thread.
     """
@@ -28,7 +28,7 @@ class EngineProgress:
             self._console.print(f"mien: {line}", markup=False, highlight=False, soft_wrap=True)
 
     def progress(self, part: str, share: float) -> None:
-        """``part`` is built to ``share`` (0..1); 1 ends its bar."""
+        """Set the progress of ``part`` to ``share`` (0..1); 1 ends its bar."""
         with self._lock:
             if not self._console.is_terminal:
                 if share == 0.0 and part not in self._tasks:

@@ -22,7 +22,7 @@ STAGES = {
     "latency": "camera to image",
 }
 REMEMBERED = 20_000
-"""Frames whose times are kept: a live run of days must not grow."""
+"""Most frames whose times are kept, so that a live run of days does not grow."""
 
 ENGINE = ("track", "carry", "model", "compose")
 
@@ -36,7 +36,7 @@ class StageTimes:
         self.frames = 0
 
     def add(self, times: Mapping[str, float]) -> None:
-        """One frame's milliseconds per stage."""
+        """Add the milliseconds per stage of one frame."""
         self.frames += 1
         for stage, value in times.items():
             self._times[stage].append(value)
@@ -78,7 +78,7 @@ def _percentile(values: Iterable[float], share: float) -> float:
 
 
 def print_summary(console: Console, times: StageTimes, results: list[str], overtaken: int = 0) -> None:
-    """The table, the number of frames, how many were overtaken by newer ones, and where the results are."""
+    """Print the table, the number of frames, how many were dropped for newer ones, and the results' paths."""
     if not times.frames:
         return
     console.print(times.table())
@@ -96,14 +96,14 @@ class Bar:
         self._progress, self._task = progress, task
 
     def advance(self, rate: float | None = None) -> None:
-        """One frame more; ``rate`` in frames per second."""
+        """Count one more frame; ``rate`` in frames per second."""
         text = "" if rate is None else f"{rate:.0f} fps"
         self._progress.update(self._task, advance=1, rate=text)
 
 
 @contextmanager
 def progress_bar(console: Console, text: str, total: int | None) -> Iterator[Bar]:
-    """A progress bar that names the frame rate and the time left; nothing where there is no terminal."""
+    """A progress bar with frame rate and time left; nothing is shown without a terminal."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -124,5 +124,5 @@ def say(console: Console, *notes: str) -> None:
 
 
 def _line(console: Console, text: str) -> None:
-    # A path in a narrow terminal must stay in one piece, to be copied.
+    # A path must stay on one line in a narrow terminal, so that it can be copied.
     console.print(text, markup=False, highlight=False, soft_wrap=True)

@@ -80,7 +80,7 @@ _MODULES = {
     "open_source": "mien.streams.factory",
     "save_recording": "mien.engine.motion.recording",
 }
-"""Where each public name stands."""
+"""Module of each public name."""
 
 
 def __getattr__(name: str) -> Any:

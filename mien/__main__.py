@@ -9,7 +9,7 @@ from mien import installation
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run Mien where it is installed as it should be; see :func:`mien.cli.main.main`.
+    """Check the installation, then run Mien; see :func:`mien.cli.main.main`.
 
     Returns:
         the exit status: 0 done, 2 one line said why not, 130 stopped before there was anything.

@@ -1,4 +1,4 @@
-"""State of the installation, and the command that mends it.
+"""State of the installation, and the command that repairs it.
 
 Version 0.1 installed the rooms of Mien as top-level packages (``engine``, ``streams``, ...); now they are
 installed inside ``mien``.  This module imports the standard library alone, so that it can speak where nothing
@@ -44,7 +44,7 @@ class Leftover:
 
 
 def problem() -> str | None:
-    """Why Mien cannot run as it is installed, in one line with the command that mends it; None if it can."""
+    """Why this installation cannot run, in one line with the command that repairs it; None if it can."""
     if all(find_spec(f"mien.{room}") is not None for room in ROOMS):
         return None
     old = next(leftovers(), None)
@@ -57,7 +57,7 @@ def problem() -> str | None:
 
 
 def warning() -> str | None:
-    """The former packages that are still installed beside Mien, in one line with what removes them."""
+    """Former packages beside Mien, in one line with how to remove them; None if there are none."""
     old = next(leftovers(), None)
     if old is None:
         return None
@@ -65,7 +65,7 @@ def warning() -> str | None:
 
 
 def require_installation() -> None:
-    """End the program with one line where Mien cannot run; for ``python -m engine.benchmark`` and its like.
+    """End the program with one line if Mien cannot run (``python -m engine.benchmark`` and similar).
 
     Raises:
         SystemExit: status 2.
@@ -88,7 +88,7 @@ def install_command() -> str:
 
 
 def leftovers() -> Iterator[Leftover]:
-    """Former top-level packages: first those that pip knows, then files that it has forgotten."""
+    """Find former top-level packages: first those known to pip, then files without its records."""
     told = set()
     for found in distributions(name="mien"):
         place = Path(str(found.locate_file("")))

@@ -15,7 +15,7 @@ from mien.engine.types import Image
 from mien.streams.images import fit_within, load_image
 
 SIDE = 1024
-"""Longest side, in pixels, to which a portrait is reduced unless another is asked for."""
+"""Default longest side of a portrait in pixels; larger ones are reduced."""
 
 
 def load_avatar(
@@ -25,7 +25,7 @@ def load_avatar(
     runtime: PresetRuntime | None = None,
     landmarker: Landmarker | None = None,
 ) -> Avatar:
-    """A portrait, ready to be animated.
+    """Prepare a portrait for animation.
 
     Args:
         portrait: an image file, or ``(H, W, 3) uint8`` RGB: one face, upright, looking at the camera.
@@ -42,7 +42,7 @@ def load_avatar(
         image, name = load_image(fspath(portrait)), fspath(portrait)
     with ExitStack() as stack:
         if runtime is None:
-            # Encodes as every network does; the one that draws is not compiled.
+            # Encoding is the same in every mode, and without the network the renderer is not compiled.
             runtime = default_runtime(network=Network.OFF)
             stack.callback(runtime.close)
         if landmarker is None:

@@ -11,7 +11,7 @@ from mien.engine.avatar.crop import Square
 from mien.engine.types import Face, Floats, Image
 
 MOST = 640
-"""Largest side of a window's images; larger ones are reduced, to bound the memory."""
+"""Largest side of a window's images in pixels; larger ones are reduced, to bound memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class View:
         return View(left, top, right, bottom, min(1.0, MOST / max(right - left, bottom - top)))
 
     def cut(self, image: Image) -> Image:
-        """The window's image, a copy; untouched pixels where nothing is reduced."""
+        """Copy the window out of ``image``; pixels are unchanged unless the window is reduced."""
         part = image[self.top : self.bottom, self.left : self.right]
         if self.scale == 1.0:
             return np.array(part)
@@ -42,12 +42,12 @@ class View:
         return np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
     def points(self, landmarks: Floats) -> Floats:
-        """Landmarks ``(P, 3)`` of the clip's images in the window's."""
+        """Landmarks ``(P, 3)`` from the clip's image coordinates to the window's."""
         corner = np.array([self.left, self.top, 0.0], np.float32)
         return np.asarray((landmarks - corner) * self.scale, dtype=np.float32)
 
     def face(self, face: Face) -> Face:
-        """A face of the clip's images in the window's."""
+        """A face from the clip's image coordinates to the window's."""
         return replace(face, landmarks=self.points(face.landmarks))
 
 

@@ -16,7 +16,7 @@ from mien.engine.motion import Motion
 from mien.engine.types import Face, Floats, Image
 
 LOOKS = 16
-"""Frames of a result that are looked at for tears, evenly spread."""
+"""Number of frames of a result, evenly spread, that are checked for tears."""
 
 if TYPE_CHECKING:
     from mien.train.metrics.fidelity import DenseMotion
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Measured:
-    """What was measured on a driver and its result, frame by frame.
+    """Measurements of a driver and its result, frame by frame.
 
     Attributes:
         correlation, gain, jitter: see ``mien.train.metrics.fidelity``.
@@ -49,7 +49,7 @@ class Measured:
     torn: float = float("nan")
 
     def row(self) -> dict[str, Any]:
-        """The numbers as they go into the marker; None where there is none."""
+        """Numbers for the marker; None where there is none."""
         numbers: dict[str, Any] = {name: _number(getattr(self, name)) for name in WHOLE_FACE}
         for name in REGIONS:
             correlation, gain = self.regions.get(name, (float("nan"), float("nan")))
@@ -59,7 +59,7 @@ class Measured:
 
 
 WHOLE_FACE = ("correlation", "ceiling", "gain", "jitter", "layout_correlation", "torn")
-"""What is measured of the whole face."""
+"""Measures of the whole face."""
 
 METRICS: tuple[str, ...] = (
     *WHOLE_FACE,
@@ -111,7 +111,7 @@ def measure_recorded(motions: Sequence[Motion], result: Sequence[Image], face: F
         return None
     field = np.stack([grow(motion.dense - motions[0].dense, SIDE) for motion in motions])
     made = DenseMotion(field * np.float32(SIDE / EXTENT), face_mask())
-    # Motion that was composed has no noise to divide the result's by.
+    # Composed motion has no noise to relate the result's to.
     return replace(_held(made, motion_of(result, face)), jitter=float("nan"))
 
 

@@ -1,4 +1,4 @@
-"""The list of a batch: which clip drives which face (``PAIRS.csv``)."""
+"""List of a batch's pairs: which clip drives which face (``PAIRS.csv``)."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class PairList:
-    """What a list says: its usable pairs, its unusable rows, remarks."""
+    """Contents of a list: usable pairs, unusable rows, remarks."""
 
     pairs: tuple[Pair, ...]
     failures: tuple[Failure, ...]

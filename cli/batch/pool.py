@@ -19,7 +19,7 @@ from mien.cli.batch.worker import Worker
 from mien.engine.types import MienError
 
 Outcome = dict[str, Any] | Failure
-"""A finished pair's marker, or why it failed."""
+"""Marker of a finished pair, or the reason for its failure."""
 
 Told = Callable[[Pair, Outcome], None]
 
@@ -44,7 +44,7 @@ def run_pairs(pairs: Sequence[Pair], options: GenerateOptions, scratch: Path, to
         return
     left = _run_pool(pairs, jobs, options, scratch, told)
     for pair in left:
-        # A process died, and nobody knows over which pair: each of those left gets a process of its own.
+        # A process died, and it is unknown on which pair: each remaining pair gets a process of its own.
         if _run_pool([pair], 1, options, scratch, told):
             reason = "Its process died, as it does when memory runs out. Try --jobs 1 or a smaller --size."
             told(pair, Failure(pair.name, pair.line, reason))
@@ -53,7 +53,7 @@ def run_pairs(pairs: Sequence[Pair], options: GenerateOptions, scratch: Path, to
 def _run_pool(
     pairs: Sequence[Pair], jobs: int, options: GenerateOptions, scratch: Path, told: Told
 ) -> list[Pair]:
-    """The pairs that were not finished because a process died."""
+    """Run the pairs in processes; returns those left unfinished because a process died."""
     context = multiprocessing.get_context("spawn")
     left: list[Pair] = []
     with (
@@ -82,7 +82,7 @@ def _run_pool(
 
 @contextmanager
 def _few_threads(threads: int) -> Iterator[None]:
-    """Processes that are started meanwhile give their linear algebra so many threads."""
+    """Limit the linear-algebra threads of processes started within."""
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     before = {name: os.environ.get(name) for name in names}
     os.environ.update(dict.fromkeys(names, str(threads)))
@@ -97,7 +97,7 @@ def _few_threads(threads: int) -> Iterator[None]:
 
 
 def _begin(options: GenerateOptions, scratch: Path) -> None:
-    """In a new process."""
+    """Initialise a new process."""
     global _settings
     # Ctrl-C reaches every process of a terminal; the first one decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -14,7 +14,7 @@ from mien.engine.utils.versions import installed_version
 
 FORMAT = 2
 HIDDEN = ".mien"
-"""Folder in the results' folder for the pairs' parts of the report."""
+"""Folder, in the results' folder, for each pair's section of the report."""
 
 SETTINGS = (
     *("model", "tracker", "runtime", "precision", "reference", "profile", "crop", "size", "lossless"),
@@ -31,7 +31,7 @@ def mien_version() -> str:
 
 
 def request_of(pair: Pair, options: Options, metrics: bool) -> dict[str, Any]:
-    """Everything that a pair's results depend on; equal requests need not be done again."""
+    """Everything that a pair's results depend on; pairs with an equal request are not made again."""
     wanted = {key: _plain(value) for key, value in asdict(options).items() if key not in _NO_MATTER}
     frames = {key: getattr(pair, key) for key in ("reference", "onset", "apex", "offset", "fps")}
     return {
@@ -62,7 +62,7 @@ def results_of(folder: Path, name: str, lossless: bool) -> dict[str, Path]:
 
 
 def finished(folder: Path, pair: Pair, request: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The marker of a pair that was made by the same request and whose results are there; else None."""
+    """The marker of a pair made by an equal request whose results exist; otherwise None."""
     places = results_of(folder, pair.name, bool(request["options"]["lossless"]))
     try:
         marker: dict[str, Any] = json.loads(places["marker"].read_text("utf-8"))

@@ -48,12 +48,12 @@ COLUMNS = (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a batch; its exit status: 0 all made, 1 some failed, 2 nothing begun and why, 130 stopped."""
+    """Run a batch; returns the exit status: 0 all made, 1 some failed, 2 refused, 130 stopped."""
     return status_of(lambda: run(parse(arguments), Console()))
 
 
 def run(options: GenerateOptions, console: Console) -> int:
-    """Make what is not made yet; the exit status.
+    """Make the unfinished pairs; returns the exit status.
 
     Raises:
         MienError: for a list or options that make no sense, before anything is done.
@@ -88,7 +88,7 @@ def run(options: GenerateOptions, console: Console) -> int:
 
 
 class _Batch:
-    """What is made so far, and what failed."""
+    """State of a batch: finished and failed pairs."""
 
     def __init__(
         self, options: GenerateOptions, pairs: Sequence[Pair], failures: list[Failure], console: Console
@@ -100,7 +100,7 @@ class _Batch:
         self._console = console
 
     def unfinished(self) -> list[Pair]:
-        """The pairs that are to be made; the finished ones' markers are read."""
+        """The pairs still to be made; reads the markers of finished ones."""
         left = []
         for pair in self.pairs:
             request = request_of(pair, self.options.engine, self.options.metrics)
@@ -115,7 +115,7 @@ class _Batch:
         return left
 
     def add(self, pair: Pair, outcome: Outcome) -> None:
-        """A pair has ended: its line on the screen, and in the table."""
+        """Record a pair's outcome, on the screen and in the tables."""
         if isinstance(outcome, Failure):
             self.failures.append(outcome)
             line = f"{pair.name}: failed: {outcome.reason}"
@@ -131,7 +131,7 @@ class _Batch:
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def write(self) -> None:
-        """The tables and the report."""
+        """Write the tables and the report."""
         self._write_tables()
         made = self._made()
         folder = self.options.output
@@ -146,7 +146,7 @@ class _Batch:
         )
 
     def tell(self) -> None:
-        """What failed, and where everything is."""
+        """Print the failures, and where the results are."""
         for failure in sorted(self.failures, key=lambda failure: failure.line):
             self._console.print(
                 f"not made: {failure.name} (line {failure.line}): {failure.reason}",
@@ -208,7 +208,7 @@ def _count(pairs: int) -> str:
 
 
 def _check_places(options: GenerateOptions, pairs: Sequence[Pair]) -> None:
-    """No result may overwrite what it is made from."""
+    """Refuse results that would overwrite their inputs."""
     inputs = {path for pair in pairs for path in (pair.driving, pair.avatar)}
     table = options.output / "metrics.csv"
     if same_file(table, options.pairs) or same_file(options.output / "failures.csv", options.pairs):
@@ -235,7 +235,7 @@ def _make_folder(folder: Path) -> None:
 
 @contextmanager
 def _scratch(folder: Path) -> Iterator[Path]:
-    """A folder for what is unfinished; what runs that were killed left behind is cleared away."""
+    """A folder for unfinished results; folders left by killed runs are removed."""
     for old in folder.glob(f"{SCRATCH}*"):
         if not is_running(old.name.removeprefix(SCRATCH)):
             shutil.rmtree(old, ignore_errors=True)

@@ -29,7 +29,7 @@ from mien.streams.factory import open_source
 from mien.streams.source import Source
 
 MOST_MEASURED = 600
-"""Frames that are held against the driver and shown in the report; the rest of a long clip is only made."""
+"""Most frames compared with the driver and shown in the report; the rest of a long clip is only rendered."""
 
 _WITHOUT_LIDS = [i for i, name in enumerate(REGIONS) if "lid" not in name]
 
@@ -64,7 +64,7 @@ class Followed:
 
 
 def follow(pair: Pair, options: Options, model: Tracker, preset: Preset[Any]) -> Followed:
-    """Track a pair's clip.
+    """Track the clip of a pair.
 
     Args:
         preset: of the model that is driven.

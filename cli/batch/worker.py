@@ -78,7 +78,7 @@ class Worker:
         self._runtime.close()
 
     def make(self, pair: Pair) -> dict[str, Any]:
-        """Make a pair and put its results in their places; gives the marker.
+        """Make a pair and publish its results; returns the marker.
 
         Raises:
             MienError: why it cannot be made, in one line.
@@ -183,7 +183,7 @@ class Worker:
         return marker, section
 
     def _compared(self, found: Followed, result: _Result) -> Measured | None:
-        """The result against its driver's images, or against the recorded motion itself."""
+        """Compare the result with its driver's images, or with the recorded motion."""
         if result.face is None:
             return None
         if found.face is not None:
@@ -195,7 +195,7 @@ class Worker:
         return results_of(self._options.output, pair.name, self._engine.lossless)
 
     def _publish(self, pair: Pair, made: dict[str, Path]) -> None:
-        """Into place, the marker last: whatever interrupts this, the pair counts as unfinished."""
+        """Move the results into place, the marker last: if interrupted, the pair counts as unfinished."""
         places = self._places(pair)
         places["marker"].unlink(missing_ok=True)
         for kind in ("video", "motion", "report", "marker"):
@@ -203,7 +203,7 @@ class Worker:
 
 
 def _courses(found: Followed, phases: Phases, measured: Measured | None) -> Courses:
-    """What is plotted: measured on the images of both faces, or else the tracker's own numbers."""
+    """Time courses to plot: measured on the images of both faces, or else taken from the tracker."""
     times = np.array([found.times[i] for i in found.seen], np.float32)
     if measured is not None:
         driver, result = measured.driver, measured.result

@@ -13,7 +13,7 @@ from mien.streams.factory import open_source
 
 
 def choose_reference(options: Options, console: Console, tracker: Tracker, portrait: Face) -> None:
-    """Set the tracker's reference as the options say; "first" is what it does by itself."""
+    """Set the tracker's reference as the options ask; "first" is its default behaviour."""
     if options.reference == "first":
         return
     if options.reference == "best":

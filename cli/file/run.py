@@ -50,7 +50,7 @@ class _Step:
 
 @dataclass
 class _Record:
-    """What is measured on the way, for --save-motion (``keep``) and for the notes at the end."""
+    """Motion measured along the way, for --save-motion (``keep``) and for the final notes."""
 
     keep: bool
     motions: list[Motion | None] = field(default_factory=list)
@@ -72,18 +72,18 @@ class _Record:
 
 
 def run_demo(options: Options, console: Console) -> None:
-    """The built-in motion on the built-in (or the given) portrait."""
+    """Play the built-in motion on the built-in (or the given) portrait."""
     play_recording(options, console, DEMO_MOTION, "mien-demo.mp4")
 
 
 def run_motion(options: Options, console: Console) -> None:
-    """The recorded motion that ``--driving`` names."""
+    """Play the recorded motion that ``--driving`` names."""
     path = Path(options.driving or "")
     play_recording(options, console, path, f"mien-{path.stem}.mp4")
 
 
 def play_recording(options: Options, console: Console, path: Path, default: str) -> None:
-    """Recorded motion drives the portrait."""
+    """Drive the portrait by recorded motion."""
     output = options.output_text or default
     recording = load_recording(path)
     with ExitStack() as stack:
@@ -99,7 +99,7 @@ def play_recording(options: Options, console: Console, path: Path, default: str)
 
 
 def run_clip(options: Options, console: Console) -> None:
-    """A clip or folder drives the portrait; with ``--save-motion`` alone only its motion is recorded."""
+    """Drive the portrait by a clip or folder; with only ``--save-motion``, just record its motion."""
     driving = options.driving or ""
     output = options.output_text
     if output is None and options.save_motion is None:
@@ -167,7 +167,7 @@ def _open_sink(
     fps: Fraction | float,
     sound: Path | None,
 ) -> Sink:
-    """The sink; whatever ends the stack before the sink is closed leaves nothing of it behind."""
+    """Open the sink; if the stack ends before the sink is closed, nothing of it is left."""
     width, height = size
     sink = open_sink(
         output,
@@ -228,7 +228,7 @@ def _followed(source: Source, driver: FileDriver, stop: Stopper) -> Iterator[_Fo
                 yield followed.frame.time, followed.motion
                 start = perf_counter()
         except KeyboardInterrupt:
-            # While waiting for a frame: those that were read, but not yet looked back at, are finished.
+            # While waiting for a frame: frames already read are finished by the second pass.
             ended, stop.asked = True, False
 
     for motion in refined_stream(measured()):
@@ -244,7 +244,7 @@ def _since(start: float) -> float:
 
 
 def _noted(steps: Iterator[_Step], tracker: Tracker, source: Source, console: Console) -> Iterator[_Step]:
-    """The steps; what is remarkable about the driver's face is said once, when it is first seen."""
+    """Pass the steps on; remarks on the driver's face are printed once, when it is first seen."""
     told = False
     for step in steps:
         yield step

@@ -1,1 +1,1 @@
-"""The web server: ``--webrtc``, ``--publish``, ``--whep-source``."""
+"""Web server runs: ``--webrtc``, ``--publish``, ``--whep-source``."""

@@ -24,7 +24,7 @@ REGIONS = ("eyes", "mouth")
 
 
 class LocalEngine:
-    """Loads the model beside the running server, then takes drivers.
+    """Engine that loads its model while the server runs, then accepts drivers.
 
     Args:
         options: tracker, precision, threads, size and gains.
@@ -67,7 +67,7 @@ class LocalEngine:
         self._owner = SharedRenderer(runtime, self._make_landmarker, self._side)
 
     def open_doors(self) -> None:
-        """Take drivers from now on."""
+        """Accept drivers from now on."""
         self._ready = True
 
     def _make_landmarker(self) -> Landmarker:
@@ -129,7 +129,7 @@ class LocalSession:
 
 
 def changed(gains: Gains, wished: Mapping[str, float]) -> Gains:
-    """The gains with those that the page names (eyes and mouth are regions) changed.
+    """Copy the gains with the page's changes (eyes and mouth are regions).
 
     Raises:
         MienError: out of range.

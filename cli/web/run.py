@@ -36,7 +36,7 @@ END_S = 4.5
 """Seconds from the signal to the end of the process, at most."""
 
 SWITCH_S = 0.001
-"""How long a thread may keep the interpreter from another that wants it (Python: 5 ms)."""
+"""Interpreter switch interval in seconds (Python's default: 5 ms)."""
 
 
 def run_web(options: Options, console: Console) -> None:
@@ -56,7 +56,7 @@ def run_web(options: Options, console: Console) -> None:
 
 
 def _share_the_cores(stack: ExitStack) -> None:
-    """Every stage has a thread already; until the stack's end none spreads over the others' cores."""
+    """Keep each stage on one core until the stack's end: every stage already has a thread."""
     stack.callback(cv2.setNumThreads, cv2.getNumThreads())
     # As in a live run: OpenCV's own threads beside them cost a quarter more CPU and gain nothing.
     cv2.setNumThreads(1)
@@ -149,7 +149,7 @@ def _announce(console: Console, settings: ServerSettings, url: str) -> None:
 
 
 async def _work(options: Options, hub: Hub, engine: LocalEngine) -> None:
-    """Load the model, then run what drives and what is published; never ends by itself without an error."""
+    """Load the model, then run the driving source and the publishers; ends only with an error."""
     await asyncio.get_running_loop().run_in_executor(hub.portraits.worker, _load, options, hub, engine)
     engine.open_doors()
     log("ready")
@@ -208,7 +208,7 @@ async def _drive(options: Options, stream: AvatarStream) -> None:
             for frame in source:
                 stream.session.put(_giving(frame))
         except Exception as found:
-            # Whatever it is must be told, or the server would go on with an avatar that stands still.
+            # Any failure must be reported, or the server would go on with a frozen avatar.
             error = found
         with suppress(RuntimeError):  # the loop has ended first
             loop.call_soon_threadsafe(settle, error)

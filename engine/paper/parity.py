@@ -25,7 +25,7 @@ _HALF = (IMAGE_SIZE - 1) / 2
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A face that the network can look at.
+    """Inputs of the network for one face.
 
     Attributes:
         image: ``(256, 256, 3) uint8`` RGB.
@@ -63,7 +63,7 @@ class PaperLimits:
 
 @dataclass(frozen=True, slots=True)
 class PaperReport:
-    """What was found; the attributes are those of :class:`PaperLimits`.
+    """Measured differences; the attributes are those of :class:`PaperLimits`.
 
     Attributes:
         failure: what went past its limit, in words; None if all is well.
@@ -101,7 +101,7 @@ _PARTS = {"the encoder": "encoder", "key points": "detector"}
 
 
 def real_moments(runtime: Runtime, count: int = parity.FRAMES) -> tuple[Moment, list[Moment]]:
-    """The built-in portrait, and it in ``count`` moments of the built-in recording.
+    """The built-in portrait, at rest and in ``count`` moments of the built-in recording.
 
     Args:
         runtime: draws them; of the ``live`` preset.
@@ -157,7 +157,7 @@ def _apart(keys: Keys, own: Keys) -> tuple[float, float]:
 
 
 def _image(image: Floats) -> Floats:
-    """A copy in 0..255; the runtimes fill theirs again."""
+    """A copy in 0..255; the runtimes reuse their buffers."""
     return np.multiply(image, 255, dtype=np.float32)
 
 

@@ -27,7 +27,7 @@ def prepare_paper(
     precision: Precision = "fp16",
     limits: parity.PaperLimits | None = None,
 ) -> TensorRtPaper:
-    """A runtime that has passed the gate.
+    """A runtime that has passed the parity check.
 
     Args:
         reference: computes the same model in FP32; used in this thread, so not one that works elsewhere.

@@ -1,4 +1,4 @@
-"""The ``paper`` preset as the rest of the engine sees it."""
+"""Entry of the ``paper`` preset in the table of presets."""
 
 from __future__ import annotations
 

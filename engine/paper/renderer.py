@@ -33,7 +33,7 @@ class PaperRenderer:
         self.set_avatar(avatar)
 
     stale = False
-    """The network runs on every frame: no image is ever behind what is known."""
+    """Always False: the network runs on every frame."""
 
     def set_avatar(self, avatar: Avatar) -> None:
         """Draw another avatar from the next frame on."""
@@ -51,7 +51,7 @@ class PaperRenderer:
     def render(self, motion: Motion) -> Rendered:
         """The avatar with this motion; ``image`` is ``(H, W, 3) uint8`` RGB, a new array every time.
 
-        A motion without key points is none: the portrait as the network draws it.
+        A motion without key points draws the portrait at rest.
         """
         start = perf_counter()
         driving = self._source if motion.keys is None else motion.keys.applied(self._source)

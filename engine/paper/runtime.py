@@ -47,4 +47,4 @@ class PaperRuntime(ABC):
         """
 
     def close(self) -> None:  # noqa: B027 (most have nothing to give back)
-        """Give back what is not the process's own memory (a GPU's); the runtime is of no use after that."""
+        """Free memory outside the process, such as a GPU's; the runtime cannot be used afterwards."""

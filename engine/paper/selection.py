@@ -24,16 +24,16 @@ class FailoverPaperRuntime(PaperRuntime):
 
     @property
     def name(self) -> str:  # type: ignore[override]
-        """That of the runtime at work."""
+        """Name of the active runtime."""
         return self.working.name
 
     @property
     def working(self) -> PaperRuntime:
-        """The runtime at work."""
+        """The active runtime."""
         return self._both.working
 
     def wait(self) -> PaperRuntime:
-        """Wait until it is settled which runtime works, and return that one."""
+        """Wait until the choice of runtime is final, and return that one."""
         return self._both.wait()
 
     def encode(self, source: Image) -> AvatarCode:
@@ -52,7 +52,7 @@ class FailoverPaperRuntime(PaperRuntime):
 def paper_options(
     fallback: PaperRuntime, contents: Callable[[], dict[str, bytes]], reference: Callable[[], PaperRuntime]
 ) -> RuntimeOptions[PaperRuntime]:
-    """The roads of the ``paper`` preset.
+    """The runtime options of the ``paper`` preset.
 
     Args:
         fallback: works at once.
@@ -80,7 +80,7 @@ def paper_options(
 
 
 def paper_files(fallback: OpenVinoPaper, folder: Path) -> RuntimeOptions[PaperRuntime]:
-    """The roads of an exported folder that ``fallback`` runs."""
+    """The runtime options of an exported folder that ``fallback`` runs."""
     from mien.engine.paper.parts import read_parts
 
     return paper_options(

@@ -28,7 +28,7 @@ from mien.engine.types import Floats, Image
 
 CODE = ("source", "features")
 AVATARS = 8
-"""How many portraits' codes are kept beyond their use."""
+"""Number of portraits' codes kept after their last use."""
 
 
 class TensorRtPaper(PaperRuntime):
@@ -136,17 +136,17 @@ class TensorRtPaper(PaperRuntime):
             return self._image
 
     def when_closed(self, work: Callable[[], None]) -> None:
-        """Have ``work`` done at the end of :meth:`close`."""
+        """Call ``work`` at the end of :meth:`close`."""
         rest, self._open = self._open, ExitStack()
         self._open.callback(work)
         self._open.push(rest)
 
     def close(self) -> None:
-        """Give everything on the GPU back; safe to call again."""
+        """Free everything on the GPU; idempotent."""
         with self._lock:
             if self._closed:
                 return
             self._closed = True
-            with self._open:  # whatever the GPU reports, everything is let go
+            with self._open:  # whatever the GPU reports, everything is released
                 self._cuda.attach()
                 self._cuda.synchronise(self._stream)

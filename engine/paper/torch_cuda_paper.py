@@ -19,7 +19,7 @@ from mien.engine.runtime.torch_cuda import Replayed, guarded, import_torch
 from mien.engine.types import Floats, Image
 
 AVATARS = 8
-"""How many portraits' codes are kept beyond their use."""
+"""Number of portraits' codes kept after their last use."""
 
 
 class TorchCudaPaper(PaperRuntime):

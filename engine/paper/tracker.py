@@ -19,7 +19,7 @@ from mien.engine.types import Face, Floats, Frame, Image
 
 
 class PaperTracker(Tracker):
-    """A tracker whose motions say as well what the network's key points did.
+    """A tracker whose motions include that of the network's key points.
 
     The driver's crop is set at the reference frame and stays, as in the published code, so that head motion
     is in the key points.  Given points follow the landmarks as the tracker refined them: the raw ones

@@ -17,12 +17,12 @@ from mien.engine.types import Floats
 WIDTH, HEIGHT = 380, 196
 LEFT, RIGHT, TOP, BOTTOM = 46, 46, 30, 34
 MOST_POINTS = 400
-"""Points of a curve: more than there are pixels on the plot helps no one."""
+"""Most points of a curve: about as many as the plot has pixels."""
 
 
 @dataclass(frozen=True)
 class Courses:
-    """What is plotted for a pair.
+    """Time courses of a pair.
 
     Attributes:
         times: ``(T,)`` seconds.
@@ -127,7 +127,7 @@ def _clips(courses: Courses) -> list[Floats]:
 
 
 def _spoken(courses: Courses, region: int, direction: Floats) -> str:
-    """The plot in a sentence, for those who do not see it."""
+    """The plot as a sentence, for screen readers."""
     apex = courses.phases.apex
     driver = 1000 * float(courses.driver[apex, region] @ direction)
     text = (

@@ -75,7 +75,7 @@ def _longer(times: float) -> str:
 
 
 def jpeg_uri(image: Image, quality: int = 82) -> str:
-    """The image as a ``data:`` address."""
+    """The image as a ``data:`` URI."""
     from PIL import Image as Pil
 
     buffer = io.BytesIO()
@@ -100,7 +100,7 @@ def _resized(image: Image, scale: float) -> Image:
 
 
 def _greyed(image: Image) -> Image:
-    """Paler and without colour, so that the arrows are what one sees."""
+    """A paler, grey copy, so that the arrows stand out."""
     grey = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.float32)
     low, high = np.quantile(grey, (0.02, 0.98))
     pale = np.clip(105 + 140 * (grey - low) / max(high - low, 1.0), 90, 250).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""``report.html``: one page that needs nothing beside itself, for a reader who studies faces."""
+"""``report.html``: one self-contained page for readers who study faces."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A pair's section of the report."""
+"""Section of the report for one pair."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mien.engine.face.regions import REGIONS
 from mien.engine.types import Face, Image
 
 SHOWN = 6
-"""Time courses that are open at once: the regions that move most."""
+"""Number of time courses shown expanded: the regions that move most."""
 
 
 @dataclass(frozen=True)
@@ -34,14 +34,14 @@ class Clip:
     face: Face
 
     def still(self) -> Clip:
-        """The same face at rest: what stands beside the result of a motion file, which has no images."""
+        """The same face at rest, shown beside the result of a motion file, which has no images."""
         return Clip([self.images[0]] * len(self.images), self.face)
 
 
 def pair_section(
     marker: Mapping[str, Any], driver: Clip, result: Clip, courses: Courses, measured: Measured | None
 ) -> str:
-    """The section's HTML; nothing in it points outside of it."""
+    """HTML of the section, without external references."""
     name = str(marker["name"])
     times = [float(t) for t in courses.times]
     passage = Passage.about(times, courses.phases.apex)

@@ -1,4 +1,4 @@
-"""The report's clips: driver and result side by side, small enough to lie within the page."""
+"""Clips in the report: driver and result side by side, small enough to be embedded."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Passage:
 
     @staticmethod
     def about(times: Sequence[float], apex: int) -> Passage:
-        """All of a short clip; of a long one what is about the apex."""
+        """A whole short clip; of a long one, the part around the apex."""
         middle = times[apex]
         start = max(times[0], min(middle - MOST_SECONDS / 2, times[-1] - MOST_SECONDS))
         chosen = tuple(i for i, t in enumerate(times) if start <= t <= start + MOST_SECONDS)
@@ -91,7 +91,7 @@ def player(
 
 
 def _encoded(images: Sequence[Image], times: Sequence[float], fps: float) -> bytes:
-    """H.264 in MP4, as good as fits."""
+    """Encode as H.264 in MP4, at the best quality that fits."""
     data = b""
     height, width = images[0].shape[:2]
     with tempfile.TemporaryDirectory() as folder:

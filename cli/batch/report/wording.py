@@ -89,4 +89,4 @@ METRIC_WORDS = {
         "have, outlines seen twice. 0: none.",
     ),
 }
-"""What each metric is called in the report, and what it says."""
+"""Name and meaning of each metric in the report."""
