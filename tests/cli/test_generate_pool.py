@@ -22,6 +22,7 @@ def dying(pair: Pair) -> Outcome:
 
 def test_a_dead_process_costs_only_its_pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool, "_in_process", dying)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     pairs = [Pair(name, line, tmp_path, tmp_path) for line, name in enumerate("abcd", 2)]
     options = parse(["pairs.csv", "--output", str(tmp_path), "--jobs", "2"])
     ended: dict[str, Outcome] = {}
