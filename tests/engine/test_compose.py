@@ -176,7 +176,7 @@ def test_phases_of_a_known_course() -> None:
         ("nothere.npz --region chin", "nothere.npz"),
         (". --region chin", "not a readable motion file"),
         (f"{LONG}.npz --region chin", "not a readable motion file"),
-        ("a\0b.npz --region chin", "not a readable motion file"),
+        ("a\0b.npz --region chin", "NUL character"),
     ],
 )
 def test_invalid_arguments_are_refused_in_one_line(
