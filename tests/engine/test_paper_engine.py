@@ -202,7 +202,8 @@ def test_exported_parts_compute_what_torch_computes(
     pytest.importorskip("onnxscript")
     from mien.cli.model_choice import load_model
     from mien.engine.paper.openvino_paper import PARTS, OpenVinoPaper, part_file
-    from mien.export.targets import exported_parts, write
+    from mien.export.targets import write
+    from mien.export.weights import exported_parts
 
     write({f"{name}.onnx": content for name, content in exported_parts(weights).items()}, tmp_path)
     fast, exact = load_model(tmp_path, 1, "f32"), load_model(weights, 1, "f32")
