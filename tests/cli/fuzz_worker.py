@@ -34,7 +34,7 @@ def main() -> None:
     warp = build.default_runtime(1, "auto", Network.OFF)
     build.default_runtime = lambda *_, **__: warp
     file_run.portrait_landmarker = lambda **_: contextlib.nullcontext(landmarker)
-    file_run.make_tracker = partial(build.make_tracker, like=landmarker)
+    file_run.make_animator = partial(build.make_animator, like=landmarker)
     print(json.dumps({"ready": True}), file=answers, flush=True)
     for line in sys.stdin:
         print(json.dumps(_run(json.loads(line))), file=answers, flush=True)

@@ -16,6 +16,7 @@ from mien.engine.runtime.tensorrt.parts import image_part, network_part
 
 torch = pytest.importorskip("torch")
 
+from mien.engine.runtime.graphs.image import IMAGE_INPUTS  # noqa: E402
 from mien.engine.runtime.graphs.torch_graph import TorchGraph  # noqa: E402
 from mien.export import torch_tensorrt_target as target  # noqa: E402
 
@@ -27,9 +28,14 @@ def test_the_image_part_keeps_its_sizes_free() -> None:
     graph = TorchGraph(load_proto(part.onnx))
     random = torch.Generator().manual_seed(1)
     for moving, still in (((30, 41), (64, 48)), ((17, 16), (33, 100))):
-        shapes = ((1, 2, 64, 64), (1, 3, 256, 256), (1, 2, 64, 64), (1, *moving, 2), (1, *moving, 2))
-        inputs = [torch.rand(*shape, generator=random) for shape in shapes]
-        inputs.append(255 * torch.rand(1, 3, *still, generator=random))
+        names = ("height", "width", "still_height", "still_width")
+        sizes = dict(zip(names, (*moving, *still), strict=True))
+        shapes = {k: [sizes.get(str(size), size) for size in shape] for k, shape in IMAGE_INPUTS.items()}
+        drawn = {name: torch.rand(*map(int, shape), generator=random) for name, shape in shapes.items()}
+        drawn["person"] *= 255
+        drawn["behind"] *= 255
+        drawn["front"] = (255 * drawn["front"]).to(torch.uint8)
+        inputs = [drawn[name] for name in graph.input_names]
         (found,) = program.module()(*inputs)
         assert found.shape == (1, *moving, 3)
         assert found.dtype == torch.uint8
