@@ -217,7 +217,7 @@ def test_sigterm_says_goodbye_to_everybody_and_ends_cleanly() -> None:
             await until(lambda: client.heard("hello"), 60)
             process.send_signal(signal.SIGTERM)
             await until(lambda: client.heard("error"), 20)
-            assert "ends" in client.heard("error")[0]["text"]
+            assert "shutting down" in client.heard("error")[0]["text"]
             await client.close()
 
         asyncio.run(visit())
