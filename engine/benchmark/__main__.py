@@ -11,18 +11,22 @@ from mien.engine.utils.exit_status import status_of
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the benchmark; returns the exit status (0 success, 2 user error, 130 interrupted)."""
+    """Run the benchmark.
+
+    Returns:
+        The exit status: 0 success, 1 slower than ``--against``, 2 user error, 130 interrupted.
+    """
     return status_of(lambda: _run(arguments), "mien benchmark")
 
 
-def _run(arguments: Sequence[str] | None) -> None:
+def _run(arguments: Sequence[str] | None) -> int:
     options = parse(arguments)
     if options.gpu:
         _run_gpu(options)
-    else:
-        from mien.engine.benchmark.cpu import run
+        return 0
+    from mien.engine.benchmark.cpu import run
 
-        run(options)
+    return run(options)
 
 
 def _run_gpu(options: Options) -> None:

@@ -21,9 +21,16 @@ examples:
       twenty minutes at the camera's frame rate: latency over time, memory growth
   mien benchmark --sessions 4
       how many avatars this machine can run at 30 frames per second
+  mien benchmark --profile
+      where each millisecond of a frame goes, and a flame graph
+  mien benchmark --against before.json
+      what got slower since, beyond noise (exit status 1 if anything did)
   mien benchmark --gpu
       the same on an NVIDIA GPU
 """
+
+
+FLAME = Path("mien-profile.html")
 
 
 @dataclass(frozen=True)
@@ -37,7 +44,10 @@ class Options:
         fps: frame rate of the simulated camera.
         seconds: measured per part.
         compare: runtimes to compare, in the order of their turns.
-        profile: how often the network runs in the soak and the sessions; None for a live run's choice.
+        model: how often the network runs in the soak and the sessions; None for a live run's choice.
+        profile: measure functions and layers instead.
+        flame: path of the profile's flame graph.
+        against: an earlier JSON result to compare with.
         live: seconds of the soak; None for no soak.
         sessions: largest number of simultaneous avatars to try; None for none.
         gpu: measure on the GPU instead.
@@ -52,7 +62,10 @@ class Options:
     fps: float
     seconds: float
     compare: tuple[str, ...]
-    profile: str | None
+    model: str | None
+    profile: bool
+    flame: Path
+    against: Path | None
     live: float | None
     sessions: int | None
     gpu: bool
@@ -91,14 +104,26 @@ def _parser() -> argparse.ArgumentParser:
         help="interleaved: openvino, render (without tracking), torch, paper (the network as published)",
     )
     add(
-        "--profile",
+        "--model",
         choices=("live", "live-fast", "warp"),
-        help="network in --live and --sessions: on every frame, in the background, off (default: automatic)",
+        help="network in the long runs and --profile: on every frame, in the background, off (automatic)",
     )
     add(
         "--live", metavar="SECONDS", type=_positive, help="a long run at the camera's rate: latency over time"
     )
     add("--sessions", metavar="N", type=_count, help="try up to N simultaneous avatars")
+    add(
+        "--profile",
+        action="store_true",
+        help="where a frame's time goes: by function, by layer of the networks",
+    )
+    add("--flame", metavar="HTML", type=Path, default=FLAME, help=f"flame graph of --profile ({FLAME})")
+    add(
+        "--against",
+        metavar="JSON",
+        type=Path,
+        help="compare with an earlier --json: what got slower than noise",
+    )
     add("--gpu", action="store_true", help="measure on an NVIDIA GPU instead")
     add("--json", metavar="FILE", help="write the figures as JSON (- for the standard output)")
     add("--plot", metavar="PNG", type=Path, help="plot latency over time (with --live: mien-benchmark.png)")

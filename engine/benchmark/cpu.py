@@ -10,9 +10,12 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from mien.engine.benchmark.against import read_result
 from mien.engine.benchmark.arguments import Options
 from mien.engine.benchmark.compare import Row, check_names, compare
+from mien.engine.benchmark.differences import print_changes
 from mien.engine.benchmark.plot import draw_latency
+from mien.engine.benchmark.profile_report import print_profile
 from mien.engine.benchmark.report import check_writable, line, machine, print_figures, write_json
 from mien.engine.benchmark.sessions import Count, count_sessions
 from mien.engine.benchmark.setup import Setup, set_up
@@ -30,18 +33,32 @@ NETWORKS = {
 }
 
 
-def run(options: Options) -> None:
+def run(options: Options) -> int:
     """Measure what the options ask for, print it, and write it.
+
+    Returns:
+        1 if something got slower than in ``options.against``, else 0.
 
     Raises:
         MienError: no face, unwritable results, an unknown runtime, or missing packages.
     """
     plot = options.plot or (PLOT if options.live else None)
-    check_writable([options.json, plot])
+    check_writable([options.json, plot, options.flame if options.profile else None])
+    before = read_result(options.against) if options.against else None
     check_names(options.compare)
     # The table would mix with JSON on the standard output.
     console = Console(stderr=options.json == "-")
     result: dict[str, Any] = {"machine": machine()}
+    if options.profile:
+        print_profile(console, options, result)
+    else:
+        _measure(console, options, plot, result)
+    if options.json is not None:
+        write_json(options.json, result)
+    return print_changes(console, before, result) if before is not None else 0
+
+
+def _measure(console: Console, options: Options, plot: Path | None, result: dict[str, Any]) -> None:
     setup = set_up(options)
     _introduce(console, setup, result)
     if options.compare:
@@ -59,8 +76,6 @@ def run(options: Options) -> None:
     if not (options.compare or options.live or options.sessions):
         result["runs"] = _stages(console, setup, options, plot)
         result["switches"] = _switches(console, setup, options)
-    if options.json is not None:
-        write_json(options.json, result)
 
 
 def _introduce(console: Console, setup: Setup, result: dict[str, Any]) -> None:
@@ -115,8 +130,8 @@ def _switches(console: Console, setup: Setup, options: Options) -> dict[str, Any
 
 def _choose(console: Console, setup: Setup, options: Options) -> str:
     """Set the profile for the long run: the user's, or that of a live run with a trained model."""
-    if options.profile is not None:
-        setup.runtime.network = Network(options.profile)
+    if options.model is not None:
+        setup.runtime.network = Network(options.model)
     else:
         fps = measure_fps(setup.runtime, setup.avatar)
         setup.runtime.network = Network.EVERY_FRAME if fps >= ENOUGH_FPS else Network.BACKGROUND

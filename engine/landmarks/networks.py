@@ -29,7 +29,10 @@ class _Network:
     """
 
     def __init__(self, parts: Sequence[tuple[Any, str]], threads: int, dtype: type[np.generic]) -> None:
-        self._compiled = [compile_for_cpu(m, threads=threads, precision=precision) for m, precision in parts]
+        self._compiled = [
+            compile_for_cpu(part, threads=threads, precision=precision, name=type(self).__name__)
+            for part, precision in parts
+        ]
         self._dtype = dtype
         self._begin()
 

@@ -100,7 +100,9 @@ class OpenVinoRuntime(Runtime):
         self.weights: str = metadata["weights_sha256"]
         # The encoder runs once per avatar: exact rather than fast, and on one thread, because in live use it
         # runs while frames are rendered.
-        self._encoder = compile_for_cpu(encoder, threads=1, precision="f32").create_infer_request()
+        self._encoder = compile_for_cpu(
+            encoder, threads=1, precision="f32", name="encoder"
+        ).create_infer_request()
         self._model = renderer
         self._renderer = PartedRenderer(renderer, threads, precision)
         self._worker = ThreadPoolExecutor(1, "network", initializer=make_way)

@@ -103,7 +103,10 @@ class PartedRenderer:
         def compiled(inputs: Sequence[str], outputs: Sequence[str], low: bool) -> Any:
             part = _cut(model, inputs, outputs)
             request = compile_for_cpu(
-                part, threads=threads, precision=precision if low else "f32"
+                part,
+                threads=threads,
+                precision=precision if low else "f32",
+                name=f"renderer: {', '.join(outputs)}",
             ).create_infer_request()
             for index, name in enumerate(inputs):
                 request.set_input_tensor(index, values[name])

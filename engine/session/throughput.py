@@ -73,17 +73,31 @@ OPENING_S = 60.0
 """Seconds at a run's start that are kept however long it is, for comparison with its end."""
 
 
+BLOCKS = 8
+"""Parts of a run whose medians are compared with each other: their spread is the run's noise."""
+
+
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """Median and tail of a measured value, milliseconds."""
+    """Median and tail of a measured value, milliseconds.
+
+    Attributes:
+        noise: standard deviation of the medians of the run's :data:`BLOCKS` parts; nan for fewer values.
+    """
 
     median: float
     p95: float
     p99: float
+    noise: float = float("nan")
 
     @staticmethod
     def of(samples: Samples) -> Spread:
-        return Spread(*(samples.percentile(share) for share in (50, 95, 99)))
+        values = samples.values
+        noise = float("nan")
+        if len(values) >= BLOCKS:
+            noise = float(np.std([np.median(part) for part in np.array_split(values, BLOCKS)]))
+        median, p95, p99 = (samples.percentile(share) for share in (50, 95, 99))
+        return Spread(median, p95, p99, noise)
 
 
 @dataclass(frozen=True, slots=True)

@@ -238,7 +238,19 @@ def test_percentiles_are_those_of_the_values() -> None:
     samples = Samples(1000)
     for value in range(101):
         samples.add(value)
-    assert Spread.of(samples) == Spread(50.0, 95.0, 99.0)
+    found = Spread.of(samples)
+    assert (found.median, found.p95, found.p99) == (50.0, 95.0, 99.0)
+
+
+def test_the_noise_of_a_run_is_the_spread_of_its_parts() -> None:
+    steady, drifting, few = Samples(1000), Samples(1000), Samples(1000)
+    for value in range(800):
+        steady.add(10.0 + value % 2)
+        drifting.add(10.0 + value / 100)
+    few.add(1.0)
+    assert Spread.of(steady).noise < 0.3
+    assert Spread.of(drifting).noise > 2.0
+    assert np.isnan(Spread.of(few).noise)
 
 
 def test_the_plot_shows_what_it_was_given(tmp_path: Path) -> None:
