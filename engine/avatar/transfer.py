@@ -20,6 +20,7 @@ from mien.engine.face.iris import iris_axes
 from mien.engine.face.layout import N_MESH, apply2, at_landmarks
 from mien.engine.face.lips import measured_as_pieces
 from mien.engine.face.openings import OPENINGS, around, detail_shares
+from mien.engine.face.turn_residue import without_residue
 from mien.engine.motion import Head, Motion
 from mien.engine.types import Floats
 from mien.engine.utils.sampling import sample
@@ -73,7 +74,7 @@ def carry_over(motion: Motion, avatar: Avatar) -> Driving:
     # The head moves rigidly in the avatar's own image, sub-pixel motion included.  Carried over place by
     # place, as it looked on a driver of other proportions, sway would distort the avatar's face.
     head = head_similarity(motion.head, avatar)
-    motion = _with_lips(motion)
+    motion = _freed(_with_lips(motion))
     turn = held_turn(motion.head.turn, avatar.pose)
     points = _points(motion, avatar, head, turn)
     set_lids(points, avatar.source_points, motion)
@@ -94,6 +95,14 @@ def _with_lips(motion: Motion) -> Motion:
         return motion
     points = np.concatenate([found[:N_MESH], motion.points[N_MESH:]])
     return replace(motion, points=points, dense=found[N_MESH:].reshape(motion.dense.shape))
+
+
+def _freed(motion: Motion) -> Motion:
+    """The motion without what the head's turn has left in it."""
+    points, dense = without_residue(motion.points[:N_MESH], motion.dense, motion.head.turn)
+    if dense is motion.dense:
+        return motion
+    return replace(motion, points=np.concatenate([points, motion.points[N_MESH:]]), dense=dense)
 
 
 def head_similarity(head: Head, avatar: Avatar) -> Similarity:

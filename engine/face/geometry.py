@@ -9,6 +9,10 @@ import numpy as np
 from mien.engine.face.layout import N_MESH, jacobians, layout
 from mien.engine.types import Face, Floats
 
+DEPTH = 1.2
+"""Factor on the landmarks' depth: with it, a turned face lies where the turn puts it.  On ten clips of turns
+by 14 to 44 degrees the places missed least at factors of 1.1 to 1.4."""
+
 
 @dataclass(frozen=True, slots=True)
 class FaceGeometry:
@@ -41,10 +45,12 @@ class FaceGeometry:
         centre = mesh.mean(axis=0)
         flat = maps.points - maps.points.mean(axis=0)
         spread = mesh[:, :2] - centre[:2]
+        solid = nodes - centre
+        solid[:, 2] *= DEPTH
         return FaceGeometry(
             points=np.ascontiguousarray(face.landmarks[:, :2]),
             nodes=np.ascontiguousarray(nodes[:, :2]),
-            solid=nodes - centre,
+            solid=solid,
             axes=jacobians(np.ascontiguousarray(mesh[:, :2])),
             centre=centre[:2].copy(),
             unit=float(np.sqrt((spread**2).sum() / (flat**2).sum())),
