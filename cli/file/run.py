@@ -155,8 +155,9 @@ def _animator(
 ) -> Animator:
     with portrait_landmarker() as landmarker:
         avatar = load_avatar(options.avatar, options, landmarker, runtime)
-    say(console, *avatar.notes)
-    return make_animator(options, avatar, runtime, on_motion=record.add if record else None)
+        say(console, *avatar.notes)
+        add = record.add if record else None
+        return make_animator(options, avatar, runtime, like=landmarker, on_motion=add)
 
 
 def _open_sink(

@@ -51,7 +51,9 @@ def person_in(image: Image, crop: Square) -> Floats:
 @lru_cache(maxsize=1)
 def _network() -> Any:
     """The compiled network: one for the process (0.2 s), each use has a request of its own."""
-    return compile_for_cpu(read_network(SEGMENTATION), threads=1, precision="f32", name="segmentation")
+    return compile_for_cpu(
+        read_network(SEGMENTATION), threads=1, precision="f32", name="segmentation", kept=True
+    )
 
 
 def read_network(path: Path) -> Any:

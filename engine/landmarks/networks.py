@@ -30,7 +30,7 @@ class _Network:
 
     def __init__(self, parts: Sequence[tuple[Any, str]], threads: int, dtype: type[np.generic]) -> None:
         self._compiled = [
-            compile_for_cpu(part, threads=threads, precision=precision, name=type(self).__name__)
+            compile_for_cpu(part, threads=threads, precision=precision, name=type(self).__name__, kept=True)
             for part, precision in parts
         ]
         self._dtype = dtype

@@ -101,7 +101,7 @@ class OpenVinoRuntime(Runtime):
         # The encoder runs once per avatar: exact rather than fast, and on one thread, because in live use it
         # runs while frames are rendered.
         self._encoder = compile_for_cpu(
-            encoder, threads=1, precision="f32", name="encoder"
+            encoder, threads=1, precision="f32", name="encoder", kept=True
         ).create_infer_request()
         self._model = renderer
         self._renderer = PartedRenderer(renderer, threads, precision)

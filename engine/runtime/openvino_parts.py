@@ -107,6 +107,7 @@ class PartedRenderer:
                 threads=threads,
                 precision=precision if low else "f32",
                 name=f"renderer: {', '.join(outputs)}",
+                kept=True,
             ).create_infer_request()
             for index, name in enumerate(inputs):
                 request.set_input_tensor(index, values[name])

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from mien.engine.utils.network_cache import network_cache
+
 
 @dataclass(frozen=True, slots=True)
 class CompiledNetwork:
@@ -61,14 +63,17 @@ def cpu_has_bf16() -> bool:
     return "BF16" in core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
-def compile_for_cpu(model: Any, *, threads: int, precision: str, name: str = "network") -> Any:
+def compile_for_cpu(
+    model: Any, *, threads: int, precision: str, name: str = "network", kept: bool = False
+) -> Any:
     """Compile ``model`` (path or ``ov.Model``) for low latency on ``threads`` CPU threads.
 
     Args:
         precision: ``"f32"`` or ``"bf16"``.
         name: what a profile calls it.
+        kept: keep the result for the next start; for networks that are compiled at every start.
     """
-    config = {
+    config: dict[str, object] = {
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_NUM_THREADS": threads,
         "INFERENCE_PRECISION_HINT": precision,
@@ -76,6 +81,9 @@ def compile_for_cpu(model: Any, *, threads: int, precision: str, name: str = "ne
         # Pinned, every one-threaded model would sit on the same first core, with the others idle.
         "ENABLE_CPU_PINNING": False,
     }
+    cache = network_cache() if kept else None
+    if cache is not None:
+        config["CACHE_DIR"] = cache
     timed = _TIMED.get()
     if timed is None:
         return core().compile_model(model, "CPU", config)

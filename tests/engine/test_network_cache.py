@@ -1,0 +1,59 @@
+"""Compiled networks are kept for the next start."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mien.engine.landmarks.bundle import load_bundle
+from mien.engine.landmarks.networks import BlendshapeNetwork
+from mien.engine.utils.network_cache import network_cache, tidy
+
+
+@pytest.fixture
+def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
+    """An empty cache."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    network_cache.cache_clear()
+    yield tmp_path / "mien" / "networks"
+    network_cache.cache_clear()
+
+
+def blendshapes() -> np.ndarray:
+    """What a newly loaded network makes of fixed points."""
+    network = BlendshapeNetwork(load_bundle().blendshapes, 1)
+    return network.run(np.linspace(0, 256, 292, dtype=np.float32).reshape(146, 2))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the cache lies elsewhere there")
+def test_a_damaged_file_of_the_cache_is_compiled_anew(cache: Path) -> None:
+    first = blendshapes()
+    (file,) = cache.glob("*.blob")
+    assert np.array_equal(blendshapes(), first), "read back"
+    whole = file.read_bytes()
+    for damaged in (whole[: len(whole) // 2], b"", os.urandom(len(whole))):
+        file.chmod(0o600)
+        file.write_bytes(damaged)
+        assert np.array_equal(blendshapes(), first)
+    assert len(list(cache.glob("*.blob"))) == 1
+
+
+def test_without_a_folder_to_write_nothing_is_kept(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cache: Path
+) -> None:
+    (tmp_path / "mien").write_text("a file where the folder should be")
+    assert network_cache() is None
+    assert len(blendshapes()) == 52
+
+
+def test_the_oldest_files_make_way(tmp_path: Path) -> None:
+    for age in range(4):
+        path = tmp_path / f"{age}.blob"
+        path.write_bytes(bytes(2**20))
+        os.utime(path, (1e9 - age, 1e9 - age))
+    tidy(tmp_path, 2.5)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["0.blob", "1.blob"]
