@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from mien.engine.avatar.avatar import Avatar
-from mien.engine.avatar.crop import Square, continued
+from mien.engine.avatar.crop import Square, continued, extended
 from mien.engine.avatar.mesh_canvas import MeshCanvas, Warp
 from mien.engine.avatar.model_io import FIELD_SIZE, IMAGE_SIZE, Field
 from mien.engine.avatar.mouth import painted_share, paints
@@ -35,6 +35,8 @@ class Canvas:
         still: the image into which the moving part is pasted.
         person: ``(H, W, 4) uint8`` the person of ``still``: colours times opacity, then opacity; None where
             there is one layer.
+        layer: ``person``, else ``still``, going on beyond the borders that the moving part reaches: what
+            moves in from there.
         behind: ``(h, w, 3) uint8`` the background of the moving part.
         extent: first row and the one after the last, first column and the one after the last of the person,
             in the moving part's pixels.
@@ -43,6 +45,7 @@ class Canvas:
         to_image: ``(2, 3)`` the same to indices of the model's image (256 x 256).
         pixels: pixels per model unit.
         place: ``(2, h, w)`` pixel indices (x, y) of the moving part in ``still``.
+        origin: ``(2, h, w)`` the same in ``layer``.
         lookup: ``(2, h, w)`` sampling positions, overwritten in every frame: allocating new arrays of this
             size would take longer than filling them.
         fade: ``(FIELD_SIZE, FIELD_SIZE, 1)`` 1 inside, 0 at the crop's border.
@@ -52,6 +55,7 @@ class Canvas:
 
     still: Image
     person: Image | None
+    layer: Image
     behind: Image | None
     extent: tuple[int, int, int, int]
     left: int
@@ -62,6 +66,7 @@ class Canvas:
     to_image: Floats
     pixels: float
     place: Floats
+    origin: Floats
     lookup: Floats
     fade: Floats
     pasted: bool
@@ -133,10 +138,15 @@ def _on_still(
     to_model = to_image * np.float32(2 / (IMAGE_SIZE - 1))
     to_model[:, 2] -= 1
     person = None if apart is None else _person(still, *apart)
+    # A cut-out crop has its margin already.
+    rims = _rims(crop, width, height) if pasted else (0, 0, 0, 0)
+    layer = extended(still if person is None else person, rims, crop.side)
+    place = np.stack([x, y])
     return Canvas(
         still=still,
         person=person,
-        extent=(0, 0, 0, 0) if person is None else _extent(person, left, top),
+        layer=layer,
+        extent=(0, 0, 0, 0) if person is None else _extent(layer, left + rims[2], top + rims[0]),
         behind=None if apart is None else np.ascontiguousarray(apart[1][top:bottom, left:right]),
         left=left,
         top=top,
@@ -145,12 +155,21 @@ def _on_still(
         to_grid=_to_model(crop, left, top, FIELD_SIZE),
         to_image=to_image,
         pixels=crop.pixels_per_norm,
-        place=np.stack([x, y]),
+        place=place,
+        origin=place + np.array([rims[2], rims[0]], np.float32)[:, None, None],
         lookup=np.stack([x, y]),
         fade=fade,
         pasted=pasted,
         mesh=MeshCanvas((right - left, bottom - top), to_model, fade[..., 0], avatar.cavity),
     )
+
+
+def _rims(crop: Square, width: int, height: int) -> tuple[int, int, int, int]:
+    """Pixels to go on at the top, the bottom, the left and the right: where the crop reaches the border."""
+    reach = round(MARGIN * crop.side)
+    beyond = crop.y, height - crop.y - crop.side, crop.x, width - crop.x - crop.side
+    top, bottom, left, right = (reach if room < 0 else 0 for room in beyond)
+    return top, bottom, left, right
 
 
 def _to_model(crop: Square, left: int, top: int, count: int) -> Floats:
@@ -199,21 +218,21 @@ def compose(canvas: Canvas, field: Field | None, warp: Warp) -> Image:
 def _meshed(canvas: Canvas, warp: Warp) -> Image:
     if canvas.person is None or canvas.behind is None:
         whole = slice(0, canvas.lookup.shape[1]), slice(0, canvas.lookup.shape[2])
-        return _looked_up(canvas, warp, canvas.still, whole)
+        return _looked_up(canvas, warp, whole)
     image: Image = canvas.behind.copy()
     seen = _where_seen(canvas, warp)
-    layer = _looked_up(canvas, warp, canvas.person, seen)
+    layer = _looked_up(canvas, warp, seen)
     colours = cv2.cvtColor(layer, cv2.COLOR_RGBA2RGB)
     opacity = np.asarray(cv2.extractChannel(layer, 3), np.uint8)
     image[seen] = cv2.add(colours, _showing(np.ascontiguousarray(image[seen]), opacity))
     return image
 
 
-def _looked_up(canvas: Canvas, warp: Warp, values: Image, box: tuple[slice, slice]) -> Image:
+def _looked_up(canvas: Canvas, warp: Warp, box: tuple[slice, slice]) -> Image:
     lookup = canvas.lookup[:, : box[0].stop - box[0].start, : box[1].stop - box[1].start]
     rows, columns = box
-    np.add(canvas.place[:, rows, columns], warp.shift[:, rows, columns], out=lookup)
-    return sample(values, lookup[0], lookup[1], cubic=True, mirrored=True)
+    np.add(canvas.origin[:, rows, columns], warp.shift[:, rows, columns], out=lookup)
+    return sample(canvas.layer, lookup[0], lookup[1], cubic=True, mirrored=True)
 
 
 def _where_seen(canvas: Canvas, warp: Warp) -> tuple[slice, slice]:
@@ -228,9 +247,9 @@ def _where_seen(canvas: Canvas, warp: Warp) -> tuple[slice, slice]:
     return found[0], found[1]
 
 
-def _extent(person: Image, left: int, top: int) -> tuple[int, int, int, int]:
+def _extent(layer: Image, left: int, top: int) -> tuple[int, int, int, int]:
     """First and last row, first and last column of the person, as seen from the moving part's corner."""
-    there: Any = person.max(axis=2) > 0
+    there: Any = layer.max(axis=2) > 0
     rows, columns = np.flatnonzero(there.any(axis=1)), np.flatnonzero(there.any(axis=0))
     if len(rows) == 0:
         return 0, 0, 0, 0
@@ -266,12 +285,12 @@ def _from(to_model: Floats, corner: Floats) -> Floats:
 
 def device_constants(canvas: Canvas) -> dict[str, Floats]:
     """The constant inputs of ``runtime.graphs.image.image_graph`` for a canvas."""
+    height, width = canvas.layer.shape[:2]
     # One layer is a person who fills everything.
-    solid = np.full(canvas.still.shape[:2], 255, np.uint8)
-    person = np.dstack([canvas.still, solid]) if canvas.person is None else canvas.person
+    solid = np.full((height, width), 255, np.uint8)
+    person = np.dstack([canvas.layer, solid]) if canvas.person is None else canvas.layer
     inside = canvas.still[canvas.top : canvas.bottom, canvas.left : canvas.right]
     behind = inside if canvas.behind is None else canvas.behind
-    height, width = canvas.still.shape[:2]
     columns, rows = canvas.part
     per_unit = np.array([2 / max(1, width - 1), 2 / max(1, height - 1)], np.float32)
     # The grid's affine has no shear: two vectors describe its columns and rows.
@@ -283,7 +302,7 @@ def device_constants(canvas: Canvas) -> dict[str, Floats]:
         "amount": amount[None].astype(np.float32),
         "scale": per_unit.reshape(1, 2, 1, 1),
         "grid": grid,
-        "place": (canvas.place.transpose(1, 2, 0) * per_unit - 1)[None],
+        "place": (canvas.origin.transpose(1, 2, 0) * per_unit - 1)[None],
         "person": np.ascontiguousarray(person.transpose(2, 0, 1)[None], np.float32),
         "behind": np.ascontiguousarray(behind.transpose(2, 0, 1)[None], np.float32),
     }

@@ -93,11 +93,36 @@ def continued(image: Image, crop: Square, size: int) -> Image:
     away = np.maximum(out_x[None, :], out_y[:, None]) / np.float32(MIRRORED * crop.side)
     if away.max() <= 0:
         return found
+    return _gone_on(found, cut(image, crop, size, mirrored=True), away, SOFT * size)
+
+
+def extended(image: Image, rims: tuple[int, int, int, int], side: float) -> Image:
+    """An image that goes on beyond its borders, as :func:`continued` has it.
+
+    Args:
+        image: ``(H, W, C) uint8``.
+        rims: pixels to add at the top, the bottom, the left and the right.
+        side: of the crop, pixels.
+    """
+    if max(rims) == 0:
+        return image
+    top, bottom, left, right = rims
+    height, width = image.shape[:2]
+    y, x = np.arange(-top, height + bottom), np.arange(-left, width + right)
+    out_y, out_x = np.maximum(-y, y - height + 1), np.maximum(-x, x - width + 1)
+    away = np.maximum(out_x[None, :], out_y[:, None]).astype(np.float32) / np.float32(MIRRORED * side)
+    found = np.asarray(cv2.copyMakeBorder(image, *rims, cv2.BORDER_REPLICATE), np.uint8)
+    near = np.asarray(cv2.copyMakeBorder(image, *rims, cv2.BORDER_REFLECT_101), np.uint8)
+    return _gone_on(found, near, away, SOFT * side)
+
+
+def _gone_on(found: Image, near: Image, away: Floats, blur: float) -> Image:
+    """``found`` inside; outside ``near``, which passes into soft colour where ``away`` comes to 1."""
     share = smoothstep(np.clip(away, 0.0, 1.0))[..., None]
-    near = cut(image, crop, size, mirrored=True)
+    height, width = found.shape[:2]
     small = cv2.resize(found, None, fx=1 / COARSE, fy=1 / COARSE, interpolation=cv2.INTER_AREA)
-    small = cv2.GaussianBlur(small, (0, 0), SOFT * size / COARSE)
-    far = cv2.resize(small, (size, size), interpolation=cv2.INTER_LINEAR)
+    small = cv2.GaussianBlur(small, (0, 0), blur / COARSE)
+    far = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
     mixed = np.where(away[..., None] <= 0, found, near + share * (far.astype(np.float32) - near))
     return np.asarray(np.clip(mixed + 0.5, 0, 255), np.uint8)
 

@@ -210,5 +210,5 @@ def test_canvas_constants_follow_the_portrait() -> None:
     constants = device_constants(drawing.canvas)
     columns, rows = drawing.canvas.part
     assert constants["grid"].shape == constants["place"].shape == (1, rows, columns, 2)
-    assert constants["person"].shape[2:] == drawing.canvas.still.shape[:2]
+    assert constants["person"].shape[2:] == drawing.canvas.layer.shape[:2]
     assert {values.dtype for values in constants.values()} == {np.dtype(np.float32)}

@@ -12,7 +12,7 @@ import pytest
 from mien.engine.avatar import Avatar
 from mien.engine.avatar.avatar import _notes
 from mien.engine.avatar.canvas import make_canvas
-from mien.engine.avatar.crop import Square, continued
+from mien.engine.avatar.crop import Square, continued, extended
 from mien.engine.avatar.layers import Layers
 from mien.engine.avatar.pose_limits import FREE_TURN, held_turn
 from mien.engine.avatar.segmentation import read_network
@@ -114,6 +114,15 @@ def test_an_image_goes_on_without_streaks() -> None:
     np.testing.assert_array_equal(found[:, 100:], image[:, :100])
     far = found[:, :70]
     assert np.abs(np.diff(far, axis=0)).mean() < 2, "no rows that go on as lines"
+
+
+def test_a_portrait_goes_on_beyond_its_border_and_shows_nobody_twice() -> None:
+    image = np.random.default_rng(1).integers(0, 256, (200, 180, 4), np.uint8)
+    found = extended(image, (50, 0, 40, 30), 200.0)
+    np.testing.assert_array_equal(found[50:, 40:220], image)
+    far = found[50:, :25].astype(int)
+    assert np.abs(np.diff(far, axis=0)).mean() < 2
+    assert far.std() < 0.2 * image.std()
 
 
 def test_turns_are_free_from_the_portraits_own_pose_and_held_beyond() -> None:
