@@ -14,7 +14,7 @@ from mien.engine.avatar.head_mesh import HeadMesh
 from mien.engine.avatar.layers import Layers
 from mien.engine.avatar.model_io import IMAGE_SIZE, AvatarCode
 from mien.engine.avatar.mouth import Cavity
-from mien.engine.avatar.pose_limits import HALF_PROFILE, TO_FRONT
+from mien.engine.avatar.pose_limits import HALF_PROFILE, room_to_front
 from mien.engine.face.geometry import FaceGeometry
 from mien.engine.face.head_pose import turn_between
 from mien.engine.face.layout import N_MESH
@@ -125,7 +125,7 @@ def _notes(faces: list[Face], image: Image, name: str, layers: Layers | None) ->
     if own > HALF_PROFILE:
         notes.append(
             f"the face in {name} is turned by {degrees(own):.0f} degrees; it turns back to the front by "
-            f"{degrees(TO_FRONT[1]):.0f} at most: what its far side looks like is not in the image."
+            f"{degrees(room_to_front(own)[1]):.0f} at most: what its far side looks like is not in the image."
         )
     if layers is None:
         notes.append(f"no outline of a person was found in {name}; what is around the head moves with it.")

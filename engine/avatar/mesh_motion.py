@@ -13,6 +13,7 @@ from mien.engine.avatar.grid import AvatarGrid
 from mien.engine.avatar.head_mesh import HeadMesh
 from mien.engine.avatar.lip_contact import part_lips
 from mien.engine.avatar.model_io import FIELD_SIZE
+from mien.engine.avatar.pose_limits import to_front
 from mien.engine.face.geometry import FaceGeometry
 from mien.engine.face.head_pose import Similarity, fit_similarity, parallax, turn_matrix
 from mien.engine.face.layout import N_MESH, apply2, at_landmarks
@@ -22,6 +23,7 @@ from mien.engine.landmarks import topology as topo
 from mien.engine.mesh.topology import LEFT_EYE, RIGHT_EYE, face_topology
 from mien.engine.mesh.unfolding import unfolded
 from mien.engine.types import Floats
+from mien.engine.utils.curves import smoothstep
 from mien.engine.utils.sampling import sample
 
 if TYPE_CHECKING:
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
 
 BEHIND = 0.05
 """How far behind lips and lids lies what is seen between them, face units."""
+
+UNCOVERED = 0.14
+"""Turn to the front (radians; 8 degrees) from which on what it uncovers is continued skin alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,7 @@ class Placed:
     crop: Square
     grid: AvatarGrid
     source: Floats
+    pose: tuple[float, float]
 
 
 def mesh_motion(
@@ -106,7 +112,12 @@ def mesh_motion(
     rigid = crop.normalised(solid.apply(_turned(avatar, turn)))
     places[:N_MESH] = unfolded(rigid, places[:N_MESH])
     part_lips(places)
-    vertices, shows = places[mesh.landmark], source[mesh.landmark]
+    shown = source
+    uncovering = to_front(turn, avatar.pose) / UNCOVERED
+    if uncovering > 0:
+        shown = source.copy()
+        shown[:N_MESH] += np.float32(smoothstep(min(uncovering, 1.0))) * avatar.mesh.uncovered
+    vertices, shows = places[mesh.landmark], shown[mesh.landmark]
     for eye, opening in enumerate((RIGHT_EYE, LEFT_EYE)):
         _eyeball(eye, source, places, shows[mesh.openings[opening]])
     outline = list(topo.FACE_OVAL)

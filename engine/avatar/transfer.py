@@ -13,7 +13,7 @@ from mien.engine.avatar.avatar import Avatar
 from mien.engine.avatar.eyelids import set_lids, shut_eyes
 from mien.engine.avatar.mesh_motion import MeshMotion, Placed, mesh_motion
 from mien.engine.avatar.model_io import FIELD_SIZE
-from mien.engine.avatar.pose_limits import held_turn, within
+from mien.engine.avatar.pose_limits import held_motion, held_turn, within
 from mien.engine.face.geometry import FaceGeometry
 from mien.engine.face.head_pose import Similarity, parallax
 from mien.engine.face.iris import iris_axes
@@ -74,12 +74,12 @@ def carry_over(motion: Motion, avatar: Avatar) -> Driving:
     # The head moves rigidly in the avatar's own image, sub-pixel motion included.  Carried over place by
     # place, as it looked on a driver of other proportions, sway would distort the avatar's face.
     head = head_similarity(motion.head, avatar)
-    motion = _freed(_with_lips(motion))
+    motion = _held(_freed(_with_lips(motion)), avatar)
     turn = held_turn(motion.head.turn, avatar.pose)
     points = _points(motion, avatar, head, turn)
     set_lids(points, avatar.source_points, motion)
     shares = detail_shares(at_landmarks(motion.dense), motion.points[:N_MESH])
-    placed = Placed(avatar.mesh, avatar.geometry, avatar.crop, avatar.grid, avatar.source_points)
+    placed = Placed(avatar.mesh, avatar.geometry, avatar.crop, avatar.grid, avatar.source_points, avatar.pose)
     mesh = mesh_motion(motion, placed, head, turn, points, shares)
     return Driving(points, mesh, motion, avatar, head, turn, shares)
 
@@ -103,6 +103,14 @@ def _freed(motion: Motion) -> Motion:
     if dense is motion.dense:
         return motion
     return replace(motion, points=np.concatenate([points, motion.points[N_MESH:]]), dense=dense)
+
+
+def _held(motion: Motion, avatar: Avatar) -> Motion:
+    """The motion kept within what a face seen nearly from the side can show."""
+    points = held_motion(motion.points, avatar.pose)
+    if points is motion.points:
+        return motion
+    return replace(motion, points=points, dense=held_motion(motion.dense, avatar.pose))
 
 
 def head_similarity(head: Head, avatar: Avatar) -> Similarity:

@@ -46,6 +46,11 @@ def unfolded(solid: Floats, moved: Floats) -> Floats:
     return np.asarray(solid + own, np.float32)
 
 
+def neighbours() -> Floats:
+    """``(468, 468)``: the mean over each landmark and its neighbours on the skin."""
+    return _skin()[1]
+
+
 def _areas(points: Floats, triangles: NDArray[np.int32]) -> Floats:
     """Twice the signed areas; positive from the front."""
     a, b, c = points[triangles[:, 0]], points[triangles[:, 1]], points[triangles[:, 2]]

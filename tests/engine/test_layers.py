@@ -14,7 +14,7 @@ from mien.engine.avatar.avatar import _notes
 from mien.engine.avatar.canvas import make_canvas
 from mien.engine.avatar.crop import Square, continued, extended
 from mien.engine.avatar.layers import Layers
-from mien.engine.avatar.pose_limits import FREE_TURN, held_turn
+from mien.engine.avatar.pose_limits import FREE_TURN, held_motion, held_turn
 from mien.engine.avatar.segmentation import read_network
 from mien.engine.landmarks import Landmarker
 from mien.engine.landmarks import topology as topo
@@ -132,6 +132,21 @@ def test_turns_are_free_from_the_portraits_own_pose_and_held_beyond() -> None:
     assert held_turn((0.0, -0.5), (0.0, 0.6))[1] > -0.26, "what is behind the cheek stays there"
     assert held_turn((0.0, 0.5), (0.0, 0.8))[1] < 0.11
     assert held_turn((0.0, 0.0), (0.1, 1.0)) == (0.0, 0.0)
+
+
+def test_the_further_a_portrait_is_turned_the_less_it_turns_back() -> None:
+    ends = [held_turn((0.0, -0.6), (0.0, own))[1] for own in (0.2, 0.4, 0.6, 1.0)]
+    assert ends == sorted(ends)
+    assert ends[0] < -0.52
+    assert ends[-1] > -0.06
+
+
+def test_a_face_seen_from_the_side_moves_little_by_much_and_fully_by_little() -> None:
+    vectors = np.array([[0.01, 0.0], [0.0, 0.5]], np.float32)
+    assert held_motion(vectors, (0.0, 0.5)) is vectors
+    small, large = held_motion(vectors, (0.0, 1.1))
+    assert small[0] > 0.0099
+    assert 0.1 < large[1] < 0.2
 
 
 def test_what_is_held_back_is_said(astronaut: Image, landmarker: Landmarker, runtime: Runtime) -> None:
