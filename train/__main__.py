@@ -7,9 +7,15 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mien.engine.types import UsageError
 from mien.engine.utils.exit_status import Extra, status_of
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from mien.engine.utils.workers import Workers
 
 NEEDED = Extra("training", "train", ("torch", "lightning_fabric", "safetensors", "tensorboard", "openpyxl"))
 
@@ -37,7 +43,8 @@ def _add_prepare(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = commands.add_parser("prepare", help="cut, track and pack clips once")
     parser.add_argument("source", type=Path, help="folder of a data set")
     parser.add_argument("--output", type=Path, required=True, help="folder for the packed clips")
-    parser.add_argument("--workers", type=int, default=1, help="processes (default 1)")
+    parser.add_argument("--workers", type=int, help="processes (default 1)")
+    parser.add_argument("--cluster", metavar="ADDRESS", help="pack on the workers of this Dask scheduler")
     parser.add_argument("--validation", type=float, default=0.12, help="share of clips to validate on")
     parser.add_argument("--sources", type=int, default=14, help="maximum source frames per clip")
     parser.add_argument("--drivings", type=int, default=12, help="driving frames per source frame")
@@ -64,7 +71,7 @@ def _prepare(options: argparse.Namespace) -> int:
         options.source,
         options.output,
         config,
-        options.workers,
+        _workers(options, console),
         options.validation,
         console,
         options.stills,
@@ -73,6 +80,23 @@ def _prepare(options: argparse.Namespace) -> int:
     stills = f", {done.stills} stills" if done.stills else ""
     sys.stdout.write(f"{done.packed} clips packed, {done.kept} kept, {done.left_out} left out{stills}\n")
     return 0
+
+
+def _workers(options: argparse.Namespace, console: Console) -> Workers | None:
+    from mien.engine.utils.cluster import Cluster
+    from mien.engine.utils.workers import Processes
+
+    if options.cluster is None:
+        return Processes(options.workers, threads=1) if (options.workers or 1) > 1 else None
+    if options.workers is not None:
+        raise UsageError(
+            "--workers is for processes here; how many work on a cluster, its scheduler decides."
+        )
+
+    def say(note: str) -> None:
+        console.print(f"note: {note}", highlight=False, soft_wrap=True, markup=False)
+
+    return Cluster(options.cluster, options.output, say)
 
 
 def _add_fit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

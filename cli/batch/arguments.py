@@ -12,6 +12,7 @@ from mien.cli.options import values
 from mien.cli.options.arguments import Options
 from mien.cli.options.arguments import parse as parse_mien
 from mien.cli.options.shared import add_amounts, add_machine
+from mien.engine.types import UsageError
 from mien.engine.utils.command_line import Parser, whole_number
 
 EXAMPLES = """\
@@ -38,6 +39,7 @@ class GenerateOptions:
         output: folder of the results.
         jobs: processes.
         threads: CPU threads of each process.
+        cluster: address of a Dask scheduler whose workers make the pairs; None: processes here.
         force: make finished pairs again.
         metrics: compare each result with its driver.
         report_pairs: how many pairs the report shows in full.
@@ -48,6 +50,7 @@ class GenerateOptions:
     output: Path
     jobs: int
     threads: int
+    cluster: str | None
     force: bool
     metrics: bool
     report_pairs: int
@@ -63,15 +66,18 @@ def parse(arguments: Sequence[str] | None = None) -> GenerateOptions:
     found = vars(_parser().parse_args(arguments))
     shared = {f.name: found[f.name] for f in fields(Options) if f.name in found and f.name != "output"}
     shared["gains"] = tuple(shared["gains"] or ())
+    if found["cluster"] and found["jobs"]:
+        raise UsageError("--jobs is for processes here; how many work on a cluster, its scheduler decides.")
     cores = os.cpu_count() or 1
     jobs = found["jobs"] or max(1, cores // 2)
-    threads = found["threads"] or max(1, cores // jobs)
+    threads = found["threads"] or (1 if found["cluster"] else max(1, cores // jobs))
     engine = replace(parse_mien([]), **shared | {"threads": threads})
     return GenerateOptions(
         pairs=found["pairs"],
         output=found["folder"],
         jobs=jobs,
         threads=threads,
+        cluster=found["cluster"],
         force=found["force"],
         metrics=found["metrics"],
         report_pairs=found["report_pairs"],
@@ -91,6 +97,11 @@ def _parser() -> Parser:
     parser.add_argument("pairs", metavar="PAIRS.csv", type=Path, help="list of pairs")
     parser.add_argument("--output", dest="folder", metavar="DIR", type=Path, required=True, help="results")
     parser.add_argument("--jobs", metavar="N", type=_count, help="processes (half of the cores)")
+    parser.add_argument(
+        "--cluster",
+        metavar="ADDRESS",
+        help="make the pairs on the workers of this Dask scheduler (tcp://HOST:8786)",
+    )
     parser.add_argument("--force", action="store_true", help="make finished pairs again")
     _results(parser.add_argument_group("results"))
     add_amounts(parser.add_argument_group("how much of the motion (1 is as measured, 0 is none)"))

@@ -1,122 +1,122 @@
-"""Process pool for pairs: a pair that fails, or whose process dies, affects no other."""
+"""Pairs handed to workers: one that fails, or whose process dies, affects no other."""
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
+import threading
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from mien.cli.batch.arguments import GenerateOptions
 from mien.cli.batch.pairs import Failure, Pair
 from mien.cli.batch.worker import Worker
+from mien.cli.model_choice import BUILT_IN
 from mien.engine.types import MienError
+from mien.engine.utils.cluster import Cluster
+from mien.engine.utils.workers import Died, Processes
 
 Outcome = dict[str, Any] | Failure
 """Marker of a finished pair, or the reason for its failure."""
 
 Told = Callable[[Pair, Outcome], None]
 
-_worker: Worker | None = None
-_settings: tuple[GenerateOptions, Path] | None = None
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A pair to be made, and the request that its marker will record."""
+
+    pair: Pair
+    request: dict[str, Any]
 
 
-def run_pairs(pairs: Sequence[Pair], options: GenerateOptions, scratch: Path, told: Told) -> None:
-    """Make the pairs; ``told`` is called with each as it ends.
+def run_pairs(
+    tasks: Sequence[Task], options: GenerateOptions, scratch: Path, told: Told, say: Callable[[str], None]
+) -> None:
+    """Make the pairs, in this process, in several, or on a cluster; ``told`` is called with each as it ends.
 
-    One process works in this one.  More are started anew (spawned): libraries with threads do not
-    survive a fork.
+    Raises:
+        MienError: the cluster cannot be used.
     """
-    jobs = min(options.jobs, len(pairs))
-    if jobs <= 1:
-        worker = Worker(options, scratch)
-        try:
-            for pair in pairs:
-                told(pair, _outcome(worker, pair))
-        finally:
-            worker.close()
+    if options.cluster is None and min(options.jobs, len(tasks)) <= 1:
+        _run_here(tasks, options, scratch, told)
         return
-    left = _run_pool(pairs, jobs, options, scratch, told)
-    for pair in left:
-        # A process died, and it is unknown on which pair: each remaining pair gets a process of its own.
-        if _run_pool([pair], 1, options, scratch, told):
-            reason = "Its process died, as it does when memory runs out. Try --jobs 1 or a smaller --size."
-            told(pair, Failure(pair.name, pair.line, reason))
+
+    def ended(task: Task, outcome: Outcome | Died) -> None:
+        pair = task.pair
+        told(pair, Failure(pair.name, pair.line, _died(options)) if isinstance(outcome, Died) else outcome)
+
+    if options.cluster is None:
+        workers = Processes(options.jobs, options.threads)
+        workers.run(partial(_make, options, scratch), tasks, ended)
+        return
+    # Workers elsewhere have another working folder.
+    make = partial(_make, _at_absolute_paths(options), scratch.absolute())
+    Cluster(options.cluster, scratch, say).run(make, [_absolute(task) for task in tasks], ended)
 
 
-def _run_pool(
-    pairs: Sequence[Pair], jobs: int, options: GenerateOptions, scratch: Path, told: Told
-) -> list[Pair]:
-    """Run the pairs in processes; returns those left unfinished because a process died."""
-    context = multiprocessing.get_context("spawn")
-    left: list[Pair] = []
-    with (
-        _few_threads(options.threads),
-        ProcessPoolExecutor(jobs, context, _begin, (options, scratch)) as pool,
-    ):
-        waiting: dict[Future[Outcome], Pair] = {}
-        try:
-            waiting.update({pool.submit(_in_process, pair): pair for pair in pairs})
-            while waiting:
-                for future in wait(waiting, return_when=FIRST_COMPLETED).done:
-                    pair = waiting.pop(future)
-                    try:
-                        told(pair, future.result())
-                    except BrokenProcessPool:
-                        left.append(pair)
-        except BrokenProcessPool:
-            left += waiting.values()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            for child in multiprocessing.active_children():
-                child.terminate()
-            raise
-    return left
-
-
-@contextmanager
-def _few_threads(threads: int) -> Iterator[None]:
-    """Limit the linear-algebra threads of processes started within."""
-    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-    before = {name: os.environ.get(name) for name in names}
-    os.environ.update(dict.fromkeys(names, str(threads)))
+def _run_here(tasks: Sequence[Task], options: GenerateOptions, scratch: Path, told: Told) -> None:
+    worker = Worker(options, scratch)
     try:
-        yield
+        for task in tasks:
+            told(task.pair, _outcome(worker, task))
     finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+        worker.close()
 
 
-def _begin(options: GenerateOptions, scratch: Path) -> None:
-    """Initialise a new process."""
-    global _settings
-    # Ctrl-C reaches every process of a terminal; the first one decides.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _settings = options, scratch
+def _died(options: GenerateOptions) -> str:
+    more = "Try --jobs 1" if options.cluster is None else "Give the cluster's workers more memory"
+    return f"Its process died, as it does when memory runs out. {more} or a smaller --size."
 
 
-def _in_process(pair: Pair) -> Outcome:
-    global _worker
-    assert _settings is not None
+def _at_absolute_paths(options: GenerateOptions) -> GenerateOptions:
+    engine = options.engine
+    model = engine.model if engine.model in BUILT_IN else str(Path(engine.model).absolute())
+    return replace(
+        options,
+        output=options.output.absolute(),
+        engine=replace(engine, model=model),
+    )
+
+
+def _absolute(task: Task) -> Task:
+    pair = task.pair
+    return replace(task, pair=replace(pair, driving=pair.driving.absolute(), avatar=pair.avatar.absolute()))
+
+
+class _Kept(threading.local):
+    """The worker of a thread of a process that makes pairs, with what it was made for.
+
+    A cluster's process may have several threads, and outlives a batch.
+    """
+
+    worker: Worker | None = None
+    made_for: tuple[GenerateOptions, Path] | None = None
+
+
+_kept = _Kept()
+
+
+def _make(options: GenerateOptions, scratch: Path, task: Task) -> Outcome:
+    """Make a pair in a process of its own; networks and portraits stay loaded for the next one."""
+    if _kept.worker is None or _kept.made_for != (options, scratch):
+        if _kept.worker is not None:
+            _kept.worker.close()
+            _kept.worker = None
+        try:
+            _kept.worker = Worker(options, scratch)
+        except MienError as error:
+            return Failure(task.pair.name, task.pair.line, str(error))
+        _kept.made_for = options, scratch
+    return _outcome(_kept.worker, task)
+
+
+def _outcome(worker: Worker, task: Task) -> Outcome:
+    pair = task.pair
     try:
-        _worker = _worker or Worker(*_settings)
-    except MienError as error:
-        return Failure(pair.name, pair.line, str(error))
-    return _outcome(_worker, pair)
-
-
-def _outcome(worker: Worker, pair: Pair) -> Outcome:
-    try:
-        return worker.make(pair)
+        return worker.make(pair, task.request)
     except MienError as error:
         return Failure(pair.name, pair.line, str(error))
     except Exception as error:

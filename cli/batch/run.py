@@ -16,14 +16,14 @@ from rich.console import Console
 from mien.cli.batch.arguments import GenerateOptions, parse
 from mien.cli.batch.metrics import METRICS
 from mien.cli.batch.pairs import Failure, Pair, read_pairs
-from mien.cli.batch.pool import Outcome, run_pairs
+from mien.cli.batch.pool import Outcome, Task, run_pairs
 from mien.cli.batch.report.page import write_report
 from mien.cli.batch.report.wording import number
 from mien.cli.batch.resume import HIDDEN, finished, request_of, results_of, settings_of
 from mien.cli.build import make_gains
 from mien.cli.model_choice import BUILT_IN, check_model
 from mien.cli.terminal import progress_bar, say
-from mien.engine.types import SinkError, UsageError
+from mien.engine.types import MienError, SinkError, UsageError
 from mien.engine.utils.exit_status import status_of
 from mien.engine.utils.files import is_running, write_atomic
 from mien.streams.sink import same_file
@@ -56,7 +56,8 @@ def run(options: GenerateOptions, console: Console) -> int:
     """Make the unfinished pairs; returns the exit status.
 
     Raises:
-        MienError: for a list or options that make no sense, before anything is done.
+        MienError: for a list or options that make no sense, before anything is done; or the cluster went
+            away, and what was finished is kept.
     """
     make_gains(options.engine)
     found = read_pairs(options.pairs)
@@ -76,9 +77,12 @@ def run(options: GenerateOptions, console: Console) -> int:
                 bar.advance()
 
             if todo:
-                run_pairs(todo, options, scratch, told)
+                run_pairs(todo, options, scratch, told, lambda note: say(console, note))
     except KeyboardInterrupt:
         stopped = True
+    except MienError:
+        batch.write()
+        raise
     batch.write()
     batch.tell()
     if stopped:
@@ -99,14 +103,14 @@ class _Batch:
         self.markers: dict[str, Mapping[str, Any]] = {}
         self._console = console
 
-    def unfinished(self) -> list[Pair]:
+    def unfinished(self) -> list[Task]:
         """The pairs still to be made; reads the markers of finished ones."""
         left = []
         for pair in self.pairs:
             request = request_of(pair, self.options.engine, self.options.metrics)
             marker = None if self.options.force else finished(self.options.output, pair, request)
             if marker is None:
-                left.append(pair)
+                left.append(Task(pair, request))
             else:
                 self.markers[pair.name] = marker
         done = len(self.pairs) - len(left)

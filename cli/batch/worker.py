@@ -8,6 +8,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from platform import python_version
+from tempfile import mkdtemp
 from time import perf_counter
 from typing import Any
 
@@ -20,7 +21,7 @@ from mien.cli.batch.metrics import Measured, measure, measure_recorded, torn_sha
 from mien.cli.batch.pairs import Pair
 from mien.cli.batch.report.curves import Courses
 from mien.cli.batch.report.pair import Clip, pair_section
-from mien.cli.batch.resume import HIDDEN, mien_version, request_of, results_of
+from mien.cli.batch.resume import HIDDEN, mien_version, results_of
 from mien.cli.batch.tracking import Followed, follow, phases_of
 from mien.cli.build import (
     load_avatar,
@@ -77,18 +78,17 @@ class Worker:
         self._tracker.close()
         self._runtime.close()
 
-    def make(self, pair: Pair) -> dict[str, Any]:
-        """Make a pair and publish its results; returns the marker.
+    def make(self, pair: Pair, request: dict[str, Any]) -> dict[str, Any]:
+        """Make a pair and publish its results; returns the marker, which records the ``request``.
 
         Raises:
             MienError: why it cannot be made, in one line.
         """
         begun = perf_counter()
-        request = request_of(pair, self._engine, self._options.metrics)
         avatar = self._avatar(pair.avatar)
         found = follow(pair, self._engine, self._tracker, self._preset)
-        folder = self._scratch / pair.name
-        folder.mkdir(parents=True)
+        # A folder of its own for each attempt: a process that died may have left one.
+        folder = Path(mkdtemp(dir=self._scratch))
         (folder / HIDDEN).mkdir()
         places = results_of(folder, pair.name, self._engine.lossless)
         try:

@@ -3,31 +3,25 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 
-import pytest
+from mien.engine.utils.workers import Died, Processes
 
-from mien.cli.batch import pool
-from mien.cli.batch.arguments import parse
-from mien.cli.batch.pairs import Failure, Pair
-from mien.cli.batch.pool import Outcome, run_pairs
+NUMBERS = list(range(4))
 
 
-def dying(pair: Pair) -> Outcome:
-    """Stands in for the work: the pair ``b`` ends its process at once."""
-    if pair.name == "b":
+def deadly(folder: Path, number: int) -> int:
+    """Work that ends its process at once for the number 1."""
+    (folder / f"{number}-{os.getpid()}").touch()
+    if number == 1:
         os._exit(9)
-    return {"name": pair.name}
+    return 10 * number
 
 
-def test_a_dead_process_costs_only_its_pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pool, "_in_process", dying)
+def test_a_dead_process_costs_only_its_task(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    pairs = [Pair(name, line, tmp_path, tmp_path) for line, name in enumerate("abcd", 2)]
-    options = parse(["pairs.csv", "--output", str(tmp_path), "--jobs", "2"])
-    ended: dict[str, Outcome] = {}
-    run_pairs(pairs, options, tmp_path, lambda pair, outcome: ended.update({pair.name: outcome}))
-    assert set(ended) == {"a", "b", "c", "d"}
-    assert isinstance(ended["b"], Failure) and "process died" in ended["b"].reason
-    assert [isinstance(ended[name], dict) for name in "acd"] == [True, True, True]
+    ended: dict[int, int | Died] = {}
+    Processes(2, threads=1).run(partial(deadly, tmp_path), NUMBERS, ended.__setitem__)
+    assert ended == {0: 0, 1: Died(), 2: 20, 3: 30}
     assert "OMP_NUM_THREADS" not in os.environ

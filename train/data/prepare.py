@@ -3,29 +3,35 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import shutil
-from collections.abc import Collection, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+import threading
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 from zlib import crc32
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from mien.engine.landmarks import Landmarker, make_landmarker
 from mien.engine.types import MienError, SinkError, SourceError, UsageError
 from mien.engine.utils.files import replacing
+from mien.engine.utils.workers import Died, Workers
 from mien.train.data.clips import Clip
 from mien.train.data.packing import FORMAT, PackConfig, pack_clip
 from mien.train.data.readers import find_clips
 from mien.train.data.split import validation_groups
 from mien.train.data.stills import StillConfig, pack_still
 
-_landmarker: Any = None
+
+class _Kept(threading.local):
+    """The landmarker of a thread: a worker of a cluster may have several threads."""
+
+    landmarker: Landmarker | None = None
+
+
+_kept = _Kept()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +65,7 @@ def prepare(
     source: Path,
     output: Path,
     config: PackConfig,
-    workers: int,
+    workers: Workers | None,
     share: float,
     console: Console,
     stills: int = 0,
@@ -67,8 +73,10 @@ def prepare(
 ) -> Prepared:
     """Pack the clips in ``source`` into ``output/clips`` and write ``output/split.json``.
 
+    Both are taken as absolute paths: workers elsewhere have another working folder.
+
     Args:
-        workers: processes; each uses one thread.
+        workers: who packs, each with one thread; None: this process.
         share: share of the clips that is kept for validation (whole groups).
         stills: number of stills to pack into ``output/stills``, none of people to validate on.
         leave_out: subjects to validate on instead of ``share`` of the clips.
@@ -76,6 +84,7 @@ def prepare(
     Raises:
         MienError: no usable clip, no subject of that name, or ``output`` cannot be written.
     """
+    source, output = source.absolute(), output.absolute()
     found = find_clips(source)
     clips, reasons = found.clips, list(found.missing)
     out = _validation(clips, share, leave_out)
@@ -116,7 +125,12 @@ def _validation(clips: Sequence[Clip], share: float, leave_out: Collection[str])
 
 
 def _pack_stills(
-    stills: Sequence[Clip], wanted: int, output: Path, out: Collection[str], workers: int, console: Console
+    stills: Sequence[Clip],
+    wanted: int,
+    output: Path,
+    out: Collection[str],
+    workers: Workers | None,
+    console: Console,
 ) -> list[str]:
     """Pack up to ``wanted`` stills of people not validated on; returns a line for each left out."""
     _make(output / "stills")
@@ -142,16 +156,27 @@ def _packed_before(output: Path) -> list[str]:
     return [name for name in before if (output / "stills" / name / "meta.json").is_file()]
 
 
-def _run(jobs: Sequence[Job], workers: int, what: str, total: int, console: Console) -> list[str]:
+def _run(jobs: Sequence[Job], workers: Workers | None, what: str, total: int, console: Console) -> list[str]:
     """Run the jobs with a progress bar; returns a line for each that failed."""
     failures = []
     with _progress(console) as progress:
         task = progress.add_task(what, total=total, completed=total - len(jobs))
-        for failure in _pack_all(jobs, workers):
+
+        def ended(job: Job, failure: str | Died | None) -> None:
+            if isinstance(failure, Died):
+                failure = (
+                    f"{job.clip.path}: its process died, as it does when memory runs out. Use fewer workers."
+                )
             if failure:
                 failures.append(failure)
                 _tell(console, failure)
             progress.advance(task)
+
+        if workers is None:
+            for job in jobs:
+                ended(job, _pack(job))
+        elif jobs:
+            workers.run(_pack_alone, jobs, ended)
     return failures
 
 
@@ -187,48 +212,24 @@ def is_packed(folder: Path, config: PackConfig | StillConfig) -> bool:
     return bool(meta.get("format") == FORMAT and meta.get("config") == asdict(config))
 
 
-def _pack_all(jobs: Sequence[Job], workers: int) -> Iterator[str | None]:
-    """Yields, as each job finishes, None or why it was left out."""
-    if workers <= 1:
-        for job in jobs:
-            yield _pack(job)
-        return
-    # One thread each: otherwise BLAS and OpenCV start one per core in every process and contend.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    # Spawned, not forked: threads of OpenVINO and OpenCV do not survive a fork.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_one_thread) as pool:
-        waiting: list[Future[str | None]] = [pool.submit(_pack, job) for job in jobs]
-        try:
-            for future in as_completed(waiting):
-                yield future.result()
-        except BrokenProcessPool as error:
-            raise MienError(
-                "A process of prepare was killed, most likely for lack of memory. Run it again "
-                "with fewer --workers; what is packed is kept."
-            ) from error
-
-
-def _one_thread() -> None:
+def _pack_alone(job: Job) -> str | None:
+    """Pack in a process that is one of several."""
     import cv2
 
+    # One thread each: OpenCV starts one per core in every process, and they contend.
     cv2.setNumThreads(1)
+    return _pack(job)
 
 
 def _pack(job: Job) -> str | None:
-    global _landmarker
-    from mien.engine.landmarks import make_landmarker
-
-    if _landmarker is None:
-        _landmarker = make_landmarker()
+    landmarker = _kept.landmarker = _kept.landmarker or make_landmarker()
     if shutil.disk_usage(job.folder.parent).free < 2**30:
         raise SinkError(f"{job.folder}: less than 1 GiB of disk space left. Free some and run prepare again.")
     try:
         if isinstance(job.config, StillConfig):
-            pack_still(job.clip, job.donors, job.config, _landmarker, job.folder)
+            pack_still(job.clip, job.donors, job.config, landmarker, job.folder)
         else:
-            pack_clip(job.clip, job.config, _landmarker, job.folder)
+            pack_clip(job.clip, job.config, landmarker, job.folder)
     except MienError as error:
         return str(error)
     return None
