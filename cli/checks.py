@@ -83,7 +83,7 @@ def _check_live(options: Options) -> None:
         raise UsageError(
             "--output - is for files. Live, --virtual-camera or --webrtc hand the frames to other programs."
         )
-    if options.reference != "first":
+    if options.reference != "auto":
         raise UsageError("--reference is for files. Live, press X or F while the window is open.")
     if options.save_motion is not None:
         raise UsageError(
@@ -105,7 +105,7 @@ def _check_file(options: Options, kind: Kind) -> None:
         raise UsageError("--fps is for cameras and folders of frames. A file has its own frame rate.")
     if kind is Kind.MOTION and options.save_motion is not None:
         raise UsageError("--save-motion needs images, and this is recorded motion already: copy the file.")
-    if kind is Kind.MOTION and options.reference != "first":
+    if kind is Kind.MOTION and options.reference != "auto":
         raise UsageError("--reference needs images. Recorded motion has its reference built in.")
 
 

@@ -71,7 +71,7 @@ def parse(arguments: Sequence[str] | None = None) -> GenerateOptions:
     cores = os.cpu_count() or 1
     jobs = found["jobs"] or max(1, cores // 2)
     threads = found["threads"] or (1 if found["cluster"] else max(1, cores // jobs))
-    engine = replace(parse_mien([]), **shared | {"threads": threads})
+    engine = replace(parse_mien([]), **shared | {"threads": threads, "reference": "first"})
     return GenerateOptions(
         pairs=found["pairs"],
         output=found["folder"],

@@ -115,12 +115,14 @@ def run_clip(options: Options, console: Console) -> None:
         if output is not None:
             sound = Path(driving) if source.info.has_audio else None
             sink = _open_sink(options, stack, animator.size, output, source.info.fps, sound)
-        choose_reference(options, console, tracker, animator.avatar.face)
+        looks = choose_reference(options, console, tracker, animator.avatar.face)
         stop = stack.enter_context(Stopper())
-        driver = FileDriver(tracker)
+        driver = FileDriver(tracker, looks)
         followed = _followed(source, driver, stop)
         steps = _rendered(followed, animator.session) if sink is not None else _tracked(followed, record)
-        times = _write_all(console, stop, _noted(steps, tracker, source, console), sink, source.info.frames)
+        searched = options.reference in ("auto", "best")
+        noted = _noted(steps, tracker, source, console, searched)
+        times = _write_all(console, stop, noted, sink, source.info.frames)
         _check_faces(record, driving)
         if sink is not None:
             sink.close()
@@ -244,24 +246,26 @@ def _since(start: float) -> float:
     return 1000 * (perf_counter() - start)
 
 
-def _noted(steps: Iterator[_Step], tracker: Tracker, source: Source, console: Console) -> Iterator[_Step]:
+def _noted(
+    steps: Iterator[_Step], tracker: Tracker, source: Source, console: Console, searched: bool
+) -> Iterator[_Step]:
     """Pass the steps on; remarks on the driver's face are printed once, when it is first seen."""
     told = False
     for step in steps:
         yield step
         if not told and tracker.face is not None:
             told = True
-            say(console, *_driver_notes(tracker, tracker.face, source.info.name))
+            say(console, *_driver_notes(tracker, tracker.face, source.info.name, searched))
 
 
-def _driver_notes(tracker: Tracker, face: Face, name: str) -> list[str]:
+def _driver_notes(tracker: Tracker, face: Face, name: str, searched: bool) -> list[str]:
     notes = []
     if tracker.landmarker.faces_seen > 1:
         notes.append(f"{name} shows {tracker.landmarker.faces_seen} faces; the largest drives.")
     if (width := small_width(face)) is not None:
         notes.append(f"the face in {name} is {width:.0f} pixels wide; small movements cannot be measured.")
     reference = tracker.reference
-    if reference is not None and (why := reference_problem(reference.face)):
+    if not searched and reference is not None and (why := reference_problem(reference.face)):
         notes.append(f"in the reference frame {why}; --reference best looks for a better one.")
     return notes
 

@@ -167,9 +167,10 @@ def _who(group: argparse._ArgumentGroup) -> None:
         "--reference",
         metavar="FRAME",
         type=values.reference,
-        default="first",
-        help="files: the frame that all motion is relative to: first (with a face), best (most similar to "
-        "the portrait), or a frame number, counted from 0",
+        default="auto",
+        help="files: the frame that all motion is relative to: auto (the first where its face is frontal, at "
+        "rest and as open as the portrait's, else the most suitable), first (with a face), best (most "
+        "similar to the portrait), or a frame number, counted from 0",
     )
     group.add_argument(
         "--profile",

@@ -43,10 +43,10 @@ def size(text: str) -> tuple[int, int]:
 
 
 def reference(text: str) -> str:
-    """``first``, ``best`` or a frame number."""
-    if text not in ("first", "best") and not (text.isascii() and text.isdigit()):
+    """``auto``, ``first``, ``best`` or a frame number."""
+    if text not in ("auto", "first", "best") and not (text.isascii() and text.isdigit()):
         raise argparse.ArgumentTypeError(
-            f"{text!r} is not a valid frame; give first, best, or a number counted from 0"
+            f"{text!r} is not a valid frame; give auto, first, best, or a number counted from 0"
         )
     return text
 

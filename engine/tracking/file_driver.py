@@ -75,12 +75,13 @@ class FileDriver:
 
     Args:
         tracker: measures; a reference that it already has belongs to the first person.
+        looks: of that person, where more than the reference's is known.
 
     Attributes:
         takeovers: when another person began to drive, seconds.
     """
 
-    def __init__(self, tracker: Tracker) -> None:
+    def __init__(self, tracker: Tracker, looks: Sequence[Look] = ()) -> None:
         self._tracker = tracker
         self.takeovers: list[float] = []
         self._people: list[Person] = []
@@ -88,6 +89,8 @@ class FileDriver:
         self._person: Person | None = None
         if tracker.reference_frame is not None:
             self._person = self._met(*tracker.reference_frame)
+            for look in looks:
+                self._person.remember(look)
         self._last: tuple[Frame, Face] | None = None
         self._pending: list[_Seen] = []
         self._stranger: _Seen | None = None

@@ -86,6 +86,11 @@ class Person:
         self.image, self.face = image, face
         self._looks = [Look.of(image, face)]
 
+    @property
+    def looks(self) -> tuple[Look, ...]:
+        """What is kept of this person, the reference's look first."""
+        return tuple(self._looks)
+
     def unlikeness(self, look: Look) -> float:
         """The difference from the most similar look of this person."""
         return min(look.unlikeness(known) for known in self._looks)
@@ -104,7 +109,7 @@ def may_be_cut(before: tuple[Image, Face], after: tuple[Image, Face]) -> bool:
     return (
         float(np.hypot(*moved)) > JUMP * float(np.ptp(known.landmarks[:, 0]))
         or shape_difference(face, known) > CHANGE
-        or _image_change(before[0], after[0]) > CUT
+        or image_change(before[0], after[0]) > CUT
     )
 
 
@@ -146,7 +151,7 @@ def _runs(images: Sequence[Image], faces: Sequence[Face | None]) -> list[list[in
     return runs
 
 
-def _image_change(before: Image, after: Image) -> float:
+def image_change(before: Image, after: Image) -> float:
     """Mean difference of two frames, grey levels, looked at about every thirtieth pixel."""
     if before.shape != after.shape:
         return float("inf")

@@ -147,7 +147,7 @@ CASES: dict[str, tuple[str, str]] = {
     "micro gain": ("--driving clip.mp4 --micro-gain 0.5", "give a number from 1 to 8"),
     "head gain": ("--driving clip.mp4 --head nan", "from -8 to 8"),
     "only and gain": ("--driving clip.mp4 --only chin --gain chin=2", "contradict.*Use"),
-    "reference": ("--driving clip.mp4 --reference worst", "first, best, or a number"),
+    "reference": ("--driving clip.mp4 --reference worst", "auto, first, best, or a number"),
     "reference beyond": ("--driving clip.mp4 --output out.mp4 --reference 99", "has 3 frames"),
     "reference of motion": ("--driving cut.npz --reference 3", "built in"),
     "size": ("--driving clip.mp4 --size 9", "from 64 to 4096"),

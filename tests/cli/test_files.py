@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
@@ -168,6 +169,20 @@ def test_the_reference_can_be_chosen(clip: Path, tmp_path: Path, capsys: pytest.
         if expected is not None:
             assert int(np.argmin(moved)) == expected and moved[expected] < 1e-3
     assert "reference: frame 3" in capsys.readouterr().out
+
+
+def test_a_clip_that_begins_with_an_open_mouth_has_another_reference(
+    carphone: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frames = talking(carphone, 61)
+    clip = make_driver(tmp_path / "shout.mp4", frames[60:48:-1])
+    motion = tmp_path / "talk.npz"
+    assert mien("--driving", clip, "--save-motion", motion) == 0
+    said = re.search(r"reference: frame (\d+): in the first, 0, the .*", capsys.readouterr().out)
+    assert said is not None and int(said[1]) >= 5
+    moved = [0.0 if m is None else float(np.abs(m.regions).max()) for m in load_recording(motion)]
+    assert min(moved[:4]) > 0, "the driver is known from the first frame on"
+    assert moved[int(said[1])] < 0.5 * moved[0]
 
 
 def test_only_named_regions_move(clip: Path, tmp_path: Path) -> None:
