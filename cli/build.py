@@ -120,6 +120,7 @@ def make_animator(
         settings=tracker_settings(options, live=live),
         landmarker=like.twin(live=live) if like is not None and like.name == options.tracker else None,
         crop=options.crop_side,
+        mouth=options.mouth,
         skip_still=live,
         on_motion=on_motion,
     )

@@ -18,13 +18,14 @@ STAGES = {
     "carry": "render: carry over",
     "model": "render: model",
     "compose": "render: compose",
+    "mouth": "render: mouth",
     "write": "write",
     "latency": "camera to image",
 }
 REMEMBERED = 20_000
 """Most frames whose times are kept, so that a live run of days does not grow."""
 
-ENGINE = ("track", "carry", "model", "compose")
+ENGINE = ("track", "carry", "model", "compose", "mouth")
 
 
 class StageTimes:

@@ -12,11 +12,12 @@ from pathlib import Path
 
 from mien.cli.batch.frame_numbers import list_names_files, name_files, own_numbers, to_frames
 from mien.cli.batch.table import read_table
+from mien.engine.mouth.mode import MODES, MouthMode
 from mien.engine.types import MienError, SourceError, UsageError
 
 REQUIRED = ("driving", "avatar")
 FRAMES = ("reference", "onset", "apex", "offset")
-OPTIONAL = (*FRAMES, "name", "fps")
+OPTIONAL = (*FRAMES, "name", "fps", "mouth")
 
 _NOTHING = {"", "-", "na", "n/a", "nan", "none"}
 _BAD_NAME = re.compile(r'[\x00-\x1f/\\:*?"<>|]|^\.|[. ]$')
@@ -32,6 +33,7 @@ class Pair:
         driving, avatar: the clip (a file or a folder of frames) and the portrait.
         reference, onset, apex, offset: frames counted from 0 at the clip's first image, where given.
         fps: rate of a folder's frames, where given.
+        mouth: the driver's own or the painted one, where given.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Pair:
     apex: int | None = None
     offset: int | None = None
     fps: float | None = None
+    mouth: MouthMode | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +150,7 @@ def _cells(columns: Sequence[str], row: Sequence[str]) -> dict[str, str]:
     for name, cell in zip(columns, row, strict=False):
         if name in cells:
             cells[name] = (
-                "" if name in (*FRAMES, "fps") and cell.strip().lower() in _NOTHING else cell.strip()
+                "" if name in (*FRAMES, "fps", "mouth") and cell.strip().lower() in _NOTHING else cell.strip()
             )
     return cells
 
@@ -196,7 +199,9 @@ def _pair(name: str, line: int, cells: Mapping[str, str], base: Path, decimal_co
     numbers = {column: cells[column].replace(comma, ".") for column in (*FRAMES, "fps")}
     frames = {column: _frame(column, numbers[column]) for column in FRAMES}
     _check_order(frames)
-    return Pair(name, line, driving, avatar, **frames, fps=_rate(numbers["fps"]))
+    return Pair(
+        name, line, driving, avatar, **frames, fps=_rate(numbers["fps"]), mouth=_mouth(cells["mouth"])
+    )
 
 
 def _place(base: Path, text: str) -> Path:
@@ -226,6 +231,15 @@ def _frame(column: str, text: str) -> int | None:
     if not isfinite(value) or value < 0 or value != int(value):
         raise UsageError(f"The {column} is a frame's number, counted from 0, not {text!r}.")
     return int(value)
+
+
+def _mouth(text: str) -> MouthMode | None:
+    if not text:
+        return None
+    for mode in MODES:
+        if text.lower() == mode:
+            return mode
+    raise UsageError(f"The mouth is {' or '.join(MODES)}, not {text!r}.")
 
 
 def _rate(text: str) -> float | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,18 @@ HIDDEN = ".mien"
 """Folder, in the results' folder, for each pair's section of the report."""
 
 SETTINGS = (
-    *("model", "tracker", "runtime", "precision", "reference", "profile", "crop", "size", "lossless"),
+    *(
+        "model",
+        "tracker",
+        "runtime",
+        "precision",
+        "reference",
+        "profile",
+        "crop",
+        "size",
+        "lossless",
+        "mouth",
+    ),
     *("head", "turn", "expression", "micro", "gains", "only"),
 )
 """Options that decide how a result moves and looks, as ``metrics.csv`` names them."""
@@ -32,6 +43,7 @@ def mien_version() -> str:
 
 def request_of(pair: Pair, options: Options, metrics: bool) -> dict[str, Any]:
     """Everything that a pair's results depend on; pairs with an equal request are not made again."""
+    options = replace(options, mouth=pair.mouth or options.mouth)
     wanted = {key: _plain(value) for key, value in asdict(options).items() if key not in _NO_MATTER}
     frames = {key: getattr(pair, key) for key in ("reference", "onset", "apex", "offset", "fps")}
     return {

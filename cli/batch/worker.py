@@ -36,6 +36,7 @@ from mien.engine.avatar.crop import Square
 from mien.engine.face.geometry import FaceGeometry
 from mien.engine.motion.phases import Phases
 from mien.engine.motion.recording import save_recording
+from mien.engine.mouth.mode import OWN, MouthMode
 from mien.engine.presets import preset_of
 from mien.engine.types import Face, Image
 from mien.engine.utils.versions import installed_version
@@ -85,6 +86,8 @@ class Worker:
             MienError: why it cannot be made, in one line.
         """
         begun = perf_counter()
+        mouth = pair.mouth or self._engine.mouth
+        self._tracker.settings = replace(self._tracker.settings, mouth=mouth == OWN)
         avatar = self._avatar(pair.avatar)
         found = follow(pair, self._engine, self._tracker, self._preset)
         # A folder of its own for each attempt: a process that died may have left one.
@@ -92,7 +95,7 @@ class Worker:
         (folder / HIDDEN).mkdir()
         places = results_of(folder, pair.name, self._engine.lossless)
         try:
-            result = self._render(pair, avatar, found, places["video"])
+            result = self._render(pair, avatar, found, places["video"], mouth)
             save_recording(places["motion"], found.recording())
             marker, section = self._measured(pair, found, result, avatar, request)
             marker["seconds"] = round(perf_counter() - begun, 2)
@@ -112,9 +115,9 @@ class Worker:
             self._avatars.popitem(last=False)
         return avatar
 
-    def _render(self, pair: Pair, avatar: Avatar, found: Followed, video: Path) -> _Result:
+    def _render(self, pair: Pair, avatar: Avatar, found: Followed, video: Path, mouth: MouthMode) -> _Result:
         """Write the video, and keep the images to be measured."""
-        animator = make_animator(self._engine, avatar, self._runtime)
+        animator = make_animator(replace(self._engine, mouth=mouth), avatar, self._runtime)
         result = _Result()
         view: View | None = None
         seen = set(found.seen)
@@ -135,6 +138,7 @@ class Worker:
                     view = view or self._view(avatar, image)
                     result.images.append(view.cut(image))
         found.notes += sink.notes
+        found.notes += _said_of_mouth(mouth, animator.renderer.mouth.note)
         faces = self._landmarker.detect(result.images[0])
         result.face = faces[0] if faces else None
         if found.face is None:
@@ -163,6 +167,7 @@ class Worker:
             "fps": round(found.fps, 4),
             "reference": found.reference,
             "recorded": found.face is None,
+            "mouth": request["options"]["mouth"],
             "face_pixels": round(found.unit, 2),
             "phases": _phase_numbers(phases, found, detected),
             "metrics": measured.row() if measured else None,
@@ -200,6 +205,14 @@ class Worker:
         places["marker"].unlink(missing_ok=True)
         for kind in ("video", "motion", "report", "marker"):
             made[kind].replace(places[kind])
+
+
+def _said_of_mouth(mouth: MouthMode, painted: str | None) -> list[str]:
+    """What the report says of a mouth that is, or was to be, the driver's own."""
+    if mouth != OWN:
+        return []
+    told = ["Between the portrait's lips is the driver's own mouth: the result carries some of their pixels."]
+    return told if painted is None else [f"In the clip {painted}"]
 
 
 def _courses(found: Followed, phases: Phases, measured: Measured | None) -> Courses:

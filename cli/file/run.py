@@ -62,7 +62,8 @@ class _Record:
         self.frames += 1
         self.missed += motion is None
         if self.keep:  # an hour of motion is gigabytes
-            self.motions.append(motion)
+            # Not a pixel of the driver is recorded.
+            self.motions.append(None if motion is None else replace(motion, mouth=None))
             self.times.append(frame.time)
 
     def recording(self) -> Recording:
@@ -133,6 +134,7 @@ def run_clip(options: Options, console: Console) -> None:
         *source.notes,
         *(sink.notes if sink else []),
         *_missed(record),
+        *_painted(animator, source),
         *takeover_note(source.info.name, driver.takeovers),
     )
     print_summary(console, times, [str(place) for place in (output, options.save_motion) if place])
@@ -150,6 +152,11 @@ def _missed(record: _Record) -> list[str]:
     if not record.missed:
         return []
     return [f"no face in {record.missed} of {record.frames} frames; there the avatar rests."]
+
+
+def _painted(animator: Animator, source: Source) -> list[str]:
+    note = animator.renderer.mouth.note
+    return [] if note is None else [f"in {source.info.name} {note}"]
 
 
 def _animator(

@@ -27,6 +27,7 @@ KEYS = (
     "O    the reference over the camera image",
     "1-9  other portraits (of --avatars DIR)",
     "M    mirror view    C  camera image in the corner",
+    "P    the mouth: painted, or your own",
     "?    these keys     Esc  end",
 )
 ESCAPE = 27
@@ -88,6 +89,7 @@ class LiveLoop:
         self._shown: Shown | None = None
         self._search: ReferenceSearch | None = None
         self._inset, self._ghost = True, False
+        self._said = False
         self._rate, self._last = 0.0, monotonic()
         self.broken: MienError | None = None
 
@@ -177,9 +179,16 @@ class LiveLoop:
             self._inset = not self._inset
         elif letter == "O":
             self._ghost = not self._ghost
+        elif letter == "P":
+            self._change_mouth()
         elif letter in "123456789":
             self._news.tell(self._gallery.want(int(letter)))
         return True
+
+    def _change_mouth(self) -> None:
+        own = not self._live.session.renderer.mouth.own
+        self._live.set_mouth(own)
+        self._news.tell("your own mouth" if own else "painted mouth")
 
     def _take_reference(self) -> None:
         if self._shown is None or self._shown.face is None:
@@ -209,6 +218,9 @@ class LiveLoop:
             return f"no frame from {source.info.name} for {silent:.0f} s: waiting for it"
         if line := self._news.line:
             return line
+        if (note := self._live.session.renderer.mouth.note) is not None and not self._said:
+            self._said = True
+            self._news.tell(note, 6.0)
         if self._shown is not None and self._shown.lost:
             return "no face"
         return f"{self._rate:.0f} fps   ? keys"

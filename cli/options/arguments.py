@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Literal
 
 from mien.cli.options import values
-from mien.cli.options.shared import add_amounts, add_machine
+from mien.cli.options.shared import add_amounts, add_machine, add_mouth
 from mien.cli.options.web import WebOptions, add_web, take_web
+from mien.engine.mouth.mode import OWN, MouthMode
 from mien.engine.types import UsageError
 from mien.engine.utils.command_line import Parser
 from mien.engine.utils.versions import installed_version
@@ -36,7 +37,8 @@ examples:
 
 keys while live:
   X sets the reference frame, F looks for the best one, O shows it, 1-9 switch
-  portraits, M mirrors, C shows the camera, ? lists the keys, Esc ends
+  portraits, M mirrors, P paints the mouth, C shows the camera, ? lists the keys,
+  Esc ends
 """
 
 WHOLE_SIDE, CROP_SIDE = 1024, 512
@@ -80,6 +82,7 @@ class Options:
     precision: Literal["auto", "f32", "bf16"]
     threads: int | None
     mirror: bool
+    mouth: MouthMode
     web: WebOptions
 
     @property
@@ -214,6 +217,7 @@ def _results(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--crop", action="store_true", help="only the moving face, as a square, not the whole portrait"
     )
+    add_mouth(group, OWN)
     group.add_argument("--lossless", action="store_true", help="keep every pixel exact (large files)")
     group.add_argument(
         "--save-motion", metavar="NPZ", type=Path, help="files: save the motion (no pixels) as .npz"

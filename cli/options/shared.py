@@ -6,6 +6,7 @@ import argparse
 
 from mien.cli.options import values
 from mien.engine.landmarks import LANDMARKERS
+from mien.engine.mouth.mode import MODES, OWN, PAINTED, MouthMode
 
 
 def add_amounts(group: argparse._ArgumentGroup) -> None:
@@ -35,6 +36,19 @@ def add_amounts(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument(
         "--only", metavar="REGION,...", type=values.names, default=(), help="animate only these regions"
+    )
+
+
+def add_mouth(group: argparse._ArgumentGroup, default: MouthMode) -> None:
+    """Add ``--mouth``."""
+    group.add_argument(
+        "--mouth",
+        metavar="MODE",
+        choices=MODES,
+        default=default,
+        help=f"what an opened mouth shows: {OWN} (the driver's own teeth and tongue, where their mouth is at "
+        f"least 24 pixels wide, lit and not covered) or {PAINTED} (none of the driver's pixels); {default} "
+        "unless given",
     )
 
 

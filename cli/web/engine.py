@@ -14,6 +14,7 @@ from mien.cli.options.arguments import CROP_SIDE, Options
 from mien.engine.avatar import Avatar
 from mien.engine.landmarks import Landmarker, make_landmarker
 from mien.engine.motion import Gains
+from mien.engine.mouth.mode import OWN
 from mien.engine.runtime import Runtime
 from mien.engine.session.driver_session import DriverSession
 from mien.engine.session.shared_renderer import SharedRenderer
@@ -83,7 +84,8 @@ class LocalEngine:
     def open_session(self, avatar: Any, deliver: Callable[[Rendered], None]) -> LocalSession:
         if self._owner is None:
             raise ModelError("The model is still loading.")
-        return LocalSession(self._owner.open(avatar, deliver, self._gains))
+        own = self._options.mouth == OWN
+        return LocalSession(self._owner.open(avatar, deliver, self._gains, own_mouth=own))
 
     def close(self) -> None:
         """Free everything."""
@@ -114,6 +116,17 @@ class LocalSession:
 
     def set_gains(self, gains: Mapping[str, float]) -> None:
         self._session.set_gains(changed(self._session.gains, gains))
+
+    @property
+    def own_mouth(self) -> bool:
+        return self._session.own_mouth
+
+    def set_mouth(self, own: bool) -> None:
+        self._session.set_mouth(own)
+
+    @property
+    def mouth_note(self) -> str | None:
+        return self._session.mouth_note
 
     def take_reference(self) -> Future[str | None]:
         return self._session.take_reference()

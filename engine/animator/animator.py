@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from types import TracebackType
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from mien.engine.avatar import Avatar
 from mien.engine.landmarks import Landmarker
 from mien.engine.motion import Gains, Motion
+from mien.engine.mouth.mode import OWN, PAINTED, MouthMode
 from mien.engine.presets import PresetRuntime, preset_of
 from mien.engine.runtime import default_runtime
 from mien.engine.session.renderer import AvatarRenderer
@@ -43,6 +45,8 @@ class Animator:
         settings: of the tracker; those that ``live`` stands for when left out.
         landmarker: finds the driver's face; it is closed with the animator.  One is made when left out.
         crop: side of the square face crop to draw, in pixels; None draws the whole portrait.
+        mouth: what is between the avatar's lips: the driver's ``own`` mouth, where their frame shows it well
+            enough (24 pixels wide, lit, nothing before it), or the ``painted`` one alone.
         skip_still: see :class:`~mien.engine.session.session.Session`.
         on_motion: see :class:`~mien.engine.session.session.Session`.
 
@@ -65,6 +69,7 @@ class Animator:
         settings: TrackerSettings | None = None,
         landmarker: Landmarker | None = None,
         crop: int | None = None,
+        mouth: MouthMode = OWN,
         skip_still: bool = False,
         on_motion: Callable[[Frame, Motion | None], None] | None = None,
     ) -> None:
@@ -80,6 +85,7 @@ class Animator:
             on_motion,
             skip_still,
         )
+        self.mouth = mouth
         self._played, self._time = 0, -_STEP
         self._closed = False
 
@@ -117,7 +123,8 @@ class Animator:
         if self.session.tracker is None:
             if self._closed:
                 raise ValueError("this animator is closed")
-            self.session.tracker = self._preset.make_tracker(self.runtime, self._settings, self._landmarker)
+            settings = replace(self._settings, mouth=self.mouth == OWN)
+            self.session.tracker = self._preset.make_tracker(self.runtime, settings, self._landmarker)
         return self.session.tracker
 
     @property
@@ -147,6 +154,18 @@ class Animator:
     @gains.setter
     def gains(self, gains: Gains) -> None:
         self.session.gains = gains
+
+    @property
+    def mouth(self) -> MouthMode:
+        """What is between the avatar's lips, from the next frame on."""
+        return OWN if self.renderer.mouth.own else PAINTED
+
+    @mouth.setter
+    def mouth(self, mode: MouthMode) -> None:
+        self.renderer.mouth.own = mode == OWN
+        tracker = self.session.tracker
+        if tracker is not None:
+            tracker.settings = replace(tracker.settings, mouth=mode == OWN)
 
     @property
     def size(self) -> tuple[int, int]:

@@ -77,6 +77,17 @@ class Canvas:
         """Width and height of the moving part."""
         return self.right - self.left, self.bottom - self.top
 
+    def placed(self, points: Floats) -> Floats:
+        """Model coordinates ``(..., 2)`` as pixel indices of ``still``."""
+        at = (points + 1) * np.float32((IMAGE_SIZE - 1) / 2) - self.to_image[:, 2]
+        found = at / np.array([self.to_image[0, 0], self.to_image[1, 1]], np.float32)
+        return np.asarray(found + np.array([self.left, self.top], np.float32), np.float32)
+
+    @property
+    def corner(self) -> tuple[int, int]:
+        """Column and row of ``still`` at which the result begins."""
+        return (0, 0) if self.pasted else (self.left, self.top)
+
     def size(self, crop: int | None) -> tuple[int, int]:
         """Width and height of the results; ``crop`` is the side of a face crop returned by itself."""
         if crop is not None:

@@ -25,6 +25,7 @@ NAMES = {
     "carry": "render: carry over",
     "model": "render: model",
     "compose": "render: compose",
+    "mouth": "render: mouth",
     "send": "deliver",
 }
 

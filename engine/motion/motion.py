@@ -13,6 +13,7 @@ import numpy as np
 from mien.engine.face.layout import GRID
 from mien.engine.face.regions import REGIONS
 from mien.engine.motion.key_motion import KeyMotion, mixed
+from mien.engine.mouth.view import MouthView
 from mien.engine.types import N_BLENDSHAPES, N_LANDMARKS, Floats
 
 
@@ -82,6 +83,7 @@ class Motion:
         confidence: landmark network's presence score, 0..1.
         shape: the driver's face in the layout; None for motion not measured from a face.
         keys: change of a network's own key points; None without such a network.
+        mouth: the driver's mouth as the frame shows it, never recorded; None where it is not asked for.
     """
 
     index: int
@@ -99,6 +101,7 @@ class Motion:
     confidence: float
     shape: Shape | None = None
     keys: KeyMotion | None = None
+    mouth: MouthView | None = None
 
     @staticmethod
     def neutral(index: int = 0, time: float = 0.0, captured_ns: int = 0) -> Motion:

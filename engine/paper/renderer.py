@@ -7,7 +7,9 @@ from time import perf_counter
 import numpy as np
 
 from mien.engine.avatar import Avatar
+from mien.engine.avatar.avatar_mouth import AvatarMouth
 from mien.engine.avatar.canvas import Canvas, make_canvas
+from mien.engine.avatar.transfer import carry_over
 from mien.engine.motion import Motion
 from mien.engine.motion.key_motion import Keys
 from mien.engine.paper.runtime import PaperRuntime
@@ -30,13 +32,18 @@ class PaperRenderer:
     def __init__(self, avatar: Avatar, runtime: PaperRuntime, crop: int | None = None) -> None:
         self.runtime = runtime
         self._crop = crop
-        self.set_avatar(avatar)
+        self._show(avatar)
+        self.mouth = AvatarMouth(avatar, self._canvas)
 
     stale = False
     """Always False: the network runs on every frame."""
 
     def set_avatar(self, avatar: Avatar) -> None:
         """Draw another avatar from the next frame on."""
+        self._show(avatar)
+        self.mouth.set_avatar(avatar, self._canvas)
+
+    def _show(self, avatar: Avatar) -> None:
         points = crop_points(avatar.crop, avatar.face.landmarks[:, :2])
         self._source: Keys = self.runtime.detect(avatar.code.source, points)
         self._canvas = make_canvas(avatar, self._crop)
@@ -58,7 +65,15 @@ class PaperRenderer:
         drawn = self.runtime.animate(self.avatar.code, self._source, driving)
         modelled = perf_counter()
         image = _pasted(self._canvas, self._cover, drawn)
-        times = {"model": modelled - start, "compose": perf_counter() - modelled}
+        composed = perf_counter()
+        if self.mouth.own:
+            # The network moves the lips as the landmarks do.
+            self.mouth.draw(image, self.mouth.place(motion, carry_over(motion, self.avatar).mesh))
+        times = {
+            "model": modelled - start,
+            "compose": composed - modelled,
+            "mouth": perf_counter() - composed,
+        }
         return Rendered(
             image,
             motion.index,

@@ -71,10 +71,12 @@ class DriverSession:
         crop: int | None,
         deliver: Callable[[Rendered], None],
         gains: Gains | None = None,
+        own_mouth: bool = True,
     ) -> None:
         self._shared, self._landmarker, self._deliver = shared, landmarker, deliver
-        self._tracker = Tracker(TrackerSettings(live=True), landmarker)
+        self._tracker = Tracker(TrackerSettings(live=True, mouth=True), landmarker)
         self._renderer = Renderer(avatar, runtime, crop)
+        self._renderer.mouth.own = own_mouth
         self._session = Session(self._tracker, self._renderer, gains)
         self._changed = threading.Condition()
         self._next: Callable[[], Frame] | None = None
@@ -120,6 +122,20 @@ class DriverSession:
     @property
     def gains(self) -> Gains:
         return self._session.gains
+
+    @property
+    def own_mouth(self) -> bool:
+        """Whether the driver's own mouth is wanted."""
+        return self._renderer.mouth.own
+
+    def set_mouth(self, own: bool) -> None:
+        """Show the driver's own mouth, or the painted one alone, from the next frame on."""
+        self._renderer.mouth.own = own
+
+    @property
+    def mouth_note(self) -> str | None:
+        """Why the mouth is painted although the driver's own is wanted."""
+        return self._renderer.mouth.note
 
     def take_reference(self) -> Future[str | None]:
         """Make the driver's latest frame the reference.

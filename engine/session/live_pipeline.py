@@ -146,6 +146,18 @@ class LivePipeline(Pipeline):
 
         return self.render_stage.tell(change)
 
+    def set_mouth(self, own: bool) -> bool:
+        """Show the driver's own mouth, or the painted one alone, from the next frame on."""
+
+        def change() -> None:
+            tracker = self.session.tracker
+            if tracker is not None and own:
+                # Settings are read once a frame; a frame that was tracked without them is painted.
+                tracker.settings = replace(tracker.settings, mouth=True)
+            self.session.renderer.mouth.own = own
+
+        return self.render_stage.tell(change)
+
     def _track(self, frame: Frame) -> Tracked:
         frame = self._clock.steady(frame)
         tracked = self.session.track(frame)

@@ -9,9 +9,11 @@ from typing import Protocol
 
 from mien.engine.avatar import Avatar
 from mien.engine.avatar.avatar import PortraitEncoder
+from mien.engine.avatar.avatar_mouth import AvatarMouth
 from mien.engine.avatar.canvas import compose, make_canvas
 from mien.engine.avatar.transfer import carry_over
 from mien.engine.motion import Motion
+from mien.engine.mouth.own_mouth import Placed
 from mien.engine.runtime import default_runtime
 from mien.engine.runtime.base import Runtime
 from mien.engine.runtime.batch_runtime import BatchRuntime, Drawing
@@ -22,6 +24,7 @@ class AvatarRenderer(Protocol):
     """Interface of the renderers that a session can use."""
 
     avatar: Avatar
+    mouth: AvatarMouth
 
     @property
     def runtime(self) -> PortraitEncoder: ...
@@ -45,11 +48,15 @@ class Planned:
         drawing: input of the runtime.
         motion: the motion it shows.
         carry_ms: milliseconds spent preparing it.
+        mouth: draws the driver's own mouth.
+        placed: what it is to draw, or None.
     """
 
     drawing: Drawing
     motion: Motion
     carry_ms: float
+    mouth: AvatarMouth
+    placed: Placed | None
 
 
 def draw_together(runtime: BatchRuntime, planned: Sequence[Planned]) -> list[Rendered]:
@@ -63,7 +70,12 @@ def draw_together(runtime: BatchRuntime, planned: Sequence[Planned]) -> list[Ren
             plan.motion.index,
             plan.motion.captured_ns,
             plan.motion.time,
-            {"carry": plan.carry_ms, "model": spent, "compose": 0.0},
+            {
+                "carry": plan.carry_ms,
+                "model": spent,
+                "compose": 0.0,
+                "mouth": plan.mouth.draw(image, plan.placed),
+            },
         )
         for plan, image in zip(planned, images, strict=True)
     ]
@@ -91,10 +103,12 @@ class Renderer:
         self._always, self._asked = always, False
         self.avatar = avatar
         self._canvas = make_canvas(avatar, crop)
+        self.mouth = AvatarMouth(avatar, self._canvas)
 
     def set_avatar(self, avatar: Avatar) -> None:
         """Draw another avatar from the next frame on."""
         self._canvas, self.avatar = make_canvas(avatar, self._crop), avatar
+        self.mouth.set_avatar(avatar, self._canvas)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -119,7 +133,8 @@ class Renderer:
         code, points = self.avatar.code, self.avatar.source_points
         dense = driving.dense if self._asked else None
         drawing = Drawing(code, points, driving.points, dense, self._canvas, warp)
-        return Planned(drawing, motion, 1000 * (perf_counter() - start))
+        placed = self.mouth.place(motion, driving.mesh)
+        return Planned(drawing, motion, 1000 * (perf_counter() - start), self.mouth, placed)
 
     def render(self, motion: Motion) -> Rendered:
         """Draw the avatar with this motion; ``image`` is ``(H, W, 3) uint8`` RGB, a new array every time.
@@ -137,6 +152,7 @@ class Renderer:
         modelled = perf_counter()
         image = compose(drawing.canvas, field, drawing.warp)
         done = perf_counter()
+        mouth_ms = self.mouth.draw(image, plan.placed)
         return Rendered(
             image,
             motion.index,
@@ -146,5 +162,6 @@ class Renderer:
                 "carry": plan.carry_ms,
                 "model": 1000 * (modelled - start),
                 "compose": 1000 * (done - modelled),
+                "mouth": mouth_ms,
             },
         )

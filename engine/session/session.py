@@ -114,13 +114,14 @@ class Session:
         still = self._stillness
         if still is None:
             return self.renderer.render(motion)
-        moved = still.moved(motion, self.renderer.avatar)
+        # A tongue moves although no landmark does.
+        moved = still.moved(motion, self.renderer.avatar) or self.renderer.mouth.shows
         if self._last is None or still.drawn is None or moved:
             self._last = self.renderer.render(motion)
             return self._last
         if self._stale:
             # Exactly the motion drawn last, so that a background network sees that nothing is left to add.
-            last = self.renderer.render(still.drawn)
+            last = self.renderer.render(replace(still.drawn, time=motion.time, mouth=motion.mouth))
         else:
             self.skipped += 1
             last = replace(self._last, stage_ms={})

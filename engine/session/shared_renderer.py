@@ -90,7 +90,12 @@ class SharedRenderer:
         return future
 
     def open(
-        self, avatar: Avatar, deliver: Callable[[Rendered], None], gains: Gains | None = None
+        self,
+        avatar: Avatar,
+        deliver: Callable[[Rendered], None],
+        gains: Gains | None = None,
+        *,
+        own_mouth: bool = True,
     ) -> DriverSession:
         """Add a driver for ``avatar`` (0.2 s the first time).
 
@@ -98,6 +103,7 @@ class SharedRenderer:
             avatar: the avatar to draw.
             deliver: called with every rendered frame in the render thread; it must be quick.
             gains: strength of each part of the motion.
+            own_mouth: show the driver's own mouth, where it is seen well enough.
 
         Raises:
             RuntimeError: the shared renderer is closed.
@@ -106,7 +112,9 @@ class SharedRenderer:
             landmarker = self._spare.pop() if self._spare else None
         landmarker = landmarker or self._make_landmarker()
         landmarker.reset()
-        session = DriverSession(self, landmarker, avatar, self._runtime, self._crop, deliver, gains)
+        session = DriverSession(
+            self, landmarker, avatar, self._runtime, self._crop, deliver, gains, own_mouth
+        )
         with self._changed:
             closed = self._closed
             if not closed:

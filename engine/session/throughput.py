@@ -61,8 +61,8 @@ WARM_UP_S = 2.0
 """Seconds at the start of a run that are not measured: caches, clock frequency, the first detection."""
 
 
-STAGES = ("track", "carry", "model", "compose", "send")
-"""Steps timed individually; ``carry``, ``model`` and ``compose`` make up the render stage."""
+STAGES = ("track", "carry", "model", "compose", "mouth", "send")
+"""Steps timed individually; ``carry``, ``model``, ``compose`` and ``mouth`` make up the render stage."""
 
 
 MANY = 200_000

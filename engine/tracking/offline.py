@@ -90,7 +90,7 @@ def _bridged(time: float, known: Sequence[_Item]) -> Motion | None:
     if end - start > LONGEST_GAP or not _together(first, last):
         return None
     index = first.index + sum(start < t <= time for t, _ in known)
-    return replace(first.mixed(last, (time - start) / (end - start)), time=time, index=index)
+    return replace(first.mixed(last, (time - start) / (end - start)), time=time, index=index, mouth=None)
 
 
 def _together(motion: Motion | None, other: Motion) -> TypeGuard[Motion]:

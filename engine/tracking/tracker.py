@@ -18,6 +18,7 @@ from mien.engine.landmarks import Landmarker, make_landmarker
 from mien.engine.landmarks import topology as topo
 from mien.engine.motion import Head, Motion
 from mien.engine.motion.region_fit import fit_regions
+from mien.engine.mouth.view import view_mouth
 from mien.engine.tracking import landmark_field
 from mien.engine.tracking.alignment import FILE_SIDE, LIVE_SIDE, sample_layout
 from mien.engine.tracking.key_frames import EVERY, KeyFrames
@@ -40,12 +41,14 @@ class TrackerSettings:
         refine: measure by alignment (otherwise by landmark differences alone).
         live: smooth over time, and align at a resolution that leaves time for rendering.
         threads: CPU threads of the landmark networks.
+        mouth: keep the driver's mouth with every motion, for an avatar that is to show it.
     """
 
     landmarks: str = "openvino"
     refine: bool = True
     live: bool = False
     threads: int = 1
+    mouth: bool = False
 
 
 class Tracker:
@@ -156,7 +159,11 @@ class Tracker:
         if live:
             grid = self._smooth(grid, frame.time)
         field = _Field(grid.reshape(GRID, GRID, 2), trust, points, 1 if live else 2)
-        return _as_motion(frame, face, reference, head, turn, turned, field)
+        motion = _as_motion(frame, face, reference, head, turn, turned, field)
+        if not self.settings.mouth:
+            return motion
+        unit = reference.geometry.unit * abs(head.a)
+        return replace(motion, mouth=view_mouth(frame.image, face.landmarks, unit, face.confidence))
 
     def _turned(self, reference: Reference, face: Face, time: float) -> tuple[float, float]:
         turn = np.array(turn_between(reference.face.pose, face.pose), np.float32)

@@ -40,13 +40,15 @@ class Control:
         self._hub, self._stream, self._visitor = hub, stream, visitor
         self._channel: Any = None
         self._limit = RateLimit(30, 60)
+        self._told_of_mouth = False
         self._sent = deque([(monotonic(), 0)], maxlen=RATE_OVER)
 
     def open(self, channel: Any) -> None:
         """The visitor's channel is there."""
         self._channel = channel
         channel.on("message", self._heard)
-        self._say("hello", session=self._stream.id, portrait=self._stream.portrait.id)
+        own = self._stream.session.own_mouth
+        self._say("hello", session=self._stream.id, portrait=self._stream.portrait.id, own_mouth=own)
 
     async def report(self) -> None:
         """Hints and statistics, twice a second, until cancelled."""
@@ -57,6 +59,14 @@ class Control:
             neutral, why = self._stream.session.hint()
             self._say("hint", neutral=neutral, why=why)
             self._say("stats", **self._statistics())
+            self._tell_of_mouth()
+
+    def _tell_of_mouth(self) -> None:
+        """Why the visitor's mouth is painted, once."""
+        note = self._stream.session.mouth_note
+        if note is not None and not self._told_of_mouth:
+            self._told_of_mouth = True
+            self._say("mouth", why=note)
 
     def say_goodbye(self, text: str) -> None:
         """Tell the visitor why it ends."""
@@ -107,6 +117,8 @@ class Control:
             self._stream.session.set_gains(_gains(message))
         elif kind == "mirror":
             self._stream.broadcast.mirror = message.get("on") is True
+        elif kind == "mouth":
+            self._stream.session.set_mouth(message.get("own") is True)
         elif kind == "ping":
             time = message.get("t")
             # JSON has no infinity, and a browser takes no message that has one.

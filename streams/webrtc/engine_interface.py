@@ -46,6 +46,17 @@ class AvatarSession(Protocol):
             MienError: a gain that does not exist or is out of range.
         """
 
+    @property
+    def own_mouth(self) -> bool:
+        """Whether the avatar is to have the driver's own mouth, or the painted one alone."""
+
+    def set_mouth(self, own: bool) -> None:
+        """Show the driver's own mouth, or the painted one alone."""
+
+    @property
+    def mouth_note(self) -> str | None:
+        """Why the mouth is painted although the driver's own is wanted, or None."""
+
     def take_reference(self) -> Future[str | None]:
         """Make the latest frame the reference; None, or what is odd about it; ``MienError`` if no face."""
 

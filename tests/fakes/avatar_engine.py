@@ -48,6 +48,8 @@ class TintSession:
         self.avatar, self._deliver, self._work_s = avatar, deliver, work_s
         self._newest: Link[Callable[[], Frame]] = Link(Policy.NEWEST)
         self.gains: dict[str, float] = {}
+        self.own_mouth = True
+        self.mouth_note: str | None = None
         self.made = 0
         self.closed = False
         self._thread = threading.Thread(target=self._run, name="track", daemon=True)
@@ -67,6 +69,9 @@ class TintSession:
         if any(abs(value) > 8 for value in gains.values()):
             raise MienError("A gain must be a number from -8 to 8.")
         self.gains.update(gains)
+
+    def set_mouth(self, own: bool) -> None:
+        self.own_mouth = own
 
     def take_reference(self) -> Future[str | None]:
         future: Future[str | None] = Future()

@@ -117,6 +117,8 @@ def test_the_visitors_wishes_are_obeyed() -> None:
         client.say("portrait", id=red.id)
         client.say("gains", eyes=1.5, micro=3)
         client.say("mirror", on=True)
+        client.say("mouth", own=False)
+        engine.sessions[0].mouth_note = "it is dark"
         client.say("reference")
         client.say("ping", t=7)
         await until(lambda: client.heard("portrait") and client.heard("pong") and client.heard("reference"))
@@ -127,10 +129,13 @@ def test_the_visitors_wishes_are_obeyed() -> None:
         }
         assert client.heard("reference")[0]["ok"] is True
         assert client.heard("pong")[0]["t"] == 7
+        assert client.heard("hello")[0]["own_mouth"] is True
+        assert engine.sessions[0].own_mouth is False
         assert engine.sessions[0].gains == {"eyes": 1.5, "micro": 3.0}
         await until(lambda: newest(client)[100, 40, 0] > 150)
         assert newest(client)[100, 40, 1] < 60, "red now, and mirrored: the light half is on the left"
-        await until(lambda: client.heard("stats") and client.heard("hint"))
+        await until(lambda: len(client.heard("stats")) > 1 and client.heard("hint"))
+        assert client.heard("mouth") == [{"type": "mouth", "why": "it is dark"}]
         assert set(client.heard("stats")[0]) >= {
             "fps", "track_ms", "render_ms", "latency_ms", "dropped", "bitrate_kbps"
         }  # fmt: skip

@@ -134,8 +134,8 @@ def _notes(marker: Mapping[str, Any]) -> str:
     recorded = marker["recorded"]
     origin = "recorded motion" if recorded else f"motion relative to frame {marker['reference']}"
     made = (
-        f"{marker['frames']} frames, {marker['fps']:.4g} per second; {origin}; one face unit is "
-        f"{marker['face_pixels']:.0f} px in the {'portrait' if recorded else 'driver'}. "
+        f"{marker['frames']} frames, {marker['fps']:.4g} per second; {origin}; mouth {marker['mouth']}; "
+        f"one face unit is {marker['face_pixels']:.0f} px in the {'portrait' if recorded else 'driver'}. "
         f"Files: {', '.join(marker['files'])}."
     )
     return f"<p class=made>{escape(made)}</p>" + (f"<ul class=notes>{notes}</ul>" if notes else "")

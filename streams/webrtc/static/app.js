@@ -31,6 +31,7 @@ class Page {
   #asking = false;
   #credentials = false;
   #awake = null;
+  #ownMouth = null;
 
   async open() {
     this.#words.show({ name: "off" });
@@ -65,6 +66,7 @@ class Page {
     click("reference", () => this.#reference());
     click("search", () => this.#search());
     click("mirror", () => this.#mirror());
+    click("mouth", () => this.#mouth());
     click("microphone", () => this.#microphone());
     click("listen", () => this.#hear(ids("listen").ariaPressed !== "true"));
     ids("camera").addEventListener("change", ({ target }) => {
@@ -175,12 +177,17 @@ class Page {
   #connected(connection) {
     connection.send({ type: "gains", ...this.#gains.values });
     connection.send({ type: "mirror", on: "mirror" in root.dataset });
+    if (this.#ownMouth !== null) connection.send({ type: "mouth", own: this.#ownMouth });
     this.#meter.watch(connection);
   }
 
   #told(message) {
     const acts = {
-      hello: ({ portrait }) => this.#chooseAgain(portrait),
+      hello: ({ portrait, own_mouth }) => {
+        this.#chooseAgain(portrait);
+        this.#pressed("mouth", this.#ownMouth ?? own_mouth);
+      },
+      mouth: ({ why }) => (ids("mouth-words").textContent = `${why[0].toUpperCase()}${why.slice(1)}`),
       portrait: ({ id, notes }) => {
         this.#gallery.mark(id);
         if (notes?.length) this.#gallery.say(notes.join(" "));
@@ -237,6 +244,13 @@ class Page {
     root.toggleAttribute("data-mirror", on);
     this.#pressed("mirror", on);
     this.#link.send({ type: "mirror", on });
+  }
+
+  #mouth() {
+    this.#ownMouth = ids("mouth").ariaPressed !== "true";
+    this.#pressed("mouth", this.#ownMouth);
+    this.#link.send({ type: "mouth", own: this.#ownMouth });
+    if (!this.#ownMouth) ids("mouth-words").textContent = "";
   }
 
   async #microphone() {
@@ -312,7 +326,7 @@ class Page {
   }
 
   #key(key) {
-    const buttons = { x: "reference", f: "search", m: "mirror", r: "record", s: "snapshot" };
+    const buttons = { x: "reference", f: "search", m: "mirror", p: "mouth", r: "record", s: "snapshot" };
     if (key in buttons) ids(buttons[key]).click();
     else if (/^[1-9]$/.test(key)) this.#gallery.nth(Number(key));
     else return false;

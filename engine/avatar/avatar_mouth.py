@@ -1,0 +1,77 @@
+"""The mouth of a renderer's avatar: where its canvas shows the lips, and what goes between them."""
+
+from __future__ import annotations
+
+from time import perf_counter
+
+import numpy as np
+
+from mien.engine.avatar.avatar import Avatar
+from mien.engine.avatar.canvas import Canvas
+from mien.engine.avatar.mesh_motion import MeshMotion
+from mien.engine.motion import Motion
+from mien.engine.mouth.own_mouth import Lips, OwnMouth, Placed
+from mien.engine.mouth.portrait import PortraitLook
+from mien.engine.mouth.view import INNER, OUTER
+from mien.engine.types import Image
+
+
+def portrait_look(avatar: Avatar, canvas: Canvas) -> PortraitLook:
+    """How an avatar looks around its mouth, at the canvas's resolution."""
+    points = canvas.placed(avatar.source_points)
+    unit = avatar.geometry.unit * canvas.pixels / avatar.crop.pixels_per_norm
+    return PortraitLook.of(canvas.still, points, unit)
+
+
+class AvatarMouth:
+    """The mouth of one renderer's avatar; one thread at a time.
+
+    Args:
+        avatar: whose.
+        canvas: on which it is drawn.
+        own: whether the driver's own mouth is wanted; it may be changed at any time.
+
+    Attributes:
+        shows: whether the last image shows the driver's mouth.
+    """
+
+    def __init__(self, avatar: Avatar, canvas: Canvas, own: bool = False) -> None:
+        self._avatar, self._canvas = avatar, canvas
+        self.shows = False
+        self._mouth = OwnMouth(portrait_look(avatar, canvas), own)
+
+    @property
+    def own(self) -> bool:
+        """Whether the driver's own mouth is wanted."""
+        return self._mouth.wanted
+
+    @own.setter
+    def own(self, wanted: bool) -> None:
+        self._mouth.wanted = wanted
+
+    @property
+    def note(self) -> str | None:
+        """Why the mouth is painted although the driver's own is wanted: one line, kept for the whole run."""
+        return self._mouth.note
+
+    def set_avatar(self, avatar: Avatar, canvas: Canvas) -> None:
+        """Draw into another avatar's images from now on."""
+        self._avatar, self._canvas = avatar, canvas
+        self._mouth.set_portrait(portrait_look(avatar, canvas))
+
+    def place(self, motion: Motion, moving: MeshMotion) -> Placed | None:
+        """What goes into the image of a motion; None where nothing does."""
+        corner = np.array(self._canvas.corner, np.float32)
+        at = self._canvas.placed(moving.vertices[INNER + OUTER]) - corner
+        lips = Lips(at[:20], at[20:], moving.gap, self._avatar.cavity.own(moving.gap))
+        placed = self._mouth.place(motion.mouth, motion.time, lips, motion.shape)
+        self.shows = placed is not None and placed.share > 0
+        return placed
+
+    def draw(self, image: Image, placed: Placed | None) -> float:
+        """Draw it, in place; milliseconds spent."""
+        if placed is None:
+            return 0.0
+        start = perf_counter()
+        self._mouth.draw(image, placed)
+        return 1000 * (perf_counter() - start)

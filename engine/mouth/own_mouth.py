@@ -1,0 +1,272 @@
+"""The driver's own mouth drawn into an avatar's image, whatever drew that.
+
+What lies between the driver's inner lips is carried between the avatar's: by a spline through both pairs of
+lips, in the portrait's light, tone and sharpness, behind a soft edge within the avatar's lips.  Nothing
+outside them changes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import cv2
+import numpy as np
+
+from mien.engine.mouth.carrying import carried
+from mien.engine.mouth.gate import LONGEST, Gate
+from mien.engine.mouth.light import LUMINANCE, relit
+from mien.engine.mouth.portrait import MONOCHROME, PortraitLook, box_around, detail_of, saturation_of
+from mien.engine.mouth.view import MouthView
+from mien.engine.types import Floats, Image
+from mien.engine.utils.curves import smoothstep
+from mien.engine.utils.sampling import sample
+
+OPEN = (0.010, 0.035)
+"""Gaps of the driver's lips, face units: up to the first nothing is seen between them."""
+
+STRETCHED = (2.5, 4.0)
+"""Times the driver's gap to which it may be stretched; beyond the second it is not shown."""
+
+OWN = (0.15, 0.6)
+"""Shares of the portrait's own mouth: from the first on it is seen through, from the second on alone."""
+
+STEADY = 1.0
+"""Seconds over which the driver's light is averaged."""
+
+SOFT = (0.6, 0.07, 0.03)
+"""Width of the soft edge: pixels at least, share of the gap, share of the mouth's width at most."""
+
+DETAIL = (0.35, 1.7)
+"""Bounds of the factor by which fine detail is made weaker or stronger."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lips:
+    """Where an image shows the avatar's lips.
+
+    Attributes:
+        inner, outer: ``(20, 2) float32`` their edges (``LIPS_INNER``, ``LIPS_OUTER``), pixel indices.
+        gap: between them, face units.
+        own: how far the portrait's own open mouth is seen between them, 0..1.
+    """
+
+    inner: Floats
+    outer: Floats
+    gap: float
+    own: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A mouth ready to be drawn.
+
+    Attributes:
+        lips: where.
+        view: what; None where only the portrait's tone is to be kept.
+        share: how far, 0..1.
+        matrix: ``(3, 3) float32`` from the driver's light to the portrait's.
+        detail: factor of fine detail.
+    """
+
+    lips: Lips
+    view: MouthView | None
+    share: float
+    matrix: Floats
+    detail: float
+
+
+class OwnMouth:
+    """Draws the driver's mouth into one avatar's images; one thread at a time.
+
+    Attributes:
+        wanted: whether the driver's own mouth is wanted; else only a monochrome portrait's tone is kept.
+    """
+
+    def __init__(self, look: PortraitLook, wanted: bool = False) -> None:
+        self.wanted = wanted
+        self._look = look
+        self._gate = Gate()
+        self._driver: object = None
+        self._time: float | None = None
+        self._skin: Floats | None = None
+        self._detail: float | None = None
+        self._last: MouthView | None = None
+        self._painted = 0.0
+        self.note: str | None = None
+
+    def set_portrait(self, look: PortraitLook) -> None:
+        """Draw into another portrait's images from now on."""
+        self._look, self._detail = look, None
+
+    def place(self, view: MouthView | None, time: float, lips: Lips, driver: object = None) -> Placed | None:
+        """What to draw into the image at ``time`` (seconds); None where there is nothing to do.
+
+        Args:
+            view: the driver's mouth, or None where it is not seen.
+            lips: the avatar's.
+            driver: tells one driver from another.
+        """
+        share = self._share(view, time, lips, driver) if self.wanted else 0.0
+        if share > 0 and self._last is not None and self._skin is not None:
+            return Placed(
+                lips, self._last, share, self._matrix(self._last), self._sharpness(self._last, lips)
+            )
+        if self._look.tone is not None and lips.gap > 0:
+            return Placed(lips, None, 0.0, np.eye(3, dtype=np.float32), 1.0)
+        return None
+
+    def draw(self, image: Image, placed: Placed) -> None:
+        """Draw it, in place."""
+        box = box_around(placed.lips.inner, 1.0, image.shape)
+        # An image may have an opacity, too.
+        part = image[box][..., :3]
+        opening = _opening(placed.lips.inner, box)
+        if placed.view is not None and placed.share > 0:
+            mouth = self._mouth(placed, box)
+            weight = _softened(opening, placed.lips.inner) * np.float32(placed.share)
+            part[...] = cv2.blendLinear(mouth, np.ascontiguousarray(part), weight, 1 - weight)
+        if self._look.tone is not None:
+            _keep_tone(part, opening, self._look.tone)
+
+    def _share(self, view: MouthView | None, time: float, lips: Lips, driver: object) -> float:
+        step = 0.0 if self._time is None else time - self._time
+        if driver is not self._driver or not 0 <= step <= LONGEST:
+            self._gate, self._skin, self._detail, step = Gate(), None, None, 0.0
+            self._driver = driver
+        self._time = time
+        present = self._gate(view, time)
+        self._tell(view, step)
+        if view is not None and self._gate.reason is None:
+            self._last = view
+            self._skin = _average(self._skin, view.skin, step)
+        if self._last is None:
+            return 0.0
+        gap = self._last.gap
+        opened = smoothstep(_ramp(gap, *OPEN))
+        stretched = 1 - _ramp(lips.gap / max(gap, 1e-3), *STRETCHED)
+        own = 1 - _ramp(lips.own, *OWN)
+        return float(present * opened * stretched * own)
+
+    def _tell(self, view: MouthView | None, step: float) -> None:
+        """Note why the mouth is painted, once it has been for a second."""
+        self._painted = self._painted + step if self._gate.reason in ("small", "dark") else 0.0
+        if self._painted < 1.0 or self.note is not None or view is None:
+            return
+        if self._gate.reason == "small":
+            self.note = (
+                f"the driver's mouth is {view.width:.0f} pixels wide; from 24 on it is shown, so the "
+                "avatar's is painted. Come nearer, or use a larger frame."
+            )
+        else:
+            self.note = "the driver's mouth is in the dark, so the avatar's is painted. More light helps."
+
+    def _matrix(self, view: MouthView) -> Floats:
+        """Brightness and half of the tint of the portrait's skin, and no more colour than it has."""
+        assert self._skin is not None
+        there, here = self._look.skin, np.maximum(self._skin, 1e-3)
+        bright = float(there @ LUMINANCE) / float(here @ LUMINANCE)
+        tinted = 0.5 * np.clip(there / here, 0.3 * bright, 3 * bright) + 0.5 * bright
+        grey = 0.5 * there / float(here @ LUMINANCE) + 0.5 * bright
+        lips = view.places[: len(view.places) // 2].mean(axis=0)
+        colour = min(1.0, self._look.saturation / max(saturation_of(here, lips), 1e-3))
+        matrix = colour * np.diag(tinted) + (1 - colour) * np.outer(grey, LUMINANCE)
+        return np.asarray(matrix, np.float32)
+
+    def _sharpness(self, view: MouthView, lips: Lips) -> float:
+        """Factor that gives the driver's fine detail the portrait's strength."""
+        scale = _width(lips.outer) / max(_width(view.outer), 1.0)
+        size = max(8, round(view.image.shape[1] * scale)), max(8, round(view.image.shape[0] * scale))
+        how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+        seen = detail_of(np.asarray(cv2.resize(view.image, size, interpolation=how), np.uint8))
+        wanted = float(np.clip(self._look.detail / max(seen, 1e-4), *DETAIL))
+        self._detail = wanted if self._detail is None else self._detail + 0.1 * (wanted - self._detail)
+        return self._detail
+
+    def _mouth(self, placed: Placed, box: tuple[slice, slice]) -> Image:
+        """``(rows, columns, 3) uint8``: the driver's mouth where the avatar's is."""
+        view, lips = placed.view, placed.lips
+        assert view is not None
+        view = _reduced(view, _width(lips.outer))
+        lookup = carried(lips.inner, lips.outer, view.inner, view.outer, box)
+        lit = relit(view.image, placed.matrix)
+        mouth = sample(lit, lookup, cubic=True)
+        if self._look.tone is not None:
+            mouth = _toned(mouth, self._look.tone)
+        fine = max(0.8, _width(lips.outer) / 120)
+        soft = cv2.GaussianBlur(mouth, (0, 0), fine)
+        found: Any = cv2.addWeighted(mouth, placed.detail, soft, 1 - placed.detail, 0)
+        if placed.detail > 1:
+            # Sharpened edges do not overshoot: a tooth's would be clipped.
+            around = np.ones((3, 3), np.uint8)
+            found = cv2.max(cv2.min(found, cv2.dilate(mouth, around)), cv2.erode(mouth, around))
+        grain = self._look.grain
+        if grain is not None:
+            height, width = found.shape[:2]
+            piece = np.pad(grain, ((0, max(0, height - 64)), (0, max(0, width - 64))), "wrap")
+            added: Any = np.repeat(piece[:height, :width, None], 3, axis=2)
+            found = cv2.add(found, added, dtype=cv2.CV_8U)
+        return np.asarray(found, np.uint8)
+
+
+def _average(old: Floats | None, new: Floats, step: float) -> Floats:
+    if old is None:
+        return new
+    return np.asarray(old + (1 - np.exp(-step / STEADY)) * (new - old), np.float32)
+
+
+def _ramp(value: float, low: float, high: float) -> float:
+    return min(max((value - low) / (high - low), 0.0), 1.0)
+
+
+def _width(ring: Floats) -> float:
+    return float(np.linalg.norm(ring[10] - ring[0]))
+
+
+def _reduced(view: MouthView, width: float) -> MouthView:
+    """The view no more than twice as large as it is drawn: sampling it would flicker."""
+    scale = 1.5 * width / max(_width(view.outer), 1.0)
+    if scale >= 1:
+        return view
+    size = max(8, round(view.image.shape[1] * scale)), max(8, round(view.image.shape[0] * scale))
+    small = np.asarray(cv2.resize(view.image, size, interpolation=cv2.INTER_AREA), np.uint8)
+    ratio = np.array([size[0] / view.image.shape[1], size[1] / view.image.shape[0]], np.float32)
+    inner, outer = ((ring + 0.5) * ratio - np.float32(0.5) for ring in (view.inner, view.outer))
+    return replace(view, image=small, inner=inner, outer=outer)
+
+
+def _opening(inner: Floats, box: tuple[slice, slice]) -> Image:
+    """``(rows, columns) uint8``: the share of each pixel that lies between the lips, 0..255."""
+    size = box[1].stop - box[1].start, box[0].stop - box[0].start
+    corner = np.array([box[1].start, box[0].start], np.float32)
+    # Drawn larger and reduced: OpenCV's own smooth edges reach a pixel beyond the outline.
+    scale = 4 if size[0] < 200 else 2
+    mask = np.zeros((size[1] * scale, size[0] * scale), np.uint8)
+    outline = ((inner - corner + 0.5) * scale - 0.5) * 16
+    cv2.fillPoly(mask, [np.round(outline).astype(np.int32)], 255, cv2.LINE_8, 4)
+    return np.asarray(cv2.resize(mask, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _softened(opening: Image, inner: Floats) -> Floats:
+    """``(rows, columns) float32`` in 0..1: 1 between the lips, 0 from their edges on, soft within them."""
+    gap = float(np.linalg.norm(inner[5] - inner[15]))
+    least, of_gap, most = SOFT
+    soft = max(least, min(of_gap * gap, most * _width(inner)))
+    blurred = cv2.GaussianBlur(opening.astype(np.float32), (0, 0), soft)
+    cover = np.clip(blurred * np.float32(2 / 255) - 1, 0, 1)
+    return np.asarray(np.minimum(cover, opening.astype(np.float32) / 255), np.float32)
+
+
+def _keep_tone(part: Image, opening: Image, tone: Image) -> None:
+    """Give what is between the lips a portrait's tone, in place, and the paint on their edge, too."""
+    toned = _toned(np.ascontiguousarray(part), tone)
+    off = cv2.absdiff(toned, part).max(axis=2) > MONOCHROME
+    rim = cv2.dilate(opening, np.ones((3, 3), np.uint8)) > 0
+    within = (opening > 0) | (rim & off)
+    part[within] = toned[within]
+
+
+def _toned(image: Image, tone: Image) -> Image:
+    """An image's luminance in a portrait's tone."""
+    grey = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8)
+    return np.asarray(tone[grey], np.uint8)

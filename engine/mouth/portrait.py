@@ -1,0 +1,145 @@
+"""The portrait that a mouth has to suit: its light, its tone, its sharpness and its grain."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+
+from mien.engine.mouth.light import LUMINANCE, to_linear
+from mien.engine.mouth.view import INNER, OUTER, skin_light
+from mien.engine.types import Floats, Image
+
+MONOCHROME = 6.0
+"""Grey levels by which 99 % of a monochrome portrait's pixels are off its tone, at most: what JPEG does."""
+
+GRAIN_SIDE = 64
+"""Side of the kept piece of grain, pixels."""
+
+LEAST_GRAIN = 0.8
+"""Grey levels below which a portrait has no grain."""
+
+
+@dataclass(frozen=True, slots=True)
+class PortraitLook:
+    """How a portrait looks around its mouth.
+
+    Attributes:
+        skin: ``(3,) float32`` linear light.
+        saturation: of skin and lips, as a share of their luminance.
+        tone: ``(256, 3) uint8`` RGB of each luminance where the portrait has a single tone; else None.
+        detail: of skin and lips at the result's own resolution, see :func:`detail_of`.
+        grain: ``(64, 64) float32`` grey levels to add; None where it has none.
+    """
+
+    skin: Floats
+    saturation: float
+    tone: Image | None
+    detail: float
+    grain: Floats | None
+
+    @staticmethod
+    def of(image: Image, landmarks: Floats, unit: float) -> PortraitLook:
+        """The look of a portrait.
+
+        Args:
+            image: ``(H, W, 3) uint8`` RGB at the result's resolution.
+            landmarks: ``(478, 2)`` pixels.
+            unit: pixels per face unit.
+        """
+        inner, outer = landmarks[INNER], landmarks[OUTER]
+        box = box_around(outer, 0.25 * float(np.ptp(outer[:, 0])), image.shape)
+        part = np.ascontiguousarray(image[box])
+        corner = np.array([box[1].start, box[0].start], np.float32)
+        at = np.round((inner[::2] + outer[::2]) / 2 - corner).astype(int)
+        at = np.clip(at, 0, np.array(part.shape[1::-1]) - 1)
+        skin = skin_light(image, landmarks, unit)
+        lips = to_linear(np.median(part[at[:, 1], at[:, 0]].astype(np.float32), axis=0))
+        return PortraitLook(
+            skin=skin,
+            saturation=saturation_of(skin, lips),
+            tone=_tone(_face(image, landmarks)),
+            detail=detail_of(part),
+            grain=_grain(image, landmarks, unit),
+        )
+
+
+def box_around(points: Floats, margin: float, shape: tuple[int, ...]) -> tuple[slice, slice]:
+    """Rows and columns of an image of this shape around points, pixel indices; at least 2 x 2 within it."""
+    low, high = points.min(axis=0) - margin, points.max(axis=0) + margin
+    left, right = _within(low[0], high[0], shape[1])
+    top, bottom = _within(low[1], high[1], shape[0])
+    return slice(top, bottom), slice(left, right)
+
+
+def _within(low: float, high: float, size: int) -> tuple[int, int]:
+    start = min(max(int(np.floor(low)), 0), size - 2)
+    return start, min(max(int(np.ceil(high)) + 1, start + 2), size)
+
+
+def saturation_of(*colours: Floats) -> float:
+    """Mean distance of colours from grey, linear light, as a share of their luminance."""
+    shares = [
+        float(np.abs(colour - colour @ LUMINANCE).mean() / max(float(colour @ LUMINANCE), 1e-3))
+        for colour in colours
+    ]
+    return float(np.mean(shares))
+
+
+def detail_of(image: Image) -> float:
+    """Fine detail: standard deviation of what a blur of three pixels takes away, as a share of light."""
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    fine = cv2.subtract(grey, cv2.blur(grey, (3, 3)), dtype=cv2.CV_32F)
+    return float(fine.std() / max(float(grey.mean()), 1.0))
+
+
+def _face(image: Image, landmarks: Floats) -> Image:
+    box = box_around(landmarks[:468], 0.0, image.shape)
+    part = image[box]
+    step = max(1, max(part.shape[:2]) // 200)
+    return np.ascontiguousarray(part[::step, ::step])
+
+
+def _tone(face: Image) -> Image | None:
+    """RGB of each luminance where all of a face has one tone (grey, sepia, cyanotype); else None."""
+    values: Any = face.reshape(-1, 3).astype(np.float32)
+    grey: Any = cv2.cvtColor(face, cv2.COLOR_RGB2GRAY).ravel()
+    if np.abs(values - values.mean(axis=1, keepdims=True)).max() <= 1:
+        return np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
+    # A tone is a smooth curve: offsets of red, green and blue from the luminance, fitted as parabolas.
+    light = grey / np.float32(255)
+    basis = np.stack([np.ones_like(light), light, light**2], axis=1)
+    offsets = values - grey[:, None]
+    curves = np.linalg.lstsq(basis, offsets, rcond=None)[0]
+    apart = np.abs(offsets - basis @ curves).max(axis=1)
+    if np.quantile(apart, 0.99) > MONOCHROME:
+        return None
+    levels = np.arange(256, dtype=np.float32)
+    share = levels / 255
+    tone = levels[:, None] + np.stack([np.ones_like(share), share, share**2], axis=1) @ curves
+    # Black and white beyond what was seen stay what they are.
+    return np.asarray(np.clip(tone + 0.5, 0, 255), np.uint8)
+
+
+def _grain(image: Image, landmarks: Floats, unit: float) -> Floats | None:
+    """The finest grain found on cheeks and chin, continued to a square; None where it has none."""
+    half = max(4, round(0.08 * unit))
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    best: Any = None
+    for landmark in (50, 280, 205, 425, 101, 330):
+        x, y = (int(v) for v in landmarks[landmark])
+        patch = grey[max(y - half, 0) : max(y + half, 0), max(x - half, 0) : max(x + half, 0)]
+        if min(patch.shape) < half:
+            continue
+        fine = patch.astype(np.float32) - cv2.GaussianBlur(patch, (0, 0), 1.5).astype(np.float32)
+        fine -= fine.mean()
+        if best is None or fine.std() < best.std():
+            best = fine
+    if best is None or best.std() < LEAST_GRAIN:
+        return None
+    best = np.clip(best, -3 * best.std(), 3 * best.std())
+    down, right = GRAIN_SIDE - best.shape[0], GRAIN_SIDE - best.shape[1]
+    whole = cv2.copyMakeBorder(best, 0, max(down, 0), 0, max(right, 0), cv2.BORDER_WRAP)
+    return np.asarray(whole[:GRAIN_SIDE, :GRAIN_SIDE], np.float32)
