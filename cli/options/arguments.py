@@ -37,8 +37,8 @@ examples:
 
 keys while live:
   X sets the reference frame, F looks for the best one, O shows it, 1-9 switch
-  portraits, M mirrors, P paints the mouth, C shows the camera, ? lists the keys,
-  Esc ends
+  portraits, M mirrors, P paints the mouth, C shows the camera, ? lists the
+  keys, Esc ends
 """
 
 WHOLE_SIDE, CROP_SIDE = 1024, 512

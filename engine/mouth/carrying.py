@@ -14,7 +14,7 @@ from mien.engine.utils.sampling import stretch
 SMOOTHING = 2e-3
 """Added to the spline's diagonal; the unit of length is the mouth's width."""
 
-COLUMNS, ROWS = 25, 13
+COLUMNS, ROWS = 17, 9
 """Nodes at which the spline is computed; between them it is interpolated: it is smooth."""
 
 SQUEEZED = 0.7
@@ -58,9 +58,14 @@ def carried(
 
 def _bending(points: np.ndarray, centres: np.ndarray) -> np.ndarray:
     """r^2 log r of every distance."""
-    apart = points[:, None] - centres[None]
-    squared = np.einsum("ijk,ijk->ij", apart, apart)
-    return np.asarray(0.5 * squared * np.log(np.maximum(squared, 1e-12)))
+    across, down = (np.subtract.outer(points[:, axis], centres[:, axis]) for axis in (0, 1))
+    across *= across
+    down *= down
+    across += down
+    np.maximum(across, 1e-12, out=across)
+    np.log(across, out=down)
+    across *= down
+    return np.asarray(0.5 * across)
 
 
 def _unsqueezed(inner: Floats, outer: Floats, to_inner: Floats) -> tuple[Floats, Floats]:

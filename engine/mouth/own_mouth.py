@@ -40,6 +40,9 @@ SOFT = (0.6, 0.07, 0.03)
 DETAIL = (0.35, 1.7)
 """Bounds of the factor by which fine detail is made weaker or stronger."""
 
+EVERY = 4
+"""Frames from one look at the driver's sharpness to the next."""
+
 
 @dataclass(frozen=True, slots=True)
 class Lips:
@@ -91,6 +94,7 @@ class OwnMouth:
         self._time: float | None = None
         self._skin: Floats | None = None
         self._detail: float | None = None
+        self._looks = 0
         self._last: MouthView | None = None
         self._painted = 0.0
         self.note: str | None = None
@@ -175,12 +179,15 @@ class OwnMouth:
 
     def _sharpness(self, view: MouthView, lips: Lips) -> float:
         """Factor that gives the driver's fine detail the portrait's strength."""
+        self._looks += 1
+        if self._detail is not None and self._looks % EVERY:
+            return self._detail
         scale = _width(lips.outer) / max(_width(view.outer), 1.0)
         size = max(8, round(view.image.shape[1] * scale)), max(8, round(view.image.shape[0] * scale))
         how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
         seen = detail_of(np.asarray(cv2.resize(view.image, size, interpolation=how), np.uint8))
         wanted = float(np.clip(self._look.detail / max(seen, 1e-4), *DETAIL))
-        self._detail = wanted if self._detail is None else self._detail + 0.1 * (wanted - self._detail)
+        self._detail = wanted if self._detail is None else self._detail + 0.2 * (wanted - self._detail)
         return self._detail
 
     def _mouth(self, placed: Placed, box: tuple[slice, slice]) -> Image:

@@ -283,7 +283,7 @@ def test_a_session_steps_and_reports_its_measurements(
         assert session.lost
     assert heard[0] is not None and heard[1] is None
     assert (first.index, first.captured_ns, first.time) == (0, 5, 0.0)
-    assert set(first.stage_ms) == {"track", "carry", "model", "compose"}
+    assert set(first.stage_ms) == {"track", "carry", "model", "compose", "mouth"}
     # The driver's first frame is its own reference: nothing moves.
     assert np.abs(first.image.astype(np.int16) - avatar.image).mean() < 0.5
 
