@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from mien.cli.background import chosen_background
 from mien.cli.engine_progress import EngineProgress
 from mien.cli.model_choice import BUILT_IN, WARP, load_model
 from mien.cli.options.arguments import Options
@@ -15,7 +16,7 @@ from mien.engine.avatar.avatar import PortraitEncoder
 from mien.engine.landmarks import Landmarker, make_landmarker
 from mien.engine.motion import Gains, Motion
 from mien.engine.presets import PresetRuntime, preset_of
-from mien.engine.runtime import Network, chosen_runtime, default_runtime
+from mien.engine.runtime import Network, Runtime, chosen_runtime, default_runtime
 from mien.engine.session.renderer import AvatarRenderer
 from mien.engine.tracking import TrackerSettings
 from mien.engine.types import Frame, NoFaceError, UsageError
@@ -39,6 +40,7 @@ __all__ = [
     "portrait_landmarker",
     "tracker_settings",
     "wants_credentials",
+    "wants_opacity",
 ]
 
 
@@ -75,7 +77,14 @@ def load_avatar(
     path: Path | None, options: Options, landmarker: Landmarker, runtime: PortraitEncoder
 ) -> Avatar:
     """The portrait at ``path``, or the built-in one, ready to be driven."""
-    full = load_image(path or PORTRAIT, white=white_of(options.bits) if options.bits else None)
+    background = chosen_background(options.background)
+    if not background.kept and not isinstance(runtime, Runtime):
+        raise UsageError(
+            "--background is for the built-in model: the paper's network draws what is around the face, too. "
+            "Leave one of them out."
+        )
+    white = white_of(options.bits) if options.bits else None
+    full = load_image(path or PORTRAIT, white=white, opacity=True)
     image = fit_within(full, options.portrait_side)
     try:
         avatar = Avatar.of(image, landmarker, runtime, path.name if path else "the portrait")
@@ -85,7 +94,8 @@ def load_avatar(
         # A face that is large enough in the photo can be too small in what the user's --size makes of it.
         side = f"{options.portrait_side} pixels"
         raise NoFaceError(f"{error} (It was reduced to {side}; a larger --size may do.)") from error
-    return replace(avatar, notes=(*_told_depth(path, options), *avatar.notes))
+    noted = replace(avatar, notes=(*_told_depth(path, options), *avatar.notes))
+    return noted.before(background)
 
 
 def _told_depth(path: Path | None, options: Options) -> list[str]:
@@ -134,6 +144,11 @@ def tracker_settings(options: Options, *, live: bool = False) -> TrackerSettings
 def wants_credentials(options: Options) -> bool:
     """Whether video files are to be signed as synthetic: where that is possible, unless ``--no-mark``."""
     return options.web.mark and available()
+
+
+def wants_opacity(options: Options) -> bool:
+    """Whether results are to be transparent around the person."""
+    return chosen_background(options.background).transparent
 
 
 def make_gains(options: Options) -> Gains:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from enum import Enum
 from pathlib import Path
 
+from mien.cli.background import chosen_background
 from mien.cli.build import MOTION_SUFFIX, make_gains
 from mien.cli.live.outputs import wanted_outputs
 from mien.cli.model_choice import BUILT_IN, WARP, check_model
 from mien.cli.options.arguments import Options
 from mien.engine.types import UsageError
-from mien.streams.factory import STDOUT, is_camera, is_network_address
+from mien.streams.factory import STDOUT, is_camera, is_network_address, names_folder
 from mien.streams.sink import check_writable_parent, same_file
+from mien.streams.video.encodings import QUALITY, encoding_for
 
 
 class Kind(Enum):
@@ -44,6 +46,7 @@ def check(options: Options) -> Kind:
         return kind
     if options.demo and options.driving is not None:
         raise UsageError("--demo brings its own motion. Leave out --driving, or leave out --demo.")
+    _check_background(options)
     if kind is Kind.LIVE:
         _check_live(options)
     else:
@@ -69,6 +72,7 @@ def _check_web(options: Options, kind: Kind) -> None:
     for output in wanted_outputs(options):
         if output.with_server:
             raise UsageError(output.with_server)
+    _check_background(options)
     if options.profile is not None:
         raise UsageError(
             "--profile remembers one person at one camera, and anyone may visit the page of --webrtc. "
@@ -76,6 +80,24 @@ def _check_web(options: Options, kind: Kind) -> None:
         )
     _check_live(options)
     make_gains(options)
+
+
+def _check_background(options: Options) -> None:
+    if not chosen_background(options.background).transparent:
+        return
+    colour = "Give a colour and take it away there: --background green."
+    if options.web.wanted:
+        raise UsageError(f"WebRTC carries no transparency. {colour}")
+    if options.virtual_camera is not None:
+        raise UsageError(f"A virtual camera carries no transparency. {colour}")
+    output = options.output_text
+    if output is None:
+        if kind_of(options) is not Kind.LIVE and options.save_motion is None:
+            raise UsageError(
+                "The default result, an MP4 file, cannot be transparent. Give --output out.webm."
+            )
+    elif output != STDOUT and not names_folder(output):
+        encoding_for(Path(output), lossless=options.lossless, quality=QUALITY, opacity=True)
 
 
 def _check_live(options: Options) -> None:

@@ -12,6 +12,7 @@ from mien.engine.landmarks import Landmarker, make_landmarker
 from mien.engine.presets import PresetRuntime
 from mien.engine.runtime import Network, default_runtime
 from mien.engine.types import Image
+from mien.engine.utils.images import over_white
 from mien.streams.images import fit_within, load_image
 
 SIDE = 1024
@@ -28,7 +29,8 @@ def load_avatar(
     """Prepare a portrait for animation.
 
     Args:
-        portrait: an image file, or ``(H, W, 3) uint8`` RGB: one face, upright, looking at the camera.
+        portrait: an image file, or ``(H, W, 3) uint8`` RGB or ``(H, W, 4)`` RGBA: one face, upright,
+            looking at the camera.
         side: longest side of the results in pixels, to which a larger portrait is reduced; None keeps it.
         runtime: of the model that is to draw it; the built-in model's when left out.
         landmarker: finds the face; one is made when left out.
@@ -38,8 +40,10 @@ def load_avatar(
     """
     if isinstance(portrait, np.ndarray):
         image, name = portrait, "the portrait"
+        if image.shape[2] == 4:
+            image = np.dstack([over_white(image), image[..., 3]])
     else:
-        image, name = load_image(fspath(portrait)), fspath(portrait)
+        image, name = load_image(fspath(portrait), opacity=True), fspath(portrait)
     with ExitStack() as stack:
         if runtime is None:
             # Encoding is the same in every mode, and without the network the renderer is not compiled.

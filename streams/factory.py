@@ -92,20 +92,23 @@ def open_sink(
     lossless: bool = False,
     quality: int = QUALITY,
     credentials: bool = False,
+    opacity: bool = False,
 ) -> Sink:
     """A :class:`~mien.streams.video.VideoFileSink`, or a folder sink where ``path`` names a folder.
 
     ``"-"`` is the standard output, for another program to encode.
 
-    ``credentials`` are for video files; the images of a folder are not signed one by one.
+    ``credentials`` are for video files; the images of a folder are not signed one by one.  With ``opacity``
+    it takes ``(H, W, 4)`` RGBA.
 
     Raises:
-        MienError: when nothing can be written there, or it would overwrite ``audio_from``.
+        MienError: when nothing can be written there, it cannot hold opacity, or it would overwrite
+            ``audio_from``.
     """
     if str(path) == STDOUT:
         from mien.streams.video.pipe import PipeSink
 
-        sink = PipeSink(sys.stdout.buffer, width=width, height=height, fps=fps)
+        sink = PipeSink(sys.stdout.buffer, width=width, height=height, fps=fps, opacity=opacity)
         if audio_from is not None:
             sink.notes.append("The sound is not sent through the pipe.")
         return sink
@@ -124,4 +127,5 @@ def open_sink(
         lossless=lossless,
         quality=quality,
         credentials=credentials,
+        opacity=opacity,
     )

@@ -141,7 +141,7 @@ class FrameFolderSink(Sink):
         self._part.mkdir()
 
     def write(self, image: Image, time: float) -> None:
-        """Add an ``(H, W, 3) uint8`` RGB image; ``time`` is not kept.
+        """Add an ``(H, W, 3) uint8`` RGB or ``(H, W, 4)`` RGBA image; ``time`` is not kept.
 
         Raises:
             MienError: when it cannot be written; nothing is left behind then.

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from mien.engine.types import Image, SinkError
+from mien.engine.utils.images import over_checks
 from mien.streams.opencv import load_cv2, windows_would_hang
 from mien.streams.sink import Sink
 
@@ -75,15 +76,16 @@ class PreviewSink(Sink):
             raise SinkError(HEADLESS_REMEDY) from error
 
     def show(self, image: Image) -> int | None:
-        """Show an ``(H, W, 3) uint8`` RGB image with ``self.status`` below it.
+        """Show an ``(H, W, 3) uint8`` RGB image (or RGBA, over grey checks) with ``self.status`` below it.
 
         Returns:
             the key pressed meanwhile (``ord("q")``, 27, ...), else None; ``?`` switches the help.
         """
         if self.closed:
             return None
+        seen = over_checks(image) if image.shape[2] == 4 else image
         view = draw_overlay(
-            image, mirror=self.mirror, status=self.status, lines=self._help_lines if self._help_shown else ()
+            seen, mirror=self.mirror, status=self.status, lines=self._help_lines if self._help_shown else ()
         )
         if not self._shown:
             self._cv2.resizeWindow(self._title, view.shape[1], view.shape[0])

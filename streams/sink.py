@@ -25,7 +25,7 @@ class Sink(ABC):
     def write(self, image: Image, time: float) -> None:
         """Take one ``(H, W, 3) uint8`` RGB image that belongs at ``time`` seconds.
 
-        The array is copied before this returns.
+        A sink that was opened for opacity takes ``(H, W, 4)`` RGBA.  The array is copied before this returns.
 
         Raises:
             MienError: when the frame cannot be delivered (full disk, ...).

@@ -18,6 +18,7 @@ from mien.cli.build import (
     make_runtime,
     portrait_landmarker,
     wants_credentials,
+    wants_opacity,
 )
 from mien.cli.file.reference_frame import choose_reference
 from mien.cli.interrupt import Stopper
@@ -187,6 +188,7 @@ def _open_sink(
         audio_from=sound,
         lossless=options.lossless,
         credentials=wants_credentials(options),
+        opacity=wants_opacity(options),
     )
     stack.callback(sink.abort)
     return sink

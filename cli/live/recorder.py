@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from mien.cli.build import wants_credentials
+from mien.cli.build import wants_credentials, wants_opacity
 from mien.cli.live.output import Live, Output
 from mien.cli.options.arguments import Options
 from mien.engine.types import Image, SinkError
@@ -69,6 +69,7 @@ class Recorder(Output):
             fps=live.fps,
             lossless=options.lossless,
             credentials=wants_credentials(options),
+            opacity=wants_opacity(options),
         )
         return cls(sink, live.size, name)
 

@@ -66,6 +66,7 @@ class Options:
     output_text: str | None
     size: int | None
     crop: bool
+    background: str
     lossless: bool
     save_motion: Path | None
     head: float
@@ -218,6 +219,14 @@ def _results(group: argparse._ArgumentGroup) -> None:
         "--crop", action="store_true", help="only the moving face, as a square, not the whole portrait"
     )
     add_mouth(group, OWN)
+    group.add_argument(
+        "--background",
+        metavar="WHAT",
+        type=values.background,
+        default="keep",
+        help="behind the person: keep, blur, a colour (green for a chroma key, '#20242b'), an image file, or "
+        "transparent (webm, mov, a folder of PNG)",
+    )
     group.add_argument("--lossless", action="store_true", help="keep every pixel exact (large files)")
     group.add_argument(
         "--save-motion", metavar="NPZ", type=Path, help="files: save the motion (no pixels) as .npz"

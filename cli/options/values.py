@@ -51,6 +51,13 @@ def reference(text: str) -> str:
     return text
 
 
+def background(text: str) -> str:
+    """What is shown behind the person, as :func:`mien.cli.background.chosen_background` takes it."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("it is empty; give keep, blur, a colour or an image file")
+    return text
+
+
 def gain(text: str) -> tuple[str, float]:
     """``region=1.5`` as a pair."""
     name, _, value = text.partition("=")

@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any
 
+from mien.cli.background import chosen_background
 from mien.cli.build import make_gains, make_runtime, portrait_landmarker
 from mien.cli.live.speed import server_network
 from mien.cli.options.arguments import CROP_SIDE, Options
@@ -18,7 +19,7 @@ from mien.engine.mouth.mode import OWN
 from mien.engine.runtime import Runtime
 from mien.engine.session.driver_session import DriverSession
 from mien.engine.session.shared_renderer import SharedRenderer
-from mien.engine.types import Frame, Image, ModelError, Rendered, UsageError
+from mien.engine.types import Frame, Image, ModelError, Rendered, SourceError, UsageError
 from mien.streams.webrtc.engine_interface import Prepared
 
 REGIONS = ("eyes", "mouth")
@@ -34,6 +35,7 @@ class LocalEngine:
     def __init__(self, options: Options) -> None:
         self._options = options
         self._gains = make_gains(options)
+        self._background = chosen_background(options.background)
         self._side = (options.size or CROP_SIDE) & ~1
         self._owner: SharedRenderer | None = None
         self._runtime: Runtime | None = None
@@ -79,7 +81,10 @@ class LocalEngine:
             raise ModelError("The model is still loading.")
         with self._lock:
             avatar = Avatar.of(image, self._landmarker, self._owner.shared(), name)
-        return Prepared(avatar, avatar.notes)
+        try:
+            return Prepared(avatar.before(self._background), avatar.notes)
+        except SourceError as error:
+            return Prepared(avatar, (*avatar.notes, str(error)))
 
     def open_session(self, avatar: Any, deliver: Callable[[Rendered], None]) -> LocalSession:
         if self._owner is None:

@@ -179,10 +179,10 @@ def _load(options: Options, hub: Hub, engine: LocalEngine) -> None:
     named: list[Path] = [options.avatar] if options.avatar else []
     named += list_portraits(options.avatars) if options.avatars else []
     if not named:
-        hub.portraits.add(load_image(PORTRAIT), "Eileen Collins")
+        hub.portraits.add(load_image(PORTRAIT, opacity=True), "Eileen Collins")
     for index, path in enumerate(named):
         try:
-            hub.portraits.add(load_image(path), path.stem)
+            hub.portraits.add(load_image(path, opacity=True), path.stem)
         except MienError as error:
             # A folder may hold other images too; the portrait that was asked for by name must work.
             if options.avatar and index == 0:

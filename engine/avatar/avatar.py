@@ -8,10 +8,13 @@ from typing import Protocol
 
 import numpy as np
 
+from mien.engine.avatar.background import Background
 from mien.engine.avatar.crop import Square, crop_around, cut, face_size
+from mien.engine.avatar.cutout import Cutout
 from mien.engine.avatar.grid import AvatarGrid, avatar_grid
 from mien.engine.avatar.head_mesh import HeadMesh
 from mien.engine.avatar.layers import Layers
+from mien.engine.avatar.matte import matte_of
 from mien.engine.avatar.model_io import IMAGE_SIZE, AvatarCode
 from mien.engine.avatar.mouth import Cavity
 from mien.engine.avatar.pose_limits import HALF_PROFILE, room_to_front
@@ -20,7 +23,7 @@ from mien.engine.face.head_pose import turn_between
 from mien.engine.face.layout import N_MESH
 from mien.engine.face.lips import lip_axes
 from mien.engine.landmarks import Landmarker
-from mien.engine.types import Face, Floats, Image, NoFaceError
+from mien.engine.types import Face, Floats, Image, NoFaceError, SourceError
 
 MIN_FACE = 40.0
 """Smallest face in pixels that is worth animating."""
@@ -49,6 +52,9 @@ class Avatar:
         layers: person and background apart; None where they cannot be told apart.
         code: what the model's encoder made of the crop.
         notes: remarks for the user (several faces, a face cut by the border).
+        name: what messages call the portrait.
+        opacity: ``(H, W) float32`` in 0..1, the portrait's own transparency; None where it has none.
+        cutout: the person before another background; None where the portrait keeps its own.
     """
 
     image: Image
@@ -62,6 +68,9 @@ class Avatar:
     cavity: Cavity
     layers: Layers | None = None
     notes: tuple[str, ...] = ()
+    name: str = "the portrait"
+    opacity: Floats | None = None
+    cutout: Cutout | None = None
 
     @property
     def pose(self) -> tuple[float, float]:
@@ -75,12 +84,16 @@ class Avatar:
         """Prepare a portrait (about 0.3 s).
 
         Args:
-            image: ``(H, W, 3) uint8`` RGB at the size of the results.
+            image: ``(H, W, 3) uint8`` RGB at the size of the results; of ``(H, W, 4)`` the last is the
+                portrait's own opacity, and the colours lie over white.
             name: name of the portrait in messages.
 
         Raises:
             MienError: no face, or too small a one.
         """
+        opacity = None
+        if image.shape[2] == 4:
+            image, opacity = np.ascontiguousarray(image[..., :3]), image[..., 3] / np.float32(255)
         faces = landmarker.detect(image)
         if not faces:
             raise NoFaceError(
@@ -111,7 +124,26 @@ class Avatar:
             layers=layers,
             cavity=Cavity.of(image, geometry.points, geometry.unit),
             notes=_notes(faces, image, name, layers),
+            name=name,
+            opacity=opacity,
         )
+
+    def before(self, background: Background) -> Avatar:
+        """The same person before another background (0.2 s the first time).
+
+        Raises:
+            SourceError: nobody can be told apart from what is around them.
+        """
+        if background.kept:
+            return replace(self, cutout=None)
+        matte = self.cutout.matte if self.cutout is not None else None
+        matte = matte or matte_of(self.image, self.crop, self.geometry.points, self.layers, self.opacity)
+        if matte is None:
+            raise SourceError(
+                f"No outline of a person was found in {self.name}, so it keeps its background. Give a photo "
+                "before a calmer background, or a PNG that is transparent around the person."
+            )
+        return replace(self, cutout=Cutout(matte, background))
 
 
 def _notes(faces: list[Face], image: Image, name: str, layers: Layers | None) -> tuple[str, ...]:

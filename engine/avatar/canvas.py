@@ -50,6 +50,7 @@ class Canvas:
             size would take longer than filling them.
         fade: ``(FIELD_SIZE, FIELD_SIZE, 1)`` 1 inside, 0 at the crop's border.
         pasted: whether the result is the whole of ``still``, or only the moving part.
+        clear: whether results carry opacity; ``still`` is the person before black then.
         mesh: the mesh's rasters.
     """
 
@@ -70,6 +71,7 @@ class Canvas:
     lookup: Floats
     fade: Floats
     pasted: bool
+    clear: bool
     mesh: MeshCanvas
 
     @property
@@ -98,8 +100,11 @@ class Canvas:
 
 def make_canvas(avatar: Avatar, crop: int | None) -> Canvas:
     """Create the canvas for a whole portrait (``crop`` None), or for its face crop of ``crop`` pixels."""
-    layers = avatar.layers
+    layers, cutout = avatar.layers, avatar.cutout
     if crop is None:
+        if cutout is not None:
+            still, person, behind = cutout.whole()
+            return _on_still(avatar, still, avatar.crop, (person, behind), pasted=True)
         apart = None if layers is None else (layers.person, layers.background)
         return _on_still(avatar, avatar.image, avatar.crop, apart, pasted=True)
     # Cut with a margin that provides what moves in from outside the crop.
@@ -108,6 +113,10 @@ def make_canvas(avatar: Avatar, crop: int | None) -> Canvas:
     rim = avatar.crop.side * margin / crop
     wide = Square(avatar.crop.x - rim, avatar.crop.y - rim, side)
     size = crop + 2 * margin
+    shown = Square(float(margin), float(margin), float(crop))
+    if cutout is not None:
+        still, person, behind = cutout.cut(wide, size, margin)
+        return _on_still(avatar, still, shown, (person, behind), pasted=False)
     still = continued(avatar.image, wide, size)
     if layers is not None:
         shades = np.asarray(np.repeat(255 * layers.person[..., None] + 0.5, 3, axis=2), np.uint8)
@@ -115,7 +124,7 @@ def make_canvas(avatar: Avatar, crop: int | None) -> Canvas:
         apart = person, continued(layers.background, wide, size)
     else:
         apart = None
-    return _on_still(avatar, still, Square(float(margin), float(margin), float(crop)), apart, pasted=False)
+    return _on_still(avatar, still, shown, apart, pasted=False)
 
 
 def _person(still: Image, opacity: Floats, background: Image) -> Image:
@@ -123,7 +132,7 @@ def _person(still: Image, opacity: Floats, background: Image) -> Image:
 
     Where the person is half transparent, opacity is as high as it has to be for its colours to be colours.
     """
-    share = still / np.maximum(background, 1).astype(np.float32)
+    share = np.where(background > 0, still / np.maximum(background, 1).astype(np.float32), 1)
     least = 1 - share.min(axis=2)
     alpha = np.asarray(np.ceil(255 * np.clip(np.maximum(opacity, least), 0, 1)), np.uint8)
     colours = cv2.subtract(still, _showing(background, alpha))
@@ -171,6 +180,7 @@ def _on_still(
         lookup=np.stack([x, y]),
         fade=fade,
         pasted=pasted,
+        clear=avatar.cutout is not None and avatar.cutout.background.transparent,
         mesh=MeshCanvas((right - left, bottom - top), to_model, fade[..., 0], avatar.cavity),
     )
 
@@ -214,11 +224,14 @@ def compose(canvas: Canvas, field: Field | None, warp: Warp) -> Image:
             trained on another warp.  None: it says nothing.
 
     Returns:
-        ``(H, W, 3) uint8`` RGB, a new array.
+        ``(H, W, 3) uint8`` RGB, a new array; ``(H, W, 4)`` RGBA where the canvas is clear.
     """
-    moved = _meshed(canvas, warp)
+    cover = np.zeros(canvas.lookup.shape[1:], np.uint8) if canvas.clear else None
+    moved = _meshed(canvas, warp, cover)
     if warp.mouth is not None:
         _open_mouth(canvas, moved, field, warp)
+    if cover is not None:
+        return _opened(canvas, moved, cover)
     if not canvas.pasted:
         return moved
     image: Image = canvas.still.copy()
@@ -226,7 +239,36 @@ def compose(canvas: Canvas, field: Field | None, warp: Warp) -> Image:
     return image
 
 
-def _meshed(canvas: Canvas, warp: Warp) -> Image:
+def with_opacity(canvas: Canvas, image: Image, warp: Warp) -> Image:
+    """What another runtime drew on a clear canvas, ``(H, W, 3)``, as RGBA ``(H, W, 4)``."""
+    cover = np.zeros(canvas.lookup.shape[1:], np.uint8)
+    seen = _where_seen(canvas, warp)
+    cover[seen] = _looked_up(canvas, warp, seen)[..., 3]
+    moved = image[canvas.top : canvas.bottom, canvas.left : canvas.right] if canvas.pasted else image
+    return _opened(canvas, np.ascontiguousarray(moved), cover)
+
+
+def _opened(canvas: Canvas, moved: Image, cover: Image) -> Image:
+    """The moving part's colours before black, and their opacity, as RGBA within the whole result."""
+    part = _straight(moved, cover)
+    if not canvas.pasted:
+        return part
+    assert canvas.person is not None
+    image = _straight(canvas.still, np.ascontiguousarray(canvas.person[..., 3]))
+    image[canvas.top : canvas.bottom, canvas.left : canvas.right] = part
+    return image
+
+
+def _straight(colours: Image, opacity: Image) -> Image:
+    """RGBA of colours that are multiplied by their opacity; what is clear is black."""
+    divided = cv2.divide(colours, cv2.cvtColor(opacity, cv2.COLOR_GRAY2RGB), scale=255)
+    found = cv2.cvtColor(divided, cv2.COLOR_RGB2RGBA)
+    cv2.insertChannel(opacity, found, 3)
+    return np.asarray(found, np.uint8)
+
+
+def _meshed(canvas: Canvas, warp: Warp, cover: Image | None = None) -> Image:
+    """The moving part after a motion; its person's opacity goes into ``cover``."""
     if canvas.person is None or canvas.behind is None:
         whole = slice(0, canvas.lookup.shape[1]), slice(0, canvas.lookup.shape[2])
         return _looked_up(canvas, warp, whole)
@@ -236,6 +278,8 @@ def _meshed(canvas: Canvas, warp: Warp) -> Image:
     colours = cv2.cvtColor(layer, cv2.COLOR_RGBA2RGB)
     opacity = np.asarray(cv2.extractChannel(layer, 3), np.uint8)
     image[seen] = cv2.add(colours, _showing(np.ascontiguousarray(image[seen]), opacity))
+    if cover is not None:
+        cover[seen] = opacity
     return image
 
 

@@ -61,8 +61,8 @@ class Layers:
         unsure = ((seen > UNSURE[0]) & (seen < UNSURE[1])).mean()
         if unsure > MOST_UNSURE or not LEAST < seen.mean() < MOST:
             return None
-        person = _whole(_fitted(person, image, crop), points)
-        return Layers(person, _filled(image, person, crop))
+        person = without_holes(fitted(person, image, crop), points)
+        return Layers(person, filled_behind(image, person, crop))
 
 
 def _part(image: Image, crop: Square) -> tuple[slice, slice]:
@@ -72,7 +72,7 @@ def _part(image: Image, crop: Square) -> tuple[slice, slice]:
     return slice(top, min(height, int(crop.y + crop.side))), slice(left, min(width, int(crop.x + crop.side)))
 
 
-def _fitted(person: Floats, image: Image, crop: Square) -> Floats:
+def fitted(person: Floats, image: Image, crop: Square) -> Floats:
     """The outline at the portrait's own edges."""
     radius = max(2, round(RADIUS * crop.side))
     step = max(1, radius // 4)
@@ -82,7 +82,7 @@ def _fitted(person: Floats, image: Image, crop: Square) -> Floats:
     return np.asarray(np.clip((found - low) / (high - low), 0.0, 1.0), np.float32)
 
 
-def _whole(person: Floats, points: Floats) -> Floats:
+def without_holes(person: Floats, points: Floats) -> Floats:
     """The same without holes, the face a part of it."""
     face = cv2.convexHull(np.round(points[:N_MESH]).astype(np.int32))
     solid = cv2.fillPoly((person > 0.5).astype(np.uint8), [face], 1)
@@ -92,7 +92,7 @@ def _whole(person: Floats, points: Floats) -> Floats:
     return np.maximum(person, inner.astype(np.float32))
 
 
-def _filled(image: Image, person: Floats, crop: Square) -> Image:
+def filled_behind(image: Image, person: Floats, crop: Square) -> Image:
     """The background behind the person: the mean of what is around, from near to far."""
     reach = 2 * max(1, round(BEYOND * crop.side)) + 1
     hidden = cv2.dilate((person > 0.02).astype(np.uint8), np.ones((reach, reach), np.uint8))

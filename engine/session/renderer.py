@@ -10,7 +10,7 @@ from typing import Protocol
 from mien.engine.avatar import Avatar
 from mien.engine.avatar.avatar import PortraitEncoder
 from mien.engine.avatar.avatar_mouth import AvatarMouth
-from mien.engine.avatar.canvas import compose, make_canvas
+from mien.engine.avatar.canvas import compose, make_canvas, with_opacity
 from mien.engine.avatar.transfer import carry_over
 from mien.engine.motion import Motion
 from mien.engine.mouth.own_mouth import Placed
@@ -62,7 +62,10 @@ class Planned:
 def draw_together(runtime: BatchRuntime, planned: Sequence[Planned]) -> list[Rendered]:
     """Draw the frames of several renderers, in order, with as few network calls as ``runtime`` allows."""
     start = perf_counter()
-    images = runtime.draw([plan.drawing for plan in planned])
+    images = [
+        with_opacity(plan.drawing.canvas, image, plan.drawing.warp) if plan.drawing.canvas.clear else image
+        for plan, image in zip(planned, runtime.draw([plan.drawing for plan in planned]), strict=True)
+    ]
     spent = 1000 * (perf_counter() - start)
     return [
         Rendered(
@@ -139,7 +142,8 @@ class Renderer:
     def render(self, motion: Motion) -> Rendered:
         """Draw the avatar with this motion; ``image`` is ``(H, W, 3) uint8`` RGB, a new array every time.
 
-        Where nothing of the network would be seen (it paints opened mouths), it does not run.
+        Before a transparent background it is ``(H, W, 4)`` RGBA.  Where nothing of the network would be seen
+        (it paints opened mouths), it does not run.
         """
         plan = self.plan(motion)
         if isinstance(self.runtime, BatchRuntime):

@@ -13,14 +13,14 @@ import numpy as np
 from mien.engine.types import Image, MienError, SourceError
 from mien.engine.utils.bit_depth import deep_values, to_eight, white_in
 from mien.engine.utils.files import read_user_file
-from mien.engine.utils.images import over_white
+from mien.engine.utils.images import WHITE, over_white
 
 MAX_PIXELS = 100_000_000
 HEIC_SUFFIXES = frozenset({".heic", ".heif"})
 HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
 
 
-def load_image(path: str | Path, *, white: float | None = None) -> Image:
+def load_image(path: str | Path, *, white: float | None = None, opacity: bool = False) -> Image:
     """Read an image file.
 
     EXIF orientation is applied, an embedded colour profile converted to sRGB, transparency laid over white,
@@ -28,7 +28,7 @@ def load_image(path: str | Path, *, white: float | None = None) -> Image:
 
     Args:
         path: the file.
-        white: see :func:`decode_image`.
+        white, opacity: see :func:`decode_image`.
 
     Returns:
         ``(H, W, 3) uint8`` RGB, at the file's full size.
@@ -40,7 +40,7 @@ def load_image(path: str | Path, *, white: float | None = None) -> Image:
     data = _read(path)
     if path.suffix.lower() in HEIC_SUFFIXES or (data[4:8] == b"ftyp" and data[8:12] in HEIC_BRANDS):
         raise SourceError(f"{path.name} is a HEIC photo, which Mien does not read. Export it as JPEG or PNG.")
-    return decode_image(path.name, data, white=white)
+    return decode_image(path.name, data, white=white, opacity=opacity)
 
 
 def white_of_file(path: Path) -> float | None:
@@ -70,6 +70,7 @@ def decode_image(
     formats: tuple[str, ...] | None = None,
     limit: Callable[[Any], Any] | None = None,
     white: float | None = None,
+    opacity: bool = False,
 ) -> Image:
     """Decode an image file in memory, with the same conversions as :func:`load_image`.
 
@@ -82,6 +83,7 @@ def decode_image(
             refuse (``MienError``) or reduce it.
         white: of images with more than 8 bits the value that becomes 255; None takes the smallest usual depth
             that holds the image's values.
+        opacity: give an image that is transparent somewhere as ``(H, W, 4)``: colours over white, opacity.
 
     Raises:
         MienError: as :func:`load_image`.
@@ -98,7 +100,7 @@ def decode_image(
                 _check_size(name, picture.size, max_pixels)
                 bounded = picture if limit is None else limit(picture)
                 bounded.load()
-                return _to_rgb(_upright(_eight_bits(data, bounded, white)))
+                return _to_rgb(_upright(_eight_bits(data, bounded, white)), opacity=opacity)
     except MienError:
         raise
     except Pil.DecompressionBombError as error:
@@ -110,7 +112,7 @@ def decode_image(
         if values is not None:
             _check_size(name, (values.shape[1], values.shape[0]), max_pixels)
             return _to_rgb(Pil.fromarray(to_eight(values, white or white_in(values))))
-        raise SourceError(f"{name} is not an image file. Give a PNG, JPEG, WebP or TIFF portrait.") from error
+        raise SourceError(f"{name} is not an image file. Give a PNG, JPEG, WebP or TIFF image.") from error
     except MemoryError as error:
         raise SourceError(f"{name} takes too much memory to read. Scale it down.") from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:
@@ -133,7 +135,7 @@ def _check_size(name: str, size: tuple[int, int], max_pixels: int) -> None:
         )
 
 
-def _to_rgb(picture: Any) -> Image:
+def _to_rgb(picture: Any, *, opacity: bool = False) -> Image:
     if picture.mode == "PA" or "transparency" in picture.info:
         picture = picture.convert("RGBA")
     alpha = picture.getchannel("A") if picture.mode in ("RGBA", "LA") else None
@@ -141,7 +143,9 @@ def _to_rgb(picture: Any) -> Image:
     if alpha is None:
         return np.array(colour, np.uint8)
     colour.putalpha(alpha)
-    return over_white(np.array(colour, np.uint8))
+    rgba = np.array(colour, np.uint8)
+    shown = over_white(rgba)
+    return np.dstack([shown, rgba[..., 3]]) if opacity and rgba[..., 3].min() < WHITE else shown
 
 
 def _eight_bits(data: bytes, picture: Any, white: float | None) -> Any:

@@ -11,12 +11,15 @@ from mien.engine.types import Image
 
 WHITE = 255
 
+CHECK, CHECK_SHADES = 16, (110, 150)
+"""Side of a check in pixels, and the grey levels of both kinds."""
+
 
 def fit_within(image: Image, max_side: int) -> Image:
-    """Reduce ``(H, W, 3)`` by area averaging so that no side exceeds ``max_side`` pixels; never enlarge.
+    """Reduce ``(H, W, 3)`` or ``(H, W, 4)`` by area averaging to ``max_side`` pixels at most; never enlarge.
 
     Returns:
-        ``(H', W', 3) uint8``; ``image`` itself where it already fits.
+        ``(H', W', ...) uint8``; ``image`` itself where it already fits.
     """
     height, width = image.shape[:2]
     scale = max_side / max(height, width)
@@ -27,11 +30,11 @@ def fit_within(image: Image, max_side: int) -> Image:
 
 
 def fit_into(image: Image, size: tuple[int, int], out: Image | None = None) -> Image:
-    """Fit the whole image into ``(width, height)``, padding with black.
+    """Fit the whole image into ``(width, height)``, padding with black (clear black where it has opacity).
 
     Args:
-        image: ``(H, W, 3) uint8``; given back as it is where it fits exactly.
-        out: ``(height, width, 3) uint8`` to draw into; a new array when left out.
+        image: ``(H, W, 3)`` or ``(H, W, 4) uint8``; given back as it is where it fits exactly.
+        out: ``(height, width, ...) uint8`` to draw into; a new array when left out.
     """
     width, height = size
     if image.shape[:2] == (height, width):
@@ -41,7 +44,7 @@ def fit_into(image: Image, size: tuple[int, int], out: Image | None = None) -> I
     how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     left, top = (width - inner[0]) // 2, (height - inner[1]) // 2
     if out is None:
-        out = np.zeros((height, width, 3), np.uint8)
+        out = np.zeros((height, width, image.shape[2]), np.uint8)
     else:
         out[:] = 0
     out[top : top + inner[1], left : left + inner[0]] = cv2.resize(image, inner, interpolation=how)
@@ -52,4 +55,14 @@ def over_white(rgba: Image) -> Image:
     """Composite ``(H, W, 4) uint8`` over white, the paper that a cut-out portrait is thought on."""
     alpha = rgba[..., 3:].astype(np.uint16)
     blended = rgba[..., :3] * alpha + WHITE * (255 - alpha) + 127
+    return (blended // 255).astype(np.uint8)
+
+
+def over_checks(rgba: Image) -> Image:
+    """Composite ``(H, W, 4) uint8`` over grey checks, as editors show what is clear."""
+    height, width = rgba.shape[:2]
+    rows, columns = np.arange(height) // CHECK % 2, np.arange(width) // CHECK % 2
+    checks = np.where(rows[:, None] == columns, *CHECK_SHADES)[..., None]
+    alpha = rgba[..., 3:].astype(np.uint16)
+    blended = rgba[..., :3] * alpha + (checks * (255 - alpha)).astype(np.uint16) + 127
     return (blended // 255).astype(np.uint8)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -55,7 +55,7 @@ class Encoding:
     @property
     def subsampled(self) -> bool:
         """Whether the pixel format needs even sizes."""
-        return self.pixel_format in ("yuv420p", "yuvj420p")
+        return self.pixel_format in ("yuv420p", "yuvj420p", "yuva420p")
 
     @property
     def full_range(self) -> bool:
@@ -65,19 +65,20 @@ class Encoding:
     @property
     def rgb(self) -> bool:
         """Whether frames are stored as RGB, so that nothing is rounded."""
-        return self.pixel_format in ("rgb24", "bgr0", "gbrp")
+        return self.pixel_format in ("rgb24", "bgr0", "bgra", "gbrp")
 
 
-def encoding_for(path: Path, *, lossless: bool, quality: int) -> Encoding:
+def encoding_for(path: Path, *, lossless: bool, quality: int, opacity: bool = False) -> Encoding:
     """The encoding for ``path``'s extension.
 
     Args:
         path: the target file.
         lossless: bit-exact RGB.
         quality: constant rate factor, 0 (best) to 51; VP9 gets its own scale's equal.
+        opacity: with a plane of opacity.
 
     Raises:
-        MienError: unknown extension, or one that cannot be lossless.
+        MienError: unknown extension, or one that cannot be lossless or hold opacity.
     """
     make = {
         ".mp4": _mp4,
@@ -95,7 +96,26 @@ def encoding_for(path: Path, *, lossless: bool, quality: int) -> Encoding:
         )
     if not 0 <= quality <= 51:
         raise UsageError(f"Quality {quality} is outside 0 (best) to 51 (smallest); {QUALITY} is the default.")
-    return make(lossless, quality)
+    found = make(lossless, quality)
+    return _with_opacity(path, found, lossless) if opacity else found
+
+
+def _with_opacity(path: Path, encoding: Encoding, lossless: bool) -> Encoding:
+    """The same file with opacity in it."""
+    if encoding.muxer == "webm" and not lossless:
+        # With alternate reference frames libvpx drops the plane of opacity.
+        options = {**encoding.options, "auto-alt-ref": "0"}
+        return replace(encoding, pixel_format="yuva420p", options=options)
+    if encoding.muxer == "mov" and not lossless:
+        options = {"profile": "4444", "alpha_bits": "8", "vendor": "apl0"}
+        return replace(encoding, codec="prores_ks", pixel_format="yuva444p10le", options=options)
+    if encoding.muxer == "matroska" and lossless:
+        return replace(encoding, pixel_format="bgra")
+    kinds = "A folder name (PNG) and .mkv" if lossless else "A folder name (PNG), .webm and .mov"
+    with_it = " with --lossless" if lossless else ""
+    raise UsageError(
+        f"{path.name}{with_it} cannot be transparent. {kinds} can; or give a colour: --background green."
+    )
 
 
 def _h264(lossless: bool, quality: int) -> tuple[str, str, dict[str, str]]:

@@ -19,26 +19,36 @@ from mien.streams.video.ffmpeg import FFmpegError, av
 
 
 class PipeSink(Sink):
-    """Writes ``rgb24`` frames in NUT, without sound.
+    """Writes ``rgb24`` (or ``rgba``) frames in NUT, without sound.
 
     Args:
         pipe: binary stream to write to; it is left open.
         width, height: size of the frames in pixels.
         fps: nominal rate; also how long the last frame stands.
+        opacity: take ``(H, W, 4)`` RGBA.
 
     Raises:
         UsageError: ``pipe`` is a terminal.
         SinkError: the program at the other end has ended.
     """
 
-    def __init__(self, pipe: BinaryIO, *, width: int, height: int, fps: Fraction | float) -> None:
+    def __init__(
+        self,
+        pipe: BinaryIO,
+        *,
+        width: int,
+        height: int,
+        fps: Fraction | float,
+        opacity: bool = False,
+    ) -> None:
         if pipe.isatty():
             raise UsageError(
                 "--output - writes frames for another program, and this is a terminal. Put one behind it: "
                 "mien ... --output - | ffmpeg -i - out.mp4"
             )
         self.notes = []
-        self._size = (width, height)
+        self._shape = (height, width, 4 if opacity else 3)
+        self._format = "rgba" if opacity else "rgb24"
         self._failed: OSError | None = None
         self._done = False
         self._pipe = pipe
@@ -46,18 +56,18 @@ class PipeSink(Sink):
         rate = max(Fraction(fps).limit_denominator(1001), Fraction(1, 1001))
         self._container: Any = av.open(_Writer(self), mode="w", format="nut")
         self._stream: Any = self._container.add_stream("rawvideo", rate=rate)
-        self._stream.width, self._stream.height, self._stream.pix_fmt = width, height, "rgb24"
+        self._stream.width, self._stream.height, self._stream.pix_fmt = width, height, self._format
         self._stream.codec_context.time_base = FINE
 
     def write(self, image: Image, time: float) -> None:
-        """Send an ``(H, W, 3) uint8`` RGB image that belongs at ``time`` seconds.
+        """Send an ``(H, W, 3) uint8`` RGB (or RGBA) image that belongs at ``time`` seconds.
 
         Raises:
             SinkError: the program at the other end has ended.
         """
-        if image.shape != (self._size[1], self._size[0], 3) or image.dtype != np.uint8:
-            raise ValueError(f"expected {(self._size[1], self._size[0], 3)} uint8, got {image.shape}")
-        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
+        if image.shape != self._shape or image.dtype != np.uint8:
+            raise ValueError(f"expected {self._shape} uint8, got {image.shape}")
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format=self._format)
         self._last = max(round(Fraction(time) / FINE), self._last + 1)
         frame.pts, frame.time_base = self._last, FINE
         self._mux(frame)

@@ -51,6 +51,7 @@ class VideoFileSink(Sink):
         lossless: every pixel is kept exactly (RGB H.264 in MP4 and MOV, FFV1 in MKV and AVI, VP9 in WebM).
         quality: constant rate factor of H.264, lower is better; ignored when lossless.
         credentials: sign the file as synthetic; what prevents it is a note.
+        opacity: take ``(H, W, 4)`` RGBA and keep what is clear (WebM, MOV, lossless MKV).
 
     Raises:
         MienError: unknown extension, unwritable place, or a target that is the file the sound comes from.
@@ -67,13 +68,16 @@ class VideoFileSink(Sink):
         lossless: bool = False,
         quality: int = QUALITY,
         credentials: bool = False,
+        opacity: bool = False,
     ) -> None:
         self.notes = []
         self._credentials = credentials
         self._path = Path(path)
         self._size = (width, height)
+        self._shape = (height, width, 4 if opacity else 3)
+        self._given = "rgba" if opacity else "rgb24"
         self._rate = max(Fraction(fps).limit_denominator(1001), Fraction(1, 1001))
-        self._encoding = encoding_for(self._path, lossless=lossless, quality=quality)
+        self._encoding = encoding_for(self._path, lossless=lossless, quality=quality, opacity=opacity)
         self._check_target(audio_from)
         clear_unfinished(self._path)
         self._part = beside(self._path)
@@ -160,7 +164,7 @@ class VideoFileSink(Sink):
         return (width + width % 2, height + height % 2) if self._encoding.subsampled else (width, height)
 
     def write(self, image: Image, time: float) -> None:
-        """Add an ``(H, W, 3) uint8`` RGB image shown from ``time`` seconds on; times must increase.
+        """Add an ``(H, W, 3) uint8`` RGB (or RGBA) image shown from ``time`` on; times must increase.
 
         Raises:
             MienError: full disk or another failure; nothing is left behind then.
@@ -168,10 +172,8 @@ class VideoFileSink(Sink):
         """
         if self._done:
             raise ValueError("write() after close()")
-        if image.shape != (self._size[1], self._size[0], 3) or image.dtype != np.uint8:
-            raise ValueError(
-                f"expected {(self._size[1], self._size[0], 3)} uint8, got {image.shape} {image.dtype}"
-            )
+        if image.shape != self._shape or image.dtype != np.uint8:
+            raise ValueError(f"expected {self._shape} uint8, got {image.shape} {image.dtype}")
         if not math.isfinite(time) or time < 0:
             raise ValueError(f"a frame's time must be finite and not negative, got {time}")
         self._guarded(lambda: self._write(image, time))
@@ -198,7 +200,7 @@ class VideoFileSink(Sink):
         if (width, height) != self._size:
             rows, columns = height - self._size[1], width - self._size[0]
             image = np.pad(image, ((0, rows), (0, columns), (0, 0)), mode="edge")
-        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format=self._given)
         if self._encoding.rgb:
             return self._scaler.reformat(frame, format=self._encoding.pixel_format)
         return self._scaler.reformat(

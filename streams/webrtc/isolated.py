@@ -77,7 +77,9 @@ def decode(data: bytes, header: Mapping[str, Any]) -> tuple[dict[str, Any], byte
     def limit(picture: Any) -> Any:
         return _reduced(picture, side, header["name"])
 
-    image = decode_image(header["name"], data, max_pixels=PORTRAIT_PIXELS, formats=FORMATS, limit=limit)
+    image = decode_image(
+        header["name"], data, max_pixels=PORTRAIT_PIXELS, formats=FORMATS, limit=limit, opacity=True
+    )
     image = fit_within(image, side)
     return {"shape": image.shape}, image.tobytes()
 

@@ -204,7 +204,9 @@ def _preview(image: Image) -> bytes:
     import cv2
 
     small = fit_within(image, PREVIEW_SIDE)
-    done, data = cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 85])
+    done, data = cv2.imencode(
+        ".jpg", cv2.cvtColor(small[..., :3], cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 85]
+    )
     if not done:
         raise SourceError("The portrait's preview could not be made.")
     return bytes(data)
