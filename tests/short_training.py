@@ -13,6 +13,7 @@ from rich.console import Console
 
 from mien.engine.types import Floats, Image
 from mien.train.config import FitConfig
+from mien.train.data.packing import FORMAT, FRONT
 from mien.train.fit import Fit, Place
 
 QUIET = Console(quiet=True)
@@ -46,13 +47,16 @@ def pack(folder: Path, image: Image, landmarks: Floats, pairs: tuple[tuple[int, 
         "driving_points": drivings,
         "dense": np.zeros((count, 3, 64, 64), np.float16),
         "teacher": np.ones((count, 3, 64, 64), np.float16),
+        "mesh": np.stack([frames[source] for source, _ in pairs]),
+        "front": np.zeros((count, FRONT, FRONT, 4), np.uint8),
+        "corner": np.full((count, 2), 64, np.int16),
     }
     folder.mkdir(parents=True)
     for name, values in arrays.items():
         np.save(folder / f"{name}.npy", values)
     clip = {"id": folder.name, "path": f"{folder}.mp4", "subject": folder.name, "group": folder.name}
     clip |= {"collection": "tests", "licence": "CC0"}
-    (folder / "meta.json").write_text(json.dumps({"format": 1, "clip": clip}))
+    (folder / "meta.json").write_text(json.dumps({"format": FORMAT, "clip": clip}))
 
 
 def losses_of(fit: Fit, steps: int) -> list[float]:

@@ -50,6 +50,14 @@ def _add_prepare(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--drivings", type=int, default=12, help="driving frames per source frame")
     parser.add_argument("--stills", type=int, default=0, help="stills to pack as extra people (default 0)")
     parser.add_argument(
+        "--mouths", type=int, default=0, help="stills to look at for open mouths to close (default 0)"
+    )
+    parser.add_argument(
+        "--again",
+        action="store_true",
+        help="also what is packed, with the engine as it is now (no video is read)",
+    )
+    parser.add_argument(
         "--leave-out",
         action="append",
         default=[],
@@ -63,7 +71,7 @@ def _prepare(options: argparse.Namespace) -> int:
     from rich.console import Console
 
     from mien.train.data.packing import PackConfig
-    from mien.train.data.prepare import prepare
+    from mien.train.data.prepare import Additions, prepare
 
     config = PackConfig(sources=options.sources, drivings=options.drivings)
     console = Console(stderr=True)
@@ -74,11 +82,12 @@ def _prepare(options: argparse.Namespace) -> int:
         _workers(options, console),
         options.validation,
         console,
-        options.stills,
+        Additions(options.stills, options.mouths, options.again),
         options.leave_out,
     )
-    stills = f", {done.stills} stills" if done.stills else ""
-    sys.stdout.write(f"{done.packed} clips packed, {done.kept} kept, {done.left_out} left out{stills}\n")
+    more = {"stills": done.stills, "closed mouths": done.mouths}
+    also = "".join(f", {count} {name}" for name, count in more.items() if count)
+    sys.stdout.write(f"{done.packed} clips packed, {done.kept} kept, {done.left_out} left out{also}\n")
     return 0
 
 

@@ -90,7 +90,7 @@ class Monitor:
         if self._board:
             for name, (plain, ours) in found.scores.items():
                 self._board.add_scalar(f"validation/{name}", ours, step)
-                self._board.add_scalar(f"validation/{name}_untrained", plain, step)
+                self._board.add_scalar(f"validation/{name}_without", plain, step)
             self._board.add_scalar("validation/ratio", found.ratio, step)
             self._board.add_image("validation", found.sheet, step, dataformats="HWC")
             self._board.flush()

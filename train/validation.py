@@ -12,23 +12,25 @@ from torch import Tensor
 
 from mien.engine.types import Image
 from mien.train.data.augment import Change
-from mien.train.data.dataset import Batch, PackedClip, PackedData
-from mien.train.losses.image import CROP, part_squares, square_crop
+from mien.train.data.dataset import Batch, PackedData
+from mien.train.data.packed_clip import PackedClip
+from mien.train.losses.image import CROP, mouth_square, square_crop
 from mien.train.losses.landmarks import LandmarkDistance
 from mien.train.losses.motion import flow_error
 from mien.train.losses.perceptual import Perceptual
-from mien.train.model import LiveModel
+from mien.train.model import LiveModel, LiveOutput
+from mien.train.model.opened_mouth import with_mouth
 from mien.train.sheet import contact_sheet, to_image
 
-TITLES = ("source", "driving", "untrained warp", "ours", "painted")
+TITLES = ("source", "driving", "without the network", "ours", "painted")
 
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """Means over the validation pairs: of the untrained warp and of ours.
+    """Means over the validation pairs: without the network and with it.
 
     Attributes:
-        scores: name -> (untrained warp, ours); lower is better.
+        scores: name -> (without the network, ours); lower is better.
         sheet: a contact sheet.
     """
 
@@ -37,7 +39,7 @@ class Validation:
 
     @property
     def ratio(self) -> float:
-        """Mean of ours / untrained over image errors, by which the best checkpoint is chosen."""
+        """Mean of ours / without over image errors, by which the best checkpoint is chosen."""
         names = [name for name in self.scores if name != "pixels"]
         return float(np.mean([self.scores[n][1] / max(self.scores[n][0], 1e-9) for n in names]))
 
@@ -56,16 +58,22 @@ class Pairs(NamedTuple):
     batch: Batch
 
 
-def validation_pairs(data: PackedData, count: int, focus: float = 1.0, seed: int = 11) -> Iterator[Pairs]:
+def validation_pairs(
+    data: PackedData, count: int, focus: float = 1.0, seed: int = 11, opened: bool = False
+) -> Iterator[Pairs]:
     """Iterate over up to three pairs of a source frame at a time, spread over the clips.
 
     Args:
         count: approximate number of pairs.
         focus: 0 draws pairs uniformly, 1 in proportion to their importance.
+        opened: only pairs in which the engine opens a mouth.
     """
     rng = np.random.default_rng(seed)
+    clips = data.clips
+    if opened:
+        clips = [found for clip in clips if (found := clip.only_opened()) is not None] or clips
     for k in range(-(-count // 3)):
-        clip = data.clips[k % len(data.clips)]
+        clip = clips[k % len(clips)]
         rows = clip.sources[rng.integers(len(clip.sources))]
         weights = clip.importance[rows].astype(np.float64) ** focus
         chosen = rng.choice(rows, min(3, len(rows)), replace=False, p=weights / weights.sum())
@@ -80,6 +88,11 @@ def spread(batch: Batch) -> tuple[Tensor, Tensor]:
     return source, points
 
 
+def shown(batch: Batch, out: LiveOutput) -> Tensor:
+    """What the engine shows with the network: ``(B, 3, 256, 256)`` in 0..1."""
+    return with_mouth(batch.mesh, batch.front, out.warped, out.paint).clamp(0.0, 1.0)
+
+
 @torch.no_grad()
 def validate(
     model: LiveModel,
@@ -89,7 +102,7 @@ def validate(
     rows: int,
     landmarks: LandmarkDistance | None = None,
 ) -> Validation:
-    """Compare ``model`` (put into eval mode meanwhile) with its own untrained warp.
+    """Compare the engine with ``model`` (put into eval mode meanwhile) and without, where mouths open.
 
     Args:
         count: approximate number of pairs.
@@ -101,15 +114,15 @@ def validate(
     images: list[list[Image]] = []
     model.eval()
     device = next(model.parameters()).device
-    for number, (_, _, batch) in enumerate(validation_pairs(data, count)):
+    for number, (_, _, batch) in enumerate(validation_pairs(data, count, opened=True)):
         batch = Batch(*(part.to(device) for part in batch))
         times = len(batch.driving)
         source, points = spread(batch)
         out = model(source, points, batch.driving_points, batch.dense)
-        plain = prior_warp(model, source, out.prior_flow)
-        scores = _scores(batch, plain, out.image, out.prior_flow, out.flow, perceptual)
+        plain, ours = batch.mesh, shown(batch, out)
+        scores = _scores(batch, plain, ours, out.prior_flow, out.flow, perceptual)
         if landmarks is not None:
-            before, after = (landmarks(x, batch.driving, batch.driving_points) for x in (plain, out.image))
+            before, after = (landmarks(x, batch.driving, batch.driving_points) for x in (plain, ours))
             scores["landmarks"] = float(before), float(after)
         for name, (a, b) in scores.items():
             old = sums.get(name, (0.0, 0.0))
@@ -117,18 +130,11 @@ def validate(
         total += times
         if number < rows:
             last = times - 1
-            shown = (source, batch.driving, plain, out.image, out.paint + 0.5)
-            images.append([to_image(x[last]) for x in shown])
+            row = (source, batch.driving, plain, ours, out.paint + 0.5)
+            images.append([to_image(x[last]) for x in row])
     model.train(was)
     scores = {name: (a / total, b / total) for name, (a, b) in sums.items()}
     return Validation(scores, contact_sheet(images, TITLES))
-
-
-def prior_warp(model: LiveModel, source: Tensor, prior_flow: Tensor) -> Tensor:
-    """The image that the untrained model would give."""
-    from mien.train.model.grid import warp
-
-    return warp(source, model.enlarge(model.prior.base + prior_flow))
 
 
 def _scores(
@@ -136,7 +142,8 @@ def _scores(
 ) -> dict[str, tuple[float, float]]:
     scores: dict[str, tuple[float, float]] = {}
     target = batch.driving
-    squares = part_squares(batch.driving_points)
+    square = mouth_square(batch.driving_points)
+    cover = batch.front[:, 3:]
 
     def both(name: str, measure: object) -> None:
         assert callable(measure)
@@ -144,11 +151,11 @@ def _scores(
 
     both("l1", lambda image: (image - target).abs().mean())
     both("perceptual", lambda image: perceptual(image, target))
-    for name, (centre, half) in zip(("mouth", "eye"), squares, strict=True):
-        wanted = square_crop(target, centre, half, CROP)
-        both(
-            f"{name}_l1", lambda i, c=centre, h=half, w=wanted: (square_crop(i, c, h, CROP) - w).abs().mean()
-        )
+    wanted = square_crop(target, *square, CROP)
+    both("mouth_l1", lambda image: (square_crop(image, *square, CROP) - wanted).abs().mean())
+    sharp = square_crop(target, *square, 2 * CROP)
+    both("mouth_perceptual", lambda image: perceptual(square_crop(image, *square, 2 * CROP), sharp))
+    both("inside_l1", lambda image: ((image - target).abs() * cover).sum() / (3 * cover.sum() + 1))
     ones = torch.ones_like(batch.teacher[:, 2:])
     scores["pixels"] = (
         float(flow_error(prior_flow, batch.teacher, ones)),

@@ -79,9 +79,13 @@ def carry_over(motion: Motion, avatar: Avatar) -> Driving:
     points = _points(motion, avatar, head, turn)
     set_lids(points, avatar.source_points, motion)
     shares = detail_shares(at_landmarks(motion.dense), motion.points[:N_MESH])
-    placed = Placed(avatar.mesh, avatar.geometry, avatar.crop, avatar.grid, avatar.source_points, avatar.pose)
-    mesh = mesh_motion(motion, placed, head, turn, points, shares)
+    mesh = mesh_motion(motion, placed(avatar), head, turn, points, shares)
     return Driving(points, mesh, motion, avatar, head, turn, shares)
+
+
+def placed(avatar: Avatar) -> Placed:
+    """What :func:`mien.engine.avatar.mesh_motion.mesh_motion` needs of an avatar."""
+    return Placed(avatar.mesh, avatar.geometry, avatar.crop, avatar.grid, avatar.source_points, avatar.pose)
 
 
 def _with_lips(motion: Motion) -> Motion:

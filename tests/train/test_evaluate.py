@@ -19,7 +19,7 @@ from mien.train.evaluation.driving import UNMOVED, Driving  # noqa: E402
 from mien.train.evaluation.passages import Passage, coded_frames, find_passages, portraits_of, turn_of  # noqa: E402
 from mien.train.evaluation.report import Result, driven_summary, kinds, markdown, ordered_drives, write_report  # noqa: E402
 from mien.train.evaluation.runtime import ModelRuntime, WarpRuntime  # noqa: E402
-from mien.train.evaluation.targets import block, targets  # noqa: E402
+from mien.train.evaluation.targets import NAMES, block, targets  # noqa: E402
 from mien.train.metrics.identity import FaceEmbedding  # noqa: E402
 from mien.train.model import LiveModel  # noqa: E402
 
@@ -104,7 +104,7 @@ def test_the_report_has_tables_json_and_a_sheet(result: Result, tmp_path: Path) 
     write_report(result, tmp_path, "w")
     text = (tmp_path / "w.md").read_text()
     assert "## Cross identity, subtle passages: 1, driving 1 portraits" in text
-    assert "1 of 4 targets met" in text  # fidelity is that of the warp; no pairs were measured
+    assert "1 of 6 targets met" in text  # fidelity is that of the warp; no pairs were measured
     assert "- Note: a note" in text
     found = json.loads((tmp_path / "w.json").read_text())
     assert found["driving"]["subtle passages"]["ours"]["correlation"] > 0.6
@@ -118,16 +118,20 @@ def test_the_report_has_tables_json_and_a_sheet(result: Result, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("ours", "fidelity", "met"),
     [
-        ({"l1": 0.79, "perceptual": 0.74, "akd": 0.79}, 0.896, [True, True, True, True]),
-        ({"l1": 0.81, "perceptual": 0.76, "akd": 1.2}, 0.894, [False, False, False, False]),
-        ({"l1": 0.5, "perceptual": 0.5, "akd": float("nan")}, 0.95, [True, True, None, True]),
+        (dict(zip(NAMES, (0.74, 0.77, 0.79, 0.91, 0.89), strict=True)), 0.896, [True] * 6),
+        (dict(zip(NAMES, (0.76, 0.79, 0.81, 0.93, 1.2), strict=True)), 0.894, [False] * 6),
+        (
+            dict(zip(NAMES, (0.5, 0.5, 0.9, 0.5, float("nan")), strict=True)),
+            0.95,
+            [True, True, False, True, None, True],
+        ),
     ],
 )
 def test_targets(ours: dict[str, float], fidelity: float, met: list[bool | None]) -> None:
-    pairs = {"warp": dict.fromkeys(ours, 1.0), "ours": ours}
+    pairs = {"landmarks": dict.fromkeys(ours, 1.0), "ours": ours}
     found = targets(pairs, {"warp": {"correlation": 0.9}, "ours": {"correlation": fidelity}})
     assert [target.met for target in found] == met
-    assert block(found)[0] == f"**{met.count(True)} of 4 targets met.**"
+    assert block(found)[0] == f"**{met.count(True)} of 6 targets met.**"
     assert "nan" not in "".join(block(found))
 
 
@@ -141,13 +145,13 @@ def test_coded_clips_are_read_from_onset_to_offset(tmp_path: Path) -> None:
 
 
 def test_a_missing_clip_is_named(landmarker: Landmarker) -> None:
-    from mien.train.data.dataset import PackedClip
+    from mien.train.data.packed_clip import PackedClip
 
     clip = {"id": "x", "path": "/nowhere/x.mp4", "subject": "s", "group": "g", "collection": "c"}
     landmarks = np.zeros((2, 478, 3), np.float32)
     landmarks[:, 454, 0], landmarks[:, 4, 0] = 1.0, (0.5, 0.9)
     arrays = {"landmarks": landmarks, "frames": np.arange(2, dtype=np.uint8).reshape(2, 1, 1, 1)}
-    packed = PackedClip({"clip": clip}, arrays, (), np.zeros(0, np.float32))
+    packed = PackedClip({"clip": clip}, arrays, (), np.zeros(0, np.float32), np.zeros(0, bool))
     found, missing = find_passages([packed], 1, 8, landmarker)
     assert not found
     assert missing[0].startswith("x: ")

@@ -90,9 +90,9 @@ def test_a_pair_is_drawn_as_in_training(config: PaperConfig, packed: Path) -> No
 def test_both_presets_are_compared_with_the_same_warp(packed: Path) -> None:
     (pairs, *_) = validation_pairs(PackedData(packed, split_ids(packed, "validation"), None, 0), 4)
     with torch.inference_mode():
-        paper = PaperCandidate(random_paper(GIVEN)).draw(pairs).warp
+        paper = PaperCandidate(random_paper(GIVEN)).draw(pairs).landmarks
         live = LiveCandidate(LiveModel().eval()).draw(pairs)
-    torch.testing.assert_close(paper, live.warp, atol=1e-6, rtol=0)
+    torch.testing.assert_close(paper, live.landmarks, atol=1e-6, rtol=0)
     still = (pairs.batch.source - pairs.batch.driving).abs().mean()
     assert float((paper - pairs.batch.driving).abs().mean()) < 0.5 * float(still)
 
@@ -134,16 +134,18 @@ def test_evaluate_and_card_from_the_command_line(
     assert "targets met" not in text
     found = json.loads((tmp_path / "evaluation/paper-best.json").read_text())
     assert found["preset"] == "paper"
-    assert [target["met"] for target in found["targets"]] == [None] * 4
+    assert [target["met"] for target in found["targets"]] == [None] * 6
     scores = found["groups"]["all pairs"]
-    assert scores["warp"]["l1"] < scores["still"]["l1"] < scores["ours"]["l1"]  # random weights draw nonsense
+    assert (
+        scores["landmarks"]["l1"] < scores["still"]["l1"] < scores["ours"]["l1"]
+    )  # random weights draw nonsense
     assert cv2.imread(str(tmp_path / "evaluation/paper-best-best.png")).shape[1] == 5 * 192
     report = tmp_path / "evaluation/paper-best.md"
     assert main(["card", str(weights), "--data", str(packed), "--evaluation", str(report)]) == 0
     card = capsys.readouterr().out
     assert "# Model card: Mien `paper`" in card
     assert "18 key points" in card
-    assert "### Against the untrained warp" in card
+    assert "### Against the landmark warp" in card
     assert "teacher flow" not in card
 
 

@@ -28,7 +28,14 @@ from mien.train.checkpoint import STATE, load_state, save_state, save_weights  #
 from mien.train.config import FitConfig, build, load_config  # noqa: E402
 from mien.train.data.augment import AugmentConfig, Change, worse_tracking  # noqa: E402
 from mien.train.data.choice import choose_pairs, openness  # noqa: E402
-from mien.train.data.dataset import Batch, PackedClip, PackedData, split_ids, still_ids, untorn  # noqa: E402
+from mien.train.data.dataset import (  # noqa: E402
+    Batch,
+    Extra,
+    PackedData,
+    split_ids,
+    still_ids,
+)
+from mien.train.data.packed_clip import PackedClip, untorn  # noqa: E402
 from mien.train.data.stills import carried_flow, folds, warp_image  # noqa: E402
 from mien.train.data.teacher import teacher_flow  # noqa: E402
 from mien.train.fit import Fit, Place, learning_rate  # noqa: E402
@@ -177,7 +184,7 @@ def test_leaving_one_subject_out(packed: Path, tmp_path: Path) -> None:
 
 def test_a_still_moves_by_its_teacher_flow(packed: Path) -> None:
     assert [path.name for path in (packed / "stills").iterdir()] == ["e-face"]
-    arrays = PackedData(packed, ["a-v-1"], None, 0, ["e-face"], 0.5).stills[0].arrays
+    arrays = PackedData(packed, ["a-v-1"], None, 0, [Extra("stills", 0.5, ["e-face"])]).extra[0][1][0].arrays
     assert len(arrays["pairs"]) >= 2
     for (source, driving), teacher in zip(arrays["pairs"], arrays["teacher"], strict=True):
         flow = np.asarray(teacher[:2], np.float32)
@@ -216,12 +223,12 @@ def test_stills_with_torn_lips_or_lids_are_left_out(packed: Path) -> None:
 def test_stills_take_their_share_and_change_nothing_without(packed: Path) -> None:
     ids = split_ids(packed, "train")
     plain = PackedData(packed, ids, AugmentConfig(), 3)
-    unused = PackedData(packed, ids, AugmentConfig(), 3, still_ids(packed), 0.0)
+    unused = PackedData(packed, ids, AugmentConfig(), 3, [Extra("stills", 0.0, still_ids(packed))])
     for k in range(3):
         for one, other in zip(plain.batch(k, 2, 2, 1.0), unused.batch(k, 2, 2, 1.0), strict=True):
             assert torch.equal(one, other)
-    alone = PackedData(packed, ids, None, 3, still_ids(packed), 1.0)
-    still = torch.from_numpy(np.array(alone.stills[0].arrays["frames"][0])).permute(2, 0, 1) / 255
+    alone = PackedData(packed, ids, None, 3, [Extra("stills", 1.0, still_ids(packed))])
+    still = torch.from_numpy(np.array(alone.extra[0][1][0].arrays["frames"][0])).permute(2, 0, 1) / 255
     assert torch.equal(alone.batch(0, 1, 1, 0.0).source[0], still)
 
 
@@ -260,7 +267,8 @@ def test_two_processes_train_together(config: FitConfig, tmp_path: Path) -> None
         "painter_channels = [16, 16, 16]\npainter_detail = 8\nfeatures = 16\n"
         f'[run]\noutput = "{tmp_path / "two"}"\nprecision = "32-true"\naccelerator = "cpu"\n'
         "devices = 2\nthreads = 1\nlog_every = 1\nvalidation_pairs = 2\n[[stages]]\nsteps = 2\n"
-        '[[stages]]\nsteps = 1\ntrain = ["encoder", "correction", "painter"]\nloss = { pyramid = 4.0 }\n'
+        '[[stages]]\nsteps = 1\ntrain = ["encoder", "correction", "painter"]\n'
+        "loss = { pyramid = 4.0, warped = 1.0 }\n"
     )
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
     done = subprocess.run(
@@ -335,7 +343,7 @@ def test_two_passes_over_tiny_data_lower_the_loss_and_an_interruption_changes_no
 
 def with_critic(config: FitConfig) -> FitConfig:
     """The second stage paints crops for a discriminator."""
-    loss = replace(config.stages[1].loss, adversarial=0.1, matching=1.0, apertures=4.0, crop=24, crops=2)
+    loss = replace(config.stages[1].loss, adversarial=0.1, matching=1.0, crop=24)
     small = replace(config.discriminator, width=4, blocks=2, spectral=True)
     return replace(
         config, discriminator=small, stages=(config.stages[0], replace(config.stages[1], loss=loss))
@@ -415,8 +423,8 @@ def test_fit_evaluate_and_card_from_the_command_line(
     report = tmp_path / "out/evaluation/live-best.md"
     assert main(["card", str(weights), "--data", str(packed), "--evaluation", str(report)]) == 0
     text = capsys.readouterr().out
-    assert "untrained warp" in text
-    assert "of 4 targets met" in text
+    assert "landmark warp" in text
+    assert "of 6 targets met" in text
     assert "third parties" in text
     assert "trained on: 2 of 2 people; validated on: 1 of 1 people" in text
     assert any("at least two people" in note for note in table["notes"])

@@ -13,7 +13,7 @@ from mien.engine.landmarks.networks import LandmarkNetwork
 from mien.engine.types import Image, MienError
 from mien.train.losses import landmarks as module
 from mien.train.losses.landmarks import LandmarkDistance
-from mien.train.losses.objective import cut_out, pasted
+from mien.train.losses.painting import cut_out, pasted
 from mien.train.model.grid import base_grid, warp
 
 

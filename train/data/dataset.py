@@ -4,25 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from mien.engine.avatar.model_io import IMAGE_SIZE
 from mien.engine.types import Floats, Image, SourceError, UsageError
 from mien.train.data.augment import AugmentConfig, Change, worse_tracking
-from mien.train.data.choice import openness
-from mien.train.data.openings import with_openings
-from mien.train.data.packing import ARRAYS, FORMAT
-from mien.train.data.tracking import WHOLE
-
-SHUT_MOUTH = 0.04
-MOVED = 0.03
-"""Mouth and lid gaps in eye distances: below the first, a mouth is shut; from the second on, it (or a lid)
-moved."""
+from mien.train.data.packed_clip import PackedClip, untorn
 
 
 class Batch(NamedTuple):
@@ -36,6 +29,8 @@ class Batch(NamedTuple):
         driving_points: ``(B, 478, 2)``.
         dense: ``(B, 3, 64, 64)``, as measured by the live tracker.
         teacher: ``(B, 3, 64, 64)``, teacher flow and visibility.
+        mesh: ``(B, 3, 256, 256)``, what the engine draws without the network.
+        front: ``(B, 4, 256, 256)``, the mouth's inside and how far it covers the rest, 0..1.
     """
 
     source: Tensor
@@ -45,61 +40,8 @@ class Batch(NamedTuple):
     driving_points: Tensor
     dense: Tensor
     teacher: Tensor
-
-
-@dataclass(frozen=True, slots=True)
-class PackedClip:
-    """One packed folder, memory-mapped.
-
-    Attributes:
-        meta: ``meta.json``.
-        arrays: by the names in :data:`mien.train.data.packing.ARRAYS`.
-        sources: the rows of the pairs of each source frame.
-        importance: ``(P,)``, how instructive a pair is (opening mouths and eyes, uncovered areas).
-    """
-
-    meta: dict[str, Any]
-    arrays: dict[str, np.ndarray]
-    sources: tuple[np.ndarray, ...]
-    importance: Floats
-
-    @staticmethod
-    def open(folder: Path) -> PackedClip:
-        """Map a folder written by ``prepare``.
-
-        Raises:
-            MienError: it is damaged or of another format.
-        """
-        try:
-            meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
-            if meta["format"] != FORMAT:
-                raise ValueError(f"format {meta['format']}, not {FORMAT}")
-            arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in ARRAYS}
-        except (OSError, ValueError, KeyError) as error:
-            raise SourceError(f"{folder} is damaged ({error}). Delete it and run prepare again.") from error
-        pairs = np.asarray(arrays["pairs"])
-        sources = tuple(np.flatnonzero(pairs[:, 0] == s) for s in np.unique(pairs[:, 0]))
-        return PackedClip(meta, arrays, sources, _importance(arrays, pairs))
-
-
-def _importance(arrays: dict[str, np.ndarray], pairs: np.ndarray) -> Floats:
-    change = np.abs(np.diff(openness(np.asarray(arrays["landmarks"]))[pairs], axis=1))[:, 0]
-    hidden = 1.0 - np.asarray(arrays["teacher"][:, 2, ::2, ::2], np.float32).mean(axis=(1, 2))
-    return np.asarray(0.1 + 5.0 * change[:, 0] + 8.0 * change[:, 1] + 0.7 * hidden, dtype=np.float32)
-
-
-def untorn(still: PackedClip) -> PackedClip | None:
-    """A packed still without pairs whose lips or lids a warp cannot have moved; None if none is left.
-
-    A still's driving image is the still itself, warped: where a shut mouth opens, it shows stretched lips and
-    no teeth, where eyes close, squeezed eyes and no lids.  A painter must not learn that.
-    """
-    pairs = np.asarray(still.arrays["pairs"])
-    before, after = openness(np.asarray(still.arrays["landmarks"]))[pairs.T]
-    torn = (before[:, 0] < SHUT_MOUTH) & (after[:, 0] > before[:, 0] + MOVED)
-    torn |= after[:, 1] < before[:, 1] - MOVED
-    sources = tuple(rows for all_rows in still.sources if len(rows := all_rows[~torn[all_rows]]))
-    return replace(still, sources=sources) if sources else None
+    mesh: Tensor
+    front: Tensor
 
 
 def split_ids(root: Path, part: str, leave_out: str = "") -> list[str]:
@@ -149,7 +91,7 @@ def _left_out(root: Path, ids: Sequence[str], part: str, subject: str) -> list[s
     return inside if part == "validation" else [name for name in ids if who[name][1] not in groups]
 
 
-def still_ids(root: Path, leave_out: str = "") -> list[str]:
+def still_ids(root: Path, leave_out: str = "", kind: Literal["stills", "mouths"] = "stills") -> list[str]:
     """Ids of the packed stills to train on, without those of the subject that is left out.
 
     Raises:
@@ -157,20 +99,64 @@ def still_ids(root: Path, leave_out: str = "") -> list[str]:
     """
     try:
         split = json.loads((root / "split.json").read_text(encoding="utf-8"))
-        ids = [str(name) for name in split.get("stills", ())]
+        ids = [str(name) for name in split.get(kind, ())]
         if leave_out:
             groups = {group for _, group in people(root, split_ids(root, "validation", leave_out)).values()}
-            ids = [name for name in ids if _still_group(root, name) not in groups]
+            ids = [name for name in ids if _still_group(root / kind, name) not in groups]
     except (OSError, ValueError, KeyError) as error:
         raise SourceError(f"{root} is not an output of prepare. Run mien train prepare first.") from error
     if not ids:
-        raise SourceError(f"{root} contains no stills. Run prepare with --stills N, or set data.stills to 0.")
+        raise SourceError(f"{root} contains no {kind}. Run prepare with --{kind} N, or set data.{kind} to 0.")
     return ids
 
 
-def _still_group(root: Path, name: str) -> str:
-    meta = json.loads((root / "stills" / name / "meta.json").read_text(encoding="utf-8"))
+def _still_group(folder: Path, name: str) -> str:
+    meta = json.loads((folder / name / "meta.json").read_text(encoding="utf-8"))
     return str(meta["clip"]["group"])
+
+
+@dataclass(frozen=True, slots=True)
+class Extra:
+    """A kind of portraits that sources are drawn from besides the clips.
+
+    Attributes:
+        kind: its folder: ``stills`` (moved by clips' motion) or ``mouths`` (closed by the engine).
+        share: of the sources.
+        ids: of the packed folders.
+    """
+
+    kind: Literal["stills", "mouths"]
+    share: float
+    ids: Sequence[str]
+
+    def opened(self, root: Path) -> list[PackedClip]:
+        """Map the folders, without pairs that a warp cannot have made."""
+        clips = [PackedClip.open(root / self.kind / name) for name in self.ids]
+        if self.kind == "stills":
+            return [still for clip in clips if (still := untorn(clip)) is not None]
+        return clips
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """What sources are drawn from: clips, and other portraits with their shares."""
+
+    clips: list[PackedClip]
+    extra: list[tuple[float, list[PackedClip]]]
+
+    def drawn(self, rng: np.random.Generator) -> list[PackedClip]:
+        """One of the kinds.  Without others no number is drawn, so that batch k stays the same."""
+        there = [(share, clips) for share, clips in self.extra if clips and share > 0]
+        chance = rng.random() if there else 1.0
+        for share, clips in there:
+            if chance < share or not self.clips:
+                return clips
+            chance -= share
+        return self.clips
+
+
+def _only_opened(clips: list[PackedClip]) -> list[PackedClip]:
+    return [found for clip in clips if (found := clip.only_opened()) is not None]
 
 
 class PackedData:
@@ -181,8 +167,7 @@ class PackedData:
         ids: of the clips.
         augment: augmentation of the samples; None for none.
         seed: of the order and of the augmentation.
-        stills: ids of packed stills to mix in.
-        share: share of sources that are stills; with 0, batches are the same as without stills.
+        extra: what else sources are drawn from.
     """
 
     def __init__(
@@ -191,32 +176,42 @@ class PackedData:
         ids: Sequence[str],
         augment: AugmentConfig | None,
         seed: int,
-        stills: Sequence[str] = (),
-        share: float = 0.0,
+        extra: Sequence[Extra] = (),
     ) -> None:
         self.clips = [PackedClip.open(root / "clips" / name) for name in ids]
-        opened = (PackedClip.open(root / "stills" / name) for name in stills)
-        self.stills = [still for clip in opened if (still := untorn(clip)) is not None]
-        self._share = share if self.stills else 0.0
+        self.extra = [(kind.share, kind.opened(root)) for kind in extra]
         self._augment = augment
         self._seed = seed
+        self._opened: Pool | None = None
 
-    def batch(self, index: int, sources: int, drivings: int, focus: float, rank: int = 0) -> Batch:
+    def batch(
+        self, index: int, sources: int, drivings: int, focus: float, rank: int = 0, opened: bool = False
+    ) -> Batch:
         """Assemble batch number ``index``.
 
         Args:
             sources, drivings: ``S`` and ``D``.
             focus: 0 draws pairs uniformly, 1 in proportion to their importance.
             rank: of the process in distributed training.
+            opened: draw only pairs in which the engine opens a mouth.
         """
         rng = np.random.default_rng((self._seed, rank, index))
-        parts = [self._group(rng, drivings, focus) for _ in range(sources)]
+        pool = self._opened_pool() if opened else Pool(self.clips, self.extra)
+        parts = [self._group(pool, rng, drivings, focus) for _ in range(sources)]
         return Batch(*(torch.from_numpy(np.concatenate(column)) for column in zip(*parts, strict=True)))
 
-    def _group(self, rng: np.random.Generator, drivings: int, focus: float) -> tuple[np.ndarray, ...]:
-        # Without stills no random number is drawn for them, so that batch k stays the same.
-        still = self._share > 0 and rng.random() < self._share
-        clips = self.stills if still else self.clips
+    def _opened_pool(self) -> Pool:
+        if self._opened is None:
+            extra = [(share, _only_opened(clips)) for share, clips in self.extra]
+            self._opened = Pool(_only_opened(self.clips), extra)
+            if not self._opened.clips and not any(clips for share, clips in extra if share > 0):
+                raise SourceError("No packed pair opens a mouth. Prepare clips of people who speak.")
+        return self._opened
+
+    def _group(
+        self, pool: Pool, rng: np.random.Generator, drivings: int, focus: float
+    ) -> tuple[np.ndarray, ...]:
+        clips = pool.drawn(rng)
         clip = clips[rng.integers(len(clips))]
         rows = clip.sources[rng.integers(len(clip.sources))]
         weights = clip.importance[rows].astype(np.float64) ** focus
@@ -230,32 +225,36 @@ class PackedData:
         """The arrays of a :class:`Batch` with one source, for pairs ``rows`` of one source frame."""
         arrays = clip.arrays
         pairs = arrays["pairs"][rows]
-        source = _planes(change.image(np.asarray(arrays["frames"][pairs[0, 0]])))
+        source = change.portrait(np.asarray(arrays["frames"][pairs[0, 0]]))
         driving = [_planes(change.image(np.asarray(arrays["frames"][d]))) for d in pairs[:, 1]]
         moved, dense = [], []
         for row in rows:
-            seen = WHOLE.normalised(np.asarray(arrays["landmarks"][arrays["pairs"][row, 1], :, :2]))
-            points, measured = with_openings(
-                np.asarray(arrays["driving_points"][row]),
-                np.asarray(arrays["dense"][row], np.float32),
-                seen,
-                np.asarray(arrays["source_points"][row]),
-            )
-            points, measured = change.points(points), change.field(measured)
+            points = change.points(np.asarray(arrays["driving_points"][row]))
+            measured = change.field(np.asarray(arrays["dense"][row], np.float32))
             if self._augment:
                 points, measured = worse_tracking(points, measured, self._augment, rng)
             moved.append(points)
             dense.append(measured)
         teacher = [change.field(np.asarray(arrays["teacher"][row], np.float32)) for row in rows]
         return (
-            source[None],
+            _planes(source)[None],
             change.points(np.asarray(arrays["source_points"][rows[0]]))[None],
             change.inside()[None, None],
             np.stack(driving),
             np.stack(moved),
             np.stack(dense),
             np.stack(teacher),
+            np.stack([_planes(change.image(np.asarray(arrays["mesh"][row]))) for row in rows]),
+            np.stack([_planes(change.layer(_front(arrays, row))) for row in rows]),
         )
+
+
+def _front(arrays: dict[str, np.ndarray], row: int) -> Image:
+    """``(256, 256, 4) uint8`` of the packed square."""
+    packed, (top, left) = arrays["front"][row], arrays["corner"][row]
+    whole = np.zeros((IMAGE_SIZE, IMAGE_SIZE, 4), np.uint8)
+    whole[top : top + packed.shape[0], left : left + packed.shape[1]] = packed
+    return whole
 
 
 def _planes(image: Image) -> Floats:

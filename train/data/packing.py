@@ -5,22 +5,30 @@ from __future__ import annotations
 import json
 import shutil
 import zlib
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from mien.engine.avatar.model_io import IMAGE_SIZE
 from mien.engine.landmarks import Landmarker
-from mien.engine.types import Floats, NoFaceError, SinkError, SourceError
+from mien.engine.types import Face, Floats, Image, NoFaceError, SinkError, SourceError
 from mien.engine.utils.files import beside, clear_unfinished
 from mien.train.data.choice import choose_pairs
 from mien.train.data.clips import Clip, read_images
 from mien.train.data.teacher import teacher_flow
-from mien.train.data.tracking import SourceView, Tracked, track_clip
+from mien.train.data.tracking import Driven, SourceView, Tracked, track_clip
 
-FORMAT = 1
-ARRAYS = ("frames", "landmarks", "pairs", "source_points", "driving_points", "dense", "teacher")
+FORMAT = 2
+ARRAYS = (
+    *("frames", "landmarks", "pairs", "source_points", "driving_points", "dense", "teacher"),
+    *("mesh", "front", "corner"),
+)
+
+FRONT = 128
+"""Side of the square around the mouth in which its inside is packed, pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,30 +107,64 @@ def _pair_arrays(
     tracked: Tracked, chosen: np.ndarray, landmarks: Floats, most: int, name: str
 ) -> dict[str, np.ndarray]:
     pairs: list[tuple[int, int]] = []
-    rows: list[tuple[Floats, Floats, Floats, Floats]] = []
+    drawn: list[Drawn] = []
     for source in np.unique(chosen[:, 0]):
         image = tracked.images[source]
-        view = SourceView(image, tracked.faces[source])
         wanted = chosen[chosen[:, 0] == source, 1]
-        driven = ((int(d), view.drive(tracked.images[d], tracked.faces[d])) for d in wanted)
-        kept = [(d, found) for d, found in driven if found is not None][:most]
-        for d, found in kept:
+        others = {int(d): (tracked.images[d], tracked.faces[d]) for d in wanted}
+        for d, found in driven_by(image, tracked.faces[source], others, most).items():
             pairs.append((int(source), d))
-            teacher = teacher_flow(image, tracked.images[d])
-            rows.append((view.points, found.points, found.dense, teacher))
+            drawn.append((*found, teacher_flow(image, tracked.images[d])))
     if not pairs:
         raise SourceError(f"{name}: the head moves too far between any two of its images. Leave it out.")
     used, places = np.unique(np.array(pairs), return_inverse=True)
-    points, moved, dense, teacher_all = (np.stack(part) for part in zip(*rows, strict=True))
     return {
         "frames": np.stack([tracked.images[i] for i in used]),
         "landmarks": landmarks[used].astype(np.float32),
         "pairs": places.reshape(-1, 2).astype(np.int32),
-        "source_points": points.astype(np.float32),
-        "driving_points": moved.astype(np.float32),
-        "dense": dense.astype(np.float16),
-        "teacher": teacher_all.astype(np.float16),
+        **arrays_of(drawn),
     }
+
+
+Drawn = tuple[Floats, Driven, Floats]
+"""One pair: the source's landmarks, what the engine makes of them, and the teacher flow."""
+
+
+def driven_by(
+    image: Image, face: Face, others: Mapping[int, tuple[Image, Face]], most: int
+) -> dict[int, tuple[Floats, Driven]]:
+    """A source driven by up to ``most`` other images of its person, by their keys.
+
+    Those that it would have to move too far for are left out.
+    """
+    view = SourceView(image, face)
+    driven = ((key, view.drive(*other)) for key, other in others.items())
+    kept = [(key, (view.points, found)) for key, found in driven if found is not None]
+    return dict(kept[:most])
+
+
+def arrays_of(drawn: Sequence[Drawn]) -> dict[str, np.ndarray]:
+    """The arrays that a packed folder has for its pairs."""
+    points, driven, teacher = zip(*drawn, strict=True)
+    fronts, corners = zip(*(_around_mouth(each.front) for each in driven), strict=True)
+    return {
+        "source_points": np.stack(points).astype(np.float32),
+        "driving_points": np.stack([each.points for each in driven]).astype(np.float32),
+        "dense": np.stack([each.dense for each in driven]).astype(np.float16),
+        "teacher": np.stack(teacher).astype(np.float16),
+        "mesh": np.stack([each.mesh for each in driven]),
+        "front": np.stack(fronts),
+        "corner": np.array(corners, np.int16),
+    }
+
+
+def _around_mouth(front: Image) -> tuple[Image, tuple[int, int]]:
+    """``(FRONT, FRONT, 4)`` of the mouth's inside, and the square's row and column."""
+    covered = front[..., 3] > 0
+    lines = (np.flatnonzero(covered.any(axis=1 - axis)) for axis in (0, 1))
+    middles = (int(line[0] + line[-1]) // 2 if len(line) else IMAGE_SIZE // 2 for line in lines)
+    row, column = (min(max(0, middle - FRONT // 2), IMAGE_SIZE - FRONT) for middle in middles)
+    return front[row : row + FRONT, column : column + FRONT].copy(), (row, column)
 
 
 def write_packed(folder: Path, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> None:

@@ -15,7 +15,7 @@ from mien.engine.avatar.model_io import IMAGE_SIZE
 from mien.engine.paper.points import given_points
 from mien.engine.types import Floats, Image
 from mien.train.data.augment import AugmentConfig, Change
-from mien.train.data.dataset import PackedClip
+from mien.train.data.packed_clip import PackedClip
 from mien.train.data.tracking import WHOLE
 
 

@@ -6,9 +6,10 @@ import json
 import os
 import shutil
 import threading
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 from zlib import crc32
 
 from rich.console import Console
@@ -19,8 +20,10 @@ from mien.engine.types import MienError, SinkError, SourceError, UsageError
 from mien.engine.utils.files import replacing
 from mien.engine.utils.workers import Died, Workers
 from mien.train.data.clips import Clip
+from mien.train.data.closed_mouths import ClosedConfig, pack_closed
 from mien.train.data.packing import FORMAT, PackConfig, pack_clip
 from mien.train.data.readers import find_clips
+from mien.train.data.repacking import can_repack, repack_clip
 from mien.train.data.split import validation_groups
 from mien.train.data.stills import StillConfig, pack_still
 
@@ -41,7 +44,7 @@ class Prepared:
     Attributes:
         packed, kept, left_out: clips packed now, packed before, and unusable.
         reasons: one line for each clip or still left out.
-        stills: packed stills, now or before.
+        stills, mouths: packed stills and closed mouths, now or before.
     """
 
     packed: int
@@ -49,16 +52,35 @@ class Prepared:
     left_out: int
     reasons: tuple[str, ...]
     stills: int = 0
+    mouths: int = 0
+
+
+Config = PackConfig | StillConfig | ClosedConfig
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One folder to pack: a clip, or a still if there are ``donors`` of motion."""
+    """One folder to pack: a clip, a still with ``donors`` of motion, or a still whose mouth is closed."""
 
     clip: Clip
     folder: Path
-    config: PackConfig | StillConfig
+    config: Config
     donors: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Additions:
+    """What is packed besides the clips.
+
+    Attributes:
+        stills: number of stills to move by clips' motion, into ``output/stills``.
+        mouths: number of open-mouthed stills to close, into ``output/mouths``.
+        again: also pack what is packed already, with the engine as it is now.
+    """
+
+    stills: int = 0
+    mouths: int = 0
+    again: bool = False
 
 
 def prepare(
@@ -68,7 +90,7 @@ def prepare(
     workers: Workers | None,
     share: float,
     console: Console,
-    stills: int = 0,
+    extra: Additions | None = None,
     leave_out: Collection[str] = (),
 ) -> Prepared:
     """Pack the clips in ``source`` into ``output/clips`` and write ``output/split.json``.
@@ -78,18 +100,19 @@ def prepare(
     Args:
         workers: who packs, each with one thread; None: this process.
         share: share of the clips that is kept for validation (whole groups).
-        stills: number of stills to pack into ``output/stills``, none of people to validate on.
+        extra: what to pack besides; no stills of people to validate on.
         leave_out: subjects to validate on instead of ``share`` of the clips.
 
     Raises:
         MienError: no usable clip, no subject of that name, or ``output`` cannot be written.
     """
     source, output = source.absolute(), output.absolute()
+    extra = extra or Additions()
     found = find_clips(source)
     clips, reasons = found.clips, list(found.missing)
     out = _validation(clips, share, leave_out)
     _make(output / "clips")
-    done = {clip.id for clip in clips if is_packed(output / "clips" / clip.id, config)}
+    done = {clip.id for clip in clips if is_packed(output / "clips" / clip.id, config) and not extra.again}
     # In a fixed random order, so that an interrupted run leaves a fair sample of the whole.
     waiting = [clip for clip in clips if clip.id not in done]
     waiting.sort(key=lambda clip: crc32(clip.id.encode()))
@@ -101,16 +124,24 @@ def prepare(
     failures = _run(jobs, workers, "prepare", len(clips), console)
     packed = len(waiting) - len(failures)
     reasons += failures
-    there = {clip.id for clip in clips if (output / "clips" / clip.id / "meta.json").is_file()}
+    there = {clip.id for clip in clips if is_packed(output / "clips" / clip.id, config)}
     if not there:
         raise SourceError(f"{source}: none of {len(clips)} clips can be used. The lines above say why.")
-    kept = _packed_before(output)
-    _write_split(output, clips, there, out, kept)
-    if stills:
-        reasons += _pack_stills(found.stills, stills, output, out, workers, console)
-        kept = [still.id for still in found.stills if (output / "stills" / still.id / "meta.json").is_file()]
-        _write_split(output, clips, there, out, kept)
-    return Prepared(packed, len(done), len(reasons), tuple(reasons), len(kept))
+    kinds: dict[Kind, Sequence[str]] = {kind: _packed_before(output, kind) for kind in KINDS}
+    _write_split(output, clips, there, out, kinds)
+    for kind, packed_as in KINDS.items():
+        if getattr(extra, kind):
+            reasons += _pack_stills(found.stills, kind, extra, output, out, workers, console)
+            kinds[kind] = [s.id for s in found.stills if is_packed(output / kind / s.id, packed_as)]
+            _write_split(output, clips, there, out, kinds)
+    stills, mouths = (len(kinds[kind]) for kind in KINDS)
+    return Prepared(packed, len(done), len(reasons), tuple(reasons), stills, mouths)
+
+
+Kind = Literal["stills", "mouths"]
+
+KINDS: Mapping[Kind, StillConfig | ClosedConfig] = {"stills": StillConfig(), "mouths": ClosedConfig()}
+"""Folders of the portraits that are packed besides the clips: moved, and with their mouths closed."""
 
 
 def _validation(clips: Sequence[Clip], share: float, leave_out: Collection[str]) -> set[str]:
@@ -126,34 +157,36 @@ def _validation(clips: Sequence[Clip], share: float, leave_out: Collection[str])
 
 def _pack_stills(
     stills: Sequence[Clip],
-    wanted: int,
+    kind: Kind,
+    extra: Additions,
     output: Path,
     out: Collection[str],
     workers: Workers | None,
     console: Console,
 ) -> list[str]:
-    """Pack up to ``wanted`` stills of people not validated on; returns a line for each left out."""
-    _make(output / "stills")
-    train = json.loads((output / "split.json").read_text(encoding="utf-8"))["train"]
-    donors = tuple(output / "clips" / name for name in train)
-    if not donors:
-        raise UsageError(f"{output}: stills need training clips as sources of motion.")
+    """Pack stills of people not validated on; returns a line for each left out."""
+    folder, config, donors = output / kind, KINDS[kind], tuple[Path, ...]()
+    _make(folder)
     usable = sorted((s for s in stills if s.group not in out), key=lambda still: crc32(still.id.encode()))
-    config = StillConfig()
-    jobs = [Job(still, output / "stills" / still.id, config, donors) for still in usable[:wanted]]
+    if kind == "stills":
+        train = json.loads((output / "split.json").read_text(encoding="utf-8"))["train"]
+        donors = tuple(output / "clips" / name for name in train)
+        if not donors:
+            raise UsageError(f"{output}: stills need training clips as sources of motion.")
+    jobs = [Job(still, folder / still.id, config, donors) for still in usable[: getattr(extra, kind)]]
     if not jobs:
-        _tell(console, "no stills: the data set has none of people to train on")
-    waiting = [job for job in jobs if not is_packed(job.folder, config)]
-    return _run(waiting, workers, "stills", len(jobs), console)
+        _tell(console, f"no {kind}: the data set has no stills of people to train on")
+    waiting = [job for job in jobs if extra.again or not is_packed(job.folder, job.config)]
+    return _run(waiting, workers, kind, len(jobs), console)
 
 
-def _packed_before(output: Path) -> list[str]:
+def _packed_before(output: Path, kind: Kind) -> list[str]:
     """Ids of stills that are in the existing split and still present."""
     try:
-        before = json.loads((output / "split.json").read_text(encoding="utf-8")).get("stills", [])
+        before = json.loads((output / "split.json").read_text(encoding="utf-8")).get(kind, [])
     except (OSError, ValueError):
         return []
-    return [name for name in before if (output / "stills" / name / "meta.json").is_file()]
+    return [name for name in before if is_packed(output / kind / name, KINDS[kind])]
 
 
 def _run(jobs: Sequence[Job], workers: Workers | None, what: str, total: int, console: Console) -> list[str]:
@@ -185,13 +218,17 @@ def _tell(console: Console, reason: str) -> None:
 
 
 def _write_split(
-    output: Path, clips: Sequence[Clip], usable: Collection[str], out: Collection[str], stills: Sequence[str]
+    output: Path,
+    clips: Sequence[Clip],
+    usable: Collection[str],
+    out: Collection[str],
+    kinds: Mapping[Kind, Sequence[str]],
 ) -> None:
     split = {
         "train": sorted(clip.id for clip in clips if clip.id in usable and clip.group not in out),
         "validation": sorted(clip.id for clip in clips if clip.id in usable and clip.group in out),
         "validation_groups": sorted(out),
-        **({"stills": sorted(stills)} if stills else {}),
+        **{str(kind): sorted(names) for kind, names in kinds.items() if names},
     }
     path = output / "split.json"
     try:
@@ -203,13 +240,14 @@ def _write_split(
         ) from error
 
 
-def is_packed(folder: Path, config: PackConfig | StillConfig) -> bool:
+def is_packed(folder: Path, config: Config) -> bool:
     """Whether ``folder`` was packed with exactly this configuration."""
     try:
         meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
-    return bool(meta.get("format") == FORMAT and meta.get("config") == asdict(config))
+    wanted = json.loads(json.dumps(asdict(config)))
+    return bool(meta.get("format") == FORMAT and meta.get("config") == wanted)
 
 
 def _pack_alone(job: Job) -> str | None:
@@ -228,6 +266,10 @@ def _pack(job: Job) -> str | None:
     try:
         if isinstance(job.config, StillConfig):
             pack_still(job.clip, job.donors, job.config, landmarker, job.folder)
+        elif isinstance(job.config, ClosedConfig):
+            pack_closed(job.clip, job.config, landmarker, job.folder)
+        elif can_repack(job.folder, job.config):
+            repack_clip(job.folder, job.config, landmarker)
         else:
             pack_clip(job.clip, job.config, landmarker, job.folder)
     except MienError as error:

@@ -20,10 +20,10 @@ from mien.engine.avatar.model_io import FIELD_SIZE, IMAGE_SIZE
 from mien.engine.landmarks import Landmarker
 from mien.engine.types import Face, Floats, Image, SourceError
 from mien.train.data.clips import Clip, read_images
-from mien.train.data.dataset import PackedClip
-from mien.train.data.packing import FORMAT, write_packed
+from mien.train.data.packed_clip import PackedClip
+from mien.train.data.packing import FORMAT, Drawn, arrays_of, write_packed
 from mien.train.data.teacher import NORM_PER_PIXEL, pixel_grid
-from mien.train.data.tracking import SourceView, track_clip
+from mien.train.data.tracking import Driven, SourceView, track_clip
 
 SEEN = 0.85
 """Minimum visible share of a transferred flow: only little of it may be filled in."""
@@ -63,36 +63,31 @@ def pack_still(
     image, face = tracked.images[0], tracked.faces[0]
     rng = np.random.default_rng((config.seed, zlib.crc32(still.id.encode())))
     view = SourceView(image, face)
-    frames, faces, rows = [image], [face], []
+    frames, faces, drawn = [image], [face], list[Drawn]()
     for _ in range(TRIES * config.drivings):
         flow = _motion(PackedClip.open(donors[int(rng.integers(len(donors)))]), view.points, rng)
         made = None if flow is None else _driven(view, image, flow, landmarker)
         if made is None or flow is None:
             continue
-        driving, there, points, dense = made
-        frames.append(driving)
-        faces.append(there)
-        rows.append((points, dense, np.concatenate([flow, _inside(flow)])))
-        if len(rows) == config.drivings:
+        frames.append(made[0])
+        faces.append(made[1])
+        drawn.append((view.points, made[2], np.concatenate([flow, _inside(flow)])))
+        if len(drawn) == config.drivings:
             break
-    if not rows:
+    if not drawn:
         raise SourceError(f"{still.path}: no clip's motion fits this face. Leave it out.")
-    points, dense, teacher = (np.stack(part) for part in zip(*rows, strict=True))
     arrays: dict[str, np.ndarray] = {
         "frames": np.stack(frames),
         "landmarks": np.stack([each.landmarks for each in faces]).astype(np.float32),
-        "pairs": np.array([(0, k + 1) for k in range(len(rows))], np.int32),
-        "source_points": np.repeat(view.points[None], len(rows), axis=0).astype(np.float32),
-        "driving_points": points.astype(np.float32),
-        "dense": dense.astype(np.float16),
-        "teacher": teacher.astype(np.float16),
+        "pairs": np.array([(0, k + 1) for k in range(len(drawn))], np.int32),
+        **arrays_of(drawn),
     }
     meta = {
         "format": FORMAT,
         "clip": {**asdict(still), "path": str(still.path)},
         "config": asdict(config),
         "frames": len(frames),
-        "pairs": len(rows),
+        "pairs": len(drawn),
     }
     write_packed(folder, arrays, meta)
     return meta
@@ -165,7 +160,7 @@ def _motion(donor: PackedClip, points: Floats, rng: np.random.Generator) -> Floa
 
 def _driven(
     view: SourceView, image: Image, flow: Floats, landmarker: Landmarker
-) -> tuple[Image, Face, Floats, Floats] | None:
+) -> tuple[Image, Face, Driven] | None:
     """The driving image, its face, and the live tracker's measurement of the pair."""
     driving = warp_image(image, flow)
     landmarker.reset()
@@ -173,7 +168,7 @@ def _driven(
     driven = None if face is None else view.drive(driving, face)
     if face is None or driven is None:
         return None
-    return driving, face, driven.points, driven.dense
+    return driving, face, driven
 
 
 def _inside(flow: Floats) -> Floats:

@@ -1,4 +1,4 @@
-"""The live tracker's view of a pair: the inputs that the model gets at run time."""
+"""The engine's view of a pair: what the model gets at run time, and what the engine draws without it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from typing import Any, cast
 import numpy as np
 
 from mien.engine.avatar import Avatar
+from mien.engine.avatar.canvas import compose, make_canvas
 from mien.engine.avatar.crop import Square, crop_around, cut
 from mien.engine.avatar.grid import avatar_grid
 from mien.engine.avatar.head_mesh import HeadMesh
+from mien.engine.avatar.layers import Layers
+from mien.engine.avatar.mesh_motion import MeshMotion
 from mien.engine.avatar.model_io import IMAGE_SIZE, AvatarCode
 from mien.engine.avatar.mouth import Cavity
 from mien.engine.avatar.transfer import carry_over
@@ -100,14 +103,23 @@ class Driven:
     Attributes:
         points: ``(478, 2) float32`` target positions of the landmarks, model coordinates.
         dense: ``(3, 64, 64) float32`` measured backward flow and its weight.
+        mesh: ``(256, 256, 3) uint8`` RGB what the engine draws without the network.
+        front: ``(256, 256, 4) uint8`` RGB of the mouth's inside, and how far it covers the rest.
     """
 
     points: Floats
     dense: Floats
+    mesh: Image
+    front: Image
 
 
 class SourceView:
-    """A source image prepared once as avatar and as the tracker's reference (0.2 s)."""
+    """A source image prepared once as avatar and as the tracker's reference (0.2 s).
+
+    Attributes:
+        avatar: the avatar; its runtime's code is empty.
+        points: ``(478, 2) float32`` its landmarks, model coordinates.
+    """
 
     def __init__(self, image: Image, face: Face) -> None:
         self._reference = Reference.of(image, face)
@@ -117,8 +129,9 @@ class SourceView:
         axes = lip_axes(geometry.axes, geometry.points[:N_MESH], geometry.unit)
         geometry = replace(geometry, axes=axes)
         grid = avatar_grid(geometry, WHOLE)
+        layers = Layers.of(image, WHOLE, geometry.points)
         nothing = np.zeros((1, 0), np.float32)
-        self._avatar = Avatar(
+        self.avatar = Avatar(
             image,
             face,
             WHOLE,
@@ -126,9 +139,11 @@ class SourceView:
             grid,
             self.points,
             AvatarCode(nothing, nothing),
-            HeadMesh.of(geometry, WHOLE, grid, None),
+            HeadMesh.of(geometry, WHOLE, grid, None if layers is None else layers.person),
             Cavity.of(image, geometry.points, geometry.unit),
+            layers,
         )
+        self._canvas = make_canvas(self.avatar, IMAGE_SIZE)
 
     def drive(self, image: Image, face: Face) -> Driven | None:
         """The motion to ``image``; None if it is too large to be transferred unchanged."""
@@ -137,8 +152,13 @@ class SourceView:
         motion = tracker.measure(Frame(image, 0, 0, 0.0), face)
         if np.hypot(*motion.head.shift) > MOST_SHIFT or np.hypot(*motion.head.turn) > MOST_TURN:
             return None
-        driving = carry_over(motion, self._avatar)
-        return Driven(driving.points, driving.dense)
+        driving = carry_over(motion, self.avatar)
+        return Driven(driving.points, driving.dense, *self.draw(driving.mesh))
+
+    def draw(self, moving: MeshMotion) -> tuple[Image, Image]:
+        """What the engine draws without the network: ``mesh`` and ``front`` of :class:`Driven`."""
+        warp = self._canvas.mesh.warp(moving)
+        return compose(self._canvas, None, warp), np.asarray(warp.device_inputs()["front"][0], np.uint8)
 
 
 class _NoLandmarker:

@@ -16,32 +16,40 @@ from mien.engine.paper.torch_paper import TorchPaper
 from mien.engine.paper.tracker import crop_points
 from mien.engine.presets import PresetRuntime
 from mien.engine.types import ModelError
-from mien.train.data.dataset import PackedClip
+from mien.train.data.packed_clip import PackedClip
 from mien.train.data.tracking import WHOLE
 from mien.train.evaluation.runtime import ModelRuntime, WarpRuntime
 from mien.train.model import LiveModel
+from mien.train.model.grid import warp
 from mien.train.model.paper import KeyPoints, PaperModel
 from mien.train.model.paper.weights import load_paper
 from mien.train.model.weights import load_live, preset_name
-from mien.train.validation import Pairs, prior_warp, spread
+from mien.train.validation import Pairs, shown, spread
 
 
 class Drawn(NamedTuple):
     """The driving images of some pairs, as reconstructed by each method: ``(B, 3, 256, 256)`` in 0..1.
 
     Attributes:
-        warp: by the untrained landmark warp.
+        landmarks: by the landmark warp, which no mesh and no training changes.
+        warp: by the engine without a network: the mesh.
         ours: by the weights under test.
         inside: an intermediate result of the network to look at: paint (``live``) or occlusion (``paper``).
     """
 
+    landmarks: Tensor
     warp: Tensor
     ours: Tensor
     inside: Tensor
 
 
+def landmark_warp(model: LiveModel, source: Tensor, flow: Tensor) -> Tensor:
+    """The source warped by the facial prior's flow alone."""
+    return warp(source, model.enlarge(model.prior.base + flow))
+
+
 class Candidate(ABC):
-    """Weights under test, together with the untrained landmark warp.
+    """Weights under test, together with the engine without a network.
 
     Attributes:
         preset: name of the weights' preset.
@@ -76,7 +84,8 @@ class LiveCandidate(Candidate):
     def draw(self, pairs: Pairs) -> Drawn:
         batch, (source, points) = pairs.batch, spread(pairs.batch)
         out = self._model(source, points, batch.driving_points, batch.dense)
-        return Drawn(prior_warp(self._model, source, out.prior_flow), out.image, out.paint + 0.5)
+        plain = landmark_warp(self._model, source, out.prior_flow)
+        return Drawn(plain, batch.mesh, shown(batch, out), out.paint + 0.5)
 
     def runtimes(self) -> dict[str, PresetRuntime]:
         return {"warp": WarpRuntime(self._model), "ours": ModelRuntime(self._model)}
@@ -110,8 +119,8 @@ class PaperCandidate(Candidate):
         out = self._model.animate(source, code, KeyPoints(*keys), after)
         seen = out.warp.occlusion
         seen = torch.ones_like(source[:, :1]) if seen is None else seen
-        warp = prior_warp(self._untrained, source, prior.flow)
-        return Drawn(warp, out.prediction, seen.expand(-1, 3, -1, -1))
+        plain = landmark_warp(self._untrained, source, prior.flow)
+        return Drawn(plain, batch.mesh, out.prediction, seen.expand(-1, 3, -1, -1))
 
     def _detect(self, images: Tensor, clip: PackedClip, frames: np.ndarray) -> KeyPoints:
         if not self._model.config.given_points:

@@ -43,7 +43,7 @@ class Drive:
         clip, portrait: ids of the driving clip and of the portrait's.
         kind: of the passage.
         scores: method -> measure -> value (NaN if it cannot be computed).
-        images: portrait, driver, untrained warp, ours at the passage's strongest motion.
+        images: portrait, driver, without the network, ours at the passage's strongest motion.
     """
 
     clip: str
@@ -57,7 +57,7 @@ class Driving:
     """Drives portraits and measures the results.
 
     Args:
-        runtimes: of the untrained warp and of the weights under test.  If the preset of one needs
+        runtimes: without the network and of the weights under test.  If the preset of one needs
             the driver's frames, its tracker measures what it needs as well, as in the engine.
         landmarker: finds faces in portraits and results.
         embed: the face embedding, or None: identity is NaN then.

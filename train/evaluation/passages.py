@@ -20,7 +20,7 @@ from mien.engine.landmarks import Landmarker
 from mien.engine.types import Face, Floats, Image, MienError, SourceError
 from mien.train.data.choice import openness
 from mien.train.data.clips import Clip, iterate_images, read_images
-from mien.train.data.dataset import PackedClip
+from mien.train.data.packed_clip import PackedClip
 from mien.train.data.tracking import track_clip
 from mien.train.metrics.find import LOOK, Peak, Span, is_subtle, peak_of, shift_at
 

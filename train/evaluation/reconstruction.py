@@ -20,7 +20,7 @@ from mien.train.metrics.image_quality import keypoint_distance, landmarks_of, ps
 from mien.train.sheet import to_image
 from mien.train.validation import Pairs, spread, validation_pairs
 
-METHODS = ("still", "warp", "ours")
+METHODS = ("still", "landmarks", "warp", "ours")
 MEASURES = ("l1", "psnr", "ssim", "perceptual", "akd", "identity", "mouth", "eyes", "sharpness")
 MOUTH_OPENS = 0.06
 EYES_CLOSE = 0.03
@@ -34,8 +34,8 @@ class Case:
         clip: its clip's id.
         tags: ``"mouth opens"``, ``"eyes close"`` if they do.
         scores: method -> measure -> value.
-        images: source, driving, untrained warp, ours, and an intermediate result of the network (paint, or
-            occlusion), ``(H, W, 3) uint8``.
+        images: source, driving, without the network, ours, and an intermediate result of the network (paint,
+            or occlusion), ``(H, W, 3) uint8``.
     """
 
     clip: str
@@ -78,7 +78,7 @@ def _cases(
 ) -> list[Case]:
     name, batch = str(pairs.clip.meta["clip"]["id"]), pairs.batch
     (source, _), drawn = spread(batch), candidate.draw(pairs)
-    made = {"still": source, "warp": drawn.warp, "ours": drawn.ours}
+    made = {"still": source, "landmarks": drawn.landmarks, "warp": drawn.warp, "ours": drawn.ours}
     scores = {method: _measure(image, batch, judge) for method, image in made.items()}
     wanted = _faces(batch.driving, landmarker, embed)
     for method, image in made.items():
@@ -87,7 +87,7 @@ def _cases(
         scores[method]["akd"] = [keypoint_distance(a[0], b[0]) for a, b in both]
         scores[method]["identity"] = [_likeness(a[1], b[1]) for a, b in both]
     tags = _tags(batch)
-    shown = (source, batch.driving, *drawn)
+    shown = (source, batch.driving, drawn.warp, drawn.ours, drawn.inside)
     return [
         Case(
             name,

@@ -17,17 +17,23 @@ from mien.train.evaluation.reconstruction import MEASURES, METHODS, Case
 from mien.train.evaluation.targets import Target, block, compared, comparison, targets
 from mien.train.sheet import contact_sheet, write_sheet
 
-NAMES = {"still": "still image", "warp": "untrained warp", "ours": "ours"}
-TITLES = ("source", "driving", "untrained warp", "ours")
-DRIVEN_TITLES = ("portrait", "driver", "untrained warp", "ours")
+NAMES = {
+    "still": "still image",
+    "landmarks": "landmark warp",
+    "warp": "without the network",
+    "ours": "ours",
+}
+TITLES = ("source", "driving", "without the network", "ours")
+DRIVEN_TITLES = ("portrait", "driver", "without the network", "ours")
 EVERYWHERE = ("akd", "identity")
 """Measures that need a face; pairs in which any method's face was not found are excluded for all."""
 
 MEANINGS = (
-    "Same identity: a frame of a clip driven by another frame of it. l1, mouth, eyes: mean absolute "
-    "difference (0..1), of the whole image and of crops; psnr in dB; perceptual: distance of "
-    "EfficientNet-Lite0 features; akd: mean landmark distance in pixels of 256; identity: cosine of face "
-    "embeddings; sharpness: mean absolute Laplacian over the target's (1 is as sharp)."
+    "Same identity: a frame of a clip driven by another frame of it. Landmark warp: the smooth field through "
+    "the landmarks, without mesh or network; without the network: what the engine draws with none. l1, "
+    "mouth, eyes: mean absolute difference (0..1), of the whole image and of crops; psnr in dB; perceptual: "
+    "distance of EfficientNet-Lite0 features; akd: mean landmark distance in pixels of 256; identity: cosine "
+    "of face embeddings; sharpness: mean absolute Laplacian over the target's (1 is as sharp)."
 )
 DRIVEN_MEANINGS = (
     "Cross identity: a passage of a clip drives another person's portrait, through the engine. "
@@ -60,7 +66,7 @@ class Result:
     inside: str = "painted"
 
     def targets(self) -> list[Target]:
-        """The targets against the untrained warp; presets other than ``live`` have no wanted values."""
+        """The targets against the landmark warp; presets other than ``live`` have no wanted values."""
         subtle = kinds(self.drives).get("subtle passages")
         measure = targets if self.preset == "live" else compared
         return measure(summary(self.cases), driven_summary(subtle) if subtle else None)
@@ -126,7 +132,7 @@ def _first(result: Result) -> list[str]:
     if result.preset == "live":
         return ["## Targets", "", *block(result.targets())]
     return [
-        "## Against the untrained warp",
+        "## Against the landmark warp",
         "",
         f"Preset `{result.preset}`; the targets are those of `live`.",
         "",
@@ -141,7 +147,7 @@ def _table(means: Means, measures: Sequence[str]) -> list[str]:
     ours, warp = means["ours"], means["warp"]
     changes = (100 * (ours[m] / warp[m] - 1) if warp[m] else float("nan") for m in measures)
     cells = (f"{c:+.1f} %" if math.isfinite(c) else "–" for c in changes)
-    return [*lines, f"| ours against warp | {' | '.join(cells)} |"]
+    return [*lines, f"| ours against without | {' | '.join(cells)} |"]
 
 
 def _figure(value: float, form: str) -> str:

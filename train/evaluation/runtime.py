@@ -1,4 +1,4 @@
-"""The weights under test, and the untrained warp, as runtimes of the engine.
+"""The weights under test, and none, as runtimes of the engine.
 
 The model is converted to OpenVINO directly from torch (FP32, equal to torch to 1e-6): several times as fast
 as torch on a CPU, without an export.  If OpenVINO cannot convert it, torch computes.
@@ -62,13 +62,13 @@ class ModelRuntime(Runtime):
 
 
 class WarpRuntime(Runtime):
-    """The untrained model: the facial prior's flow, without paint.
+    """No network: the facial prior's flow, without paint.
 
     Args:
         model: provides the prior (which has no weights).
     """
 
-    name = "untrained warp"
+    name = "without the network"
 
     def __init__(self, model: LiveModel) -> None:
         self._prior = model.prior

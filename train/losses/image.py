@@ -54,3 +54,9 @@ def part_squares(points: Tensor) -> list[tuple[Tensor, Tensor]]:
     right, left = points[:, list(RIGHT_EYE)].mean(dim=1), points[:, list(LEFT_EYE)].mean(dim=1)
     odd = torch.arange(len(points), device=points.device)[:, None] % 2 == 1
     return [(mouth, 0.48 * unit + 0.02), (torch.where(odd, right, left), 0.36 * unit + 0.02)]
+
+
+def mouth_square(points: Tensor) -> tuple[Tensor, Tensor]:
+    """Centre and half side of the square that a mouth fills, lips and all."""
+    unit = torch.linalg.vector_norm(points[:, EYE_CORNERS[0]] - points[:, EYE_CORNERS[1]], dim=1)
+    return points[:, list(LIPS)].mean(dim=1), 0.42 * unit + 0.02

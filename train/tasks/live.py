@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 from torch import nn
 
 from mien.engine.types import UsageError
 from mien.train.config import FitConfig, StageConfig
-from mien.train.data.dataset import Batch, PackedData, split_ids, still_ids
+from mien.train.data.dataset import Batch, Extra, PackedData, split_ids, still_ids
 from mien.train.losses.gan import CropCritic
+from mien.train.losses.kept import KeptPaintings
 from mien.train.losses.landmarks import LandmarkDistance
 from mien.train.losses.objective import Objective
+from mien.train.losses.painting import Painting
 from mien.train.losses.perceptual import LitePerceptual, loss_network
 from mien.train.model import LiveModel
 from mien.train.model.layers import Conv
@@ -43,9 +46,11 @@ class LiveTask(Task):
     def __init__(self, config: FitConfig) -> None:
         self._data = config.data
         root = Path(config.data.path)
-        out, share, seed = config.data.leave_out, config.data.stills, config.run.seed
-        stills = still_ids(root, out) if share > 0 else []
-        self.data = PackedData(root, split_ids(root, "train", out), config.augment, seed, stills, share)
+        out, seed = config.data.leave_out, config.run.seed
+        kinds: tuple[tuple[Literal["stills", "mouths"], float], ...]
+        kinds = ("stills", config.data.stills), ("mouths", config.data.mouths)
+        extra = [Extra(kind, share, still_ids(root, out, kind)) for kind, share in kinds if share > 0]
+        self.data = PackedData(root, split_ids(root, "train", out), config.augment, seed, extra)
         self.unseen = PackedData(root, split_ids(root, "validation", out), None, seed)
         model = _begun(config)
         self.shape = model.config
@@ -56,6 +61,7 @@ class LiveTask(Task):
         looked_for = any(stage.loss.landmarks for stage in config.stages)
         self._landmarks = LandmarkDistance() if looked_for else None
         self._objective = Objective(self.model, network, critic, self._landmarks)
+        self._kept = KeptPaintings(self.data, self._objective, config.data.kept, seed)
         filters = {id(m.weight): m.weight for m in self.model.modules() if isinstance(m, Conv)}
         plain = [p for p in self.model.parameters() if id(p) not in filters]
         self.updates: tuple[Update, ...] = (Update(self._objective, plain, filters.values()),)
@@ -76,8 +82,12 @@ class LiveTask(Task):
         if self._critic:
             self._critic.weights = stage.loss
 
-    def batch(self, index: int, stage: StageConfig, rank: int) -> Batch:
-        return self.data.batch(index, self._data.sources, self._data.drivings, stage.focus, rank)
+    def batch(self, index: int, stage: StageConfig, rank: int) -> Batch | Painting:
+        sources, drivings = self._data.sources, self._data.drivings
+        if self._data.kept and stage.train == ("painter",):
+            return self._kept.batch(index, sources * drivings, stage, rank)
+        opened = stage.loss.pyramid > 0 and not stage.loss.warped
+        return self.data.batch(index, sources, drivings, stage.focus, rank, opened)
 
     def validate(self, model: nn.Module, pairs: int) -> Validation:
         assert isinstance(model, LiveModel)
