@@ -18,36 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.engine.avatar.model_io import FIELD_SIZE
-from mien.engine.face.layout import apply2, inverse2
-from mien.engine.face.openings import LIDS, lid_change, lid_gaps, lid_share
+from mien.engine.face.openings import lid_change, lid_share
 from mien.engine.landmarks import topology as topo
-from mien.engine.motion import Motion
 from mien.engine.types import Floats
 from mien.engine.utils.curves import smoothstep
 
 OVER, UNDER = 0.5, 0.4
 """Skin at its edges that the line of a closed eye shows, in heights of the open eye."""
-
-SHUT = 0.15
-"""Share of a gap that the landmark network still reports for a closed eye."""
-
-BLINK = (0.60, 0.72)
-"""Blendshape scores of a blink from which on an eye counts as shut whatever the landmarks say, and wholly so:
-on twelve clips, of eyes that are open by more than half 1 in 20 reaches the first."""
-
-WAKE = (0.06, 0.08)
-"""Gaps in the reference (face units; mostly 0.10) from which on those scores are believed, and wholly so: of
-eyes that hardly were open then they say nothing new."""
-
-CREASE = (
-    ((247, 30, 29, 27, 28, 56, 190), (113, 225, 224, 223, 222, 221, 189)),
-    ((414, 286, 258, 257, 259, 260, 467), (413, 441, 442, 443, 444, 445, 342)),
-)
-"""Rows of landmarks over the upper lid's inner seven: right eye, left eye, in the order of :data:`_EYES`."""
-
-ALONG = (0.75, 0.35)
-"""How far these rows go along with a lid that shuts: lashes and crease come down as they are, and what is
-stretched is the skin under the brow."""
 
 ABOVE, BELOW, BESIDE = (0.35, 0.70), 0.40, 0.15
 """Distance around an eye within which the skin moves with its lids, in eye widths; above, up to the brow,
@@ -62,7 +39,7 @@ _SOFT = 0.2j * _NODE
 """Each node takes the mean of two positions, this far above and below it: without this the edge of a slanting
 lid has steps, with more of it the eye stays open."""
 
-_EYES = (
+EYES = (
     (topo.RIGHT_EYE_UPPER, topo.RIGHT_EYE_LOWER, topo.RIGHT_IRIS, topo.RIGHT_EYEBROW_LOWER[1:-1]),
     (topo.LEFT_EYE_UPPER[::-1], topo.LEFT_EYE_LOWER[::-1], topo.LEFT_IRIS, topo.LEFT_EYEBROW_LOWER[1:-1]),
 )
@@ -85,7 +62,7 @@ class Eye(NamedTuple):
 
     @staticmethod
     def of(points: Floats, eye: int) -> Eye:
-        places = [points[list(part)].astype(np.float64) @ np.array([1, 1j]) for part in _EYES[eye]]
+        places = [points[list(part)].astype(np.float64) @ np.array([1, 1j]) for part in EYES[eye]]
         corner, width = complex(places[0][0]), complex(places[0][-1] - places[0][0])
         width = width if abs(width) > 1e-3 else 1e-3 + 0j
         upper, lower, iris, brow = ((part - corner) / width for part in places)
@@ -97,52 +74,6 @@ class Eye(NamedTuple):
             np.interp(at, np.maximum.accumulate(edge.real), edge.imag) for edge in (self.upper, self.lower)
         )
         return top, np.maximum(top, bottom)
-
-
-def set_lids(points: Floats, source: Floats, motion: Motion) -> None:
-    """Close the avatar's eyes by the same fraction that the driver closed theirs.
-
-    Eyes differ in how wide they are open: transferred as a movement, a blink left wide eyes half open.
-
-    Args:
-        points: ``(478, 2)`` target positions of the avatar's landmarks, model coordinates; changed in place.
-        source: ``(478, 2)`` their positions in the portrait.
-        motion: the driver's; without their shape nothing is changed.
-    """
-    if motion.shape is None:
-        return
-    before = motion.shape.nodes[LIDS]
-    now = before + apply2(inverse2(motion.shape.to_layout[LIDS]), motion.points[LIDS])
-    for eye, (was, left) in enumerate(zip(lid_gaps(before), lid_gaps(now), strict=True)):
-        ratio = left / max(was, 1e-6)
-        blink = _ramp(float(motion.blink[eye]), BLINK) * _ramp(was, WAKE)
-        share = max(lid_share(abs(ratio - 1.0)), blink)
-        if share > 0.0 and ratio < 1.0:
-            wanted = max(ratio - SHUT, 0.0) / (1.0 - SHUT) * (1.0 - blink)
-            _lower_lid(points, source, eye, wanted, share)
-
-
-def _lower_lid(points: Floats, source: Floats, eye: int, wanted: float, share: float) -> None:
-    """Move the upper lid to ``wanted`` of its height over the lower one in the portrait, by ``share``."""
-    before, now = Eye.of(source, eye), Eye.of(points, eye)
-    edge = now.lower + wanted * (before.upper - before.lower)
-    there = now.corner + edge * now.width
-    _place(points, _EYES[eye][0], there, share)
-    travel = (edge - before.upper)[1:-1]
-    for row, along in zip(CREASE[eye], ALONG, strict=True):
-        rest = (source[list(row)].astype(np.float64) @ np.array([1, 1j]) - before.corner) / before.width
-        lowered = now.corner + (rest + along * travel) * now.width
-        _place(points, row, lowered, share)
-
-
-def _place(points: Floats, row: tuple[int, ...], there: Complex, share: float) -> None:
-    members = list(row)
-    points[members, 0] += share * (there.real - points[members, 0])
-    points[members, 1] += share * (there.imag - points[members, 1])
-
-
-def _ramp(value: float, ends: tuple[float, float]) -> float:
-    return min(max((value - ends[0]) / (ends[1] - ends[0]), 0.0), 1.0)
 
 
 def shut_eyes(dense: Floats, source: Floats, driving: Floats) -> None:

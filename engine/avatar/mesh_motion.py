@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mien.engine.avatar.crop import Square
-from mien.engine.avatar.eyelids import Eye
+from mien.engine.avatar.eyelids import EYES, Eye
 from mien.engine.avatar.grid import AvatarGrid
 from mien.engine.avatar.head_mesh import HeadMesh
 from mien.engine.avatar.lip_contact import part_lips
@@ -20,7 +20,7 @@ from mien.engine.face.layout import N_MESH, apply2, at_landmarks
 from mien.engine.face.lips import mouth_gap
 from mien.engine.face.regions import region_maps
 from mien.engine.landmarks import topology as topo
-from mien.engine.mesh.topology import LEFT_EYE, RIGHT_EYE, face_topology
+from mien.engine.mesh.topology import LEFT_EYE, MOUTH, RIGHT_EYE, face_topology
 from mien.engine.mesh.unfolding import unfolded
 from mien.engine.types import Floats
 from mien.engine.utils.curves import smoothstep
@@ -29,8 +29,18 @@ from mien.engine.utils.sampling import sample
 if TYPE_CHECKING:
     from mien.engine.motion import Motion
 
-BEHIND = 0.05
-"""How far behind lips and lids lies what is seen between them, face units."""
+BEHIND, EYE_BEHIND = 0.05, 0.2
+"""How far behind lips and lids lies what is seen between them, face units: further than a lower lid is behind
+an upper one that passes over it."""
+
+LIDS_BEFORE = 0.1
+"""How far before the rest of the skin upper lids lie, face units: shut, they pass over the lower ones."""
+
+SHUTTING, SKIN_ABOVE, SKIN_BELOW = 0.35, 0.20, 0.08
+"""Share by which an eye has shut from which on its lids show skin from beyond their edges alone, and from how
+far above and below them in the end, as shares of the open gap."""
+
+_UPPER_LIDS = [*topo.RIGHT_EYE_UPPER[1:-1], *topo.LEFT_EYE_UPPER[1:-1]]
 
 UNCOVERED = 0.14
 """Turn to the front (radians; 8 degrees) from which on what it uncovers is continued skin alone."""
@@ -104,8 +114,11 @@ def mesh_motion(
     rotation = turn_matrix(turn).astype(np.float32)
     size = np.float32(abs(head.a))
     depth = (geometry.solid[:N_MESH] @ rotation[2]) * (size / per_norm)
+    depth[_UPPER_LIDS] -= np.float32(LIDS_BEFORE * geometry.unit) * size / per_norm
     depth = depth[mesh.landmark]
-    depth[N_MESH:] += np.float32(BEHIND * geometry.unit) * size / per_norm
+    face_unit = np.float32(geometry.unit) * size / per_norm
+    depth[mesh.openings[MOUTH]] += np.float32(BEHIND) * face_unit
+    depth[mesh.openings[RIGHT_EYE].start :] += np.float32(EYE_BEHIND) * face_unit
 
     solid = _solid_motion(points, avatar, turn)
     places = points.copy()
@@ -117,6 +130,8 @@ def mesh_motion(
     if uncovering > 0:
         shown = source.copy()
         shown[:N_MESH] += np.float32(smoothstep(min(uncovering, 1.0))) * avatar.mesh.uncovered
+    for eye in range(2):
+        shown = _shut_lids(eye, source, points, places, shown)
     vertices, shows = places[mesh.landmark], shown[mesh.landmark]
     for eye, opening in enumerate((RIGHT_EYE, LEFT_EYE)):
         _eyeball(eye, source, places, shows[mesh.openings[opening]])
@@ -161,6 +176,27 @@ def _between(motion: Motion, avatar: Placed, source: Floats, shares: tuple[float
         if share > 0.01:
             window = window * (1 - np.float32(share) * opening)
     found *= window[..., None]
+    return found
+
+
+def _shut_lids(eye: int, source: Floats, points: Floats, places: Floats, shown: Floats) -> Floats:
+    """What the landmarks show where an eye shuts; its lids' edges in ``places`` are put back where they meet.
+
+    A lid that shuts shows its skin from a little beyond its edge on: the edge is a curve, and the mesh has
+    chords; between the two lies a row of slits of eyeball.
+    """
+    before, now = Eye.of(source, eye), Eye.of(points, eye)
+    gaps = [float(np.abs(one.lower - one.upper).mean()) for one in (before, now)]
+    shut = smoothstep(min(max((1 - gaps[1] / max(gaps[0], 1e-6) - SHUTTING) / (1 - SHUTTING), 0.0), 1.0))
+    if shut == 0.0:
+        return shown
+    found, share = shown.copy(), np.float32(shut)
+    gap = (before.lower - before.upper) * before.width
+    for row, beyond in zip(EYES[eye][:2], (-SKIN_ABOVE, SKIN_BELOW), strict=True):
+        edge = list(row)
+        found[edge, 0] += share * np.float32(beyond) * gap.real.astype(np.float32)
+        found[edge, 1] += share * np.float32(beyond) * gap.imag.astype(np.float32)
+        places[edge] += share * (points[edge] - places[edge])
     return found
 
 

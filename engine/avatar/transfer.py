@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 
 from mien.engine.avatar.avatar import Avatar
-from mien.engine.avatar.eyelids import set_lids, shut_eyes
+from mien.engine.avatar.eyelids import shut_eyes
+from mien.engine.avatar.lids import set_lids
 from mien.engine.avatar.mesh_motion import MeshMotion, Placed, mesh_motion
 from mien.engine.avatar.model_io import FIELD_SIZE
 from mien.engine.avatar.pose_limits import held_motion, held_turn, within

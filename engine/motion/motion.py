@@ -54,7 +54,8 @@ class Shape:
     ``N`` nodes as in :class:`mien.engine.face.layout.Layout`.
 
     Attributes:
-        nodes: ``(N, 2) float32`` image positions relative to the head's centre, in face units.
+        nodes: ``(N, 2) float32`` image positions relative to the head's centre, in face units; the
+            landmarks as they were found.
         to_layout: ``(N, 2, 2) float32`` local maps from image displacements to layout displacements.
     """
 

@@ -45,7 +45,9 @@ class Reference:
         geometry = replace(geometry, axes=unfolded(geometry.axes, mesh))
         resampled = sample_layout(image, geometry.nodes[N_MESH:], geometry.unit, side)
         to_layout = inverse2(geometry.axes)
-        nodes = (geometry.nodes - geometry.centre) / np.float32(geometry.unit)
+        # The smooth nodes have the layout's lids: an eye that is half shut has its own.
+        nodes = np.concatenate([mesh, geometry.nodes[N_MESH:]])
+        nodes = (nodes - geometry.centre) / np.float32(geometry.unit)
         shape = Shape(nodes, to_layout * np.float32(geometry.unit))
         irises = Irises.of(geometry.points, geometry.solid, geometry.axes)
         return Reference(face, geometry, to_layout, shape, irises, Aligner(resampled))

@@ -1,0 +1,143 @@
+"""Lids of the avatar: each eye shuts by itself when the driver's does, and opens no wider than lids go.
+
+How far an eye is open is its gap over its width.  On fifteen clips the landmark network finds 0.27 to 0.33 in
+open eyes and 0.04 to 0.12 in shut ones, whoever it is and whatever the reference showed.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.engine.avatar.eyelids import EYES, Eye
+from mien.engine.face.layout import apply2, inverse2
+from mien.engine.face.openings import LIDS, lid_gaps, lid_share
+from mien.engine.landmarks import topology as topo
+from mien.engine.motion import Motion
+from mien.engine.types import Floats
+from mien.engine.utils.curves import smoothstep
+
+SHUT, LEAST_SHUT = 0.085, 0.03
+"""Openness (gap over width) up to which an eye is shut, and share of that at the reference that counts as
+shut besides."""
+
+FREE = 0.70
+"""Share of the reference's openness down to which lids go as far as they were seen to."""
+
+BLINK = (0.60, 0.72)
+"""Blendshape scores of a blink from which on an eye counts as shut whatever the landmarks say, and wholly so:
+on twelve clips, of eyes that are open by more than half 1 in 20 reaches the first."""
+
+WAKE, NEARLY = (0.12, 0.16), (0.10, 0.15)
+"""Openness in the reference from which on those scores are believed, and wholly so; and openness now up to
+which they are believed whatever the reference showed, and from which on not: narrow eyes score too."""
+
+OVER = 0.12
+"""How far a shut upper lid passes over the lower one, as a share of the open gap: no slit is left between two
+edges whose landmarks are not in one place."""
+
+WIDER, NARROW = 0.35, (0.12, 0.22)
+"""How much wider than in the portrait an eye gets at most, as a share; and openness in the reference from
+which on it gets wider at all, and by so much: who began with shut eyes opens them; the avatar's are open."""
+
+CREASE = (
+    ((247, 30, 29, 27, 28, 56, 190), (113, 225, 224, 223, 222, 221, 189)),
+    ((414, 286, 258, 257, 259, 260, 467), (413, 441, 442, 443, 444, 445, 342)),
+)
+"""Rows of landmarks over the upper lid's inner seven: right eye, left eye, in the order of :data:`EYES`."""
+
+ALONG = (1.0, 0.65)
+"""How far these rows go along with a lid that shuts: lashes and crease come down as they are, and what is
+stretched is the skin under the brow."""
+
+TAPER = (0.2, 0.7, 1.0, 1.0, 1.0, 0.9, 0.6)
+"""The same share towards the corners, which stay: from the outer one to the inner one."""
+
+_CORNERS = (
+    (topo.RIGHT_EYE_OUTER_CORNER, topo.RIGHT_EYE_INNER_CORNER),
+    (topo.LEFT_EYE_OUTER_CORNER, topo.LEFT_EYE_INNER_CORNER),
+)
+
+Complex = NDArray[np.complex128]
+
+
+def set_lids(points: Floats, source: Floats, motion: Motion) -> None:
+    """Close the avatar's eyes by the same fraction that the driver closed theirs.
+
+    Eyes differ in how wide they are open: transferred as a movement, a blink left wide eyes half open.
+
+    Args:
+        points: ``(478, 2)`` target positions of the avatar's landmarks, model coordinates; changed in place.
+        source: ``(478, 2)`` their positions in the portrait.
+        motion: the driver's; without their shape nothing is changed.
+    """
+    if motion.shape is None:
+        return
+    before = motion.shape.nodes[LIDS]
+    now = before + apply2(inverse2(motion.shape.to_layout[LIDS]), motion.points[LIDS])
+    for eye, (was, left) in enumerate(zip(lid_gaps(before), lid_gaps(now), strict=True)):
+        ends = motion.shape.nodes[list(_CORNERS[eye])]
+        width = max(float(np.hypot(*(ends[1] - ends[0]))), 1e-6)
+        rest, ratio = was / width, left / max(was, 1e-6)
+        believed = max(_ramp(rest, WAKE), 1.0 - _ramp(left / width, NEARLY))
+        blink = _ramp(float(motion.blink[eye]), BLINK) * believed
+        share = max(lid_share(1.0 - min(ratio, 1.0)), blink)
+        if share > 0.0:
+            wanted = wanted_openness(min(ratio, 1.0), rest)
+            _lower_lid(points, source, eye, wanted * (1.0 - blink), share)
+        elif ratio > 1.0:
+            _hold_wide(points, source, eye, WIDER * smoothstep(_ramp(rest, NARROW)))
+
+
+def wanted_openness(ratio: float, rest: float) -> float:
+    """Share of the portrait's gap that a lid leaves open.
+
+    Args:
+        ratio: the driver's gap over that of their reference.
+        rest: openness in the reference.
+    """
+    shut = min(SHUT / max(rest, 1e-6) + LEAST_SHUT, FREE - 0.15)
+    return ratio if ratio >= FREE else FREE * max(ratio - shut, 0.0) / (FREE - shut)
+
+
+def _lower_lid(points: Floats, source: Floats, eye: int, wanted: float, share: float) -> None:
+    """Move the upper lid to ``wanted`` of its height over the lower one in the portrait, by ``share``."""
+    before, now = Eye.of(source, eye), Eye.of(points, eye)
+    height = wanted - OVER * (1 - wanted) ** 2
+    edge = now.lower + height * (before.upper - before.lower)
+    _place(points, EYES[eye][0], now.corner + edge * now.width, share)
+    travel = (edge - before.upper)[1:-1]
+    travel *= _taper(eye)
+    for row, along in zip(CREASE[eye], ALONG, strict=True):
+        rest = (source[list(row)].astype(np.float64) @ np.array([1, 1j]) - before.corner) / before.width
+        _place(points, row, now.corner + (rest + along * travel) * now.width, share)
+
+
+def _hold_wide(points: Floats, source: Floats, eye: int, room: float) -> None:
+    """Keep an eye from opening by more than ``room`` of its gap in the portrait."""
+    before, now = Eye.of(source, eye), Eye.of(points, eye)
+    own, gap = (float(np.abs(one.upper - one.lower).mean()) for one in (before, now))
+    wider = gap / max(own, 1e-6) - 1
+    if wider <= 0.5 * room:
+        return
+    allowed = 0.5 * room * (1 + np.tanh((wider - 0.5 * room) / max(0.5 * room, 1e-6)))
+    lower = (1 - (1 + allowed) / (1 + wider)) * (now.lower - now.upper)
+    _place(points, EYES[eye][0], now.corner + (now.upper + lower) * now.width, 1.0)
+    for row, along in zip(CREASE[eye], ALONG, strict=True):
+        here = points[list(row)].astype(np.float64) @ np.array([1, 1j])
+        _place(points, row, here + along * _taper(eye) * lower[1:-1] * now.width, 1.0)
+
+
+def _taper(eye: int) -> NDArray[np.float64]:
+    """:data:`TAPER` from the image's left to its right."""
+    return np.array(TAPER if eye == 0 else TAPER[::-1])
+
+
+def _place(points: Floats, row: tuple[int, ...], there: Complex, share: float) -> None:
+    members = list(row)
+    points[members, 0] += share * (there.real - points[members, 0])
+    points[members, 1] += share * (there.imag - points[members, 1])
+
+
+def _ramp(value: float, ends: tuple[float, float]) -> float:
+    return min(max((value - ends[0]) / (ends[1] - ends[0]), 0.0), 1.0)
