@@ -190,7 +190,8 @@ def _shut_lids(eye: int, source: Floats, points: Floats, places: Floats, shown: 
     shut = smoothstep(min(max((1 - gaps[1] / max(gaps[0], 1e-6) - SHUTTING) / (1 - SHUTTING), 0.0), 1.0))
     if shut == 0.0:
         return shown
-    found, share = shown.copy(), np.float32(shut)
+    found: Floats = shown.copy()
+    share = np.float32(shut)
     gap = (before.lower - before.upper) * before.width
     for row, beyond in zip(EYES[eye][:2], (-SKIN_ABOVE, SKIN_BELOW), strict=True):
         edge = list(row)
