@@ -73,6 +73,13 @@ of 0.85 at 200 and 0.90 at 50 (correlation 0.92 and 0.91); that of files 0.89 wi
 60 (correlation 0.946 and 0.951).
 """
 
+EQUALISED = 2.0, (4, 4)
+"""Limit and tiles of the equalisation (CLAHE; Zuiderveld, Graphics Gems IV, 1994) before the search.
+
+On the fields above files see a correlation of 0.963 (worst case 0.90) with it, 0.951 (0.85) without, the live
+measurement 0.92 (0.79) and 0.91 (0.76).
+"""
+
 
 class Aligner:
     """Measures the displacement of a face, resampled into the layout, from a reference face.
@@ -84,15 +91,19 @@ class Aligner:
 
     def __init__(self, reference: NDArray[np.uint8]) -> None:
         self.side = len(reference)
-        self._reference = reference
         self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
         live = self.side <= LIVE_SIDE
         self._working = self.side // 2 if live else self.side
         if live:
+            self._flow.setFinestScale(0)
             self._flow.setPatchStride(4)
             self._flow.setGradientDescentIterations(6)
             self._flow.setVariationalRefinementIterations(0)
-        detail = self._detail(reference)
+        # Of the local contrasts, bare cheeks and forehead have the least: equalised, they speak, too.
+        self._equal = cv2.createCLAHE(*EQUALISED)
+        small = self._reduced(reference)
+        self._reference = self._equal.apply(small)
+        detail = self._detail(small)
         self._fine = LocalGlobal(detail, LIVE_SMOOTHNESS if live else FILE_SMOOTHNESS)
         # A difference below camera noise is no evidence; so flat skin is not distrusted for its noise.
         self._contrast = _blocks(np.abs(detail)) + np.float32(5.0 if self._working == self.side else 4.0)
@@ -108,12 +119,9 @@ class Aligner:
             ``(GRID, GRID) float32`` trust in 0..1: how well the moved image explains the reference.
         """
         start: Any = None
-        flow = np.asarray(self._flow.calc(self._reference, gray, start), dtype=np.float32)
-        detail = self._detail(gray)
-        if self._working < self.side:
-            size = self._working, self._working
-            halved = cv2.resize(flow, size, interpolation=cv2.INTER_AREA) * np.float32(0.5)
-            flow = np.asarray(halved, np.float32)
+        small = self._reduced(gray)
+        flow = np.asarray(self._flow.calc(self._reference, self._equal.apply(small), start), np.float32)
+        detail = self._detail(small)
         flow = self._fine.improved(detail, flow)
         misfit = _blocks(np.abs(self._fine.difference(detail, flow))) / self._contrast
         trust = np.clip((1.15 - misfit) / 0.45, 0.0, 1.0)
@@ -122,12 +130,17 @@ class Aligner:
         even = cv2.blur(trust.astype(np.float32), (3, 3))
         return np.asarray(coarse, np.float32), np.asarray(even, np.float32)
 
-    def _detail(self, gray: NDArray[np.uint8]) -> Floats:
-        """The image at the working side without its low frequencies: a flickering lamp is not motion."""
+    def _reduced(self, gray: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The image at the working side."""
         side = self._working
-        small = gray if side == self.side else cv2.resize(gray, (side, side), interpolation=cv2.INTER_AREA)
+        if side == self.side:
+            return gray
+        return np.asarray(cv2.resize(gray, (side, side), interpolation=cv2.INTER_AREA), np.uint8)
+
+    def _detail(self, small: NDArray[np.uint8]) -> Floats:
+        """The reduced image without its low frequencies: a flickering lamp is not motion."""
         values = small.astype(np.float32)
-        window = 25 * side // self.side | 1
+        window = 25 * self._working // self.side | 1
         return np.asarray(values - cv2.blur(values, (window, window)), dtype=np.float32)
 
 
