@@ -15,6 +15,9 @@ from mien.engine.mouth.portrait import PortraitLook
 from mien.engine.mouth.view import INNER, OUTER
 from mien.engine.types import Image
 
+HIDES = 0.999
+"""Share of the driver's mouth from which on nothing of what lies below it is seen."""
+
 
 def portrait_look(avatar: Avatar, canvas: Canvas) -> PortraitLook:
     """How an avatar looks around its mouth, at the canvas's resolution."""
@@ -33,12 +36,18 @@ class AvatarMouth:
 
     Attributes:
         shows: whether the last image shows the driver's mouth.
+        takes_paint: whether anything of the network's paint would be seen in it.
     """
 
     def __init__(self, avatar: Avatar, canvas: Canvas, own: bool = False) -> None:
         self._avatar, self._canvas = avatar, canvas
-        self.shows = False
+        self.shows, self.takes_paint = False, True
         self._mouth = OwnMouth(portrait_look(avatar, canvas), own)
+
+    @property
+    def drawn(self) -> bool:
+        """Whether the avatar is a drawing, whose mouth stays a dark hollow: the network saw none."""
+        return self._mouth.look.drawn
 
     @property
     def own(self) -> bool:
@@ -65,7 +74,8 @@ class AvatarMouth:
         at = self._canvas.placed(moving.vertices[INNER + OUTER]) - corner
         lips = Lips(at[:20], at[20:], moving.gap, self._avatar.cavity.own(moving.gap))
         placed = self._mouth.place(motion.mouth, motion.time, lips, motion.shape)
-        self.shows = placed is not None and placed.share > 0
+        share = 0.0 if placed is None else placed.share
+        self.shows, self.takes_paint = share > 0, share < HIDES and not self.drawn
         return placed
 
     def draw(self, image: Image, placed: Placed | None) -> float:

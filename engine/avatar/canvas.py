@@ -331,6 +331,13 @@ def _open_mouth(canvas: Canvas, moved: Image, field: Field | None, warp: Warp) -
     part[...] = np.clip(mixed + 0.5, 0, 255)
 
 
+def show_cavity(canvas: Canvas, image: Image, warp: Warp) -> None:
+    """Put the bare cavity into an image that was painted already, in place."""
+    if warp.mouth is not None:
+        part = image[canvas.top : canvas.bottom, canvas.left : canvas.right] if canvas.pasted else image
+        _open_mouth(canvas, part[..., :3], None, warp)
+
+
 def _from(to_model: Floats, corner: Floats) -> Floats:
     """A part's affine relative to another corner, in its pixels."""
     moved: Floats = to_model.copy()

@@ -84,11 +84,13 @@ class OwnMouth:
 
     Attributes:
         wanted: whether the driver's own mouth is wanted; else only a monochrome portrait's tone is kept.
+        look: of the portrait.
+        note: why the mouth is painted although it is wanted, once it has been for a second.
     """
 
     def __init__(self, look: PortraitLook, wanted: bool = False) -> None:
         self.wanted = wanted
-        self._look = look
+        self.look = look
         self._gate = Gate()
         self._driver: object = None
         self._time: float | None = None
@@ -101,7 +103,7 @@ class OwnMouth:
 
     def set_portrait(self, look: PortraitLook) -> None:
         """Draw into another portrait's images from now on."""
-        self._look, self._detail = look, None
+        self.look, self._detail = look, None
 
     def place(self, view: MouthView | None, time: float, lips: Lips, driver: object = None) -> Placed | None:
         """What to draw into the image at ``time`` (seconds); None where there is nothing to do.
@@ -116,7 +118,7 @@ class OwnMouth:
             return Placed(
                 lips, self._last, share, self._matrix(self._last), self._sharpness(self._last, lips)
             )
-        if self._look.tone is not None and lips.gap > 0:
+        if self.look.tone is not None and lips.gap > 0:
             return Placed(lips, None, 0.0, np.eye(3, dtype=np.float32), 1.0)
         return None
 
@@ -124,14 +126,15 @@ class OwnMouth:
         """Draw it, in place."""
         box = box_around(placed.lips.inner, 1.0, image.shape)
         # An image may have an opacity, too.
-        part = image[box][..., :3]
+        part = np.ascontiguousarray(image[box][..., :3])
         opening = _opening(placed.lips.inner, box)
         if placed.view is not None and placed.share > 0:
             mouth = self._mouth(placed, box)
             weight = _softened(opening, placed.lips.inner) * np.float32(placed.share)
-            part[...] = cv2.blendLinear(mouth, np.ascontiguousarray(part), weight, 1 - weight)
-        if self._look.tone is not None:
-            _keep_tone(part, opening, self._look.tone)
+            part = np.asarray(cv2.blendLinear(mouth, part, weight, 1 - weight), np.uint8)
+        if self.look.tone is not None:
+            _keep_tone(part, opening, self.look.tone)
+        image[box][..., :3] = part
 
     def _share(self, view: MouthView | None, time: float, lips: Lips, driver: object) -> float:
         step = 0.0 if self._time is None else time - self._time
@@ -168,12 +171,12 @@ class OwnMouth:
     def _matrix(self, view: MouthView) -> Floats:
         """Brightness and half of the tint of the portrait's skin, and no more colour than it has."""
         assert self._skin is not None
-        there, here = self._look.skin, np.maximum(self._skin, 1e-3)
+        there, here = self.look.skin, np.maximum(self._skin, 1e-3)
         bright = float(there @ LUMINANCE) / float(here @ LUMINANCE)
         tinted = 0.5 * np.clip(there / here, 0.3 * bright, 3 * bright) + 0.5 * bright
         grey = 0.5 * there / float(here @ LUMINANCE) + 0.5 * bright
         lips = view.places[: len(view.places) // 2].mean(axis=0)
-        colour = min(1.0, self._look.saturation / max(saturation_of(here, lips), 1e-3))
+        colour = min(1.0, self.look.saturation / max(saturation_of(here, lips), 1e-3))
         matrix = colour * np.diag(tinted) + (1 - colour) * np.outer(grey, LUMINANCE)
         return np.asarray(matrix, np.float32)
 
@@ -186,7 +189,7 @@ class OwnMouth:
         size = max(8, round(view.image.shape[1] * scale)), max(8, round(view.image.shape[0] * scale))
         how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
         seen = detail_of(np.asarray(cv2.resize(view.image, size, interpolation=how), np.uint8))
-        wanted = float(np.clip(self._look.detail / max(seen, 1e-4), *DETAIL))
+        wanted = float(np.clip(self.look.detail / max(seen, 1e-4), *DETAIL))
         self._detail = wanted if self._detail is None else self._detail + 0.2 * (wanted - self._detail)
         return self._detail
 
@@ -198,8 +201,8 @@ class OwnMouth:
         lookup = carried(lips.inner, lips.outer, view.inner, view.outer, box)
         lit = relit(view.image, placed.matrix)
         mouth = sample(lit, lookup, cubic=True)
-        if self._look.tone is not None:
-            mouth = _toned(mouth, self._look.tone)
+        if self.look.tone is not None:
+            mouth = _toned(mouth, self.look.tone)
         fine = max(0.8, _width(lips.outer) / 120)
         soft = cv2.GaussianBlur(mouth, (0, 0), fine)
         found: Any = cv2.addWeighted(mouth, placed.detail, soft, 1 - placed.detail, 0)
@@ -207,7 +210,7 @@ class OwnMouth:
             # Sharpened edges do not overshoot: a tooth's would be clipped.
             around = np.ones((3, 3), np.uint8)
             found = cv2.max(cv2.min(found, cv2.dilate(mouth, around)), cv2.erode(mouth, around))
-        grain = self._look.grain
+        grain = self.look.grain
         if grain is not None:
             height, width = found.shape[:2]
             piece = np.pad(grain, ((0, max(0, height - 64)), (0, max(0, width - 64))), "wrap")
@@ -266,7 +269,7 @@ def _softened(opening: Image, inner: Floats) -> Floats:
 
 def _keep_tone(part: Image, opening: Image, tone: Image) -> None:
     """Give what is between the lips a portrait's tone, in place, and the paint on their edge, too."""
-    toned = _toned(np.ascontiguousarray(part), tone)
+    toned = _toned(part, tone)
     off = cv2.absdiff(toned, part).max(axis=2) > MONOCHROME
     rim = cv2.dilate(opening, np.ones((3, 3), np.uint8)) > 0
     within = (opening > 0) | (rim & off)

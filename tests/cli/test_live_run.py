@@ -457,4 +457,4 @@ def test_the_corner_image_leaves_the_original_alone() -> None:
 def test_the_help_names_every_key() -> None:
     # What each does is tested above; here, that the help names no other and forgets none.
     named = {line.split()[0] for line in KEYS} | {"C", "Esc"}
-    assert named == {"X", "F", "O", "1-9", "M", "C", "?", "Esc"}
+    assert named == {"X", "F", "O", "1-9", "M", "P", "C", "?", "Esc"}

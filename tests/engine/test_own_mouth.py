@@ -22,6 +22,7 @@ from mien.engine.mouth.own_mouth import Lips, OwnMouth
 from mien.engine.mouth.portrait import PortraitLook
 from mien.engine.mouth.view import INNER, OUTER, MouthView, view_mouth
 from mien.engine.runtime import Runtime
+from mien.engine.session.renderer import Renderer
 from mien.engine.types import Floats, Frame, Image
 
 FPS = 25
@@ -333,3 +334,44 @@ def test_recorded_motion_has_no_pixels_and_is_painted(avatar: Avatar, runtime: R
             motion.points[list(topo.LIPS_LOWER_INNER[1:-1]), 1] += 0.04 * number
             images = [animator.play(motion).image for animator in (own, painted)]
             np.testing.assert_array_equal(*images)
+
+
+def test_a_drawing_is_told_from_a_photograph(astronaut: Image, avatar: Avatar) -> None:
+    points = avatar.geometry.points
+    assert not PortraitLook.of(astronaut, points, avatar.geometry.unit).drawn
+    lines = np.full_like(astronaut, 250)
+    for ring in (topo.FACE_OVAL, topo.RIGHT_EYE, topo.LEFT_EYE, topo.LIPS_OUTER, topo.NOSE_BRIDGE):
+        cv2.polylines(lines, [points[list(ring)].astype(np.int32)], True, (30, 30, 30), 2, cv2.LINE_AA)
+    assert PortraitLook.of(lines, points, avatar.geometry.unit).drawn
+
+
+def opened(avatar: Avatar, view: MouthView | None, number: int = 0) -> Motion:
+    motion = replace(Motion.neutral(number, number / FPS), mouth=view)
+    motion.points[list(topo.LIPS_LOWER_INNER[1:-1] + topo.LIPS_LOWER_OUTER[1:-1]), 1] += 0.5
+    return motion
+
+
+def test_the_network_rests_where_the_drivers_own_mouth_hides_its_paint(
+    avatar: Avatar, whole_runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    renderer = Renderer(avatar, whole_runtime)
+    asked = []
+    render = renderer._draws.render
+    monkeypatch.setattr(renderer._draws, "render", lambda *given: asked.append(1) or render(*given))
+    renderer.render(opened(avatar, seen(0.25)))
+    assert len(asked) == 1, "painted"
+    renderer.mouth.own = True
+    renderer.render(opened(avatar, seen(0.25)))
+    assert len(asked) == 1, "the driver's"
+    renderer.render(opened(avatar, None, 20))
+    assert len(asked) == 2, "painted again, as the driver is not seen"
+
+
+def test_a_drawings_mouth_stays_a_dark_hollow(avatar: Avatar, whole_runtime: Runtime) -> None:
+    renderer = Renderer(avatar, whole_runtime)
+    painted = renderer.render(opened(avatar, None)).image
+    renderer.mouth._mouth.look = replace(renderer.mouth._mouth.look, drawn=True)
+    plain = renderer.render(opened(avatar, None)).image
+    changed = np.abs(plain.astype(int) - painted).max(axis=2) > 8
+    assert changed.sum() > 50
+    assert plain[changed].mean() < painted[changed].mean()
