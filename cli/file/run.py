@@ -25,7 +25,7 @@ from mien.cli.interrupt import Stopper
 from mien.cli.options.arguments import Options
 from mien.cli.terminal import StageTimes, print_summary, progress_bar, say
 from mien.engine.animator import NO_IMAGE, Animator
-from mien.engine.face.likeness import reference_problem, small_width
+from mien.engine.face.likeness import dark_level, reference_problem, small_width
 from mien.engine.motion import Motion
 from mien.engine.motion.recording import Recording, load_recording, nominal_fps, save_recording
 from mien.engine.presets import PresetRuntime
@@ -273,6 +273,8 @@ def _driver_notes(tracker: Tracker, face: Face, name: str, searched: bool) -> li
         notes.append(f"{name} shows {tracker.landmarker.faces_seen} faces; the largest drives.")
     if (width := small_width(face)) is not None:
         notes.append(f"the face in {name} is {width:.0f} pixels wide; small movements cannot be measured.")
+    if tracker.reference_frame is not None and (level := dark_level(*tracker.reference_frame)) is not None:
+        notes.append(f"the face in {name} is dark ({level:.0f} of 255); noise hides small movements there.")
     reference = tracker.reference
     if not searched and reference is not None and (why := reference_problem(reference.face)):
         notes.append(f"in the reference frame {why}; --reference best looks for a better one.")

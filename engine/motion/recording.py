@@ -22,11 +22,15 @@ name                shape, dtype           meaning
 ``confidence``      (T,) float32           landmark network's presence score
 ``shape_nodes``     (N, 2) float32         driver's face: nodes relative to the head's centre, face units
 ``shape_maps``      (N, 2, 2) float32      driver's face: image displacement -> layout displacement
+``more_nodes``      (S, N, 2) float32      of further drivers, or further references, where there are any
+``more_maps``       (S, N, 2, 2) float32   likewise
+``driver``          (T,) uint16            with them: whose shape a frame's is, 0 for the first
 ``region_names``    (K,) text              names of the regions
 ==================  =====================  ==========================================================
 
 The ``N`` nodes are the 468 landmarks of the face mesh and the 48 x 48 grid nodes; the two ``shape``
-arrays are absent if no face was measured.  One face unit is the distance between the outer eye
+arrays are absent if no face was measured, and a reader that does not know the three after them takes the
+first driver's for all.  One face unit is the distance between the outer eye
 corners (:mod:`mien.engine.face.layout`).
 """
 
@@ -146,11 +150,37 @@ def _arrays(recording: Recording) -> dict[str, Any]:
 
 
 def _shape_arrays(motions: Sequence[Motion]) -> dict[str, np.ndarray]:
-    """The driver's face in the layout, once: a recording has a single reference frame."""
+    """The drivers' faces in the layout: one for each reference frame."""
+    # By identity: each reference has one shape, which all motions relative to it share.
+    numbers: dict[int, int] = {}
+    shapes: list[Shape] = []
     for motion in motions:
-        if motion.shape is not None:
-            return {"shape_nodes": motion.shape.nodes, "shape_maps": motion.shape.to_layout}
-    return {}
+        if motion.shape is not None and id(motion.shape) not in numbers:
+            numbers[id(motion.shape)] = len(shapes)
+            shapes.append(motion.shape)
+    if not shapes:
+        return {}
+    arrays = {"shape_nodes": shapes[0].nodes, "shape_maps": shapes[0].to_layout}
+    if len(shapes) > 1:
+        arrays["more_nodes"] = np.stack([shape.nodes for shape in shapes[1:]])
+        arrays["more_maps"] = np.stack([shape.to_layout for shape in shapes[1:]])
+        arrays["driver"] = np.array([numbers.get(id(motion.shape), 0) for motion in motions], np.uint16)
+    return arrays
+
+
+def _shapes(arrays: dict[str, np.ndarray]) -> list[Shape | None]:
+    """The shape of each frame's driver."""
+    count = arrays["time"].size
+    if "shape_nodes" not in arrays:
+        return [None] * count
+    nodes, maps = arrays["shape_nodes"][None], arrays["shape_maps"][None]
+    driver = np.zeros(count, int)
+    if "driver" in arrays:
+        nodes = np.concatenate([nodes, arrays["more_nodes"]])
+        maps = np.concatenate([maps, arrays["more_maps"]])
+        driver = arrays["driver"].astype(int)
+    shapes = [Shape(_floats(one), _floats(map_)) for one, map_ in zip(nodes, maps, strict=True)]
+    return [shapes[number] for number in driver.reshape(count)]
 
 
 def _near_face() -> np.ndarray:
@@ -190,6 +220,10 @@ def _check(arrays: dict[str, np.ndarray]) -> None:
             raise ValueError(f"{name} has the shape {arrays[name].shape}, not {shape}")
         if not np.isfinite(arrays[name]).all():
             raise ValueError(f"{name} holds values that are not finite")
+    nodes = N_MESH + GRID * GRID
+    for name, last in (("shape_nodes", (nodes, 2)), ("shape_maps", (nodes, 2, 2))):
+        if "shape_nodes" in arrays and arrays[name].shape != last:
+            raise ValueError(f"{name} has the shape {arrays[name].shape}, not {last}")
     if count == 0 or arrays["time"][0] < 0 or (np.diff(arrays["time"]) <= 0).any():
         raise ValueError("its times do not increase from 0")
     if not 0 < arrays["fps"] <= 100_000:
@@ -200,10 +234,8 @@ def _recording(arrays: dict[str, np.ndarray]) -> Recording:
     times = [float(t) for t in arrays["time"]]
     count = len(times)
     valid = arrays["valid"]
-    shape = None
-    if "shape_nodes" in arrays:
-        shape = Shape(arrays["shape_nodes"].astype(np.float32), arrays["shape_maps"].astype(np.float32))
-    motions = [_motion(arrays, i, times[i], shape) if valid[i] else None for i in range(count)]
+    shapes = _shapes(arrays)
+    motions = [_motion(arrays, i, times[i], shapes[i]) if valid[i] else None for i in range(count)]
     return Recording(tuple(motions), tuple(times), float(arrays["fps"]))
 
 

@@ -244,7 +244,7 @@ def takeover_note(name: str, times: Sequence[float]) -> list[str]:
     if len(times) > TOLD:
         told += f", ... ({len(times)} times)"
     return [
-        f"in {name} another person takes over at {told} s: the avatar rests there, and from then on the "
+        f"in {name} another face takes over at {told} s: the avatar rests there, and from then on the "
         "motion is relative to a new reference."
     ]
 

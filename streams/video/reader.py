@@ -246,8 +246,6 @@ class _Reading:
         if not self.info.frames or last is None or self.notes:
             return False
         seconds = self._duration()
-        return (
-            seconds is not None
-            and count < self.info.frames
-            and last + 3 / self.info.fps + Fraction(1, 2) < seconds
-        )
+        # A container that counts its frames is believed to the frame, an estimate to half a second.
+        doubt = Fraction(3, 2) if self._stream.frames else 3 + self.info.fps / 2
+        return seconds is not None and count < self.info.frames and last + doubt / self.info.fps < seconds

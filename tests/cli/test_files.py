@@ -371,9 +371,15 @@ def test_another_person_who_takes_over_is_said_with_the_time(
     out, motion = tmp_path / "out.mp4", tmp_path / "out.npz"
     assert mien("--driving", path, "--output", out, "--save-motion", motion, "--size", 256) == 0
     said = " ".join(capsys.readouterr().out.split())
-    assert "in two.mp4 another person takes over at 0.8 s: the avatar rests there" in said
+    assert "in two.mp4 another face takes over at 0.8 s: the avatar rests there" in said
     assert len(video_times(out)[0]) == 28
     recorded = load_recording(motion)
     rest = [index for index, motion in enumerate(recorded.motions) if motion is None]
     assert rest[0] == 8
     assert 10 <= len(rest) <= 14
+    shapes = [motion.shape for motion in recorded.motions if motion is not None]
+    assert all(shape is shapes[0] for shape in shapes[:8])
+    assert all(shape is shapes[8] for shape in shapes[8:])
+    first, second = shapes[0], shapes[8]
+    assert first is not None and second is not None
+    assert np.abs(first.nodes - second.nodes).mean() > 0.01  # each relative to their own face

@@ -26,4 +26,4 @@ def test_the_pair_is_marked(tmp_path: Path, carphone: Path, astronaut: Image, la
     found = follow(pair, parse([]), Tracker(landmarker=landmarker), PRESETS[0])
     assert len(found.motions) == 30
     assert found.seen == list(range(10))
-    assert any(note.startswith("In the clip another person takes over at ") for note in found.notes)
+    assert any(note.startswith("In the clip another face takes over at ") for note in found.notes)

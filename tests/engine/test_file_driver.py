@@ -85,7 +85,7 @@ def test_a_hard_cut_to_someone_else_is_a_lost_face_and_a_new_reference(
     assert {f.person for f in later} == {1}
     assert max(size_of(f) for f in later) < 0.012  # relative to her own face, which hardly moves
     assert takeover_note("a.mp4", driver.takeovers)[0].startswith(
-        f"in a.mp4 another person takes over at {at:.1f} s: the avatar rests there"
+        f"in a.mp4 another face takes over at {at:.1f} s: the avatar rests there"
     )
 
 
@@ -120,6 +120,28 @@ def test_who_comes_back_drives_relative_to_their_first_reference(
     assert (tracker.reference_frame[0] == man[0]).all()
     rest = [f for f in followed[40:] if f.motion is None]
     assert 1 <= len(rest) <= 3  # they are known: no need to wait
+
+
+def leaving(image: Image, share: float) -> Image:
+    """The image moved to the right by this share of its width."""
+    matrix = np.array([[1, 0, share * image.shape[1]], [0, 1, 0]])
+    return np.asarray(cv2.warpAffine(image, matrix, image.shape[1::-1], borderMode=cv2.BORDER_REPLICATE))
+
+
+@pytest.mark.parametrize("who", ["man", "woman"])
+def test_who_leaves_by_the_border_and_comes_back_mirrored_gets_a_new_reference(
+    who: str, man: list[Image], woman: list[Image], landmarker: Landmarker
+) -> None:
+    """Relative to the unmirrored reference, whatever is not symmetric in a face would be motion."""
+    images = {"man": man, "woman": woman}[who][:30]
+    away = [leaving(image, step / 6) for step, image in enumerate(images[8:14])]
+    back = [np.ascontiguousarray(image[:, ::-1]) for image in (*reversed(away), *images[14:])]
+    followed, driver = drive([*images[:8], *away, *back, *images[:8]], landmarker)
+    assert len(driver.takeovers) == 2
+    ended = 14 + len(back)
+    mirrored = [f for f in followed[14:ended] if f.motion is not None]
+    assert {f.person for f in mirrored[-5:]} == {1}
+    assert {f.person for f in followed[-5:]} == {0}  # and unmirrored the first reference again
 
 
 def test_a_cut_within_one_person_goes_on(man: list[Image], landmarker: Landmarker) -> None:
