@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
+
+import numpy as np
 
 from mien.cli.background import chosen_background
 from mien.cli.build import make_gains, make_runtime, portrait_landmarker
 from mien.cli.live.speed import server_network
 from mien.cli.options.arguments import CROP_SIDE, Options
+from mien.cli.web.backdrops import Portrayed, background_of
 from mien.engine.avatar import Avatar
+from mien.engine.avatar.background import Background
+from mien.engine.avatar.canvas import make_canvas
 from mien.engine.landmarks import Landmarker, make_landmarker
 from mien.engine.motion import Gains
 from mien.engine.mouth.mode import OWN
@@ -20,6 +25,8 @@ from mien.engine.runtime import Runtime
 from mien.engine.session.driver_session import DriverSession
 from mien.engine.session.shared_renderer import SharedRenderer
 from mien.engine.types import Frame, Image, ModelError, Rendered, SourceError, UsageError
+from mien.engine.utils.thread_priority import make_way
+from mien.streams.webrtc.backdrops import Backdrop
 from mien.streams.webrtc.engine_interface import Prepared
 
 REGIONS = ("eyes", "mouth")
@@ -42,6 +49,7 @@ class LocalEngine:
         self._landmarker: Landmarker | None = None
         # The portraits' landmarker belongs to one thread at a time.
         self._lock = threading.Lock()
+        self._cutter = ThreadPoolExecutor(1, "background", initializer=make_way)
         self._ready = False
 
     @property
@@ -81,20 +89,29 @@ class LocalEngine:
             raise ModelError("The model is still loading.")
         with self._lock:
             avatar = Avatar.of(image, self._landmarker, self._owner.shared(), name)
+        portrayed, notes = Portrayed(avatar), avatar.notes
         try:
-            return Prepared(avatar.before(self._background), avatar.notes)
+            portrayed.before(self._background)
         except SourceError as error:
-            return Prepared(avatar, (*avatar.notes, str(error)))
+            notes = (*notes, str(error))
+        return Prepared(portrayed, notes)
+
+    def still(self, avatar: Any, backdrop: Backdrop | None) -> Image:
+        background = self._background if backdrop is None else background_of(backdrop)
+        return still_of(avatar.before(background), self._side)
 
     def open_session(self, avatar: Any, deliver: Callable[[Rendered], None]) -> LocalSession:
         if self._owner is None:
             raise ModelError("The model is still loading.")
         own = self._options.mouth == OWN
-        return LocalSession(self._owner.open(avatar, deliver, self._gains, own_mouth=own))
+        shown = before_if_possible(avatar, self._background)
+        session = self._owner.open(shown, deliver, self._gains, own_mouth=own)
+        return LocalSession(session, avatar, self._background, self._cutter)
 
     def close(self) -> None:
         """Free everything."""
         self._ready = False
+        self._cutter.shutdown(wait=True, cancel_futures=True)
         if self._owner is not None:
             self._owner.close()
         if self._runtime is not None:
@@ -106,8 +123,12 @@ class LocalEngine:
 class LocalSession:
     """One live session of the engine."""
 
-    def __init__(self, session: DriverSession) -> None:
-        self._session = session
+    def __init__(
+        self, session: DriverSession, avatar: Portrayed, background: Background, cutter: ThreadPoolExecutor
+    ) -> None:
+        self._session, self._avatar, self._background = session, avatar, background
+        # One thread for all: what is wished last is shown last.
+        self._cutter = cutter
 
     @property
     def dropped(self) -> int:
@@ -117,7 +138,18 @@ class LocalSession:
         self._session.put(make)
 
     def set_avatar(self, avatar: Any) -> None:
-        self._session.set_avatar(avatar)
+        self._avatar = avatar
+        if self._background.kept:
+            # Behind what is still being cut out for an earlier wish, it would be overtaken.
+            self._cutter.submit(self._session.set_avatar, avatar.avatar)
+        else:
+            background = self._background
+            self._cutter.submit(lambda: self._session.set_avatar(before_if_possible(avatar, background)))
+
+    def set_backdrop(self, backdrop: Backdrop) -> Future[None]:
+        background, avatar = background_of(backdrop), self._avatar
+        self._background = background
+        return self._cutter.submit(lambda: self._session.set_avatar(avatar.before(background)))
 
     def set_gains(self, gains: Mapping[str, float]) -> None:
         self._session.set_gains(changed(self._session.gains, gains))
@@ -144,6 +176,20 @@ class LocalSession:
 
     def close(self) -> None:
         self._session.close()
+
+
+def before_if_possible(portrayed: Portrayed, background: Background) -> Avatar:
+    """The person before a background, or as the portrait has them where nobody can be told apart."""
+    try:
+        return portrayed.before(background)
+    except SourceError:
+        return portrayed.avatar
+
+
+def still_of(avatar: Avatar, side: int) -> Image:
+    """The avatar at rest, as the live image shows it: ``(side, side, 3) uint8`` RGB."""
+    canvas = make_canvas(avatar, side)
+    return np.ascontiguousarray(canvas.still[canvas.top : canvas.bottom, canvas.left : canvas.right])
 
 
 def changed(gains: Gains, wished: Mapping[str, float]) -> Gains:

@@ -17,9 +17,11 @@ from urllib.parse import quote
 import cv2
 from rich.console import Console
 
+from mien.cli.background import chosen_background
 from mien.cli.options.arguments import Options
 from mien.cli.terminal import say
 from mien.cli.web.engine import LocalEngine
+from mien.engine.avatar.background import BackgroundKind
 from mien.engine.types import Frame, MienError, NoFaceError, SourceError, UsageError
 from mien.engine.utils.assets import PORTRAIT
 from mien.streams.factory import open_source
@@ -85,9 +87,18 @@ def settings_of(options: Options) -> ServerSettings:
         cert=web.cert,
         key=web.key,
         max_sessions=web.max_sessions,
+        background=_named(options.background),
         mark=web.mark,
         ice_servers=tuple(IceServer.parse(text) for text in web.ice_servers),
     ).checked()
+
+
+def _named(text: str) -> str | None:
+    """What the page calls a background: keep, blur or #rrggbb; None for an image of this machine."""
+    background = chosen_background(text)
+    if background.kind is BackgroundKind.COLOUR:
+        return "#{:02x}{:02x}{:02x}".format(*background.colour)
+    return None if background.kind is BackgroundKind.IMAGE else background.kind.value
 
 
 async def _serve(options: Options, settings: ServerSettings, engine: LocalEngine, console: Console) -> None:

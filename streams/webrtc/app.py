@@ -17,6 +17,8 @@ from mien.streams.webrtc.page import Page
 from mien.streams.webrtc.resources import Sessions, endpoint_options
 from mien.streams.webrtc.security import Guard
 from mien.streams.webrtc.settings import ServerSettings
+from mien.streams.webrtc.stills import Stills
+from mien.streams.webrtc.view import View
 from mien.streams.webrtc.whep import Whep
 from mien.streams.webrtc.whip import Whip
 
@@ -34,6 +36,7 @@ def make_app(hub: Hub) -> web.Application:
     app = web.Application(middlewares=[guard.middleware], client_max_size=PORTRAIT_BYTES + 1024)
     credentials = Credentials(hub)
     page = Page(hub, guard, credentials.offered)
+    stills, view = Stills(hub, guard), View(hub, guard)
     add = app.router.add_route
     add("GET", "/", page.index)
     add("HEAD", "/", page.index)
@@ -41,6 +44,10 @@ def make_app(hub: Hub) -> web.Application:
     add("GET", "/api/state", page.state)
     add("POST", "/api/portraits", page.upload)
     add("GET", "/api/portraits/{id:[A-Za-z0-9_-]+}.jpg", page.preview)
+    add("GET", "/api/portraits/{id:[A-Za-z0-9_-]+}/still.jpg", stills.still)
+    add("POST", "/api/backgrounds", stills.upload)
+    add("GET", "/view", view.index)
+    add("GET", "/api/view", view.state)
     add("POST", "/api/credentials", credentials.post)
     _add_endpoint(app, "/session", page.connect, Sessions(hub, "page", strict=False))
     _add_endpoint(app, "/whip", Whip(hub).post, Sessions(hub, "whip", strict=True))

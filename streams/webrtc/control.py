@@ -39,6 +39,7 @@ class Control:
     def __init__(self, hub: Hub, stream: AvatarStream, visitor: str | None) -> None:
         self._hub, self._stream, self._visitor = hub, stream, visitor
         self._channel: Any = None
+        self._backdrop: Any = None
         self._limit = RateLimit(30, 60)
         self._told_of_mouth = False
         self._sent = deque([(monotonic(), 0)], maxlen=RATE_OVER)
@@ -115,6 +116,8 @@ class Control:
             self._follow(self._stream.session.search_reference())
         elif kind == "gains":
             self._stream.session.set_gains(_gains(message))
+        elif kind == "background":
+            self._set_backdrop(message.get("to"))
         elif kind == "mirror":
             self._stream.broadcast.mirror = message.get("on") is True
         elif kind == "mouth":
@@ -133,7 +136,25 @@ class Control:
             raise UsageError("This portrait is not there any more. Choose another, or upload it again.")
         self._stream.session.set_avatar(portrait.prepared.avatar)
         self._stream.portrait = portrait
+        if self._backdrop is not None:
+            self._set_backdrop(self._backdrop)
         self._say("portrait", id=portrait.id, notes=list(portrait.prepared.notes))
+
+    def _set_backdrop(self, wish: Any) -> None:
+        backdrop = self._hub.backdrops.find(wish, self._visitor)
+        self._backdrop = wish
+        shown = self._stream.session.set_backdrop(backdrop)
+
+        async def wait() -> None:
+            try:
+                await asyncio.wrap_future(shown)
+                self._say("background", ok=True, why="")
+            except MienError as error:
+                self._say("background", ok=False, why=str(error))
+            except (asyncio.CancelledError, RuntimeError):  # the session has ended meanwhile
+                pass
+
+        self._hub.later(wait())
 
     def _follow(self, wish: Any) -> None:
         async def wait() -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from mien.engine.types import Frame, Image, Rendered
+from mien.streams.webrtc.backdrops import Backdrop
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,9 @@ class AvatarSession(Protocol):
 
     def set_avatar(self, avatar: Any) -> None:
         """Draw another prepared avatar."""
+
+    def set_backdrop(self, backdrop: Backdrop) -> Future[None]:
+        """Show this behind the person, for other portraits too; ``MienError`` if nobody can be cut out."""
 
     def set_gains(self, gains: Mapping[str, float]) -> None:
         """Change the named gains (expression, head, turn, eyes, mouth, micro).
@@ -90,6 +94,13 @@ class AvatarEngine(Protocol):
 
         Raises:
             MienError: no face in it.
+        """
+
+    def still(self, avatar: Any, backdrop: Backdrop | None) -> Image:
+        """The avatar at rest, as the live image shows it (in a worker thread); None: as a session begins.
+
+        Raises:
+            MienError: nobody can be told apart from what is around them.
         """
 
     def open_session(self, avatar: Any, deliver: Callable[[Rendered], None]) -> AvatarSession:

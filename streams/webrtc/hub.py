@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
 
+from mien.engine.types import MienError
+from mien.streams.webrtc.backdrops import Backdrop, Backdrops
 from mien.streams.webrtc.broadcast import Broadcast
 from mien.streams.webrtc.engine_interface import AvatarEngine, AvatarSession
 from mien.streams.webrtc.isolation import Isolation
@@ -36,10 +38,13 @@ class AvatarStream:
 
     Attributes:
         id: what a viewer must know to watch it, which ends nothing (the driver's session has another).
+        name: the same, chosen by the driver's page: it stays when the connection is made anew.
     """
 
-    def __init__(self, session: AvatarSession, broadcast: Broadcast, portrait: Portrait) -> None:
-        self.id = secrets.token_urlsafe(12)
+    def __init__(
+        self, session: AvatarSession, broadcast: Broadcast, portrait: Portrait, name: str | None = None
+    ) -> None:
+        self.id, self.name = secrets.token_urlsafe(12), name
         self.session, self.broadcast, self.portrait = session, broadcast, portrait
         self.sound = Sound(lambda: broadcast.stats.latency_ms / 1000)
         self.video = VideoInput(session.put)
@@ -91,6 +96,7 @@ class Hub:
         self.metrics = Metrics()
         self.isolation = Isolation()
         self.portraits = Portraits(engine, self.isolation, self._portraits_in_use)
+        self.backdrops = Backdrops()
         self.resources: dict[str, Resource] = {}
         self.streams: set[AvatarStream] = set()
         self.main: AvatarStream | None = None
@@ -140,8 +146,10 @@ class Hub:
         if sum(r.kind == "whep" for r in self.resources.values()) >= self.settings.max_viewers:
             raise Problem(503, "There are as many viewers as this server takes.", retry_after=RETRY_S)
 
-    async def open_stream(self, portrait: Portrait | None = None) -> AvatarStream:
-        """One more driver.
+    async def open_stream(
+        self, portrait: Portrait | None = None, name: str | None = None, backdrop: Backdrop | None = None
+    ) -> AvatarStream:
+        """One more driver, before ``backdrop`` from the first frame on; viewers may also find it by ``name``.
 
         Raises:
             Problem: 503 not ready or full.
@@ -161,7 +169,11 @@ class Hub:
             raise
         finally:
             self._opening -= 1
-        stream = AvatarStream(session, broadcast, portrait)
+        if backdrop is not None:
+            # What prevents it is said when the page asks for it again on its channel.
+            with contextlib.suppress(MienError):
+                await asyncio.wrap_future(session.set_backdrop(backdrop))
+        stream = AvatarStream(session, broadcast, portrait, name)
         if self.draining:
             self.streams.add(stream)
             await self.close_stream(stream)

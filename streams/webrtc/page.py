@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import re
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +12,8 @@ from typing import Any
 
 from aiohttp import web
 
+from mien.engine.types import MienError
+from mien.streams.webrtc.backdrops import Backdrop
 from mien.streams.webrtc.control import LABEL, Control
 from mien.streams.webrtc.hub import AvatarStream, Hub, Resource
 from mien.streams.webrtc.limits import PORTRAIT_BYTES, PORTRAIT_PIXELS
@@ -112,6 +116,8 @@ class Page:
                 "max_sessions": settings.max_sessions,
                 "portraits": [p.described() for p in hub.portraits.seen_by(visitor)],
                 "limits": {"portrait_bytes": PORTRAIT_BYTES, "portrait_pixels": PORTRAIT_PIXELS},
+                "background": settings.background,
+                "view_key": self._guard.view_key,
                 "mark": settings.mark,
                 "credentials": self._credentials,
                 "ice_servers": [server.described() for server in settings.ice_servers],
@@ -163,7 +169,9 @@ class Page:
         if not (offer.sends_video and offer.takes_video):
             raise Problem(406, "The page's session needs video both ways (sendrecv).")
         visitor = self._guard.visitor(request)
-        stream = await hub.open_stream(self._wished(request.query.get("portrait"), visitor))
+        name = clean_view(request.query.get("view"))
+        portrait = self._wished(request.query.get("portrait"), visitor)
+        stream = await hub.open_stream(portrait, name, self._backdrop(request, visitor))
         visit = _Visit(hub, stream, visitor)
         try:
             answer = await visit.peer.answer(offer.sdp, visit.attach)
@@ -177,6 +185,12 @@ class Page:
         resource = visit.resource(offer.ufrag)
         hub.add(resource, request.remote or "")
         return created(resource, offer.changes.answer(answer), "/session", hub.settings)
+
+    def _backdrop(self, request: web.Request, visitor: str | None) -> Backdrop | None:
+        """What the session is to begin with behind the avatar; one that is not known is asked for again."""
+        with contextlib.suppress(MienError):
+            return self._hub.backdrops.find(request.query.get("background"), visitor)
+        return None
 
     def _wished(self, identity: str | None, visitor: str | None) -> Portrait | None:
         """The portrait that the session is to begin with; never another one, not even for a moment.
@@ -192,6 +206,17 @@ class Page:
                 410, "This portrait is not on the server any more. Choose another, or add it again."
             )
         return portrait
+
+
+def clean_view(given: str | None) -> str | None:
+    """The name by which a page's viewers find it.
+
+    Raises:
+        Problem: 400 one that could be guessed.
+    """
+    if given is not None and not re.fullmatch(r"[A-Za-z0-9_-]{16,64}", given):
+        raise Problem(400, "The name of a view has 16 to 64 letters, digits, - or _.")
+    return given
 
 
 class _Visit:

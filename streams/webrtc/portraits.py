@@ -101,8 +101,7 @@ class Portraits:
         Raises:
             Problem: 413 too many pixels, 422 not an image or no face in it, 503 no room.
         """
-        check_signature(data)
-        image = self._decode(data, name)
+        image = self.decode(data, name)
         try:
             return self.add(image, name, owner)
         except MienError as error:
@@ -131,7 +130,13 @@ class Portraits:
         """End the worker thread, without waiting for what the engine prepares in it."""
         self.worker.shutdown(wait=False, cancel_futures=True)
 
-    def _decode(self, data: bytes, name: str) -> Image:
+    def decode(self, data: bytes, name: str) -> Image:
+        """The pixels of a visitor's file, at most :data:`SIDE` on a side (in the worker thread).
+
+        Raises:
+            Problem: 413 too many pixels, 422 not an image.
+        """
+        check_signature(data)
         try:
             reply = self._isolation.run("decode", data, DECODE, name=name, side=SIDE)
         except TimedOut as error:

@@ -24,12 +24,14 @@ from mien.streams.webrtc.settings import ServerSettings, is_loopback
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-TOKEN_COOKIE, VISITOR_COOKIE = "mien-token", "mien-visitor"
+TOKEN_COOKIE, VISITOR_COOKIE, VIEW_COOKIE = "mien-token", "mien-visitor", "mien-view"
 COOKIE_ROUNDS = 100_000
 """Of PBKDF2: whoever reads a cookie's value must not find out a short token by trying."""
 
 OPEN_PATHS = ("/healthz", "/readyz")
 CROSS_ORIGIN_PATHS = ("/whip", "/whep")
+VIEW_PATHS = ("/view", "/api/view", "/static", "/whep")
+"""What the key of the view opens."""
 
 HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; "
@@ -83,6 +85,7 @@ class Guard:
         self._settings = settings
         self._limit = RateLimit(settings.rate, settings.burst)
         self._cookie = _derived(settings.token)
+        self.view_key = None if self._cookie is None else _view_key(self._cookie)
         self.refused = 0
 
     @web.middleware
@@ -117,6 +120,8 @@ class Guard:
         if self._settings.token is not None and not bearer and not self._has_cookie(request):
             if request.path == "/" and "token" in request.query:
                 return  # the page's handler looks at it, and trades it for the cookie
+            if self._may_view(request):
+                return
             raise Problem(
                 401,
                 "A token is needed: Authorization: Bearer TOKEN, or the address with ?token= that was "
@@ -147,6 +152,22 @@ class Guard:
     def _has_cookie(self, request: web.Request) -> bool:
         given = request.cookies.get(self.cookie_name(TOKEN_COOKIE, request), "")
         return self._cookie is not None and _same(given, self._cookie)
+
+    def _may_view(self, request: web.Request) -> bool:
+        """Whether the request is one of the view's, and has its key."""
+        if not any(request.path == path or request.path.startswith(f"{path}/") for path in VIEW_PATHS):
+            return False
+        cookie = request.cookies.get(self.cookie_name(VIEW_COOKIE, request), "")
+        given = request.query.get("key", "") if request.path == "/view" else ""
+        return self.knows_view(given) or self.knows_view(cookie)
+
+    def knows_view(self, given: str) -> bool:
+        """Whether ``given`` is the view's key (compared in constant time)."""
+        return self.view_key is not None and _same(given, self.view_key)
+
+    def view_cookie(self, request: web.Request) -> str:
+        """``Set-Cookie`` for who gave the view's key."""
+        return self._set_cookie(self.cookie_name(VIEW_COOKIE, request), self.view_key or "")
 
     def knows(self, given: str) -> bool:
         """Whether ``given`` is the token (compared in constant time)."""
@@ -197,6 +218,11 @@ def _derived(token: str | None) -> str | None:
     if token is None:
         return None
     return pbkdf2_hmac("sha256", token.encode(), b"mien page", COOKIE_ROUNDS).hex()
+
+
+def _view_key(cookie: str) -> str:
+    """What opens the view alone: the cookie's value does not follow from it."""
+    return hmac.new(cookie.encode(), b"mien view", "sha256").hexdigest()[:32]
 
 
 def _same(given: str, wanted: str) -> bool:

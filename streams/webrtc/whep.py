@@ -42,7 +42,7 @@ class Whep:
         hub = self._hub
         if session is not None:
             for stream in hub.streams:
-                if stream.id == session:
+                if session in (stream.id, stream.name):
                     return stream
             raise Problem(404, "There is no such session; it may have ended.")
         if hub.main is not None:

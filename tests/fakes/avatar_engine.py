@@ -13,6 +13,7 @@ import numpy as np
 
 from mien.engine.types import Frame, Image, MienError, Rendered
 from mien.engine.utils.links import Closed, Link, Policy
+from mien.streams.webrtc.backdrops import Backdrop
 from mien.streams.webrtc.engine_interface import Prepared
 
 SIDE = 256
@@ -35,6 +36,12 @@ class TintEngine:
             raise MienError(f"No face was found in {name}. Give another photo.")
         return Prepared(image.mean(axis=(0, 1)), (f"{name} is only a colour.",))
 
+    def still(self, avatar: Any, backdrop: Backdrop | None) -> Image:
+        if backdrop is not None and backdrop.kind == "blur":
+            raise MienError("No outline of a person was found.")
+        colour = avatar if backdrop is None or backdrop.kind == "keep" else backdrop.colour
+        return np.full((SIDE, SIDE, 3), colour, np.uint8)
+
     def open_session(self, avatar: Any, deliver: Callable[[Rendered], None]) -> TintSession:
         session = TintSession(avatar, deliver, self.work_s)
         self.sessions.append(session)
@@ -48,6 +55,7 @@ class TintSession:
         self.avatar, self._deliver, self._work_s = avatar, deliver, work_s
         self._newest: Link[Callable[[], Frame]] = Link(Policy.NEWEST)
         self.gains: dict[str, float] = {}
+        self.backdrop: Backdrop | None = None
         self.own_mouth = True
         self.mouth_note: str | None = None
         self.made = 0
@@ -64,6 +72,15 @@ class TintSession:
 
     def set_avatar(self, avatar: Any) -> None:
         self.avatar = avatar
+
+    def set_backdrop(self, backdrop: Backdrop) -> Future[None]:
+        future: Future[None] = Future()
+        if backdrop.kind == "blur":
+            future.set_exception(MienError("No outline of a person was found."))
+        else:
+            self.backdrop = backdrop
+            future.set_result(None)
+        return future
 
     def set_gains(self, gains: Mapping[str, float]) -> None:
         if any(abs(value) > 8 for value in gains.values()):

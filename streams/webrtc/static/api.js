@@ -50,10 +50,32 @@ export class Api {
     return new File([await response.blob()], file.name, { type: file.type });
   }
 
+  /** The avatar at rest. @param {string | null} background @returns {Promise<Blob>} */
+  async still(portrait, background) {
+    const query = new URLSearchParams(background ? { background } : {});
+    return (await this.request(`/api/portraits/${portrait}/still.jpg?${query}`)).blob();
+  }
+
+  /** @param {File} file an image @returns {Promise<string>} the background's name */
+  async addBackground(file) {
+    const headers = { "Content-Type": file.type };
+    const response = await this.request("/api/backgrounds", { method: "POST", body: file, headers });
+    return (await response.json()).background;
+  }
+
   /** @returns {Promise<{answer: string, location: string}>} */
-  async openSession(offer, portrait, signal) {
+  async openSession(offer, { portrait, background, view }, signal) {
+    const query = new URLSearchParams({ ...(portrait && { portrait }), ...(background && { background }), view });
+    return this.#offer(`/session?${query}`, offer, signal);
+  }
+
+  /** @param {string | null} session whose avatar @returns {Promise<{answer: string, location: string}>} */
+  async openView(offer, session) {
+    return this.#offer(session ? `/whep?session=${encodeURIComponent(session)}` : "/whep", offer);
+  }
+
+  async #offer(path, offer, signal = undefined) {
     const headers = { "Content-Type": "application/sdp" };
-    const path = portrait ? `/session?portrait=${encodeURIComponent(portrait)}` : "/session";
     const response = await this.request(path, { method: "POST", body: offer, headers, signal });
     return { answer: await response.text(), location: response.headers.get("Location") };
   }

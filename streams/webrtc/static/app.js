@@ -1,6 +1,7 @@
 /** The page: its parts, and who tells whom. */
 
 import { Api } from "./api.js";
+import { Backgrounds } from "./backgrounds.js";
 import { listCameras, openCamera, openMicrophone } from "./camera.js";
 import { Gains } from "./gains.js";
 import { Gallery } from "./gallery.js";
@@ -8,6 +9,8 @@ import { Recorder, download, signed, snapshot } from "./keep.js";
 import { listenForKeys } from "./keys.js";
 import { Link } from "./link.js";
 import { Meter } from "./meter.js";
+import { copyViewLink } from "./obs.js";
+import { Still } from "./still.js";
 import { Words } from "./words.js";
 
 const POLL_MS = 1000;
@@ -24,6 +27,9 @@ class Page {
   #recorder = new Recorder();
   #gains = new Gains(ids("gains"), ids("reset"));
   #gallery = new Gallery(this.#api, { box: ids("gallery"), words: ids("portrait-words"), file: ids("file"), drop: ids("drop") });
+  #backgrounds = new Backgrounds(this.#api, { box: ids("backgrounds"), file: ids("background-file"), words: ids("background-words") });
+  #still = new Still(this.#api, ids("still"), (text) => this.#backgrounds.say(text));
+  #viewKey = null;
   #video = null;
   #audio = null;
   #answer = 0;
@@ -45,7 +51,9 @@ class Page {
     try {
       for (;;) {
         const state = await this.#api.state();
+        this.#backgrounds.begin(state.background);
         this.#gallery.fill(state);
+        this.#viewKey = state.view_key;
         this.#credentials = state.credentials;
         if (!this.#link.wanted && !this.#video) this.#words.show({ name: "off", reason: state.reason });
         if (state.ready) return;
@@ -66,6 +74,7 @@ class Page {
     click("reference", () => this.#reference());
     click("search", () => this.#search());
     click("mirror", () => this.#mirror());
+    click("obs", async () => (ids("obs-words").textContent = await copyViewLink(this.#viewKey, ids("obs-link"))));
     click("mouth", () => this.#mouth());
     click("microphone", () => this.#microphone());
     click("listen", () => this.#hear(ids("listen").ariaPressed !== "true"));
@@ -73,6 +82,10 @@ class Page {
       if (this.#video) this.#useCamera(target.value).catch(() => {}); // else it is the one to start with
     });
     this.#gains.addEventListener("change", ({ detail }) => this.#link.send({ type: "gains", ...detail }));
+    this.#backgrounds.addEventListener("change", ({ detail }) => {
+      this.#link.send({ type: "background", to: detail });
+      this.#still.show(this.#gallery.portrait, detail);
+    });
     this.#gallery.addEventListener("choose", ({ detail }) => this.#choose(detail));
     this.#link.addEventListener("state", ({ detail }) => this.#state(detail));
     this.#link.addEventListener("connection", ({ detail }) => this.#connected(detail));
@@ -100,7 +113,7 @@ class Page {
       return undefined;
     }
     return this.#link.start(
-      () => ({ video: this.#video, audio: this.#audio }),
+      () => ({ video: this.#video, audio: this.#audio, background: this.#backgrounds.chosen }),
       (state) => this.#gallery.restore(state),
     );
   }
@@ -177,6 +190,7 @@ class Page {
   #connected(connection) {
     connection.send({ type: "gains", ...this.#gains.values });
     connection.send({ type: "mirror", on: "mirror" in root.dataset });
+    this.#backgrounds.sendTo((to) => connection.send({ type: "background", to }));
     if (this.#ownMouth !== null) connection.send({ type: "mouth", own: this.#ownMouth });
     this.#meter.watch(connection);
   }
@@ -192,6 +206,7 @@ class Page {
         this.#gallery.mark(id);
         if (notes?.length) this.#gallery.say(notes.join(" "));
       },
+      background: ({ ok, why }) => this.#backgrounds.say(ok ? "" : why),
       reference: ({ ok, why }) => this.#answered(ok, why),
       hint: (hint) => this.#neutral(hint),
       stats: (stats) => this.#meter.hear(stats),
@@ -200,9 +215,9 @@ class Page {
     acts[message.type]?.(message);
   }
 
-  #choose({ id, image, name }) {
-    Object.assign(ids("still"), { src: image, alt: `Portrait: ${name || "unnamed"}`, hidden: false });
-    this.#link.send({ type: "portrait", id });
+  #choose(portrait) {
+    this.#still.show(portrait, this.#backgrounds.chosen);
+    this.#link.send({ type: "portrait", id: portrait.id });
   }
 
   /** The person may have chosen another one while the connection was made. */

@@ -1,8 +1,9 @@
 /** One WebRTC connection: the camera up, the avatar down, and a channel for commands. */
 
 import { Problem } from "./api.js";
+import { gathered } from "./ice.js";
+import { viewName } from "./obs.js";
 
-const GATHER_MS = 1500;
 const SILENT_MS = 5000;
 const NO_FRAME_MS = 20_000;
 const UNSTABLE_MS = 3000;
@@ -50,15 +51,16 @@ export class Connection extends EventTarget {
   /**
    * @param {MediaStreamTrack} video
    * @param {MediaStreamTrack | null} audio
-   * @param {string | null} portrait the id of the one to begin with
+   * @param {{portrait: string | null, background: string | null}} look what to begin with
    */
-  async open(video, audio, portrait, signal) {
+  async open(video, audio, look, signal) {
     const sender = this.#peer.addTransceiver(video, { direction: "sendrecv", streams: [new MediaStream([video])] }).sender;
     // Sound has its place from the start, so that the microphone can come and go without a new offer.
     this.#peer.addTransceiver(audio ?? "audio", { direction: "sendrecv" });
     await this.#peer.setLocalDescription();
-    await this.#gathered();
-    const { answer, location } = await this.#api.openSession(this.#peer.localDescription.sdp, portrait, signal);
+    await gathered(this.#peer);
+    const { sdp } = this.#peer.localDescription;
+    const { answer, location } = await this.#api.openSession(sdp, { ...look, view: viewName() }, signal);
     this.#location = location;
     if (this.#ended || signal.aborted) return this.close();
     await this.#peer.setRemoteDescription({ type: "answer", sdp: answer });
@@ -114,16 +116,6 @@ export class Connection extends EventTarget {
   #goodbye() {
     const { text, time } = this.#error;
     return text && performance.now() - time < GOODBYE_MS ? text : "The server ended the session.";
-  }
-
-  #gathered() {
-    if (this.#peer.iceGatheringState === "complete") return Promise.resolve();
-    return new Promise((resolve) => {
-      setTimeout(resolve, GATHER_MS);
-      this.#peer.addEventListener("icegatheringstatechange", () => {
-        if (this.#peer.iceGatheringState === "complete") resolve();
-      });
-    });
   }
 
   #look() {

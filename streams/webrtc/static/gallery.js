@@ -84,6 +84,11 @@ export class Gallery extends EventTarget {
     this.dispatchEvent(new CustomEvent("choose", { detail: { id, ...known } }));
   }
 
+  /** The chosen one: {id, name, image}. */
+  get portrait() {
+    return this.chosen && { id: this.chosen, ...this.#portraits.get(this.chosen) };
+  }
+
   /** The n-th portrait, from 1. */
   nth(n) {
     const radio = this.#box.querySelectorAll("input")[n - 1];

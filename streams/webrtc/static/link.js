@@ -33,7 +33,8 @@ export class Link extends EventTarget {
   }
 
   /**
-   * @param {() => {video: MediaStreamTrack, audio: MediaStreamTrack | null}} tracks asked at every try
+   * @param {() => {video: MediaStreamTrack, audio: MediaStreamTrack | null, background: string | null}} tracks asked
+   *   at every try
    * @param {(state: object) => Promise<string | null>} portrait the id of the one to begin with, asked at every try:
    *   a server that began anew has other portraits
    */
@@ -97,7 +98,7 @@ export class Link extends EventTarget {
   }
 
   /** One connection from its start to its end; the Problem that ended it. */
-  async #once({ video, audio, portrait }, iceServers, signal, worked) {
+  async #once({ video, audio, ...look }, iceServers, signal, worked) {
     const connection = new Connection(this.#api, this.#video, iceServers);
     this.connection = connection;
     let stopped;
@@ -113,7 +114,7 @@ export class Link extends EventTarget {
       this.#say("live");
     });
     try {
-      await connection.open(video, audio, portrait, signal);
+      await connection.open(video, audio, look, signal);
       return await ended;
     } finally {
       signal.removeEventListener("abort", stopped);
