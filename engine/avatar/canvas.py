@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from mien.engine.avatar.avatar import Avatar
-from mien.engine.avatar.crop import Square, continued, extended
+from mien.engine.avatar.crop import Square, continued, extended, within_image
 from mien.engine.avatar.mesh_canvas import MeshCanvas, Warp
 from mien.engine.avatar.model_io import FIELD_SIZE, IMAGE_SIZE, Field
 from mien.engine.avatar.mouth import painted_share, paints
@@ -104,19 +104,19 @@ def make_canvas(avatar: Avatar, crop: int | None) -> Canvas:
     if crop is None:
         if cutout is not None:
             still, person, behind = cutout.whole()
-            return _on_still(avatar, still, avatar.crop, (person, behind), pasted=True)
+            return _on_still(avatar, still, avatar.crop, (person, behind))
         apart = None if layers is None else (layers.person, layers.background)
-        return _on_still(avatar, avatar.image, avatar.crop, apart, pasted=True)
-    # Cut with a margin that provides what moves in from outside the crop.
-    margin = round(MARGIN * crop)
-    side = avatar.crop.side * (crop + 2 * margin) / crop
-    rim = avatar.crop.side * margin / crop
-    wide = Square(avatar.crop.x - rim, avatar.crop.y - rim, side)
+        return _on_still(avatar, avatar.image, avatar.crop, apart)
+    # Cut with a margin that provides what moves in from outside.
+    view, margin = within_image(avatar.crop, avatar.image), round(MARGIN * crop)
+    scale = crop / view.side
+    wide = Square(view.x - margin / scale, view.y - margin / scale, view.side + 2 * margin / scale)
     size = crop + 2 * margin
-    shown = Square(float(margin), float(margin), float(crop))
+    x, y = (avatar.crop.x - wide.x) * scale, (avatar.crop.y - wide.y) * scale
+    square, shown = Square(x, y, avatar.crop.side * scale), (margin, margin, margin + crop, margin + crop)
     if cutout is not None:
         still, person, behind = cutout.cut(wide, size, margin)
-        return _on_still(avatar, still, shown, (person, behind), pasted=False)
+        return _on_still(avatar, still, square, (person, behind), shown)
     still = continued(avatar.image, wide, size)
     if layers is not None:
         shades = np.asarray(np.repeat(255 * layers.person[..., None] + 0.5, 3, axis=2), np.uint8)
@@ -124,7 +124,7 @@ def make_canvas(avatar: Avatar, crop: int | None) -> Canvas:
         apart = person, continued(layers.background, wide, size)
     else:
         apart = None
-    return _on_still(avatar, still, shown, apart, pasted=False)
+    return _on_still(avatar, still, square, apart, shown)
 
 
 def _person(still: Image, opacity: Floats, background: Image) -> Image:
@@ -146,12 +146,23 @@ def _showing(background: Image, alpha: Image) -> Image:
 
 
 def _on_still(
-    avatar: Avatar, still: Image, crop: Square, apart: tuple[Floats, Image] | None, pasted: bool
+    avatar: Avatar,
+    still: Image,
+    crop: Square,
+    apart: tuple[Floats, Image] | None,
+    shown: tuple[int, int, int, int] | None = None,
 ) -> Canvas:
+    """The canvas on ``still``.
+
+    Args:
+        crop: where the avatar's crop lies in it.
+        apart: the person's opacity and the background.
+        shown: left, top, right and bottom of the part that is the result by itself; None pastes what moves
+            into ``still``.
+    """
     height, width = still.shape[:2]
-    left, top = max(0, int(np.floor(crop.x))), max(0, int(np.floor(crop.y)))
-    right = min(width, int(np.ceil(crop.x + crop.side)))
-    bottom = min(height, int(np.ceil(crop.y + crop.side)))
+    pasted = shown is None
+    left, top, right, bottom = shown or _reached(crop, width, height)
     x, y = np.meshgrid(np.arange(left, right, dtype=np.float32), np.arange(top, bottom, dtype=np.float32))
     to_image = _to_model(crop, left, top, IMAGE_SIZE)
     fade = _fade() if pasted else np.ones((FIELD_SIZE, FIELD_SIZE, 1), np.float32)
@@ -183,6 +194,15 @@ def _on_still(
         clear=avatar.cutout is not None and avatar.cutout.background.transparent,
         mesh=MeshCanvas((right - left, bottom - top), to_model, fade[..., 0], avatar.cavity),
     )
+
+
+def _reached(crop: Square, width: int, height: int) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of the whole pixels of an image that the crop reaches."""
+    left, top = max(0, int(np.floor(crop.x))), max(0, int(np.floor(crop.y)))
+    right, bottom = (
+        min(end, int(np.ceil(at + crop.side))) for end, at in ((width, crop.x), (height, crop.y))
+    )
+    return left, top, right, bottom
 
 
 def _rims(crop: Square, width: int, height: int) -> tuple[int, int, int, int]:

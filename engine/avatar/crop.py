@@ -55,6 +55,18 @@ def crop_around(face: Face) -> Square:
     return Square(float(x - side / 2), float(y - 0.53 * side), float(side))
 
 
+def within_image(crop: Square, image: Image) -> Square:
+    """The crop, moved and if need be shrunk until it lies within the image ``(H, W, ...)``.
+
+    A portrait that the face fills has no room for two faces: what is shown of it ends where it ends.
+    """
+    height, width = image.shape[:2]
+    side = min(crop.side, float(width), float(height))
+    spare = (crop.side - side) / 2
+    x, y = (min(max(start + spare, 0.0), room - side) for start, room in ((crop.x, width), (crop.y, height)))
+    return Square(x, y, side)
+
+
 def cut(image: Image, crop: Square, size: int, *, mirrored: bool = False) -> Image:
     """The crop at ``size`` x ``size``, area-averaged when it shrinks; outside the border's pixels repeat.
 

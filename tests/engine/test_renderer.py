@@ -12,6 +12,7 @@ from known_motion import compressed
 
 from mien.engine.avatar import Avatar
 from mien.engine.avatar.canvas import compose, make_canvas
+from mien.engine.avatar.crop import Square, cut, within_image
 from mien.engine.avatar.mesh_canvas import Warp
 from mien.engine.avatar.model_io import FIELD_SIZE, IMAGE_SIZE, Field
 from mien.engine.avatar.transfer import carry_over
@@ -143,6 +144,56 @@ def test_the_face_crop_has_the_size_that_was_asked_for(avatar: Avatar, runtime: 
     assert renderer.render(raised("brow_inner", 0.05)).image.shape == (size, size, 3)
 
 
+@pytest.fixture(scope="module")
+def tight(astronaut: Image, avatar: Avatar, landmarker: Landmarker, runtime: Runtime) -> Avatar:
+    """A portrait that the face fills from brow to chin, wider than high."""
+    low, high = (at(avatar.face.landmarks[:, :2], axis=0).astype(int) for at in (np.min, np.max))
+    part = astronaut[low[1] - 10 : high[1] + 10, low[0] - 40 : high[0] + 40]
+    large = cv2.resize(part, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
+    return Avatar.of(np.asarray(large, np.uint8), landmarker, runtime)
+
+
+def test_the_crop_of_a_tight_portrait_is_what_there_is_of_it(tight: Avatar, runtime: Runtime) -> None:
+    height, width = tight.image.shape[:2]
+    assert tight.crop.side > max(height, width)
+    view = within_image(tight.crop, tight.image)
+    assert view.side == min(height, width)
+    assert 0 <= view.x <= width - view.side
+    assert 0 <= view.y <= height - view.side
+    found = Renderer(tight, runtime, crop=256).render(Motion.neutral()).image
+    apart = np.abs(found.astype(int) - cut(tight.image, view, 256))
+    print("grey levels apart", apart.mean(), apart.max())
+    assert apart.max() <= 2
+
+
+def test_a_crop_within_the_portrait_is_left_as_it_is(astronaut: Image, avatar: Avatar) -> None:
+    small = Square(20.0, 30.0, 200.0)
+    assert within_image(small, astronaut) == small
+    moved = within_image(replace(small, x=-15.0, y=astronaut.shape[0] - 190.0), astronaut)
+    assert moved == Square(0.0, astronaut.shape[0] - 200.0, 200.0)
+
+
+def test_a_tight_crop_moves_as_the_whole_portrait_does(
+    tight: Avatar, landmarker: Landmarker, runtime: Runtime
+) -> None:
+    """Head and brows, at the crop's scale: nothing fades out towards the border of the image."""
+    motion = replace(raised("brow_inner", 0.08), head=Head(shift=(0.05, -0.04), roll=0.03))
+    side = min(tight.image.shape[:2])
+    scale = 256 / side
+    crop = Renderer(tight, runtime, crop=256)
+    whole = Renderer(tight, runtime)
+    shifts = []
+    for renderer in (crop, whole):
+        before, after = (
+            landmarker.detect(renderer.render(m).image)[0].landmarks[:, :2]
+            for m in (Motion.neutral(), motion)
+        )
+        shifts.append(after - before)
+    apart = np.linalg.norm(shifts[0] - scale * shifts[1], axis=1)
+    assert np.median(np.linalg.norm(shifts[0], axis=1)) > 4
+    assert np.median(apart) < 1
+
+
 def test_a_portrait_without_a_face_is_refused(landmarker: Landmarker, runtime: Runtime) -> None:
     with pytest.raises(MienError, match=r"No face was found in wall\.png"):
         Avatar.of(np.full((300, 300, 3), 128, np.uint8), landmarker, runtime, "wall.png")
@@ -157,8 +208,9 @@ def test_several_faces_and_cropped_faces_are_reported(
     pair = np.hstack([astronaut, framed])
     notes = Avatar.of(np.ascontiguousarray(pair), landmarker, runtime, "pair.png").notes
     assert any("2 faces; the largest is used" in note for note in notes)
-    cut = np.ascontiguousarray(astronaut[:, 205:])
-    assert any("cut by the image's border" in n for n in Avatar.of(cut, landmarker, runtime, "cut.png").notes)
+    half = np.ascontiguousarray(astronaut[:, 205:])
+    notes = Avatar.of(half, landmarker, runtime, "half.png").notes
+    assert any("cut by the image's border" in note for note in notes)
 
 
 def test_paint_in_the_mouth_is_added_rounded_and_clipped(avatar: Avatar) -> None:
