@@ -9,16 +9,26 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mien.engine.face.layout import N_MESH, layout
 from mien.engine.landmarks import topology as topo
 from mien.engine.types import Floats
+from mien.engine.utils.curves import smoothstep
 
 ABOVE, BELOW = 0.16, 0.45
 """Reach of the following skin above the upper and below the lower lip, face units: to nose and chin."""
 
 BESIDE = 0.12
 """The same to the sides of the mouth's corners."""
+
+UPPER_ROWS = ((184, 74, 73, 72, 11, 302, 303, 304, 408), (183, 42, 41, 38, 12, 268, 271, 272, 407))
+LOWER_ROWS = ((77, 90, 180, 85, 16, 315, 404, 320, 307), (96, 89, 179, 86, 15, 316, 403, 319, 325))
+CORNER_ROWS = ((76, 306), (62, 292))
+"""Landmarks between the outer and the inner edge of the lips, in the edges' order."""
+
+OFF = (0.3, 0.6)
+"""Widths of a lip from which on such a landmark is off its place between the edges, and wholly so."""
 
 
 def part_lips(points: Floats) -> None:
@@ -31,6 +41,45 @@ def part_lips(points: Floats) -> None:
         # Ends of the rows are the corners, where nothing crosses.
         half = 0.5 * np.concatenate([[0.0], crossed, [0.0]]).astype(np.float32)
         points[:N_MESH] += (_ties() @ half)[:, None] * down
+
+
+def keep_within_edges(points: Floats, source: Floats) -> None:
+    """Keep what lies between a lip's edges there; ``(468+, 2)`` landmarks, ``points`` changed in place.
+
+    Where a driver's opened mouth shuts, the edges of the portrait's lips meet, and rows of landmarks between
+    them would go on.
+
+    Args:
+        source: the same landmarks in the portrait.
+    """
+    inner, outer, between = _rows()
+    before, now = source[outer] - source[inner], points[outer] - points[inner]
+    width = np.maximum((before**2).sum(axis=1), 1e-12)
+    from_edge = source[between] - source[inner]
+    along = (from_edge * before).sum(axis=1) / width
+    beside = from_edge - along[:, None] * before
+    wanted = points[inner] + along[:, None] * now + beside
+    apart = points[between] - wanted
+    off = np.hypot(*apart.T) / np.sqrt(width)
+    low, high = OFF
+    share = smoothstep(np.clip((off - low) / (high - low), 0.0, 1.0))
+    points[between] -= (share[:, None] * apart).astype(np.float32)
+
+
+@lru_cache(maxsize=1)
+def _rows() -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+    """Landmarks between the lips' edges, and the inner and outer ones that each lies between."""
+    inner: list[int] = []
+    outer: list[int] = []
+    between: list[int] = []
+    for inside, outside, rows in (
+        (topo.LIPS_UPPER_INNER[1:-1], topo.LIPS_UPPER_OUTER[1:-1], UPPER_ROWS),
+        (topo.LIPS_LOWER_INNER[1:-1], topo.LIPS_LOWER_OUTER[1:-1], LOWER_ROWS),
+        ((78, 308), (61, 291), CORNER_ROWS),
+    ):
+        for row in rows:
+            inner, outer, between = [*inner, *inside], [*outer, *outside], [*between, *row]
+    return np.array(inner), np.array(outer), np.array(between)
 
 
 @lru_cache(maxsize=1)

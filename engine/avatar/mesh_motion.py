@@ -11,7 +11,7 @@ from mien.engine.avatar.crop import Square
 from mien.engine.avatar.eyelids import EYES, Eye
 from mien.engine.avatar.grid import AvatarGrid
 from mien.engine.avatar.head_mesh import HeadMesh
-from mien.engine.avatar.lip_contact import part_lips
+from mien.engine.avatar.lip_contact import LOWER_ROWS, keep_within_edges, part_lips
 from mien.engine.avatar.model_io import FIELD_SIZE
 from mien.engine.avatar.pose_limits import to_front
 from mien.engine.face.geometry import FaceGeometry
@@ -39,6 +39,11 @@ LIDS_BEFORE = 0.1
 SHUTTING, SKIN_ABOVE, SKIN_BELOW = 0.35, 0.20, 0.08
 """Share by which an eye has shut from which on its lids show skin from beyond their edges alone, and from how
 far above and below them in the end, as shares of the open gap."""
+
+LIP_BEHIND = 0.03
+"""How far behind the upper lip the lower one lies besides, face units: where they meet, one is in front."""
+
+_LOWER_LIP = [*topo.LIPS_LOWER_INNER[1:-1], *LOWER_ROWS[0], *LOWER_ROWS[1]]
 
 _UPPER_LIDS = [*topo.RIGHT_EYE_UPPER[1:-1], *topo.LEFT_EYE_UPPER[1:-1]]
 
@@ -114,6 +119,7 @@ def mesh_motion(
     rotation = turn_matrix(turn).astype(np.float32)
     size = np.float32(abs(head.a))
     depth = (geometry.solid[:N_MESH] @ rotation[2]) * (size / per_norm)
+    depth[_LOWER_LIP] += np.float32(LIP_BEHIND * geometry.unit) * size / per_norm
     depth[_UPPER_LIDS] -= np.float32(LIDS_BEFORE * geometry.unit) * size / per_norm
     depth = depth[mesh.landmark]
     face_unit = np.float32(geometry.unit) * size / per_norm
@@ -125,6 +131,7 @@ def mesh_motion(
     rigid = crop.normalised(solid.apply(_turned(avatar, turn)))
     places[:N_MESH] = unfolded(rigid, places[:N_MESH])
     part_lips(places)
+    keep_within_edges(places, source)
     shown = source
     uncovering = to_front(turn, avatar.pose) / UNCOVERED
     if uncovering > 0:

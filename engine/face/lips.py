@@ -21,6 +21,7 @@ import numpy as np
 from mien.engine.face.layout import N_MESH, apply2, inverse2, layout
 from mien.engine.landmarks import topology as topo
 from mien.engine.types import Floats
+from mien.engine.utils.curves import smoothstep
 
 USUAL = 0.062
 """Gap between the lips in the layout, at their middle, face units."""
@@ -28,6 +29,11 @@ USUAL = 0.062
 SAME, OTHER = 0.003, 0.028
 """Differences from it: up to the first the maps are as they are, from the second on wholly those of lips as
 far apart as in the layout."""
+
+GAPING, REACH = (0.08, 0.14), 0.25
+"""Gaps of a driver's lips in the reference (face units) from which on displacements around the mouth are as
+seen in the image, at the whole face's scale, and wholly so, and how far around the lips: local maps across an
+open mouth are squeezed next to its corners, and their inverse made 0.1 face units of the lower lip 0.33."""
 
 
 def lip_axes(axes: Floats, mesh: Floats, unit: float) -> Floats:
@@ -70,7 +76,21 @@ def measured_as_pieces(vectors: Floats, nodes: Floats, to_layout: Floats) -> Flo
     for lip, wanted in _pieces(mesh, 1.0):
         image = apply2(inverse2(to_layout[lip]), vectors[lip])
         found[lip] += np.float32(share) * (apply2(inverse2(wanted), image) - vectors[lip])
+    low, high = GAPING
+    gaping = min(max((mouth_gap(mesh) - low) / (high - low), 0.0), 1.0)
+    if gaping > 0.0:
+        seen = _as_seen(apply2(inverse2(to_layout), vectors), mesh)
+        found += np.float32(gaping) * _near_lips()[:, None] * (seen - found)
     return found
+
+
+def _as_seen(image: Floats, mesh: Floats) -> Floats:
+    """Image displacements ``(N, 2)`` in the layout, by the scale and the roll of the whole face."""
+    flat = layout().points - layout().points.mean(axis=0)
+    z, w = flat @ np.array([1, 1j]), mesh @ np.array([1, 1j])
+    slope = np.vdot(z, w - w.mean()) / np.vdot(z, z)
+    seen = (image @ np.array([1, 1j])) / slope
+    return np.stack([seen.real, seen.imag], axis=1).astype(np.float32)
 
 
 def _open_share(mesh: Floats, unit: float) -> float:
@@ -146,3 +166,12 @@ def _lips() -> tuple[tuple[np.ndarray, list[int], Floats], ...]:
         weights = np.stack([np.interp(x[nodes], ends[:, 0], row) for row in np.eye(len(edge))], axis=1)
         parts.append((nodes, list(edge), weights.astype(np.float32)))
     return tuple(parts)
+
+
+@lru_cache(maxsize=1)
+def _near_lips() -> Floats:
+    """``(N,)`` 1 on the lips, fading to 0 around them."""
+    flat, nodes = layout().points, layout().nodes
+    lips = flat[list(topo.LIPS_OUTER + topo.LIPS_INNER)]
+    away = np.stack([np.linalg.norm(nodes - lip, axis=1) for lip in lips]).min(axis=0)
+    return (1 - smoothstep(np.clip(away / REACH, 0.0, 1.0))).astype(np.float32)

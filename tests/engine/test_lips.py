@@ -10,10 +10,11 @@ import pytest
 
 from mien.engine.avatar import Avatar
 from mien.engine.avatar.crop import cut
+from mien.engine.avatar.lip_contact import LOWER_ROWS, keep_within_edges
 from mien.engine.avatar.model_io import IMAGE_SIZE
 from mien.engine.avatar.transfer import carry_over
 from mien.engine.face.layout import N_MESH, apply2, inverse2, jacobians, layout
-from mien.engine.face.lips import brought_together, lip_axes
+from mien.engine.face.lips import brought_together, lip_axes, measured_as_pieces
 from mien.engine.landmarks import topology as topo
 from mien.engine.motion import Motion, Shape
 from mien.engine.runtime import Runtime
@@ -152,3 +153,28 @@ def test_no_dark_is_painted_over_its_upper_lip(avatar: Avatar, whole_runtime: Ru
     for x, y in (lip, nose):
         patch = image[int(y) - 1 : int(y) + 2, int(x) - 3 : int(x) + 4]
         assert patch.mean() > 110
+
+
+def test_lips_of_a_gaping_driver_move_as_they_are_seen(mesh: Floats) -> None:
+    """Next to the corners of an open mouth the local maps are squeezed, their inverse is large."""
+    wide = opened(mesh, 50.0) / np.float32(200.0)
+    maps = inverse2(jacobians(wide))
+    nodes = layout().nodes.copy()
+    nodes[:N_MESH] = wide
+    seen = np.tile(np.array([[0.05, 0.1]], np.float32), (len(nodes), 1))
+    found = measured_as_pieces(apply2(maps, seen), nodes, maps)
+    lips = list(topo.LIPS_OUTER + topo.LIPS_INNER)
+    assert np.abs(apply2(maps, seen)[lips] - seen[lips]).max() > 0.05
+    np.testing.assert_allclose(found[lips], seen[lips], atol=0.02)
+
+
+def test_what_lies_between_a_lips_edges_stays_there(mesh: Floats) -> None:
+    row = list(LOWER_ROWS[0])
+    small = mesh + np.random.default_rng(0).normal(0, 1, mesh.shape).astype(np.float32)
+    kept = small.copy()
+    keep_within_edges(kept, mesh)
+    np.testing.assert_array_equal(kept[row], small[row])
+    thrown = mesh.copy()
+    thrown[row, 1] -= 40
+    keep_within_edges(thrown, mesh)
+    np.testing.assert_allclose(thrown, mesh, atol=0.01)
