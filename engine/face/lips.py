@@ -174,4 +174,4 @@ def _near_lips() -> Floats:
     flat, nodes = layout().points, layout().nodes
     lips = flat[list(topo.LIPS_OUTER + topo.LIPS_INNER)]
     away = np.stack([np.linalg.norm(nodes - lip, axis=1) for lip in lips]).min(axis=0)
-    return (1 - smoothstep(np.clip(away / REACH, 0.0, 1.0))).astype(np.float32)
+    return np.asarray(1 - smoothstep(np.clip(away / REACH, 0.0, 1.0)), np.float32)
