@@ -1,4 +1,4 @@
-"""DTLS as others speak it: certificates with RSA keys, and failures that say what they are."""
+"""DTLS as others speak it: certificates with RSA keys, one fingerprint, failures that say what they are."""
 
 from __future__ import annotations
 
@@ -18,13 +18,21 @@ _CERTIFICATES = "_RTCPeerConnection__certificates"
 _NOTE = "_RTCDtlsTransport__log_debug"
 
 
-def take_rsa(connection: Any) -> None:
-    """Let a connection of aiortc's agree with a peer whose certificate has an RSA key."""
+def speak_as_others(connection: Any) -> None:
+    """Let a connection of aiortc's take RSA keys, and name the fingerprint that every peer knows, alone.
+
+    aiortc names three (SHA-256, 384 and 512), as RFC 8122 allows.  libdatachannel keeps the last one, and
+    compares it by SHA-256 where ICE is connected before it has read the answer to its end: on one machine
+    every second handshake fails then.  Browsers name SHA-256 alone.
+    """
     # Private, so looked at before it is touched: with another aiortc such peers are refused, nothing else.
     for certificate in getattr(connection, _CERTIFICATES, []):
         make = getattr(certificate, "_create_ssl_context", None)
         if make is not None:
             certificate._create_ssl_context = _Context(make)
+        named = [one for one in certificate.getFingerprints() if one.algorithm.lower() == "sha-256"]
+        if named:
+            certificate.getFingerprints = lambda named=named: named
 
 
 class _Context:

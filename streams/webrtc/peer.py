@@ -22,7 +22,7 @@ from aiortc import (
 from aiortc.rtp import RTCP_PSFB_APP, RtcpPsfbPacket, unpack_remb_fci
 from aiortc.sdp import SessionDescription
 
-from mien.streams.webrtc.dtls import note_failures, take_rsa
+from mien.streams.webrtc.dtls import note_failures, speak_as_others
 from mien.streams.webrtc.jitter_buffer import without_delay
 from mien.streams.webrtc.settings import IceServer
 from mien.streams.webrtc.tracks import EncodedTrack
@@ -58,7 +58,7 @@ class Peer:
         self.connection = RTCPeerConnection(
             RTCConfiguration(iceServers=servers, bundlePolicy=RTCBundlePolicy.MAX_BUNDLE)
         )
-        take_rsa(self.connection)
+        speak_as_others(self.connection)
         self._loopback, self._silence_s, self._on_gone = loopback, silence_s, on_gone
         self._probe: asyncio.Task[None] | None = None
         self._dtls_errors: list[str] = []

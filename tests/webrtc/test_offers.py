@@ -111,6 +111,15 @@ def test_sections_that_are_switched_off_stay_so_in_the_answer() -> None:
     assert "a=group:BUNDLE 0\r\n" in answer
 
 
+def test_an_answer_names_the_one_fingerprint_that_every_peer_knows() -> None:
+    """libdatachannel keeps the last of several, and may compare it by SHA-256 whatever it is."""
+    status, answer = answered(offer(video("96 VP8/90000")))
+    assert status == 201
+    named = [line for line in answer.splitlines() if line.startswith("a=fingerprint:")]
+    assert len(named) == 1
+    assert named[0].lower().startswith("a=fingerprint:sha-256 ")
+
+
 def test_a_section_that_lives_in_its_bundle_alone_is_not_switched_off() -> None:
     inside = video("96 VP8/90000", port=0).replace("a=mid", "a=bundle-only\na=mid")
     assert answered(offer(inside))[0] == 201
