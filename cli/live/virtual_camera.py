@@ -18,10 +18,6 @@ class VirtualCamera(Output):
     name = "virtual camera"
     doing = "sending"
     with_file = "--virtual-camera is for live use. A file's result goes to --output."
-    with_server = (
-        "--virtual-camera shows one avatar, and --webrtc has one for every driver. Leave --webrtc out, "
-        "or show the page in OBS and start OBS's virtual camera."
-    )
 
     def __init__(self, sink: VirtualCameraSink) -> None:
         self._sink = sink

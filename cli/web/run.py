@@ -27,15 +27,20 @@ from mien.engine.utils.assets import PORTRAIT
 from mien.streams.factory import open_source
 from mien.streams.images import list_portraits, load_image
 from mien.streams.source import Source
+from mien.streams.virtual_camera import VirtualCameraSink
 from mien.streams.webrtc.app import Server
 from mien.streams.webrtc.client import check_url, play, publish
+from mien.streams.webrtc.feed import Feed
 from mien.streams.webrtc.hub import AvatarStream, Hub
 from mien.streams.webrtc.logs import log, set_up
-from mien.streams.webrtc.settings import IceServer, ServerSettings
+from mien.streams.webrtc.settings import IceServer, ServerSettings, is_loopback
 from mien.streams.webrtc.whip import claim_main
 
 END_S = 4.5
 """Seconds from the signal to the end of the process, at most."""
+
+FPS = 30.0
+"""Frame rate that the virtual camera tells programs."""
 
 SWITCH_S = 0.001
 """Interpreter switch interval in seconds (Python's default: 5 ms)."""
@@ -76,6 +81,11 @@ def settings_of(options: Options) -> ServerSettings:
     web = options.web
     if web.publish is not None:
         check_url(web.publish, "--publish")
+    if options.virtual_camera is not None and not is_loopback(web.host):
+        raise UsageError(
+            "--virtual-camera shows what the page on this machine shows, and --host lets others drive. "
+            "Leave one of them out."
+        )
     if web.whep_source is not None:
         check_url(web.whep_source, "--whep-source")
         if options.driving is not None:
@@ -88,9 +98,24 @@ def settings_of(options: Options) -> ServerSettings:
         key=web.key,
         max_sessions=web.max_sessions,
         background=_named(options.background),
+        panel=options.driving is not None and is_loopback(web.host),
         mark=web.mark,
         ice_servers=tuple(IceServer.parse(text) for text in web.ice_servers),
     ).checked()
+
+
+def _feed(options: Options, engine: LocalEngine, hub: Hub) -> Feed | None:
+    """What the page shows, into this machine's virtual camera.
+
+    Raises:
+        MienError: there is none, or it cannot be opened.
+    """
+    if options.virtual_camera is None:
+        return None
+    width, height = engine.size
+    device = options.virtual_camera or None
+    sink = VirtualCameraSink(width=width, height=height, fps=FPS, device=device, tell=log)
+    return Feed(sink, sink.device, hub.shown)
 
 
 def _named(text: str) -> str | None:
@@ -105,6 +130,7 @@ async def _serve(options: Options, settings: ServerSettings, engine: LocalEngine
     stop = asyncio.Event()
     _stop_on_signals(stop)
     hub = Hub(settings, engine)
+    hub.feed = _feed(options, engine, hub)
     async with Server(hub) as server:
         _announce(console, settings, server.url)
         work = asyncio.ensure_future(_work(options, hub, engine))

@@ -12,7 +12,7 @@ from typing import Any
 
 import cv2
 
-from mien.engine.types import Rendered
+from mien.engine.types import Image, Rendered
 from mien.engine.utils.links import Closed, Link, Policy
 from mien.engine.utils.throttled_log import ThrottledLog
 from mien.streams.video.ffmpeg import av
@@ -103,6 +103,10 @@ class Broadcast:
         loop: the event loop that the viewers' senders run in.
         mark: whether every frame says that it is synthetic.
         on_times: gets every frame's milliseconds per stage, for the metrics.
+
+    Attributes:
+        mirror: whether all see it mirrored.
+        tap: gets every frame as the viewers see it, in this thread; it must be quick.
     """
 
     def __init__(
@@ -127,6 +131,7 @@ class Broadcast:
         self._base: tuple[float, float] | None = None
         self._origin = 0
         self.mirror = False
+        self.tap: Callable[[Image, float], None] | None = None
         self.stats = StreamStats()
         self._thread = threading.Thread(target=self._run, name="encode", daemon=True)
         self._thread.start()
@@ -205,11 +210,15 @@ class Broadcast:
         codecs = {viewer.codec for viewer in viewers}
         image: Any = rendered.image
         pts = self._pts(rendered.time)
-        if codecs:
+        tap = self.tap
+        if codecs or tap is not None:
             if self.mirror:
                 image = cv2.flip(image, 1)
             if self._mark is not None:
                 self._mark.stamp(image)
+        if tap is not None:
+            tap(image, rendered.time)
+        if codecs:
             rate = self._rate(image.shape[1], image.shape[0], viewers)
             frame = to_frame(image, pts)
             for codec in codecs:

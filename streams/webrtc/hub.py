@@ -15,6 +15,7 @@ from mien.engine.types import MienError
 from mien.streams.webrtc.backdrops import Backdrop, Backdrops
 from mien.streams.webrtc.broadcast import Broadcast
 from mien.streams.webrtc.engine_interface import AvatarEngine, AvatarSession
+from mien.streams.webrtc.feed import Feed
 from mien.streams.webrtc.isolation import Isolation
 from mien.streams.webrtc.logs import log
 from mien.streams.webrtc.metrics import Metrics
@@ -44,7 +45,7 @@ class AvatarStream:
     def __init__(
         self, session: AvatarSession, broadcast: Broadcast, portrait: Portrait, name: str | None = None
     ) -> None:
-        self.id, self.name = secrets.token_urlsafe(12), name
+        self.id, self.name, self.begun = secrets.token_urlsafe(12), name, monotonic()
         self.session, self.broadcast, self.portrait = session, broadcast, portrait
         self.sound = Sound(lambda: broadcast.stats.latency_ms / 1000)
         self.video = VideoInput(session.put)
@@ -101,6 +102,7 @@ class Hub:
         self.streams: set[AvatarStream] = set()
         self.main: AvatarStream | None = None
         self.main_driver: str | None = None
+        self.feed: Feed | None = None
         self.draining = False
         self._opening = 0
         # Of the streams that have ended: a counter never goes back.
@@ -178,9 +180,15 @@ class Hub:
             self.streams.add(stream)
             await self.close_stream(stream)
             self.check_open()
+        if self.feed is not None:
+            broadcast.tap = self.feed.tap(stream)
         self.streams.add(stream)
         self.metrics.count("sessions_opened_total")
         return stream
+
+    def shown(self) -> AvatarStream | None:
+        """Whose avatar this machine's virtual camera shows: the main one, else the page's that came first."""
+        return self.main or min(list(self.streams), key=lambda stream: stream.begun, default=None)
 
     async def close_stream(self, stream: AvatarStream) -> None:
         """The driver has left: end the avatar and everybody who watches it."""
@@ -244,6 +252,8 @@ class Hub:
         await self.drain()
         self.worker.shutdown(wait=False)
         self.portraits.close()
+        if self.feed is not None:
+            self.feed.close()
 
     def _register_gauges(self) -> None:
         gauge = self.metrics.gauge

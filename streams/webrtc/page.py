@@ -8,22 +8,19 @@ import re
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from aiohttp import web
 
 from mien.engine.types import MienError
 from mien.streams.webrtc.backdrops import Backdrop
-from mien.streams.webrtc.control import LABEL, Control
-from mien.streams.webrtc.hub import AvatarStream, Hub, Resource
+from mien.streams.webrtc.hub import AvatarStream, Hub
 from mien.streams.webrtc.limits import PORTRAIT_BYTES, PORTRAIT_PIXELS
-from mien.streams.webrtc.peer import Peer
-from mien.streams.webrtc.playout import show_at_once
+from mien.streams.webrtc.offer import Offer
 from mien.streams.webrtc.portraits import Portrait, check_type, clean_name
 from mien.streams.webrtc.problems import Problem
 from mien.streams.webrtc.resources import created, read_body, receive_offer
 from mien.streams.webrtc.security import Guard
-from mien.streams.webrtc.tracks import EncodedTrack
+from mien.streams.webrtc.visit import Visit
 
 UPLOADS_AT_ONCE = 4
 """Bodies of 10 MB that are held in memory at the same time, at most."""
@@ -117,6 +114,8 @@ class Page:
                 "portraits": [p.described() for p in hub.portraits.seen_by(visitor)],
                 "limits": {"portrait_bytes": PORTRAIT_BYTES, "portrait_pixels": PORTRAIT_PIXELS},
                 "background": settings.background,
+                "panel": settings.panel,
+                "virtual_camera": None if hub.feed is None else hub.feed.name,
                 "view_key": self._guard.view_key,
                 "mark": settings.mark,
                 "credentials": self._credentials,
@@ -166,19 +165,39 @@ class Page:
         hub = self._hub
         hub.check_open()
         offer = await receive_offer(request, hub.settings)
+        visitor = self._guard.visitor(request)
+        if hub.settings.panel and offer.takes_video and not offer.sends_video:
+            return await self._answer(request, offer, self._main(), visitor, ends=False)
         if not (offer.sends_video and offer.takes_video):
             raise Problem(406, "The page's session needs video both ways (sendrecv).")
-        visitor = self._guard.visitor(request)
         name = clean_view(request.query.get("view"))
         portrait = self._wished(request.query.get("portrait"), visitor)
         stream = await hub.open_stream(portrait, name, self._backdrop(request, visitor))
-        visit = _Visit(hub, stream, visitor)
+        return await self._answer(request, offer, stream, visitor, ends=True)
+
+    def _main(self) -> AvatarStream:
+        """The avatar that a camera of this machine drives.
+
+        Raises:
+            Problem: 503 the camera is not there yet.
+        """
+        if self._hub.main is None:
+            raise Problem(503, "The camera of this machine is not there yet.", retry_after=1)
+        return self._hub.main
+
+    async def _answer(
+        self, request: web.Request, offer: Offer, stream: AvatarStream, visitor: str | None, *, ends: bool
+    ) -> web.Response:
+        """Connect a visitor with an avatar, which ends with the visit if the visitor drives it."""
+        hub = self._hub
+        visit = Visit(hub, stream, visitor, ends=ends)
         try:
             answer = await visit.peer.answer(offer.sdp, visit.attach)
             visit.bind()
         except BaseException as error:
             await visit.peer.close()
-            await hub.close_stream(stream)
+            if ends:
+                await hub.close_stream(stream)
             if isinstance(error, Exception):
                 raise Problem(400, "The offer cannot be answered.") from error
             raise
@@ -217,69 +236,3 @@ def clean_view(given: str | None) -> str | None:
     if given is not None and not re.fullmatch(r"[A-Za-z0-9_-]{16,64}", given):
         raise Problem(400, "The name of a view has 16 to 64 letters, digits, - or _.")
     return given
-
-
-class _Visit:
-    """One visitor's connection while it is made."""
-
-    def __init__(self, hub: Hub, stream: AvatarStream, visitor: str | None) -> None:
-        self._hub, self._stream = hub, stream
-        self._id = secrets.token_urlsafe(18)
-        settings = hub.settings
-        self.peer = Peer(
-            loopback=settings.loopback,
-            silence_s=settings.silence_s,
-            ice_servers=settings.ice_servers,
-            on_gone=self._gone,
-        )
-        self._control = Control(hub, stream, visitor)
-        self._video: EncodedTrack | None = None
-        connection: Any = self.peer.connection
-        connection.on("track", self._track)
-        connection.on("datachannel", self._channel)
-        self.peer.spawn(self._control.report())
-
-    def _track(self, track: Any) -> None:
-        part = self._stream.video if track.kind == "video" else self._stream.sound
-        self.peer.spawn(part.run(track))
-
-    def _channel(self, channel: Any) -> None:
-        if channel.label == LABEL:
-            self._control.open(channel)
-
-    def attach(self, transceiver: Any) -> None:
-        """Give a transceiver of the offer something to send."""
-        if transceiver.kind == "video":
-            self._video = EncodedTrack()
-            transceiver.sender.replaceTrack(self._video)
-            self.peer.answers_to(transceiver.sender, self._video)
-            show_at_once(transceiver, self.peer.connection.remoteDescription.sdp)
-        else:
-            transceiver.sender.replaceTrack(self._stream.sound.listen())
-        transceiver.direction = "sendrecv"
-
-    def bind(self) -> None:
-        """The codec is known: subscribe."""
-        if self._video is not None:
-            self._video.bind(self._stream.broadcast.subscribe(self.peer.codec()))
-
-    def resource(self, ufrag: str) -> Resource:
-        """The connection for the hub."""
-
-        async def end() -> None:
-            await self._hub.close_stream(self._stream)
-
-        return Resource(
-            "page",
-            self.peer,
-            self._stream,
-            ufrag,
-            id=self._id,
-            on_close=end,
-            say_goodbye=self._control.say_goodbye,
-        )
-
-    async def _gone(self, reason: str) -> None:
-        resource = self._hub.resources.get(self._id)
-        if resource is not None:
-            self._hub.later(self._hub.close(resource, reason))

@@ -65,6 +65,7 @@ class ServerSettings:
         max_sessions: drivers at the same time (page visitors, WHIP, ``--whep-source``).
         max_viewers: WHEP players at the same time.
         background: what is behind the avatars at first, as the page names it; None: it has no name.
+        panel: whether the page shows and controls the main avatar, which a camera of this machine drives.
         mark: whether every sent frame carries the word "synthetic".
         rate, burst: requests per second, and at once, from one address.
         silence_s: seconds without a packet after which a peer counts as gone.
@@ -79,6 +80,7 @@ class ServerSettings:
     max_sessions: int = 4
     max_viewers: int = 32
     background: str | None = "keep"
+    panel: bool = False
     mark: bool = True
     rate: float = 50.0
     burst: int = 100

@@ -47,7 +47,7 @@ ROOT = Path(run_live.__file__).parent
         (["--webrtc", "--demo"], "no file can drive it"),
         (["--webrtc", "--output", "a.mp4"], "writes no file"),
         (["--webrtc", "--profile", "anna"], "one person at one camera"),
-        (["--webrtc", "--virtual-camera"], "OBS's virtual camera"),
+        (["--webrtc", "--virtual-camera", "--host", "0.0.0.0"], "lets others drive"),
         (["--webrtc", "--cert", "a.pem"], "--cert and --key belong together"),
         (["--webrtc", "--token", "short"], "at least 8 characters"),
         (["--publish", "ftp://a/whip"], "begins with http"),

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,11 +15,15 @@ from urllib.parse import urlsplit
 import cv2
 import numpy as np
 import pytest
+from fakes.avatar_engine import TintEngine
 from fakes.browser import alike, browser, picture, player, write_camera
 from fakes.drivers import talking
 from fakes.page_server import PageServer
+from fakes.web import served
 
-from mien.engine.types import Image
+from mien.engine.types import Frame, Image
+from mien.streams.webrtc.feed import Feed
+from mien.streams.webrtc.whip import claim_main
 
 pytestmark = pytest.mark.slow
 
@@ -205,3 +212,64 @@ def test_the_background_is_chosen_with_a_preview_and_remembered(
 
 def bluish(image: Image) -> float:
     return float(((image[..., 2] > 140) & (image[..., 0] < 90)).mean())
+
+
+def test_the_page_is_the_control_panel_of_this_machines_camera(obs: Any) -> None:
+    """Without a camera in the browser: the server's own drives the avatar."""
+    with panel_server() as (url, sink):
+        page = obs.new_page(viewport=WIDE)
+        page.goto(url)
+        page.locator("#gallery img").first.wait_for()
+        assert page.inner_text("#start") == "Show the avatar"
+        assert page.locator("#microphone").is_hidden()
+        assert "“Fake Camera”" in page.inner_text("#calls-words")
+        start(page)
+        until(lambda: picture(page, "#avatar").mean() > 60, "the avatar")
+        assert sink.frames > 0, "and video calls see it"
+        page.locator("#gallery input").nth(1).check(force=True)
+        until(lambda: picture(page, "#avatar")[..., 1].mean() < 40, "the red portrait")
+        shoot(page, "panel")
+        page.click("#stop")
+        page.click("#start")
+        page.locator("html[data-state=live]").wait_for(state="attached", timeout=20 * SECONDS)
+        until(lambda: picture(page, "#avatar")[..., 1].mean() < 40, "still the red portrait")
+        page.close()
+
+
+class Counting:
+    """A sink that counts."""
+
+    frames = 0
+
+    def write(self, image: Image, time: float) -> None:
+        self.frames += 1
+
+    def close(self) -> None:
+        return
+
+
+@contextmanager
+def panel_server() -> Iterator[tuple[str, Counting]]:
+    """A server whose main avatar is driven on its own machine, in a thread with a loop of its own."""
+    sink, began, end = Counting(), threading.Event(), threading.Event()
+    found: list[str] = []
+
+    async def run() -> None:
+        white, red = (np.full((64, 64, 3), colour, np.uint8) for colour in (255, (255, 20, 20)))
+        async with served(TintEngine(), [(white, "white"), (red, "red")], panel=True, mark=False) as server:
+            server.hub.feed = Feed(sink, "Fake Camera", server.hub.shown)  # type: ignore[arg-type]
+            stream = await claim_main(server.hub, "the camera")
+            found.append(server.url)
+            began.set()
+            while not end.is_set():
+                image = np.full((240, 320, 3), 90, np.uint8)
+                frame = Frame(image, 0, time.monotonic_ns(), time.monotonic())
+                stream.session.put(lambda frame=frame: frame)  # type: ignore[misc]
+                await asyncio.sleep(1 / 30)
+
+    thread = threading.Thread(target=lambda: asyncio.run(run()), daemon=True)
+    thread.start()
+    assert began.wait(20)
+    yield found[0], sink
+    end.set()
+    thread.join(10)

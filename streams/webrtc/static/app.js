@@ -54,6 +54,9 @@ class Page {
         this.#backgrounds.begin(state.background);
         this.#gallery.fill(state);
         this.#viewKey = state.view_key;
+        this.#words.panel = state.panel;
+        root.toggleAttribute("data-panel", state.panel);
+        ids("calls-words").textContent = state.virtual_camera ? `Video calls find this avatar as the camera “${state.virtual_camera}”.` : "";
         this.#credentials = state.credentials;
         if (!this.#link.wanted && !this.#video) this.#words.show({ name: "off", reason: state.reason });
         if (state.ready) return;
@@ -100,7 +103,7 @@ class Page {
   async #start() {
     if (this.#link.wanted) return this.#link.hurry();
     try {
-      if (this.#video?.readyState !== "live") {
+      if (!this.#words.panel && this.#video?.readyState !== "live") {
         ids("stop").disabled = false; // so that the focus can go there
         this.#words.show({ name: "asking" });
         const { disabled, value } = ids("camera");
@@ -188,11 +191,12 @@ class Page {
 
   /** A new connection knows the portrait, and nothing else of what the person chose on the last one. */
   #connected(connection) {
+    this.#meter.watch(connection);
+    if (this.#words.panel) return; // what the avatar is like now stays until something is changed here
     connection.send({ type: "gains", ...this.#gains.values });
     connection.send({ type: "mirror", on: "mirror" in root.dataset });
     this.#backgrounds.sendTo((to) => connection.send({ type: "background", to }));
     if (this.#ownMouth !== null) connection.send({ type: "mouth", own: this.#ownMouth });
-    this.#meter.watch(connection);
   }
 
   #told(message) {
@@ -223,7 +227,9 @@ class Page {
   /** The person may have chosen another one while the connection was made. */
   #chooseAgain(portrait) {
     const { chosen } = this.#gallery;
+    if (this.#words.panel) return this.#gallery.mark(portrait);
     if (chosen && chosen !== portrait) this.#link.send({ type: "portrait", id: chosen });
+    return undefined;
   }
 
   #reference() {

@@ -49,14 +49,15 @@ export class Connection extends EventTarget {
   }
 
   /**
-   * @param {MediaStreamTrack} video
+   * @param {MediaStreamTrack | null} video null: another camera drives the avatar
    * @param {MediaStreamTrack | null} audio
    * @param {{portrait: string | null, background: string | null}} look what to begin with
    */
   async open(video, audio, look, signal) {
-    const sender = this.#peer.addTransceiver(video, { direction: "sendrecv", streams: [new MediaStream([video])] }).sender;
+    const sender = video && this.#peer.addTransceiver(video, { direction: "sendrecv", streams: [new MediaStream([video])] }).sender;
+    if (!video) this.#peer.addTransceiver("video", { direction: "recvonly" });
     // Sound has its place from the start, so that the microphone can come and go without a new offer.
-    this.#peer.addTransceiver(audio ?? "audio", { direction: "sendrecv" });
+    else this.#peer.addTransceiver(audio ?? "audio", { direction: "sendrecv" });
     await this.#peer.setLocalDescription();
     await gathered(this.#peer);
     const { sdp } = this.#peer.localDescription;
@@ -64,7 +65,7 @@ export class Connection extends EventTarget {
     this.#location = location;
     if (this.#ended || signal.aborted) return this.close();
     await this.#peer.setRemoteDescription({ type: "answer", sdp: answer });
-    await keepDetail(sender).catch(() => {});
+    if (sender) await keepDetail(sender).catch(() => {});
     this.#newest = performance.now();
     this.#watch = setInterval(() => this.#watchFrames(), 500);
     return undefined;

@@ -8,6 +8,9 @@ const BUTTON = { off: "Start camera", failed: "Start again", waiting: "Try now" 
 export class Words {
   #ids;
 
+  /** Whether a camera of the server's machine drives the avatar. */
+  panel = false;
+
   constructor(ids) {
     this.#ids = ids;
   }
@@ -19,7 +22,7 @@ export class Words {
     document.documentElement.dataset.state = LAMP[name];
     this.#put("state", TOP[name]);
     this.#put("say", problem?.title ?? this.#sentence(name, reason));
-    this.#put("detail", problem?.detail ?? (name === "off" ? PROMISE : ""));
+    this.#put("detail", problem?.detail ?? (name === "off" && !this.panel ? PROMISE : ""));
     // Apart, and not read aloud: a voice that counts down says nothing else.
     this.#put("countdown", name === "waiting" ? `Trying again in ${seconds} s.` : "");
     const button = this.#ids("start");
@@ -27,7 +30,7 @@ export class Words {
     button.hidden = !(name in BUTTON);
     // The focus goes from a button that vanishes to the one that takes its place.
     const stop = this.#ids("stop");
-    if (!button.hidden) this.#put("start", BUTTON[name]);
+    if (!button.hidden) this.#put("start", this.panel && name === "off" ? "Show the avatar" : BUTTON[name]);
     if (button.hidden && had) stop.focus();
     else if (name !== "waiting" && !button.hidden && document.activeElement === stop) button.focus();
     this.#ids("words").hidden = name === "live";
