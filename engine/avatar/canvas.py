@@ -10,6 +10,7 @@ import numpy as np
 
 from mien.engine.avatar.avatar import Avatar
 from mien.engine.avatar.crop import Square, continued, extended, within_image
+from mien.engine.avatar.fine_layer import FineLayer
 from mien.engine.avatar.mesh_canvas import MeshCanvas, Warp
 from mien.engine.avatar.model_io import FIELD_SIZE, IMAGE_SIZE, Field
 from mien.engine.avatar.mouth import painted_share, paints
@@ -46,8 +47,7 @@ class Canvas:
         pixels: pixels per model unit.
         place: ``(2, h, w)`` pixel indices (x, y) of the moving part in ``still``.
         origin: ``(2, h, w)`` the same in ``layer``.
-        lookup: ``(2, h, w)`` sampling positions, overwritten in every frame: allocating new arrays of this
-            size would take longer than filling them.
+        fine: ``layer``, enlarged for sampling on the CPU.
         fade: ``(FIELD_SIZE, FIELD_SIZE, 1)`` 1 inside, 0 at the crop's border.
         pasted: whether the result is the whole of ``still``, or only the moving part.
         clear: whether results carry opacity; ``still`` is the person before black then.
@@ -68,7 +68,7 @@ class Canvas:
     pixels: float
     place: Floats
     origin: Floats
-    lookup: Floats
+    fine: FineLayer
     fade: Floats
     pasted: bool
     clear: bool
@@ -188,7 +188,7 @@ def _on_still(
         pixels=crop.pixels_per_norm,
         place=place,
         origin=place + np.array([rims[2], rims[0]], np.float32)[:, None, None],
-        lookup=np.stack([x, y]),
+        fine=FineLayer(layer, (left + rims[2], top + rims[0]), (right - left, bottom - top)),
         fade=fade,
         pasted=pasted,
         clear=avatar.cutout is not None and avatar.cutout.background.transparent,
@@ -246,7 +246,7 @@ def compose(canvas: Canvas, field: Field | None, warp: Warp) -> Image:
     Returns:
         ``(H, W, 3) uint8`` RGB, a new array; ``(H, W, 4)`` RGBA where the canvas is clear.
     """
-    cover = np.zeros(canvas.lookup.shape[1:], np.uint8) if canvas.clear else None
+    cover = np.zeros(canvas.part[::-1], np.uint8) if canvas.clear else None
     moved = _meshed(canvas, warp, cover)
     if warp.mouth is not None:
         _open_mouth(canvas, moved, field, warp)
@@ -261,9 +261,9 @@ def compose(canvas: Canvas, field: Field | None, warp: Warp) -> Image:
 
 def with_opacity(canvas: Canvas, image: Image, warp: Warp) -> Image:
     """What another runtime drew on a clear canvas, ``(H, W, 3)``, as RGBA ``(H, W, 4)``."""
-    cover = np.zeros(canvas.lookup.shape[1:], np.uint8)
+    cover = np.zeros(canvas.part[::-1], np.uint8)
     seen = _where_seen(canvas, warp)
-    cover[seen] = _looked_up(canvas, warp, seen)[..., 3]
+    cover[seen] = canvas.fine.at(warp.shift, seen)[..., 3]
     moved = image[canvas.top : canvas.bottom, canvas.left : canvas.right] if canvas.pasted else image
     return _opened(canvas, np.ascontiguousarray(moved), cover)
 
@@ -290,24 +290,17 @@ def _straight(colours: Image, opacity: Image) -> Image:
 def _meshed(canvas: Canvas, warp: Warp, cover: Image | None = None) -> Image:
     """The moving part after a motion; its person's opacity goes into ``cover``."""
     if canvas.person is None or canvas.behind is None:
-        whole = slice(0, canvas.lookup.shape[1]), slice(0, canvas.lookup.shape[2])
-        return _looked_up(canvas, warp, whole)
+        columns, rows = canvas.part
+        return canvas.fine.at(warp.shift, (slice(0, rows), slice(0, columns)))
     image: Image = canvas.behind.copy()
     seen = _where_seen(canvas, warp)
-    layer = _looked_up(canvas, warp, seen)
+    layer = canvas.fine.at(warp.shift, seen)
     colours = cv2.cvtColor(layer, cv2.COLOR_RGBA2RGB)
     opacity = np.asarray(cv2.extractChannel(layer, 3), np.uint8)
     image[seen] = cv2.add(colours, _showing(np.ascontiguousarray(image[seen]), opacity))
     if cover is not None:
         cover[seen] = opacity
     return image
-
-
-def _looked_up(canvas: Canvas, warp: Warp, box: tuple[slice, slice]) -> Image:
-    lookup = canvas.lookup[:, : box[0].stop - box[0].start, : box[1].stop - box[1].start]
-    rows, columns = box
-    np.add(canvas.origin[:, rows, columns], warp.shift[:, rows, columns], out=lookup)
-    return sample(canvas.layer, lookup[0], lookup[1], cubic=True, mirrored=True)
 
 
 def _where_seen(canvas: Canvas, warp: Warp) -> tuple[slice, slice]:

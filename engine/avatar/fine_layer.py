@@ -1,0 +1,77 @@
+"""A layer of the portrait, enlarged once so that every frame samples it bilinearly, as sharp as cubically.
+
+OpenCV's bilinear lookup of four bytes is ten times as fast as its cubic one (0.7 ms against 6.8 for 512 x
+512, one thread).  Of a layer that was enlarged by three with the cubic kernel it is the same to a grey level in
+99.8 % of the pixels, and exactly the same at rest: an odd factor keeps the pixels.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+
+from mien.engine.types import Floats, Image
+from mien.engine.utils.sampling import sample
+
+FACTOR = 3
+MOST = 120_000_000
+"""Bytes that an enlarged layer may take; larger ones are sampled cubically as they are."""
+
+REACH = 1 / 8
+"""How far beyond the moving part its pixels may come from, in sides of the part."""
+
+
+class FineLayer:
+    """The part of a layer that a moving part of ``h`` x ``w`` pixels may show.
+
+    Args:
+        layer: ``(H, W, C) uint8``, C of 3 or 4.
+        corner: column and row of ``layer`` that the moving part's first pixel shows at rest.
+        part: width and height of the moving part.
+    """
+
+    def __init__(self, layer: Image, corner: tuple[int, int], part: tuple[int, int]) -> None:
+        self._channels = layer.shape[2]
+        reach = round(REACH * max(part))
+        left, top = (max(0, at - reach) for at in corner)
+        self._source = layer[top : corner[1] + part[1] + reach, left : corner[0] + part[0] + reach]
+        height, width = self._source.shape[:2]
+        self._factor = FACTOR if FACTOR**2 * height * width * 4 <= MOST else 1
+        self._values: Image | None = None
+        scale, first = np.float32(self._factor), self._factor // 2
+        x = (np.arange(part[0], dtype=np.float32) + (corner[0] - left)) * scale + first
+        y = (np.arange(part[1], dtype=np.float32) + (corner[1] - top)) * scale + first
+        self._origin = np.stack(np.meshgrid(x, y))
+        self._lookup = np.empty_like(self._origin)
+
+    def at(self, shift: Floats, box: tuple[slice, slice]) -> Image:
+        """What the pixels of the moving part show.
+
+        Args:
+            shift: ``(2, h, w)`` from each to the place of the layer that it shows, pixels.
+            box: rows and columns that are asked for.
+
+        Returns:
+            ``(rows, columns, C) uint8``.
+        """
+        if self._values is None:
+            self._values = self._enlarged()
+        rows, columns = box
+        lookup = self._lookup[:, : rows.stop - rows.start, : columns.stop - columns.start]
+        for axis in (0, 1):
+            target: Any = lookup[axis]
+            cv2.scaleAdd(shift[axis][box], float(self._factor), self._origin[axis][box], target)
+        found = sample(self._values, lookup[0], lookup[1], cubic=self._factor == 1, mirrored=True)
+        if self._channels == found.shape[2]:
+            return found
+        return np.asarray(cv2.cvtColor(found, cv2.COLOR_RGBA2RGB), np.uint8)
+
+    def _enlarged(self) -> Image:
+        if self._factor == 1:
+            return np.ascontiguousarray(self._source)
+        # Lookups of three bytes are not vectorised.
+        source = self._source if self._channels == 4 else cv2.cvtColor(self._source, cv2.COLOR_RGB2RGBA)
+        large = cv2.resize(source, None, fx=self._factor, fy=self._factor, interpolation=cv2.INTER_CUBIC)
+        return np.asarray(large, np.uint8)
