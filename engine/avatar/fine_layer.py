@@ -1,8 +1,8 @@
 """A layer of the portrait, enlarged once so that every frame samples it bilinearly, as sharp as cubically.
 
 OpenCV's bilinear lookup of four bytes is ten times as fast as its cubic one (0.7 ms against 6.8 for 512 x
-512, one thread).  Of a layer that was enlarged by three with the cubic kernel it is the same to a grey level in
-99.8 % of the pixels, and exactly the same at rest: an odd factor keeps the pixels.
+512, one thread).  Of a layer that was enlarged by three with the cubic kernel it is the same to a grey level
+in 99.8 % of the pixels, and exactly the same at rest: an odd factor keeps the pixels.
 """
 
 from __future__ import annotations
