@@ -17,6 +17,7 @@ from mien.engine.mouth.carrying import carried
 from mien.engine.mouth.gate import LONGEST, Gate
 from mien.engine.mouth.light import LUMINANCE, relit
 from mien.engine.mouth.portrait import MONOCHROME, PortraitLook, box_around, detail_of, saturation_of
+from mien.engine.mouth.steadying import SteadyLips
 from mien.engine.mouth.view import MouthView
 from mien.engine.types import Floats, Image
 from mien.engine.utils.curves import smoothstep
@@ -37,7 +38,7 @@ STEADY = 1.0
 SOFT = (0.6, 0.07, 0.03)
 """Width of the soft edge: pixels at least, share of the gap, share of the mouth's width at most."""
 
-DETAIL = (0.35, 1.7)
+DETAIL = (0.35, 1.3)
 """Bounds of the factor by which fine detail is made weaker or stronger."""
 
 EVERY = 4
@@ -66,13 +67,15 @@ class Placed:
 
     Attributes:
         lips: where.
-        view: what; None where only the portrait's tone is to be kept.
+        steady: ``(40, 2)`` the edges of these lips, inner and outer, without their trembling.
+        view: what, its lips without trembling, too; None where only the portrait's tone is to be kept.
         share: how far, 0..1.
         matrix: ``(3, 3) float32`` from the driver's light to the portrait's.
         detail: factor of fine detail.
     """
 
     lips: Lips
+    steady: Floats
     view: MouthView | None
     share: float
     matrix: Floats
@@ -92,6 +95,7 @@ class OwnMouth:
         self.wanted = wanted
         self.look = look
         self._gate = Gate()
+        self._seen, self._lips = SteadyLips(), SteadyLips()
         self._driver: object = None
         self._time: float | None = None
         self._skin: Floats | None = None
@@ -113,13 +117,14 @@ class OwnMouth:
             lips: the avatar's.
             driver: tells one driver from another.
         """
+        edges = np.concatenate([lips.inner, lips.outer])
         share = self._share(view, time, lips, driver) if self.wanted else 0.0
-        if share > 0 and self._last is not None and self._skin is not None:
-            return Placed(
-                lips, self._last, share, self._matrix(self._last), self._sharpness(self._last, lips)
-            )
+        seen = self._last
+        if share > 0 and seen is not None and self._skin is not None:
+            matrix, detail = self._matrix(seen), self._sharpness(seen, lips)
+            return Placed(lips, self._lips(edges, time), seen, share, matrix, detail)
         if self.look.tone is not None and lips.gap > 0:
-            return Placed(lips, None, 0.0, np.eye(3, dtype=np.float32), 1.0)
+            return Placed(lips, edges, None, 0.0, np.eye(3, dtype=np.float32), 1.0)
         return None
 
     def draw(self, image: Image, placed: Placed) -> None:
@@ -145,7 +150,8 @@ class OwnMouth:
         present = self._gate(view, time)
         self._tell(view, step)
         if view is not None and self._gate.reason is None:
-            self._last = view
+            steady = self._seen(np.concatenate([view.inner, view.outer]), time)
+            self._last = replace(view, inner=steady[:20], outer=steady[20:])
             self._skin = _average(self._skin, view.skin, step)
         if self._last is None:
             return 0.0
@@ -198,7 +204,7 @@ class OwnMouth:
         view, lips = placed.view, placed.lips
         assert view is not None
         view = _reduced(view, _width(lips.outer))
-        lookup = carried(lips.inner, lips.outer, view.inner, view.outer, box)
+        lookup = carried(placed.steady[:20], placed.steady[20:], view.inner, view.outer, box)
         lit = relit(view.image, placed.matrix)
         mouth = sample(lit, lookup, cubic=True)
         if self.look.tone is not None:

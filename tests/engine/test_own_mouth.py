@@ -375,3 +375,22 @@ def test_a_drawings_mouth_stays_a_dark_hollow(avatar: Avatar, whole_runtime: Run
     changed = np.abs(plain.astype(int) - painted).max(axis=2) > 8
     assert changed.sum() > 50
     assert plain[changed].mean() < painted[changed].mean()
+
+
+def test_teeth_stay_still_although_the_landmarks_tremble() -> None:
+    noise = np.random.default_rng(3)
+    there = face(0.25)
+    before = drawn(there, teeth=False)
+    own = OwnMouth(PortraitLook.of(before, there, 100.0), wanted=True)
+    image, landmarks = drawn(face(0.25)), face(0.25)
+    inside, images = between(there, 4), []
+    for number in range(30):
+        trembling = landmarks + noise.normal(0, 0.4, landmarks.shape).astype(np.float32)
+        view = view_mouth(image, trembling, 100.0, 1.0)
+        placed = own.place(view, number / FPS, lips_of(there))
+        assert placed is not None
+        shown = before.copy()
+        own.draw(shown, placed)
+        images.append(shown[inside].astype(float))
+    change = np.abs(np.diff(images[5:], axis=0)).mean()
+    assert change < 0.06 * images[-1].std()
