@@ -30,10 +30,18 @@ SAME, OTHER = 0.003, 0.028
 """Differences from it: up to the first the maps are as they are, from the second on wholly those of lips as
 far apart as in the layout."""
 
+_CORNERS = (topo.LIPS_UPPER_OUTER[0], topo.LIPS_UPPER_OUTER[-1])
+
 GAPING, REACH = (0.08, 0.14), 0.25
 """Gaps of a driver's lips in the reference (face units) from which on displacements around the mouth are as
 seen in the image, at the whole face's scale, and wholly so, and how far around the lips: local maps across an
 open mouth are squeezed next to its corners, and their inverse made 0.1 face units of the lower lip 0.33."""
+
+NARROW = (0.86, 0.72)
+"""The same for the width of a driver's mouth in the reference, as a share of the layout's: maps of a
+puckered mouth are squeezed and bent; a jaw that drops straight down moved the lower lip's ends inwards by a
+third of their way, and the lip became a notch. Mouths at rest have 0.89 to 1.15 (40 clips), puckered ones
+0.55 to 0.8."""
 
 
 def lip_axes(axes: Floats, mesh: Floats, unit: float) -> Floats:
@@ -69,19 +77,28 @@ def measured_as_pieces(vectors: Floats, nodes: Floats, to_layout: Floats) -> Flo
         The same, or a copy with what belongs to the lips changed.
     """
     mesh = nodes[:N_MESH]
-    share = _open_share(mesh, 1.0)
-    if share == 0.0:
+    share, unlike = _open_share(mesh, 1.0), _unlike_layout(mesh)
+    if share == 0.0 and unlike == 0.0:
         return vectors
     found: Floats = vectors.copy()
-    for lip, wanted in _pieces(mesh, 1.0):
-        image = apply2(inverse2(to_layout[lip]), vectors[lip])
-        found[lip] += np.float32(share) * (apply2(inverse2(wanted), image) - vectors[lip])
-    low, high = GAPING
-    gaping = min(max((mouth_gap(mesh) - low) / (high - low), 0.0), 1.0)
-    if gaping > 0.0:
+    if share > 0.0:
+        for lip, wanted in _pieces(mesh, 1.0):
+            image = apply2(inverse2(to_layout[lip]), vectors[lip])
+            found[lip] += np.float32(share) * (apply2(inverse2(wanted), image) - vectors[lip])
+    if unlike > 0.0:
         seen = _as_seen(apply2(inverse2(to_layout), vectors), mesh)
-        found += np.float32(gaping) * _near_lips()[:, None] * (seen - found)
+        found += np.float32(unlike) * _near_lips()[:, None] * (seen - found)
     return found
+
+
+def _unlike_layout(mesh: Floats) -> float:
+    """How far (0..1) a mouth, in face units, is so open or narrow that its local maps mislead."""
+    width = float(np.linalg.norm(mesh[_CORNERS[1]] - mesh[_CORNERS[0]]))
+    usual = float(np.linalg.norm(layout().points[_CORNERS[1]] - layout().points[_CORNERS[0]]))
+    shares = []
+    for value, (low, high) in ((mouth_gap(mesh), GAPING), (width / usual, NARROW)):
+        shares.append(min(max((value - low) / (high - low), 0.0), 1.0))
+    return max(shares)
 
 
 def _as_seen(image: Floats, mesh: Floats) -> Floats:

@@ -168,6 +168,29 @@ def test_lips_of_a_gaping_driver_move_as_they_are_seen(mesh: Floats) -> None:
     np.testing.assert_allclose(found[lips], seen[lips], atol=0.02)
 
 
+def puckered(mesh: Floats) -> Floats:
+    """The same face with its mouth half as wide."""
+    found = mesh.copy()
+    centre = mesh[[UPPER, LOWER]].mean(axis=0)
+    away = np.hypot(*((mesh - centre) / np.float32([60.0, 50.0])).T)
+    share = np.clip(1.5 - away, 0.0, 1.0)
+    found[:, 0] -= 0.5 * share * (mesh[:, 0] - centre[0])
+    return found
+
+
+def test_lips_of_a_puckered_driver_move_as_they_are_seen(mesh: Floats) -> None:
+    """Maps of a mouth half as wide are squeezed: what went aside by 0.05 went aside by twice that."""
+    narrow = puckered(mesh) / np.float32(200.0)
+    maps = inverse2(jacobians(narrow))
+    nodes = layout().nodes.copy()
+    nodes[:N_MESH] = narrow
+    seen = np.tile(np.array([[0.05, 0.1]], np.float32), (len(nodes), 1))
+    lips = list(topo.LIPS_OUTER + topo.LIPS_INNER)
+    assert np.abs(apply2(maps, seen)[lips] - seen[lips]).max() > 0.04
+    found = measured_as_pieces(apply2(maps, seen), nodes, maps)
+    np.testing.assert_allclose(found[lips], seen[lips], atol=0.02)
+
+
 def test_what_lies_between_a_lips_edges_stays_there(mesh: Floats) -> None:
     row = list(LOWER_ROWS[0])
     small = mesh + np.random.default_rng(0).normal(0, 1, mesh.shape).astype(np.float32)
