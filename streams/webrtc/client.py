@@ -104,7 +104,8 @@ class Remote:
         try:
             self._session = urljoin(url, location) if location else None
             SessionDescription.parse(answer)
-            await self.peer.accept(read_answer(answer, local_only=self._loopback))
+            offer = self.peer.connection.localDescription.sdp
+            await self.peer.accept(read_answer(answer, offer, local_only=self._loopback))
             codec = self.peer.codec()
         except Exception as error:
             raise MienError(f"{self.name} gave an answer that is not usable SDP.") from error

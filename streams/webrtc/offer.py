@@ -11,7 +11,15 @@ from aiortc.sdp import SessionDescription, candidate_from_sdp
 
 from mien.streams.webrtc.addresses import usable
 from mien.streams.webrtc.problems import Problem
-from mien.streams.webrtc.sections import SOUND_CODECS, Changes, Description, Section, fit_h264, tidy
+from mien.streams.webrtc.sections import (
+    SOUND_CODECS,
+    Changes,
+    Description,
+    Section,
+    fit_h264,
+    inactive_instead_of_off,
+    tidy,
+)
 
 MAX_MEDIA = 4
 MAX_CANDIDATES = 64
@@ -83,15 +91,15 @@ def read_offer(text: str, *, local_only: bool) -> Offer:
     )
 
 
-def read_answer(text: str, *, local_only: bool) -> str:
-    """Another server's answer to our offer, with the candidates that may be contacted.
+def read_answer(text: str, offer: str, *, local_only: bool) -> str:
+    """Another server's answer to our ``offer``, with the candidates that may be contacted.
 
     Raises:
-        ValueError: it has too many lines or candidates.
+        ValueError: it has too many lines or candidates, or takes nothing of the offer.
     """
     if len(text.splitlines()) > MAX_LINES or text.count("a=candidate:") > MAX_CANDIDATES:
         raise ValueError("too many lines or candidates")
-    return _with_candidates(text, local_only)
+    return _with_candidates(inactive_instead_of_off(text, offer), local_only)
 
 
 def _is_refused(section: Section) -> bool:

@@ -137,6 +137,41 @@ class Changes:
         return found.text()
 
 
+_TRANSPORT = ("a=ice-ufrag:", "a=ice-pwd:", "a=fingerprint:", "a=setup:")
+_NOT_INACTIVE = (
+    *_TRANSPORT,
+    *("a=candidate:", "a=end-of-candidates", "a=msid:", "a=ssrc:"),
+    *("a=sendrecv", "a=sendonly", "a=recvonly", "a=inactive"),
+)
+
+
+def inactive_instead_of_off(answer: str, offer: str) -> str:
+    """An answer whose switched-off sections are inactive ones of the bundle, which means the same to aiortc.
+
+    A server that takes no sound answers with port 0 and, as Pion does, with nothing else in the section;
+    aiortc wants the credentials of ICE and a common codec in every section.
+
+    Raises:
+        ValueError: all sections are switched off.
+    """
+    found, offered = Description.parse(answer), Description.parse(offer).sections
+    live = next((section for section in found.sections if not section.off), None)
+    if live is None:
+        raise ValueError("all sections are switched off")
+    for index, (section, own) in enumerate(zip(found.sections, offered, strict=False)):
+        if not section.off:
+            continue
+        kept = [line for line in own.lines if not line.startswith(_NOT_INACTIVE)]
+        transport = [line for line in live.lines if line.startswith(_TRANSPORT)]
+        found.sections[index] = Section([*kept, "a=inactive", *transport])
+        mid = own.value("mid")
+        found.head = [
+            f"{line} {mid}" if line.startswith("a=group:BUNDLE") and mid not in line.split() else line
+            for line in found.head
+        ]
+    return found.text()
+
+
 def tidy(section: Section) -> None:
     """Take the blanks out of the parameters of formats, which aiortc would take for a part of their names."""
     for index, line in enumerate(section.lines):

@@ -9,7 +9,7 @@ from functools import partial
 import aiohttp
 import numpy as np
 import pytest
-from aiortc import RTCIceCandidate, RTCPeerConnection
+from aiortc import RTCIceCandidate, RTCPeerConnection, RTCSessionDescription
 from aiortc.sdp import SessionDescription
 from av import VideoFrame
 from fakes.avatar_engine import TintEngine
@@ -17,8 +17,9 @@ from fakes.web import SDP, Camera, Client, served, until
 
 from mien.engine.types import Frame
 from mien.streams.webrtc.addresses import _own, usable
-from mien.streams.webrtc.offer import read_offer
+from mien.streams.webrtc.offer import read_answer, read_offer
 from mien.streams.webrtc.problems import Problem
+from mien.streams.webrtc.sections import Description
 from mien.streams.webrtc.tracks import VideoInput
 
 GREY = np.full((64, 64, 3), 128, np.uint8)
@@ -123,6 +124,38 @@ def test_an_answer_names_the_one_fingerprint_that_every_peer_knows() -> None:
 def test_a_section_that_lives_in_its_bundle_alone_is_not_switched_off() -> None:
     inside = video("96 VP8/90000", port=0).replace("a=mid", "a=bundle-only\na=mid")
     assert answered(offer(inside))[0] == 201
+
+
+@pytest.mark.parametrize("order", [["video", "audio"], ["audio", "video"]])
+def test_a_server_that_takes_no_sound_is_published_to_all_the_same(order: list[str]) -> None:
+    """Pion's answer to sound that it does not know: port 0, and nothing else in the section."""
+
+    async def run() -> list[str | None]:
+        ours, theirs = RTCPeerConnection(), RTCPeerConnection()
+        for kind in order:
+            ours.addTransceiver(kind, direction="sendonly")
+        await ours.setLocalDescription(await ours.createOffer())
+        await theirs.setRemoteDescription(ours.localDescription)
+        await theirs.setLocalDescription(await theirs.createAnswer())
+        answer = Description.parse(theirs.localDescription.sdp)
+        at = order.index("audio")
+        answer.head = [f"a=group:BUNDLE {1 - at}" if "BUNDLE" in line else line for line in answer.head]
+        answer.sections[at].lines = ["m=audio 0 UDP/TLS/RTP/SAVPF 0", "c=IN IP4 0.0.0.0"]
+        read = read_answer(answer.text(), ours.localDescription.sdp, local_only=False)
+        await ours.setRemoteDescription(RTCSessionDescription(read, "answer"))
+        try:
+            return [found.currentDirection for found in ours.getTransceivers()]
+        finally:
+            await asyncio.gather(ours.close(), theirs.close())
+
+    found = asyncio.run(asyncio.wait_for(run(), 30))
+    assert dict(zip(order, found, strict=True)) == {"video": "sendonly", "audio": "inactive"}
+
+
+def test_an_answer_that_takes_nothing_is_none() -> None:
+    off = offer(video("96 VP8/90000", port=0))
+    with pytest.raises(ValueError, match="all sections"):
+        read_answer(off, offer(video("96 VP8/90000")), local_only=False)
 
 
 def test_rtcp_apart_from_rtp_is_refused_in_words() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -60,7 +61,7 @@ def test_gstreamer_plays_the_avatar_by_whep(network: Network, codec: str) -> Non
     player.until(lambda line: line.startswith("frames") and int(line.split()[1]) >= 20)
 
 
-NODE_PACKAGES = ("werift@0.22.9", "node-datachannel@0.33.4")
+NODE_PACKAGES = ("werift@0.22.9", "node-datachannel@0.33.4", "@roamhq/wrtc@0.10.0")
 """werift 0.23 and later want a newer Node than Debian and CI have."""
 
 
@@ -77,7 +78,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-LIBRARIES = pytest.mark.parametrize("library", ["werift", "libdatachannel"])
+LIBRARIES = pytest.mark.parametrize("library", ["werift", "libdatachannel", "libwebrtc"])
 
 
 def node_peer(network: Network, folder: Path, *words: str) -> Process:
@@ -101,6 +102,52 @@ def test_mien_publishes_to_another_server_and_plays_from_it(
     network: Network, node: Path, library: str
 ) -> None:
     other = node_peer(network, node, library, "serve", "8765")
+    other.until(lambda line: line == "serving")
+    player, _ = network.server("--play", "http://127.0.0.1:8765/whep")
+    player.until(lambda line: "playing" in line)
+    network.server("--drive", "--publish", "http://127.0.0.1:8765/whip")
+    driven(player)
+
+
+GO_LIBRARIES = Path("/usr/share/gocode")
+
+
+@pytest.fixture(scope="session")
+def pion(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The peer on Pion, built with Debian's packages of Go and Pion."""
+    if (
+        shutil.which("go", path="/usr/bin") is None
+        or not (GO_LIBRARIES / "src/github.com/pion/webrtc").is_dir()
+    ):
+        pytest.skip("needs golang-go and golang-github-pion-webrtc.v3-dev")
+    folder = tmp_path_factory.mktemp("go")
+    source = folder / "src" / "peer"
+    source.mkdir(parents=True)
+    shutil.copy(HERE / "pion_peer.go", source / "main.go")
+    # Without modules a path with a version in it is understood below a go.mod alone.
+    (source / "go.mod").write_text("module peer\n")
+    where = {
+        "GO111MODULE": "off",
+        "GOPATH": f"{folder}:{GO_LIBRARIES}",
+        "GOFLAGS": "",
+        "GOTOOLCHAIN": "local",
+    }
+    words = ["/usr/bin/go", "build", "-o", str(folder / "pion-peer"), "."]
+    subprocess.run(words, cwd=source, env={**os.environ, **where}, check=True)
+    return folder / "pion-peer"
+
+
+def test_pion_plays_from_one_server_and_publishes_to_another(network: Network, pion: Path) -> None:
+    _, played = network.server("--drive")
+    published, url = network.server()
+    network.run(str(pion), "relay", f"{played}/whep", f"{url}/whip")
+    driven(published)
+
+
+def test_mien_publishes_to_a_server_on_pion_that_takes_no_sound_and_plays_from_it(
+    network: Network, pion: Path
+) -> None:
+    other = network.run(str(pion), "serve", "8765")
     other.until(lambda line: line == "serving")
     player, _ = network.server("--play", "http://127.0.0.1:8765/whep")
     player.until(lambda line: "playing" in line)

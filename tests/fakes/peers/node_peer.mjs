@@ -1,7 +1,8 @@
-// Peers of npm packages, with no encoder of their own: they pass on what they get.
-//   node node_peer.mjs werift|libdatachannel relay WHEP_URL WHIP_URL   plays from one server, publishes to the other
-//   node node_peer.mjs werift|libdatachannel serve PORT                WHIP at /whip, the same video as WHEP at /whep
-// Run where node_modules has the package.  Prints how many packets came.
+// Peers of npm packages: they pass on what they get.
+//   node node_peer.mjs LIBRARY relay WHEP_URL WHIP_URL   plays from one server, publishes to the other
+//   node node_peer.mjs LIBRARY serve PORT                WHIP at /whip, the same video as WHEP at /whep
+// LIBRARY: werift, libdatachannel (they pass on RTP packets) or libwebrtc (images, which it encodes anew).
+// Run where node_modules has the package.  Prints how many packets or images came.
 
 import http from "node:http";
 import { createRequire } from "node:module";
@@ -106,7 +107,58 @@ class LibDataChannel {
   }
 }
 
-const Peer = library === "werift" ? Werift : LibDataChannel;
+/** Google's libwebrtc, as Chromium and the native SDKs have it. */
+class LibWebRtc {
+  static library = library === "libwebrtc" ? require("@roamhq/wrtc") : null;
+
+  constructor() {
+    const { RTCPeerConnection, nonstandard } = LibWebRtc.library;
+    this.pc = new RTCPeerConnection({ iceServers: [] });
+    this.pc.onconnectionstatechange = () => console.log("connection", this.pc.connectionState);
+    this.source = new nonstandard.RTCVideoSource();
+    this.pc.ontrack = ({ track }) => {
+      if (track.kind !== "video") return;
+      this.sink = new nonstandard.RTCVideoSink(track);
+      this.sink.onframe = ({ frame }) => this.onRtp?.(frame);
+    };
+  }
+
+  async described(text) {
+    await this.pc.setLocalDescription(text);
+    while (this.pc.iceGatheringState !== "complete") await new Promise((done) => setTimeout(done, 20));
+    return this.pc.localDescription.sdp;
+  }
+
+  async offer(way) {
+    if (way === "sendonly") this.pc.addTransceiver(this.source.createTrack(), { direction: way });
+    else this.pc.addTransceiver("video", { direction: way });
+    return this.described(await this.pc.createOffer());
+  }
+
+  async accept(sdp) {
+    await this.pc.setRemoteDescription({ type: "answer", sdp });
+  }
+
+  async answer(sdp, way) {
+    await this.pc.setRemoteDescription({ type: "offer", sdp });
+    if (way === "sendonly") {
+      const video = this.pc.getTransceivers().find(({ receiver }) => receiver.track.kind === "video");
+      await video.sender.replaceTrack(this.source.createTrack());
+      video.direction = way;
+    }
+    return this.described(await this.pc.createAnswer());
+  }
+
+  get ready() {
+    return this.pc.connectionState === "connected";
+  }
+
+  send({ width, height, data }) {
+    this.source.onFrame({ width, height, data });
+  }
+}
+
+const Peer = { werift: Werift, libdatachannel: LibDataChannel, libwebrtc: LibWebRtc }[library];
 let packets = 0;
 setInterval(() => console.log("packets", packets), 500);
 
@@ -142,7 +194,7 @@ function serve(port) {
     if (sends) viewers.push(peer);
     else peer.onRtp = (rtp) => {
       packets += 1;
-      for (const viewer of viewers) viewer.send(Buffer.from(rtp));
+      for (const viewer of viewers) viewer.send(Buffer.isBuffer(rtp) ? Buffer.from(rtp) : rtp);
     };
     const answer = await peer.answer(sdp, sends ? "sendonly" : "recvonly");
     const headers = { "Content-Type": "application/sdp", Location: `${request.url}/1` };
