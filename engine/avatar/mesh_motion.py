@@ -94,6 +94,7 @@ class Placed:
     grid: AvatarGrid
     source: Floats
     pose: tuple[float, float]
+    edges: Floats
 
 
 def mesh_motion(
@@ -140,6 +141,9 @@ def mesh_motion(
     for eye in range(2):
         shown = _shut_lids(eye, source, points, places, shown)
     vertices, shows = places[mesh.landmark], shown[mesh.landmark]
+    gap = mouth_gap(places) * float(per_norm) / (geometry.unit * float(size))
+    # The lips' own vertices come first; behind them the opening keeps what it shows.
+    shows[list(topo.LIPS_INNER)] += _shut_lips(avatar, gap)
     for eye, opening in enumerate((RIGHT_EYE, LEFT_EYE)):
         _eyeball(eye, source, places, shows[mesh.openings[opening]])
     outline = list(topo.FACE_OVAL)
@@ -156,7 +160,7 @@ def mesh_motion(
         gaze=np.stack([_gaze(eye, source, points) for eye in range(2)]),
         irises=np.stack([_iris(iris, source) for iris in (topo.RIGHT_IRIS, topo.LEFT_IRIS)]),
         turn=float(np.hypot(*turn)),
-        gap=mouth_gap(places) * float(per_norm) / (geometry.unit * float(size)),
+        gap=gap,
     )
 
 
@@ -206,6 +210,13 @@ def _shut_lids(eye: int, source: Floats, points: Floats, places: Floats, shown: 
         found[edge, 1] += share * np.float32(beyond) * gap.imag.astype(np.float32)
         places[edge] += share * (points[edge] - places[edge])
     return found
+
+
+def _shut_lips(avatar: Placed, gap: float) -> Floats:
+    """``(20, 2)`` from where the lips' inner edges are in the portrait to what they show as the lips meet."""
+    own = mouth_gap(avatar.source) * avatar.crop.pixels_per_norm / avatar.geometry.unit
+    shut = smoothstep(min(max(1 - gap / max(own, 1e-6), 0.0), 1.0))
+    return np.asarray(avatar.edges * np.float32(shut / avatar.crop.pixels_per_norm), np.float32)
 
 
 def _eyeball(eye: int, source: Floats, points: Floats, shows: Floats) -> None:

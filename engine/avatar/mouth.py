@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mien.engine.avatar.lip_edges import shadowed_edges
 from mien.engine.avatar.model_io import Field
 from mien.engine.face.lips import mouth_gap
 from mien.engine.landmarks import topology as topo
@@ -31,11 +32,18 @@ PAINTED = (0.03, 0.10)
 
 @dataclass(frozen=True, slots=True)
 class Cavity:
-    """Colours of the inside of a portrait's mouth, RGB in 0..255, and the gap of its lips in face units."""
+    """The inside of a portrait's mouth.
+
+    Attributes:
+        deep, tongue: ``(3,) float32`` RGB in 0..255.
+        gap: between its lips, face units.
+        edges: ``(20, 2) float32`` how far behind each of ``LIPS_INNER`` the lip begins, portrait pixels.
+    """
 
     deep: Floats
     tongue: Floats
     gap: float
+    edges: Floats
 
     @staticmethod
     def of(image: Image, points: Floats, unit: float) -> Cavity:
@@ -48,7 +56,9 @@ class Cavity:
         lips = np.median(image[y, x].astype(np.float32), axis=0)
         # Red light comes back from within; a grey portrait's lips are grey and stay so.
         deep = lips * DEEP * (lips / max(float(lips.max()), 1.0)) ** 0.5
-        return Cavity(deep.astype(np.float32), (lips * TONGUE).astype(np.float32), mouth_gap(points) / unit)
+        edges = shadowed_edges(image, points, unit)
+        gap = mouth_gap(points) / unit
+        return Cavity(deep.astype(np.float32), (lips * TONGUE).astype(np.float32), gap, edges)
 
     def shade(self, below: Floats, gap: float) -> Floats:
         """``(rows, columns, 3) float32``: the inside, by how far down the opening each pixel lies, 0..1."""

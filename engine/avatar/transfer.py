@@ -86,7 +86,15 @@ def carry_over(motion: Motion, avatar: Avatar) -> Driving:
 
 def placed(avatar: Avatar) -> Placed:
     """What :func:`mien.engine.avatar.mesh_motion.mesh_motion` needs of an avatar."""
-    return Placed(avatar.mesh, avatar.geometry, avatar.crop, avatar.grid, avatar.source_points, avatar.pose)
+    return Placed(
+        avatar.mesh,
+        avatar.geometry,
+        avatar.crop,
+        avatar.grid,
+        avatar.source_points,
+        avatar.pose,
+        avatar.cavity.edges,
+    )
 
 
 def _with_lips(motion: Motion) -> Motion:

@@ -17,7 +17,7 @@ SMOOTHING = 2e-3
 COLUMNS, ROWS = 17, 9
 """Nodes at which the spline is computed; between them it is interpolated: it is smooth."""
 
-SQUEEZED = 0.7
+SQUEEZED = 0.55
 """What the driver's mouth is squeezed to at most; of lips that part less, the lower one hides the rest."""
 
 

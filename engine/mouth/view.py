@@ -26,6 +26,9 @@ SKIN = (50, 280, 205, 425, 36, 266, 101, 330, 199, 200)
 PATCH = 0.04
 """Half a side of a patch of skin, face units."""
 
+ROUNDED = 0.45
+"""Least width of a mouth, face units: it is as large as before when it says O."""
+
 AROUND = 1.35
 """Places around the mouth lie so many times as far from its middle as the outer edge of the lips."""
 
@@ -40,7 +43,7 @@ class MouthView:
     Attributes:
         image: ``(h, w, 3) uint8`` RGB, at most :data:`WIDEST` wide.
         inner, outer: ``(20, 2) float32`` the lips' edges (``LIPS_INNER``, ``LIPS_OUTER``), its pixel indices.
-        width: between the corners of the mouth, pixels of the driver's frame.
+        width: between the corners of the mouth, pixels of the driver's frame; of rounded lips, at rest.
         gap: between the lips, face units.
         skin: ``(3,) float32`` skin around the mouth, linear light in 0..1.
         places: ``(20, 3) float32`` lips and skin close around them, the same.
@@ -70,10 +73,10 @@ def view_mouth(image: Image, landmarks: Floats, unit: float, confidence: float) 
     """
     points = landmarks[:, :2]
     inner, outer = points[INNER], points[OUTER]
-    width = float(np.linalg.norm(inner[0] - inner[10]))
+    width = max(float(np.linalg.norm(inner[0] - inner[10])), ROUNDED * unit)
     low, high = outer.min(axis=0), outer.max(axis=0)
     height, columns = image.shape[:2]
-    margin = MARGIN * max(width, 0.3 * unit)
+    margin = MARGIN * width
     left, top = np.maximum(np.floor(low - margin), 0).astype(int)
     right, bottom = np.minimum(np.ceil(high + margin), (columns, height)).astype(int)
     if right - left < 8 or bottom - top < 8:
@@ -96,7 +99,7 @@ def view_mouth(image: Image, landmarks: Floats, unit: float, confidence: float) 
         gap=mouth_gap(points) / unit,
         skin=skin_light(image, points, unit),
         places=_places(kept, rings[:20], rings[20:]),
-        inside=float(beyond.min()) / max(width, 1e-3),
+        inside=float(beyond.min()) / width,
         confidence=confidence,
     )
 
