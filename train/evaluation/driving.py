@@ -23,7 +23,7 @@ from mien.train.evaluation.passages import Passage
 from mien.train.metrics.fair_motion import ceiling, reliability
 from mien.train.metrics.fidelity import compare, motion_of
 from mien.train.metrics.identity import FaceEmbedding, cosine
-from mien.train.metrics.image_tears import TearGauge
+from mien.train.metrics.image_tears import TearGauge, face_in
 
 METHODS = ("still", "warp", "ours")
 MEASURES = ("correlation", "gain", "jitter", "identity", "lost", "torn", "ceiling")
@@ -124,12 +124,11 @@ class Driving:
 
     def _identity(self, portrait: Image, face: Face, results: list[Image]) -> dict[str, float]:
         places = np.unique(np.linspace(1, len(results) - 1, LOOKS).round().astype(int))
-        gauge = TearGauge(portrait, face)
+        gauge = TearGauge(portrait, face, self._landmarker)
         seen: list[Floats] = []
         torn = 0
         for place in places:
-            self._landmarker.reset()
-            there = self._landmarker.track(results[place])
+            there = face_in(results[place], self._landmarker)
             torn += gauge(results[place], there).torn
             if there is not None and self._embed is not None:
                 seen.append(self._embed(results[place], there.landmarks))

@@ -147,7 +147,7 @@ class Comparison:
             if not found:
                 raise NoFaceError("The portrait shows no face. Give the one that the results were made from.")
             self._portrait = found[0]
-            self._gauge = TearGauge(portrait, found[0])
+            self._gauge = TearGauge(portrait, found[0], landmarker)
 
     def result(self, passage: Passage) -> Compared:
         """One result; what prevents it is a note of its own."""

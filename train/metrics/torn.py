@@ -20,7 +20,7 @@ from mien.engine.session.session import Session
 from mien.engine.tracking import Tracker
 from mien.engine.types import Face, Frame, Image
 from mien.train.metrics.expression import Expression, Followed, follow
-from mien.train.metrics.image_tears import TearGauge
+from mien.train.metrics.image_tears import TearGauge, face_in
 from mien.train.metrics.passage import Passage
 
 RATE = 25.0
@@ -60,7 +60,7 @@ def hard_frames(
     Raises:
         MienError: a clip cannot be read.
     """
-    gauges = [TearGauge(avatar.image, avatar.face) for _, avatar in avatars]
+    gauges = [TearGauge(avatar.image, avatar.face, landmarker) for _, avatar in avatars]
     for passage in passages:
         images = passage.frames()
         motions, faces = _tracked(images)
@@ -73,8 +73,7 @@ def hard_frames(
             found, scores, torn = [], [], 0
             for k in chosen:
                 image = session.play(Frame(images[k], k, 0, k / RATE), motions[k]).image
-                landmarker.reset()
-                found.append(landmarker.track(image))
+                found.append(face_in(image, landmarker))
                 tear = gauge(image, found[-1])
                 scores.append(tear.score)
                 torn += tear.torn
