@@ -98,7 +98,7 @@ def torn_share(result: Sequence[Image], portrait: Image, face: Face, landmarker:
     """
     from mien.train.metrics.image_tears import TearGauge
 
-    gauge = TearGauge(portrait, face)
+    gauge = TearGauge(portrait, face, landmarker)
     places = np.unique(np.linspace(0, len(result) - 1, min(LOOKS, len(result))).round().astype(int))
     return float(np.mean([gauge.found(result[k], landmarker).torn for k in places]))
 

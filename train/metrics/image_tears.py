@@ -142,7 +142,7 @@ class TearGauge:
 def _turned(portrait: Image, angle: float, scale: float, shift: float) -> Image:
     """The portrait, turned in the image, enlarged and shifted a little."""
     height, width = portrait.shape[:2]
-    matrix = cv2.getRotationMatrix2D((width / 2, height / 2), angle, scale)
+    matrix: Any = cv2.getRotationMatrix2D((width / 2, height / 2), angle, scale)
     matrix[:, 2] += shift
     border = cv2.BORDER_REFLECT_101
     found = cv2.warpAffine(portrait, matrix, (width, height), flags=cv2.INTER_CUBIC, borderMode=border)
