@@ -47,7 +47,7 @@ class Planned:
     Attributes:
         drawing: input of the runtime.
         motion: the motion it shows.
-        carry_ms: milliseconds spent preparing it.
+        carry_ms, mouth_ms: milliseconds spent preparing it, and the driver's own mouth.
         mouth: draws the driver's own mouth.
         placed: what it is to draw, or None.
     """
@@ -55,6 +55,7 @@ class Planned:
     drawing: Drawing
     motion: Motion
     carry_ms: float
+    mouth_ms: float
     mouth: AvatarMouth
     placed: Placed | None
 
@@ -77,7 +78,7 @@ def draw_together(runtime: BatchRuntime, planned: Sequence[Planned]) -> list[Ren
                 "carry": plan.carry_ms,
                 "model": spent,
                 "compose": 0.0,
-                "mouth": _finish(plan, image),
+                "mouth": plan.mouth_ms + _finish(plan, image),
             },
         )
         for plan, image in zip(planned, images, strict=True)
@@ -137,7 +138,9 @@ class Renderer:
         start = perf_counter()
         driving = carry_over(motion, self.avatar)
         warp = self._canvas.mesh.warp(driving.mesh)
+        begun = perf_counter()
         placed = self.mouth.place(motion, driving.mesh)
+        mouth_ms = 1000 * (perf_counter() - begun)
         if isinstance(self.runtime, BatchRuntime):
             warp = warp.kept()  # it may wait there while the next one is made
             self._asked = True
@@ -147,7 +150,8 @@ class Renderer:
         code, points = self.avatar.code, self.avatar.source_points
         dense = driving.dense if self._asked else None
         drawing = Drawing(code, points, driving.points, dense, self._canvas, warp)
-        return Planned(drawing, motion, 1000 * (perf_counter() - start), self.mouth, placed)
+        carry_ms = 1000 * (perf_counter() - start) - mouth_ms
+        return Planned(drawing, motion, carry_ms, mouth_ms, self.mouth, placed)
 
     def render(self, motion: Motion) -> Rendered:
         """Draw the avatar with this motion; ``image`` is ``(H, W, 3) uint8`` RGB, a new array every time.
@@ -166,7 +170,7 @@ class Renderer:
         modelled = perf_counter()
         image = compose(drawing.canvas, field, drawing.warp)
         done = perf_counter()
-        mouth_ms = self.mouth.draw(image, plan.placed)
+        mouth_ms = plan.mouth_ms + self.mouth.draw(image, plan.placed)
         return Rendered(
             image,
             motion.index,

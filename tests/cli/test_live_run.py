@@ -169,6 +169,13 @@ def test_m_mirrors_and_c_hides_the_camera(camera: FaceCamera) -> None:
     assert difference(views[4][2][corner], views[5][2][corner]) > 10
 
 
+def test_p_changes_the_mouth(camera: FaceCamera) -> None:
+    Window.script, Window.last = {2: "p", 6: "p"}, 12
+    assert mien() == 0
+    told = windows[0].told
+    assert told.index("painted mouth") < told.index("your own mouth")
+
+
 @pytest.fixture
 def gallery(tmp_path: Path, astronaut: Image) -> Path:
     folder = tmp_path / "portraits"

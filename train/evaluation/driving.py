@@ -16,6 +16,7 @@ from mien.engine.animator import Animator
 from mien.engine.avatar import Avatar
 from mien.engine.landmarks import Landmarker
 from mien.engine.motion import Motion
+from mien.engine.mouth.mode import PAINTED
 from mien.engine.presets import PresetRuntime, preset_of
 from mien.engine.tracking import Tracker
 from mien.engine.types import Face, Floats, Frame, Image, MienError
@@ -153,5 +154,5 @@ def tracked(frames: Sequence[Image], runtime: PresetRuntime | None = None) -> li
 
 def rendered(motions: Sequence[Motion | None], avatar: Avatar, runtime: PresetRuntime) -> list[Image]:
     """Render the portrait with each of these motions."""
-    animator = Animator(avatar, runtime=runtime)
+    animator = Animator(avatar, runtime=runtime, mouth=PAINTED)
     return [animator.play(motion, k / RATE).image for k, motion in enumerate(motions)]
