@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mien.engine.avatar.crop import Square
 from mien.engine.avatar.eyelids import EYES, Eye
@@ -35,6 +37,10 @@ an upper one that passes over it."""
 
 LIDS_BEFORE = 0.1
 """How far before the rest of the skin upper lids lie, face units: shut, they pass over the lower ones."""
+
+RIGID, ROUNDS = 0.25, 3
+"""Share of the skull from which on a landmark tells of the head, and times that the fit leaves out what moves
+by itself: a raised brow moved hair and collar by 0.1 px."""
 
 SHUTTING, SKIN_ABOVE, SKIN_BELOW = 0.35, 0.20, 0.08
 """Share by which an eye has shut from which on its lids show skin from beyond their edges alone, and from how
@@ -171,10 +177,18 @@ def _turned(avatar: Placed, turn: tuple[float, float]) -> Floats:
 
 
 def _solid_motion(points: Floats, avatar: Placed, turn: tuple[float, float]) -> Similarity:
-    """The head's motion without the turn, as contained in the landmarks (with the sway)."""
-    image = (points[:N_MESH] - avatar.source[:N_MESH]) * np.float32(avatar.crop.pixels_per_norm)
-    image += avatar.geometry.points[:N_MESH]
-    return fit_similarity(_turned(avatar, turn), image, region_maps().rigid_points)
+    """The head's motion without the turn, as contained in the landmarks; what moves by itself is left out."""
+    skull = _skull()
+    image = (points[skull] - avatar.source[skull]) * np.float32(avatar.crop.pixels_per_norm)
+    image += avatar.geometry.points[skull]
+    weights = region_maps().rigid_points[skull]
+    return fit_similarity(_turned(avatar, turn)[skull], image, weights, rounds=ROUNDS)
+
+
+@lru_cache(maxsize=1)
+def _skull() -> NDArray[np.intp]:
+    """Landmarks whose motion is mostly the skull's."""
+    return np.flatnonzero(region_maps().rigid_points > RIGID)
 
 
 def _between(motion: Motion, avatar: Placed, source: Floats, shares: tuple[float, ...]) -> Floats:

@@ -166,3 +166,20 @@ def test_no_motion_is_no_shift(avatar: Avatar, canvas: Canvas) -> None:
     assert np.abs(warp.shift).max() < 1e-3
     assert avatar.mesh.sheet.positions.shape[1] == 2
     assert avatar.mesh.between.nodes.max() < FIELD_SIZE**2
+
+
+def test_a_raised_brow_moves_neither_hair_nor_collar(avatar: Avatar, canvas: Canvas) -> None:
+    maps = region_maps()
+    share = maps.at_points[list(region_indices(["brows"]))].sum(axis=0)
+    points = Motion.neutral().points.copy()
+    points[:N_MESH, 1] = -0.03 * share[:N_MESH]
+    grid = maps.at_grid[list(region_indices(["brows"]))].sum(axis=0).reshape(GRID, GRID)
+    dense = np.stack([np.zeros_like(grid), -0.03 * grid], axis=2)
+    shift = np.abs(
+        canvas.mesh.warp(carry_over(replace(Motion.neutral(), points=points, dense=dense), avatar).mesh).shift
+    )
+    chin = (avatar.source_points[topo.CHIN, 1] + 1) / 2 * SIDE
+    brow = (avatar.source_points[topo.RIGHT_EYEBROW_UPPER[2], 1] + 1) / 2 * SIDE
+    assert shift.max() > 0.5
+    assert shift[:, int(chin) :].max() < 0.02
+    assert shift[:, : int(brow - 0.25 * SIDE)].max() < 0.05
