@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mien.engine.types import UsageError
+from mien.engine.utils.command_line import Parser
 from mien.engine.utils.exit_status import status_of
 
 if TYPE_CHECKING:
@@ -29,7 +30,11 @@ COLUMNS = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; exit status 2 with one line for what the user can mend, 1 if a result was not measured."""
-    parser = argparse.ArgumentParser(prog="mien compare", description=__doc__)
+    return status_of(lambda: _run(_parser().parse_args(arguments)))
+
+
+def _parser() -> Parser:
+    parser = Parser(prog="mien compare", description=__doc__)
     parser.add_argument(
         "driving",
         metavar="DRIVING",
@@ -38,8 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("results", nargs="+", metavar="RESULT", help="what a tool made of it: clip or folder")
     parser.add_argument("--avatar", type=Path, metavar="FILE", help="the portrait: tears are looked for then")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write the table there: .csv or .json")
-    options = parser.parse_args(arguments)
-    return status_of(lambda: _run(options))
+    return parser
 
 
 def _run(options: argparse.Namespace) -> int:

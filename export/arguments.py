@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from mien.engine.types import UsageError
+from mien.engine.utils.command_line import Parser
 
 Target = Literal["onnx", "openvino", "tensorrt", "tensorrt-rtx"]
 TARGETS: tuple[Target, ...] = ("onnx", "openvino", "tensorrt", "tensorrt-rtx")
@@ -47,8 +48,12 @@ class Options:
 
 
 def parse(arguments: Sequence[str] | None = None) -> Options:
-    """Parse ``arguments``; on invalid ones argparse ends the program with status 2."""
-    parser = argparse.ArgumentParser(
+    """Parse ``arguments``.
+
+    Raises:
+        UsageError: invalid ones.
+    """
+    parser = Parser(
         prog="mien export",
         description="Convert weights to files that a runtime loads.",
         epilog=EXAMPLES,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mien.engine.types import UsageError
+from mien.engine.utils.command_line import Parser
 from mien.engine.utils.exit_status import Extra, status_of
 
 if TYPE_CHECKING:
@@ -22,9 +23,15 @@ NEEDED = Extra("training", "train", ("torch", "lightning_fabric", "safetensors",
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="mien train", description="Train the models, and evaluate the results."
+    return status_of(
+        lambda: _command(arguments),
+        stopped="stopped; run the same command again to continue",
+        extra=NEEDED,
     )
+
+
+def _command(arguments: Sequence[str] | None) -> int:
+    parser = Parser(prog="mien train", description="Train the models, and evaluate the results.")
     commands = parser.add_subparsers(dest="command", required=True)
     _add_prepare(commands)
     _add_fit(commands)
@@ -32,14 +39,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _add_card(commands)
     _add_import(commands)
     options = parser.parse_args(arguments)
-    return status_of(
-        lambda: int(options.run(options)),
-        stopped="stopped; run the same command again to continue",
-        extra=NEEDED,
-    )
+    return int(options.run(options))
 
 
-def _add_prepare(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_prepare(commands: argparse._SubParsersAction[Parser]) -> None:
     parser = commands.add_parser("prepare", help="cut, track and pack clips once")
     parser.add_argument("source", type=Path, help="folder of a data set")
     parser.add_argument("--output", type=Path, required=True, help="folder for the packed clips")
@@ -108,7 +111,7 @@ def _workers(options: argparse.Namespace, console: Console) -> Workers | None:
     return Cluster(options.cluster, options.output, say)
 
 
-def _add_fit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_fit(commands: argparse._SubParsersAction[Parser]) -> None:
     parser = commands.add_parser("fit", help="start or resume training")
     parser.add_argument("--config", type=Path, help="TOML file")
     parser.add_argument("--set", action="append", default=[], metavar="A.B=C", dest="changes")
@@ -134,7 +137,7 @@ def _fit(options: argparse.Namespace) -> int:
     return 0
 
 
-def _add_evaluate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_evaluate(commands: argparse._SubParsersAction[Parser]) -> None:
     parser = commands.add_parser("evaluate", help="measure weights on people not trained on")
     parser.add_argument("weights", type=Path, help=".safetensors file, or a folder that export wrote")
     parser.add_argument("--data", type=Path, required=True, help="output folder of prepare")
@@ -180,7 +183,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     return 0
 
 
-def _add_card(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_card(commands: argparse._SubParsersAction[Parser]) -> None:
     parser = commands.add_parser("card", help="write a model card for weights")
     parser.add_argument("weights", type=Path, help=".safetensors file")
     parser.add_argument("--data", type=Path, required=True, help="output folder of prepare")
@@ -196,7 +199,7 @@ def _card(options: argparse.Namespace) -> int:
     return 0
 
 
-def _add_import(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_import(commands: argparse._SubParsersAction[Parser]) -> None:
     parser = commands.add_parser("import", help="read a published checkpoint (the paper's or FOMM's)")
     parser.add_argument("checkpoint", type=Path, help=".pth.tar file")
     parser.add_argument("--output", type=Path, required=True, help=".safetensors file to write")

@@ -32,12 +32,15 @@ def read_portrait(path: Path | None, side: int = 1024) -> Image:
 
 
 def driver_images(
-    clip: Path | None, size: tuple[int, int], landmarker: Landmarker, runtime: Runtime
+    clip: list[Image] | None, size: tuple[int, int], landmarker: Landmarker, runtime: Runtime
 ) -> list[Image]:
     """The driver's images, each ``(height, width, 3) uint8`` RGB; ``size`` is width and height.
 
+    Args:
+        clip: what :func:`read_clip` gave; None for the built-in driver.
+
     Raises:
-        MienError: no clip, or no face in it.
+        NoFaceError: no face in the clip.
     """
     if clip is None:
         avatar = Avatar.of(read_portrait(None), landmarker, runtime)
@@ -45,13 +48,18 @@ def driver_images(
         motions = [motion for motion in load_recording(DEMO_MOTION) if motion is not None]
         images = [renderer.render(motion).image for motion in motions[:KEPT]]
     else:
-        images = _read(clip)
+        images = clip
         if not any(landmarker.detect(image) for image in images[:10]):
-            raise NoFaceError(f"No face was found at the start of {clip}. Give a clip of a face.")
+            raise NoFaceError("No face was found at the start of the --clip. Give a clip of a face.")
     return [_fit(image, size) for image in images]
 
 
-def _read(clip: Path) -> list[Image]:
+def read_clip(clip: Path) -> list[Image]:
+    """The first images of a video, each ``(h, w, 3) uint8`` RGB.
+
+    Raises:
+        SourceError: no such file, or no video.
+    """
     if not clip.is_file():
         raise SourceError(f"{clip} is not a file. Give a video of a face, or leave --clip out.")
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # errors are reported below

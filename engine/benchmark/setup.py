@@ -12,7 +12,7 @@ import cv2
 from mien.engine.animator import Animator
 from mien.engine.avatar import Avatar
 from mien.engine.benchmark.arguments import Options
-from mien.engine.benchmark.driving_images import driver_images, read_portrait
+from mien.engine.benchmark.driving_images import driver_images, read_clip, read_portrait
 from mien.engine.landmarks import make_landmarker
 from mien.engine.runtime import Runtime, default_runtime
 from mien.engine.runtime.openvino import Network, OpenVinoRuntime
@@ -49,14 +49,19 @@ class Setup:
 
 
 def set_up(options: Options) -> Setup:
-    """Load everything; raises ``MienError`` if portrait or clip shows no face."""
+    """Load everything, the user's files first.
+
+    Raises:
+        MienError: portrait or clip cannot be read, or shows no face.
+    """
+    portrait = read_portrait(options.avatar)
+    clip = None if options.clip is None else read_clip(options.clip)
     start = perf_counter()
     runtime = default_runtime(options.threads, options.precision)
-    portrait = read_portrait(options.avatar)
     with make_landmarker() as landmarker:
         avatar = Avatar.of(portrait, landmarker, runtime, str(options.avatar or "the portrait"))
         ready = perf_counter() - start
-        images = driver_images(options.clip, options.size, landmarker, runtime)
+        images = driver_images(clip, options.size, landmarker, runtime)
     # The figures are those of a trained network, even while the shipped one is not.
     runtime.network = Network.EVERY_FRAME
     return Setup(runtime, avatar, portrait, images, ready)

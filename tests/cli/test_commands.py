@@ -71,3 +71,34 @@ def test_a_word_that_is_no_command_is_refused_with_the_commands(capsys: pytest.C
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("mien: 'clip.mp4' is not a command (generate, ")
     assert "--driving" in line
+
+
+WRONG = [
+    "generate",
+    "compose --bogus",
+    "metrics",
+    "metrics a.mp4 --frames x",
+    "metrics a.mp4 --self --avatar b.png",
+    "compare only-a-driver.mp4",
+    "benchmark --threads many",
+    "benchmark --clip no-such.mp4",
+    "train",
+    "train fit --bogus",
+    "train evaluate x --data d --part nix",
+    "export",
+    "export a.safetensors --output o --batch x",
+]
+
+
+@pytest.mark.parametrize("words", WRONG)
+def test_wrong_words_are_one_line_and_status_2(words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words.split()) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("mien")
+    assert said.err.count("\n") == 1
+
+
+def test_the_benchmark_refuses_a_clip_before_it_loads_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mien.engine.benchmark.setup.default_runtime", lambda *_: pytest.fail("too late"))
+    assert main(["benchmark", "--clip", "no-such.mp4"]) == 2

@@ -1,4 +1,4 @@
-"""A real browser with a made-up camera: headless Chromium that takes its camera's pictures from a file."""
+"""A real browser with a made-up camera: headless Chromium that takes its camera's frames from a file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PLAIN = (
 
 
 def write_camera(path: Path, images: Sequence[np.ndarray], fps: int = 30) -> Path:
-    """RGB pictures as an uncompressed clip that Chromium plays again and again as its camera."""
+    """RGB images as an uncompressed clip that Chromium plays again and again as its camera."""
     width, height = CAMERA_SIZE
     with path.open("wb") as out:
         out.write(f"YUV4MPEG2 W{width} H{height} F{fps}:1 Ip A1:1 C420jpeg\n".encode())
@@ -31,7 +31,7 @@ def write_camera(path: Path, images: Sequence[np.ndarray], fps: int = 30) -> Pat
 
 
 def fill(image: np.ndarray) -> np.ndarray:
-    """The picture's middle as the camera's whole picture."""
+    """The image's middle as the camera's whole image."""
     width, height = CAMERA_SIZE
     scale = max(width / image.shape[1], height / image.shape[0])
     large = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
@@ -74,14 +74,14 @@ PIXELS = """(video) => {
 }"""
 
 
-def picture(page: Any, selector: str) -> np.ndarray:
+def shown_image(page: Any, selector: str) -> np.ndarray:
     """What the video element shows now: ``(H, W, 3) uint8`` RGB."""
     data = base64.b64decode(page.locator(selector).evaluate(PIXELS))
     return np.asarray(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB), dtype=np.uint8)
 
 
 def alike(first: np.ndarray, second: np.ndarray) -> float:
-    """Correlation of two pictures of any size, reduced to 64 x 64 grey ones: 1 for the same picture."""
+    """Correlation of two images of any size, reduced to 64 x 64 grey ones: 1 for the same image."""
     small = [
         cv2.resize(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), (64, 64), interpolation=cv2.INTER_AREA)
         for image in (first, second)

@@ -12,7 +12,7 @@ import numpy as np
 
 @dataclass
 class FakeCamera:
-    """Delivers numbered pictures at a steady rate until it is told to misbehave.
+    """Delivers numbered frames at a steady rate until it is told to misbehave.
 
     Call it like ``cv2.VideoCapture``; it returns itself as the device.
     """
@@ -69,9 +69,9 @@ class FakeCamera:
 
     def retrieve(self) -> tuple[bool, np.ndarray | None]:
         width, height = self.size
-        picture = np.zeros((height, width, 3), np.uint8)
-        picture[:] = (200, 100, self.grabs % 256)  # blue, green, red
-        return True, picture[..., 0] if self.grey else picture
+        image = np.zeros((height, width, 3), np.uint8)
+        image[:] = (200, 100, self.grabs % 256)  # blue, green, red
+        return True, image[..., 0] if self.grey else image
 
     def release(self) -> None:
         self.threads.add(threading.get_ident())

@@ -14,7 +14,7 @@ RATE = 48_000
 
 
 def gradient(index: int = 0, width: int = 64, height: int = 48) -> np.ndarray:
-    """A smooth coloured picture that differs from frame to frame: what subsampled chroma can carry."""
+    """A smooth coloured image that differs from frame to frame: what subsampled chroma can carry."""
     x = np.linspace(0, 1, width)[None, :]
     y = np.linspace(0, 1, height)[:, None]
     phase = index / 10
@@ -105,7 +105,7 @@ def make_sound(path: Path, sound: np.ndarray, codec: str) -> Path:
 
 
 def read_sound(path: Path) -> tuple[np.ndarray, str]:
-    """All sound of a file as mono float at 48 kHz, laid out on the time axis of the picture; codec name.
+    """All sound of a file as mono float at 48 kHz, laid out on the time axis of the video; codec name.
 
     Time zero is that of the container, as a player has it.
     """
@@ -138,7 +138,7 @@ def delay_ms(heard: np.ndarray, meant: np.ndarray) -> float:
 
 
 def video_times(path: Path) -> tuple[list[float], float]:
-    """Presentation times of all pictures as a player has them, and the last picture's duration (seconds)."""
+    """Presentation times of all frames as a player has them, and the last frame's duration (seconds)."""
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         packets = [p for p in container.demux(stream) if p.size]

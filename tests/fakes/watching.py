@@ -1,8 +1,8 @@
-"""When pictures appear in a page, and how long a movement takes from the camera to the avatar.
+"""When frames appear in a page, and how long a movement takes from the camera to the avatar.
 
-The avatar's picture has no pixel of the camera's, so a printed marker would not come through.  The marker is
+The avatar's image has no pixel of the camera's, so a printed marker would not come through.  The marker is
 a movement: the camera shows a face that jumps aside once a second (two stills in turn), and the avatar jumps
-after it.  In one page, with one clock, the script notes when the camera delivered each picture
+after it.  In one page, with one clock, the script notes when the camera delivered each frame
 (``captureTime`` of the page's own view of it) and when each of the avatar's is due on the screen
 (``expectedDisplayTime``), with a small copy of both.  What lies between is everything: the browser's encoder,
 the network, tracking, rendering, the server's encoder, the browser's buffer and decoder, and the wait for the
@@ -51,7 +51,7 @@ WATCH = """async ([seconds, side]) => {
 
 @dataclass(frozen=True)
 class Seen:
-    """Pictures of one video element.
+    """Frames of one video element.
 
     Attributes:
         times: ``(N,)`` milliseconds.
@@ -77,7 +77,7 @@ def _seen(found: Any) -> Seen:
 def glass_to_glass(camera: Seen, avatar: Seen, longest: float = 700.0) -> np.ndarray:
     """``(N, 2)``: when the camera jumped and how much later the avatar did, in milliseconds.
 
-    The avatar has jumped with the first picture that is more like its new rest than like its old one.
+    The avatar has jumped with the first frame that is more like its new rest than like its old one.
     """
     jumps = _jumps(camera)
     starts, delays = [], []
@@ -97,12 +97,12 @@ def glass_to_glass(camera: Seen, avatar: Seen, longest: float = 700.0) -> np.nda
 
 
 def _jumps(camera: Seen) -> np.ndarray:
-    """Times of the first picture after each jump: those that differ most from the one before."""
+    """Times of the first frame after each jump: those that differ most from the one before."""
     change = np.abs(np.diff(camera.grey, axis=0)).mean(axis=1)
     return camera.times[1:][change > 0.5 * change.max()]
 
 
 def _rest(avatar: Seen, start: float, end: float) -> Floats | None:
-    """The mean picture of a passage."""
+    """The mean image of a passage."""
     inside = (avatar.times >= start) & (avatar.times < end)
     return np.asarray(avatar.grey[inside].mean(axis=0), np.float32) if inside.any() else None

@@ -16,7 +16,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from fakes.browser import alike, browser, picture, player, write_camera
+from fakes.browser import alike, browser, player, shown_image, write_camera
 from fakes.drivers import difference, images_of, talking
 from fakes.media import video_times
 from fakes.page_server import PageServer
@@ -121,7 +121,7 @@ def test_the_avatar_moves_beside_the_person_within_five_seconds(
 
     def likeness() -> float:
         page.wait_for_timeout(400)
-        shown.append(picture(page, "#avatar"))
+        shown.append(shown_image(page, "#avatar"))
         return alike(shown[-1], cut(avatar.image, avatar.crop, shown[-1].shape[0]))
 
     # The driver's head wanders by a fifth of the picture and back, and the avatar's with it: it is the
@@ -131,7 +131,7 @@ def test_the_avatar_moves_beside_the_person_within_five_seconds(
         seen.append(likeness())
     assert max(seen) > 0.8
     assert min(seen) > 0.3
-    person = picture(page, "#self")
+    person = shown_image(page, "#self")
     assert max(alike(image, person) for image in shown) < 0.6
     moves = [difference(first, second) for first, second in pairwise(shown)]
     assert max(moves) > 1
@@ -168,12 +168,12 @@ def test_every_control_does_what_it_says(visit: Callable[..., Any], tmp_path: Pa
 def check_portraits(page: Any, face: Path) -> None:
     """Chosen in the gallery, uploaded, dropped, pasted: each time it becomes the avatar."""
     count = page.locator("#gallery img").count()
-    before = picture(page, "#avatar")
+    before = shown_image(page, "#avatar")
     page.set_input_files("#file", face)
     until(lambda: page.locator("#gallery img").count() == count + 1, "the uploaded portrait")
     assert page.locator("#gallery label").last.locator("input").is_checked()
     until(lambda: likeness(page, before) < 0.7, "the uploaded portrait as the avatar")
-    other = picture(page, "#avatar")
+    other = shown_image(page, "#avatar")
     for number, kind in enumerate(("drop", "paste"), start=2):
         page.evaluate(GIVE, [kind, base64.b64encode(face.read_bytes()).decode()])
         until(lambda: page.locator("#gallery img").count() == count + number, kind)  # noqa: B023
@@ -186,7 +186,7 @@ def check_portraits(page: Any, face: Path) -> None:
 
 
 def likeness(page: Any, image: Image) -> float:
-    return alike(picture(page, "#avatar"), image)
+    return alike(shown_image(page, "#avatar"), image)
 
 
 GIVE = """([kind, data]) => {
@@ -232,13 +232,13 @@ def check_motion_again(page: Any, still: float) -> None:
 def movement(page: Any) -> float:
     shown = []
     for _ in range(6):
-        shown.append(picture(page, "#avatar"))
+        shown.append(shown_image(page, "#avatar"))
         page.wait_for_timeout(200)
     return max(difference(shown[0], other) for other in shown[1:])
 
 
 def check_mirror(page: Any) -> None:
-    before = picture(page, "#avatar")
+    before = shown_image(page, "#avatar")
     flipped = np.ascontiguousarray(before[:, ::-1])
     page.click("#mirror")
     assert page.get_attribute("#mirror", "aria-pressed") == "true"
@@ -253,7 +253,7 @@ def check_snapshot(page: Any, folder: Path) -> None:
     path = folder / download.value.suggested_filename
     download.value.save_as(path)
     kept = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
-    assert path.suffix == ".png" and kept.shape == picture(page, "#avatar").shape
+    assert path.suffix == ".png" and kept.shape == shown_image(page, "#avatar").shape
     assert likeness(page, kept) > 0.95
     check_credentials(path)
 
@@ -267,7 +267,7 @@ def check_recording(page: Any, folder: Path) -> None:
     download.value.save_as(path)
     assert words(page, "#record") == "Record" and path.name in words(page, "#saved")
     frames, (times, _) = images_of(path), video_times(path)
-    assert frames[0].shape == picture(page, "#avatar").shape
+    assert frames[0].shape == shown_image(page, "#avatar").shape
     assert times[-1] - times[0] > 1 and max(difference(frames[0], frame) for frame in frames) > 0.5
     assert max(likeness(page, frame) for frame in frames) > 0.8
     if path.suffix == ".mp4":
@@ -461,11 +461,11 @@ def test_after_the_server_began_anew_the_avatar_is_still_the_visitors_own_portra
         server.wait_until_ready()
         page = visit(server.url)
         start(page)
-        built_in = picture(page, "#avatar")
+        built_in = shown_image(page, "#avatar")
         page.set_input_files("#file", face)
         until(lambda: "ready" in words(page, "#portrait-words"), "the uploaded portrait")
         until(lambda: likeness(page, built_in) < 0.7, "the uploaded portrait as the avatar")
-        own = picture(page, "#avatar")
+        own = shown_image(page, "#avatar")
         server.kill()
         page.locator(TROUBLE).wait_for(state="attached", timeout=60 * SECONDS)
         server.start_again()

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fakes.browser import browser, fill, picture, player, write_camera
+from fakes.browser import browser, fill, player, shown_image, write_camera
 from fakes.drivers import talking
 from fakes.page_server import PageServer
 from fakes.processor import DISTURBED, Use
@@ -62,7 +62,7 @@ def test_pictures_flow_for_twenty_seconds(
     camera = write_camera(tmp_path / "talking.y4m", talking(carphone, 90))
     with browser(playwright, camera) as chromium:
         page = open_live(chromium, server.url)
-        assert picture(page, "#avatar").shape[:2] == (512, 512)
+        assert shown_image(page, "#avatar").shape[:2] == (512, 512)
         before = Use.now(server.pid)
         pictures = rendered(server)
         taken, shown = watch(page, 20)

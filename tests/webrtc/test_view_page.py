@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 import pytest
 from fakes.avatar_engine import TintEngine
-from fakes.browser import alike, browser, picture, player, write_camera
+from fakes.browser import alike, browser, player, shown_image, write_camera
 from fakes.drivers import talking
 from fakes.page_server import PageServer
 from fakes.web import served
@@ -128,7 +128,7 @@ def test_the_view_shows_the_avatar_within_three_seconds_and_survives_a_new_serve
     assert "/session" not in asked, "it sends nothing"
     assert view.evaluate("() => getComputedStyle(document.body).backgroundColor") == "rgba(0, 0, 0, 0)"
     view.wait_for_timeout(500)
-    assert alike(picture(view, "#avatar"), picture(page, "#avatar")) > 0.5
+    assert alike(shown_image(view, "#avatar"), shown_image(page, "#avatar")) > 0.5
     shoot(view, "view")
     server.kill()
     server.start_again()
@@ -189,18 +189,18 @@ def test_the_background_is_chosen_with_a_preview_and_remembered(
     until(lambda: green(still()) > 0.15, "the preview before green")
     shoot(page, "background-green")
     start(page)
-    until(lambda: green(picture(page, "#avatar")) > 0.2, "the avatar before green")
+    until(lambda: green(shown_image(page, "#avatar")) > 0.2, "the avatar before green")
     shoot(page, "live-green")
     page.click("text=Blurred")
-    until(lambda: green(picture(page, "#avatar")) < 0.01, "no green")
+    until(lambda: green(shown_image(page, "#avatar")) < 0.01, "no green")
     face = tmp_path / "room.png"
     cv2.imwrite(str(face), np.full((300, 500, 3), (200, 40, 20), np.uint8))
     page.set_input_files("#background-file", face)
-    until(lambda: bluish(picture(page, "#avatar")) > 0.2, "the image")
+    until(lambda: bluish(shown_image(page, "#avatar")) > 0.2, "the image")
     assert page.locator("#backgrounds label").last.locator("input").is_checked()
     page.locator("#background-green").focus()
     page.keyboard.press("Space")
-    until(lambda: green(picture(page, "#avatar")) > 0.2, "green, by the keyboard")
+    until(lambda: green(shown_image(page, "#avatar")) > 0.2, "green, by the keyboard")
     page.set_input_files("#background-file", __file__)
     until(lambda: "not an image" in page.inner_text("#background-words"), "a refusal in words")
     page.click("#stop")
@@ -224,15 +224,15 @@ def test_the_page_is_the_control_panel_of_this_machines_camera(obs: Any) -> None
         assert page.locator("#microphone").is_hidden()
         assert "“Fake Camera”" in page.inner_text("#calls-words")
         start(page)
-        until(lambda: picture(page, "#avatar").mean() > 60, "the avatar")
+        until(lambda: shown_image(page, "#avatar").mean() > 60, "the avatar")
         assert sink.frames > 0, "and video calls see it"
         page.locator("#gallery input").nth(1).check(force=True)
-        until(lambda: picture(page, "#avatar")[..., 1].mean() < 40, "the red portrait")
+        until(lambda: shown_image(page, "#avatar")[..., 1].mean() < 40, "the red portrait")
         shoot(page, "panel")
         page.click("#stop")
         page.click("#start")
         page.locator("html[data-state=live]").wait_for(state="attached", timeout=20 * SECONDS)
-        until(lambda: picture(page, "#avatar")[..., 1].mean() < 40, "still the red portrait")
+        until(lambda: shown_image(page, "#avatar")[..., 1].mean() < 40, "still the red portrait")
         page.close()
 
 

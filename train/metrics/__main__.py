@@ -24,6 +24,7 @@ from mien.engine.runtime import Network, OpenVinoRuntime, Runtime, default_runti
 from mien.engine.tracking import TrackerSettings
 from mien.engine.types import Face, Frame, Image, NoFaceError, SinkError
 from mien.engine.utils.assets import PORTRAIT
+from mien.engine.utils.command_line import Parser
 from mien.engine.utils.exit_status import status_of
 from mien.train.metrics.fair_motion import FairFlow, ceiling, reliability
 from mien.train.metrics.fidelity import DenseMotion, compare, motion_of
@@ -125,7 +126,11 @@ def _driven(frames: Sequence[Image], method: Method, avatar: Avatar, runtime: Ru
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit status (2 with one line for errors that the user can fix)."""
-    parser = argparse.ArgumentParser(prog="mien metrics", description=__doc__)
+    return status_of(lambda: _command(arguments))
+
+
+def _parser() -> Parser:
+    parser = Parser(prog="mien metrics", description=__doc__)
     parser.add_argument("clips", nargs="+", metavar="CLIP", help="clip.mp4, or a passage: clip.mp4:100-140")
     parser.add_argument("--avatar", action="append", type=Path, help="portraits to drive; default: built in")
     parser.add_argument(
@@ -149,6 +154,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="of a passage found (40); of a clip that is looked at for tears (6)",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to this file")
+    return parser
+
+
+def _command(arguments: Sequence[str] | None) -> None:
+    parser = _parser()
     options = parser.parse_args(arguments)
     if options.own and options.avatar:
         parser.error("--self and --avatar exclude each other")
@@ -157,19 +167,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.frames is not None and options.frames < 3:
         parser.error("--frames: a passage needs at least three")
     if options.find:
-        return status_of(lambda: _find(options.clips, options.frames or 40))
-    if options.torn:
-        return status_of(lambda: _torn(options.clips, options.avatar, options.frames or 6, options.json))
+        _find(options.clips, options.frames or 40)
+    elif options.torn:
+        _torn(options.clips, options.avatar, options.frames or 6, options.json)
+    else:
+        _measure(options)
 
-    def measure() -> None:
-        rows, notes = _run(options.clips, options.avatar, options.own)
-        print(markdown(rows))
-        for note in notes:
-            print(f"\nNote: {note}")
-        if options.json is not None:
-            _write(options.json, [plain(row) for row in rows])
 
-    return status_of(measure)
+def _measure(options: argparse.Namespace) -> None:
+    rows, notes = _run(options.clips, options.avatar, options.own)
+    print(markdown(rows))
+    for note in notes:
+        print(f"\nNote: {note}")
+    if options.json is not None:
+        _write(options.json, [plain(row) for row in rows])
 
 
 def _find(clips: Sequence[str], length: int) -> None:
