@@ -21,17 +21,18 @@ SQUEEZED = 0.55
 """What the driver's mouth is squeezed to at most; of lips that part less, the lower one hides the rest."""
 
 
-def carried(
-    inner: Floats, outer: Floats, to_inner: Floats, to_outer: Floats, box: tuple[slice, slice]
-) -> Floats:
+def carried(inner: Floats, to_inner: Floats, to_outer: Floats, box: tuple[slice, slice]) -> Floats:
     """``(rows, columns, 2) float32``: for each pixel in ``box`` the place in the driver's image it shows.
 
+    The avatar's lips are given the driver's thickness: thin ones would press the driver's into the mouth.
+
     Args:
-        inner, outer: ``(20, 2)`` the edges of the avatar's lips, pixel indices.
-        to_inner, to_outer: ``(20, 2)`` those of the driver's, pixel indices of the driver's image.
+        inner: ``(20, 2)`` the inner edges of the avatar's lips, pixel indices.
+        to_inner, to_outer: ``(20, 2)`` the edges of the driver's, pixel indices of the driver's image.
         box: rows and columns of the avatar's image.
     """
-    inner, outer = _unsqueezed(inner, outer, to_inner)
+    inner = _unsqueezed(inner, to_inner)
+    outer = inner + _turned(to_outer - to_inner, to_inner, inner)
     start = np.concatenate([inner, outer]).astype(np.float64)
     end = np.concatenate([to_inner, to_outer]).astype(np.float64)
     middle, unit = start.mean(axis=0), max(float(np.ptp(start[:, 0])), 1.0)
@@ -68,19 +69,26 @@ def _bending(points: np.ndarray, centres: np.ndarray) -> np.ndarray:
     return np.asarray(0.5 * across)
 
 
-def _unsqueezed(inner: Floats, outer: Floats, to_inner: Floats) -> tuple[Floats, Floats]:
+def _turned(vectors: Floats, ring: Floats, other: Floats) -> Floats:
+    """Vectors at a mouth in the size and direction of another one."""
+    from_corners, to_corners = (complex(*(edge[10] - edge[0])) for edge in (ring, other))
+    turn = to_corners / (from_corners if abs(from_corners) > 1e-3 else 1.0)
+    found = turn * (vectors[:, 0] + 1j * vectors[:, 1])
+    return np.stack([found.real, found.imag], axis=1).astype(np.float32)
+
+
+def _unsqueezed(inner: Floats, to_inner: Floats) -> Floats:
     """The avatar's edges, the lower ones moved down where the driver's mouth would be squeezed too much."""
     asked = _openness(to_inner) * SQUEEZED
     lacking = asked - _openness(inner)
     if lacking <= 0:
-        return inner, outer
+        return inner
     across = inner[10] - inner[0]
     down = np.array([-across[1], across[0]], np.float32)
     # From nothing at the corners to the whole in the middle of the lower lip.
     share = np.zeros(20, np.float32)
     share[11:] = np.sin(np.pi * np.arange(1, 10) / 10)
-    shift = (lacking * share)[:, None] * down
-    return inner + shift, outer + shift
+    return np.asarray(inner + (lacking * share)[:, None] * down, np.float32)
 
 
 def _openness(ring: Floats) -> float:

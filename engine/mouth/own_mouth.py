@@ -204,7 +204,7 @@ class OwnMouth:
         view, lips = placed.view, placed.lips
         assert view is not None
         view = _reduced(view, _width(lips.outer))
-        lookup = carried(placed.steady[:20], placed.steady[20:], view.inner, view.outer, box)
+        lookup = carried(placed.steady[:20], view.inner, view.outer, box)
         lit = relit(view.image, placed.matrix)
         mouth = sample(lit, lookup, cubic=True)
         if self.look.tone is not None:

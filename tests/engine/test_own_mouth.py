@@ -394,3 +394,11 @@ def test_teeth_stay_still_although_the_landmarks_tremble() -> None:
         images.append(shown[inside].astype(float))
     change = np.abs(np.diff(images[5:], axis=0)).mean()
     assert change < 0.06 * images[-1].std()
+
+
+def test_thin_lips_do_not_press_the_drivers_lips_into_the_mouth() -> None:
+    there = face(0.25)
+    there[OUTER] = there[INNER] + 0.1 * (there[OUTER] - there[INNER])
+    image = result(drawn(there, teeth=False), there, seen(0.25))
+    inside, driver = between(there, 2), drawn(face(0.25))
+    assert np.corrcoef(image[inside].ravel(), driver[inside].ravel())[0, 1] > 0.95
