@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from time import perf_counter
@@ -27,7 +27,8 @@ from mien.cli.terminal import StageTimes, print_summary, progress_bar, say
 from mien.engine.animator import NO_IMAGE, Animator
 from mien.engine.face.likeness import dark_level, reference_problem, small_width
 from mien.engine.motion import Motion
-from mien.engine.motion.recording import Recording, load_recording, nominal_fps, save_recording
+from mien.engine.motion.recorder import Recorder
+from mien.engine.motion.recording import Recording, load_recording
 from mien.engine.presets import PresetRuntime
 from mien.engine.session.session import Session
 from mien.engine.tracking import Tracker
@@ -51,26 +52,18 @@ class _Step:
 
 @dataclass
 class _Record:
-    """Motion measured along the way, for --save-motion (``keep``) and for the final notes."""
+    """Motion measured along the way: for --save-motion, and for the final notes."""
 
-    keep: bool
-    motions: list[Motion | None] = field(default_factory=list)
-    times: list[float] = field(default_factory=list)
+    recorder: Recorder | None
     frames: int = 0
     missed: int = 0
 
     def add(self, frame: Frame, motion: Motion | None) -> None:
         self.frames += 1
         self.missed += motion is None
-        if self.keep:  # an hour of motion is gigabytes
+        if self.recorder is not None:
             # Not a pixel of the driver is recorded.
-            self.motions.append(None if motion is None else replace(motion, mouth=None))
-            self.times.append(frame.time)
-
-    def recording(self) -> Recording:
-        start = self.times[0] if self.times else 0.0
-        times = tuple(t - start for t in self.times)
-        return Recording(tuple(self.motions), times, nominal_fps(times))
+            self.recorder.add(None if motion is None else replace(motion, mouth=None), frame.time)
 
 
 def run_demo(options: Options, console: Console) -> None:
@@ -106,8 +99,10 @@ def run_clip(options: Options, console: Console) -> None:
     output = options.output_text
     if output is None and options.save_motion is None:
         output = f"mien-{Path(driving).resolve().stem}.mp4"
-    record = _Record(keep=options.save_motion is not None)
     with ExitStack() as stack:
+        saved = options.save_motion
+        recorder = None if saved is None else stack.enter_context(Recorder(saved.parent))
+        record = _Record(recorder)
         source = stack.enter_context(open_source(driving, fps=options.fps, bits=options.bits))
         runtime = make_runtime(options)
         stack.callback(runtime.close)
@@ -128,8 +123,8 @@ def run_clip(options: Options, console: Console) -> None:
         _check_faces(record, driving)
         if sink is not None:
             sink.close()
-        if options.save_motion is not None:
-            save_recording(options.save_motion, record.recording())
+        if saved is not None and recorder is not None:
+            recorder.save(saved)
     say(
         console,
         *source.notes,

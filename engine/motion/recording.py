@@ -36,30 +36,21 @@ corners (:mod:`mien.engine.face.layout`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import cv2
 import numpy as np
 
-from mien.engine.face.layout import GRID, N_MESH, layout
+from mien.engine.face.layout import GRID, N_MESH
 from mien.engine.face.regions import REGIONS
-from mien.engine.landmarks.topology import FACE_OVAL
 from mien.engine.motion.motion import Head, Motion, Shape
-from mien.engine.types import N_BLENDSHAPES, N_LANDMARKS, Floats, SinkError, SourceError
+from mien.engine.motion.recorder import FORMAT, STEP, VERSION, Recorder, nominal_fps
+from mien.engine.types import N_BLENDSHAPES, N_LANDMARKS, Floats, SourceError
 from mien.engine.utils.archives import DamagedArchiveError, read_archive
-from mien.engine.utils.files import no_such_file, replacing
+from mien.engine.utils.files import no_such_file
 
-FORMAT, VERSION = "mien-motion", 1
-STEP = 1.0 / 4096
-"""Quantisation of displacements, face units; rounding errors are a hundredth of a pixel on a face 145 px
-wide."""
-
-# TypeError: a bare .npy array is not an archive.  zlib.error: a flipped bit within a compressed array.
-
-_ARRAYS = ("regions", "affines", "gaze", "blink", "blendshapes")
+__all__ = ["FORMAT", "STEP", "VERSION", "Recording", "load_recording", "nominal_fps", "save_recording"]
 
 
 @dataclass(frozen=True)
@@ -87,16 +78,12 @@ def save_recording(path: str | Path, recording: Recording) -> None:
     """Write ``recording`` to ``path`` atomically.
 
     Raises:
-        MienError: nothing to write, or ``path`` cannot be written.
+        SinkError: nothing to write, or ``path`` cannot be written.
     """
-    if not recording.motions:
-        raise SinkError(f"No motion was recorded, so {path} was not written.")
-    arrays = _arrays(recording)
-    try:
-        with replacing(Path(path)) as part, part.open("wb") as file:
-            np.savez_compressed(file, **arrays)
-    except OSError as error:
-        raise SinkError(f"{path} could not be written ({error.strerror}). Choose another place.") from error
+    with Recorder(Path(path).parent) as recorder:
+        for time, motion in zip(recording.times, recording, strict=True):
+            recorder.add(motion, time)
+        recorder.save(path, recording.fps)
 
 
 def load_recording(path: str | Path) -> Recording:
@@ -128,46 +115,6 @@ def load_recording(path: str | Path) -> Recording:
         raise SourceError(f"{path} is damaged: {error}. Record it again with --save-motion.") from error
 
 
-def _arrays(recording: Recording) -> dict[str, Any]:
-    filled = [motion or Motion.neutral() for motion in recording.motions]
-    heads = [(*m.head.shift, m.head.scale, m.head.roll, *m.head.turn) for m in filled]
-    arrays: dict[str, Any] = {name: np.stack([getattr(m, name) for m in filled]) for name in _ARRAYS}
-    return {
-        "format": FORMAT,
-        "version": VERSION,
-        "fps": recording.fps,
-        "time": np.asarray(recording.times, np.float64),
-        "valid": np.array([motion is not None for motion in recording.motions]),
-        "head": np.asarray(heads, np.float32),
-        "points": _quantised(np.stack([m.points for m in filled])),
-        "dense": _quantised(np.stack([m.dense for m in filled])) * _near_face(),
-        "trust": np.round(255 * np.stack([m.trust for m in filled])).astype(np.uint8),
-        "confidence": np.array([m.confidence for m in filled], np.float32),
-        "region_names": np.array(REGIONS),
-        **arrays,
-        **_shape_arrays(filled),
-    }
-
-
-def _shape_arrays(motions: Sequence[Motion]) -> dict[str, np.ndarray]:
-    """The drivers' faces in the layout: one for each reference frame."""
-    # By identity: each reference has one shape, which all motions relative to it share.
-    numbers: dict[int, int] = {}
-    shapes: list[Shape] = []
-    for motion in motions:
-        if motion.shape is not None and id(motion.shape) not in numbers:
-            numbers[id(motion.shape)] = len(shapes)
-            shapes.append(motion.shape)
-    if not shapes:
-        return {}
-    arrays = {"shape_nodes": shapes[0].nodes, "shape_maps": shapes[0].to_layout}
-    if len(shapes) > 1:
-        arrays["more_nodes"] = np.stack([shape.nodes for shape in shapes[1:]])
-        arrays["more_maps"] = np.stack([shape.to_layout for shape in shapes[1:]])
-        arrays["driver"] = np.array([numbers.get(id(motion.shape), 0) for motion in motions], np.uint16)
-    return arrays
-
-
 def _shapes(arrays: dict[str, np.ndarray]) -> list[Shape | None]:
     """The shape of each frame's driver."""
     count = arrays["time"].size
@@ -181,18 +128,6 @@ def _shapes(arrays: dict[str, np.ndarray]) -> list[Shape | None]:
         driver = arrays["driver"].astype(int)
     shapes = [Shape(_floats(one), _floats(map_)) for one, map_ in zip(nodes, maps, strict=True)]
     return [shapes[number] for number in driver.reshape(count)]
-
-
-def _near_face() -> np.ndarray:
-    """``(GRID, GRID, 1)``: 1 where an avatar can use the field; the rest would only waste disk space."""
-    oval = np.ascontiguousarray(layout().points[list(FACE_OVAL)])
-    nodes = layout().nodes[N_MESH:]
-    inside = [cv2.pointPolygonTest(oval, (float(x), float(y)), True) > -0.25 for x, y in nodes]
-    return np.array(inside, np.int16).reshape(GRID, GRID, 1)
-
-
-def _quantised(values: np.ndarray) -> np.ndarray:
-    return np.clip(np.round(values / STEP), -32768, 32767).astype(np.int16)
 
 
 def _check(arrays: dict[str, np.ndarray]) -> None:
@@ -261,11 +196,3 @@ def _motion(arrays: dict[str, np.ndarray], index: int, time: float, shape: Shape
 
 def _floats(values: np.ndarray) -> Floats:
     return np.asarray(values, np.float32)
-
-
-def nominal_fps(times: Sequence[float]) -> float:
-    """Frames per second of frame times (the median step's inverse; 25 for a single frame)."""
-    if len(times) < 2:
-        return 25.0
-    step = float(np.median(np.diff(times)))
-    return 1.0 / step if step > 0 else 25.0
