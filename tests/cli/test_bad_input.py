@@ -291,7 +291,7 @@ def test_motion_that_cannot_be_saved_leaves_the_video(
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(np, "savez_compressed", full)
+    monkeypatch.setattr(np.lib.format, "write_array", full)
     out, motion = tmp_path / "out.mp4", tmp_path / "out.npz"
     places = ["--output", str(out), "--save-motion", str(motion)]
     assert run_live.main(["--driving", str(material / "clip.mp4"), *places]) == 2

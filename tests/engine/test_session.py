@@ -191,7 +191,7 @@ def test_saving_replaces_only_at_the_end(
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(np, "savez_compressed", full)
+    monkeypatch.setattr(np.lib.format, "write_array", full)
     with pytest.raises(MienError, match="No space left"):
         save_recording(path, recording)
     assert path.read_bytes() == b"old" and list(tmp_path.iterdir()) == [path]
