@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from mien.engine.avatar.background import Background
+from mien.engine.avatar.covered import shows_mouth
 from mien.engine.avatar.crop import Square, crop_around, cut, face_size
 from mien.engine.avatar.cutout import Cutout
 from mien.engine.avatar.grid import AvatarGrid, avatar_grid
@@ -49,6 +50,7 @@ class Avatar:
         source_points: ``(478, 2)`` landmarks in the model's coordinates.
         mesh: the face's mesh and the head around it.
         cavity: the inside of the mouth.
+        shows_mouth: whether its mouth is seen; one that is not stays still.
         layers: person and background apart; None where they cannot be told apart.
         code: what the model's encoder made of the crop.
         notes: remarks for the user (several faces, a face cut by the border).
@@ -67,6 +69,7 @@ class Avatar:
     mesh: HeadMesh
     cavity: Cavity
     layers: Layers | None = None
+    shows_mouth: bool = True
     notes: tuple[str, ...] = ()
     name: str = "the portrait"
     opacity: Floats | None = None
@@ -112,6 +115,7 @@ class Avatar:
         crop = crop_around(face)
         grid = avatar_grid(geometry, crop)
         layers = Layers.of(image, crop, geometry.points)
+        mouth = shows_mouth(image, geometry.points, geometry.unit)
         return Avatar(
             image=image,
             face=face,
@@ -122,8 +126,9 @@ class Avatar:
             code=runtime.encode(cut(image, crop, IMAGE_SIZE)),
             mesh=HeadMesh.of(geometry, crop, grid, None if layers is None else layers.person),
             layers=layers,
+            shows_mouth=mouth,
             cavity=Cavity.of(image, geometry.points, geometry.unit),
-            notes=_notes(faces, image, name, layers),
+            notes=_notes(faces, image, name, layers, mouth),
             name=name,
             opacity=opacity,
         )
@@ -146,7 +151,7 @@ class Avatar:
         return replace(self, cutout=Cutout(matte, background))
 
 
-def _notes(faces: list[Face], image: Image, name: str, layers: Layers | None) -> tuple[str, ...]:
+def _notes(faces: list[Face], image: Image, name: str, layers: Layers | None, mouth: bool) -> tuple[str, ...]:
     notes = []
     if len(faces) > 1:
         notes.append(f"{name} shows {len(faces)} faces; the largest is used.")
@@ -159,6 +164,8 @@ def _notes(faces: list[Face], image: Image, name: str, layers: Layers | None) ->
             f"the face in {name} is turned by {degrees(own):.0f} degrees; it turns back to the front by "
             f"{degrees(room_to_front(own)[1]):.0f} at most: what its far side looks like is not in the image."
         )
+    if not mouth:
+        notes.append(f"no mouth is seen in {name} (a hand, a mask?); what lies there stays still.")
     if layers is None:
         notes.append(f"no outline of a person was found in {name}; what is around the head moves with it.")
     return tuple(notes)

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from mien.engine.avatar.avatar import Avatar
+from mien.engine.avatar.covered import without_mouth
 from mien.engine.avatar.eyelids import shut_eyes
 from mien.engine.avatar.lids import set_lids
 from mien.engine.avatar.mesh_motion import MeshMotion, Placed, mesh_motion
@@ -119,11 +120,13 @@ def _freed(motion: Motion) -> Motion:
 
 
 def _held(motion: Motion, avatar: Avatar) -> Motion:
-    """The motion kept within what a face seen nearly from the side can show."""
-    points = held_motion(motion.points, avatar.pose)
-    if points is motion.points:
-        return motion
-    return replace(motion, points=points, dense=held_motion(motion.dense, avatar.pose))
+    """The motion kept within what a face seen nearly from the side, or with a covered mouth, can show."""
+    points, dense = held_motion(motion.points, avatar.pose), motion.dense
+    if points is not motion.points:
+        dense = held_motion(dense, avatar.pose)
+    if not avatar.shows_mouth:
+        points, dense = without_mouth(points, dense)
+    return motion if points is motion.points else replace(motion, points=points, dense=dense)
 
 
 def head_similarity(head: Head, avatar: Avatar) -> Similarity:

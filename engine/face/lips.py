@@ -87,7 +87,7 @@ def measured_as_pieces(vectors: Floats, nodes: Floats, to_layout: Floats) -> Flo
             found[lip] += np.float32(share) * (apply2(inverse2(wanted), image) - vectors[lip])
     if unlike > 0.0:
         seen = _as_seen(apply2(inverse2(to_layout), vectors), mesh)
-        found += np.float32(unlike) * _near_lips()[:, None] * (seen - found)
+        found += np.float32(unlike) * near_lips()[:, None] * (seen - found)
     return found
 
 
@@ -186,7 +186,7 @@ def _lips() -> tuple[tuple[np.ndarray, list[int], Floats], ...]:
 
 
 @lru_cache(maxsize=1)
-def _near_lips() -> Floats:
+def near_lips() -> Floats:
     """``(N,)`` 1 on the lips, fading to 0 around them."""
     flat, nodes = layout().points, layout().nodes
     lips = flat[list(topo.LIPS_OUTER + topo.LIPS_INNER)]

@@ -154,7 +154,7 @@ def test_what_is_held_back_is_said(astronaut: Image, landmarker: Landmarker, run
     face = landmarker.detect(astronaut)[0]
     turned = face.pose.copy()
     turned[:3, :3] = np.array([[0.8, 0, 0.6], [0, 1, 0], [-0.6, 0, 0.8]], np.float32)
-    notes = _notes([replace(face, pose=turned)], astronaut, "me.png", None)
+    notes = _notes([replace(face, pose=turned)], astronaut, "me.png", None, True)
     assert [note.split(";")[0] for note in notes] == [
         "the face in me.png is turned by 37 degrees",
         "no outline of a person was found in me.png",
