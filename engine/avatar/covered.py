@@ -1,7 +1,7 @@
 """A mouth that the portrait does not show: behind a hand, a mask or a scarf it stays still.
 
 The landmark network puts lips there all the same, with full confidence.  What lies between them then is even:
-on 274 portraits and drawings lips have 0.28 or more of the contrast of their face; even cloth or skin has none.
+on 274 portraits and drawings lips have 0.28 or more of their face's contrast; even cloth or skin has none.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from mien.engine.face.layout import N_MESH
 from mien.engine.face.openings import OPENINGS, around
 from mien.engine.mesh.head_sheet import NODES, HeadSheet
 from mien.engine.mesh.interpolation import MeshInterpolation
-from mien.engine.mesh.uncovered import continued_skin
+from mien.engine.mesh.uncovered import FarSide
 from mien.engine.types import Floats
 from mien.engine.utils.sampling import sample
 
@@ -30,15 +30,14 @@ class HeadMesh:
         sheet: the head around the face.
         between: the mesh on the model's grid.
         window: ``(FIELD_SIZE, FIELD_SIZE)`` 1 on the face, fading to 0 around it; model units per pixel.
-        uncovered: ``(468, 2)`` from each landmark to the place that it shows when a turn to the front
-            uncovers it, model units.
+        far: what the portrait hardly shows of its face.
         openings: ``(FIELD_SIZE, FIELD_SIZE)`` each, 1 in and around right eye, left eye and mouth.
     """
 
     sheet: HeadSheet
     between: MeshInterpolation
     window: Floats
-    uncovered: Floats
+    far: FarSide
     openings: tuple[Floats, ...]
 
     @staticmethod
@@ -56,5 +55,5 @@ class HeadMesh:
         source = crop.normalised(geometry.points)
         openings = tuple(around(source[list(outline)], FIELD_SIZE) for outline, _ in OPENINGS)
         per_norm = np.float32(crop.pixels_per_norm)
-        uncovered = continued_skin(geometry.points[:N_MESH], geometry.axes, geometry.unit) / per_norm
-        return HeadMesh(sheet, between, grid.window / per_norm, uncovered, openings)
+        far = FarSide.of(geometry.axes, geometry.unit)
+        return HeadMesh(sheet, between, grid.window / per_norm, far, openings)

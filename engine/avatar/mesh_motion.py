@@ -53,8 +53,8 @@ _LOWER_LIP = [*topo.LIPS_LOWER_INNER[1:-1], *LOWER_ROWS[0], *LOWER_ROWS[1]]
 
 _UPPER_LIDS = [*topo.RIGHT_EYE_UPPER[1:-1], *topo.LEFT_EYE_UPPER[1:-1]]
 
-UNCOVERED = 0.14
-"""Turn to the front (radians; 8 degrees) from which on what it uncovers is continued skin alone."""
+UNCOVERED = 0.06
+"""Turn to the front (radians; 3 degrees) from which on what it would uncover goes along with what is seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,13 +137,13 @@ def mesh_motion(
     places = points.copy()
     rigid = crop.normalised(solid.apply(_turned(avatar, turn)))
     places[:N_MESH] = unfolded(rigid, places[:N_MESH])
+    uncovering = to_front(turn, avatar.pose) / UNCOVERED
+    if uncovering > 0:
+        still = crop.normalised(solid.apply(geometry.points[:N_MESH]))
+        places[:N_MESH] = avatar.mesh.far.held(places[:N_MESH], still, smoothstep(min(uncovering, 1.0)))
     part_lips(places)
     keep_within_edges(places, source)
     shown = source
-    uncovering = to_front(turn, avatar.pose) / UNCOVERED
-    if uncovering > 0:
-        shown = source.copy()
-        shown[:N_MESH] += np.float32(smoothstep(min(uncovering, 1.0))) * avatar.mesh.uncovered
     for eye in range(2):
         shown = _shut_lids(eye, source, points, places, shown)
     vertices, shows = places[mesh.landmark], shown[mesh.landmark]

@@ -1,34 +1,43 @@
-"""Skin that a turn uncovers goes on as what is seen beside it."""
+"""What a portrait hardly shows of its face is not turned out: it goes along with what is seen."""
 
 import numpy as np
 import pytest
 
-from mien.engine.face.layout import N_MESH, jacobians
+from mien.engine.face.layout import jacobians
 from mien.engine.landmarks import canonical_mesh
-from mien.engine.mesh.uncovered import continued_skin
+from mien.engine.mesh.uncovered import FarSide
 
 NOSE_TIP, FAR_CHEEK, NEAR_CHEEK = 1, 454, 234
 
 
-def seen_from(yaw: float) -> tuple[np.ndarray, np.ndarray]:
-    """The canonical face turned by ``yaw``, face units, and its local maps."""
+def seen_from(yaw: float) -> np.ndarray:
+    """``(468, 2)`` the canonical face turned by ``yaw``, face units."""
     mesh = canonical_mesh() * [1, -1, 1]
     across = np.cos(yaw) * mesh[:, 0] + np.sin(yaw) * mesh[:, 2]
     points = np.stack([across, mesh[:, 1]], axis=1) / np.ptp(mesh[[33, 263], 0])
-    return points.astype(np.float32), jacobians(points.astype(np.float32))
+    return points.astype(np.float32)
 
 
 def test_a_frontal_face_shows_all_of_itself() -> None:
-    assert not continued_skin(*seen_from(0.0), 1.0).any()
+    assert len(FarSide.of(jacobians(seen_from(0.0)), 1.0).hidden) == 0
 
 
 @pytest.mark.parametrize("yaw", [0.45, 0.8])
-def test_the_far_cheek_shows_skin_nearer_to_the_nose(yaw: float) -> None:
-    points, axes = seen_from(yaw)
-    found = continued_skin(points, axes, 1.0)
-    assert found.shape == (N_MESH, 2)
-    assert not found[[NOSE_TIP, NEAR_CHEEK]].any()
-    far = points[FAR_CHEEK] - points[NOSE_TIP]
-    shown = far + found[FAR_CHEEK]
-    assert 0.05 < np.abs(found[FAR_CHEEK]).max() < 0.5
-    assert np.linalg.norm(shown) < np.linalg.norm(far) or np.sign(shown[0]) != np.sign(far[0])
+def test_the_far_cheek_is_hidden_and_the_near_one_is_not(yaw: float) -> None:
+    far = FarSide.of(jacobians(seen_from(yaw)), 1.0)
+    assert FAR_CHEEK in far.hidden
+    assert NEAR_CHEEK not in far.hidden
+    assert NOSE_TIP not in far.hidden
+    np.testing.assert_allclose(far.follow.sum(axis=1), 1.0, atol=1e-3)
+    assert far.follow.min() > -1e-4
+
+
+def test_a_turn_to_the_front_does_not_turn_out_the_far_cheek() -> None:
+    rest, turned = seen_from(0.6), seen_from(0.45)
+    far = FarSide.of(jacobians(rest), 1.0)
+    held = far.held(turned, rest, 1.0)
+    seen = np.setdiff1d(np.arange(len(rest)), far.hidden)
+    np.testing.assert_array_equal(held[seen], turned[seen])
+    before, free, now = (np.linalg.norm(one[FAR_CHEEK] - one[6]) for one in (rest, turned, held))
+    assert abs(now - before) < 0.5 * abs(free - before)
+    np.testing.assert_array_equal(far.held(turned, rest, 0.0), turned)
