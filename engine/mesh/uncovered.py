@@ -1,6 +1,6 @@
 """The far side of a turned face: where a turn to the front would uncover it, it goes along with what is seen.
 
-There the tracker's landmarks are a guess, a few pixels beside the face's outline, and what they show is hair or
+There the tracker's landmarks are a guess, a few pixels beside the face's outline, and they show hair or
 wall as often as skin.  Turned out by their depth they made a second cheek; so the hidden part keeps its place
 beside the part that is seen, and the outline that the portrait has.
 """
