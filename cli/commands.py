@@ -80,7 +80,7 @@ def find_command(words: Sequence[str]) -> Command | None:
     """The subcommand that the first word names; None where the first word is an option.
 
     Raises:
-        MienError: the first word is neither.
+        UsageError: the first word is neither.
     """
     if not words or words[0].startswith("-"):
         return None

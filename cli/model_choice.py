@@ -48,7 +48,7 @@ def check_recorded(preset: Preset[Any]) -> None:
     """Refuse recorded motion for a preset whose network looks at the driver's frames.
 
     Raises:
-        MienError: in one line.
+        UsageError: in one line.
     """
     if preset.needs_frames:
         raise UsageError(

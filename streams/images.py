@@ -54,7 +54,7 @@ def list_portraits(folder: str | Path) -> list[Path]:
     """The portraits in ``folder`` in natural order.
 
     Raises:
-        MienError: when the folder is missing or holds no image.
+        SourceError: when the folder is missing or holds no image.
     """
     folder = Path(folder)
     if not folder.is_dir():

@@ -13,7 +13,7 @@ def load_cv2() -> Any:
     """The ``cv2`` module.
 
     Raises:
-        MienError: OpenCV is missing, or a system library that it needs is.
+        ModelError: OpenCV is missing, or a system library that it needs is.
     """
     try:
         import cv2

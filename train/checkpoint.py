@@ -25,7 +25,7 @@ def save_state(folder: Path, state: dict[str, Any]) -> None:
     """Write ``folder/state.pt``; the previous one is kept if the disk is full.
 
     Raises:
-        MienError: it cannot be written.
+        SinkError: it cannot be written.
     """
     path = folder / STATE
     try:
@@ -44,7 +44,7 @@ def load_state(folder: Path) -> dict[str, Any] | None:
     """Load the state in ``folder``; None if there is none yet.
 
     Raises:
-        MienError: it is damaged.
+        ModelError: it is damaged.
     """
     path = folder / STATE
     if not path.is_file():
@@ -62,7 +62,7 @@ def save_weights(path: Path, weights: dict[str, Tensor], config: Describes, fact
     """Write weights as ``.safetensors`` with the model's configuration in the metadata.
 
     Raises:
-        MienError: it cannot be written.
+        SinkError: it cannot be written.
     """
     from safetensors import SafetensorError
     from safetensors.torch import save_file

@@ -219,7 +219,7 @@ def load_config(path: Path | None, changes: Sequence[str] = ()) -> FitConfig:
     """Read a TOML file (None: the defaults) and apply ``a.b=c`` changes (values in TOML's notation).
 
     Raises:
-        MienError: unreadable file, unknown name, or a value of the wrong type.
+        UsageError: unreadable file, unknown name, or a value of the wrong type.
     """
     values: dict[str, Any] = {}
     if path is not None:
@@ -260,7 +260,7 @@ def build(kind: type[T], values: Mapping[str, Any], where: str) -> T:
     """Build a dataclass from plain values, checking them.
 
     Raises:
-        MienError: unknown name or a value of the wrong type.
+        UsageError: unknown name or a value of the wrong type.
     """
     hints = typing.get_type_hints(kind)
     known = [f.name for f in dataclasses.fields(kind)]  # type: ignore[arg-type]

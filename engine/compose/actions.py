@@ -81,7 +81,7 @@ def source_timing(recording: Recording, regions: Sequence[int], start: float, en
     to where the movement would start and end at rest.
 
     Raises:
-        MienError: nothing was measured in the passage.
+        NoFaceError: nothing was measured in the passage.
     """
     chosen = [i for i, time in enumerate(recording.times) if start <= time <= end]
     found = [m for i in chosen if (m := recording.motions[i]) is not None]

@@ -118,7 +118,7 @@ def motion_at(recording: Recording, time: float) -> Motion:
     """Sample the recorded motion at any time (seconds): linear between frames, also across gaps.
 
     Raises:
-        MienError: the recording shows no face.
+        NoFaceError: the recording shows no face.
     """
     seen = [i for i, motion in enumerate(recording.motions) if motion is not None]
     if not seen:

@@ -17,6 +17,9 @@ SEARCH_S = 4.0
 SMALL_FACE = 60.0
 """Width in pixels below which a driver's face does not show micro-expressions; the user is told."""
 
+FAR_FROM_PORTRAIT = 1.6
+"""Pose and expression distance to the portrait above which the user is told."""
+
 DARK_FACE = 30.0
 """Mean level (of 255) of a face below which the camera's noise hides small movements; the user is told.
 
@@ -49,6 +52,16 @@ def reference_problem(face: Face) -> str | None:
     if max(face.blendshapes[i] for i in _EYES_SHUT) > 0.55:
         return "the eyes are closed"
     return None
+
+
+def reference_hint(face: Face | None, portrait: Face) -> str | None:
+    """What keeps the driver's face from being a good reference now, in words; None if nothing does."""
+    if face is None:
+        return "no face is seen"
+    odd = reference_problem(face)
+    if odd is None and pose_expression_distance(face, portrait) > FAR_FROM_PORTRAIT:
+        odd = "look at the camera, face at rest"
+    return odd
 
 
 def small_width(face: Face) -> float | None:

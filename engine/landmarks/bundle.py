@@ -57,7 +57,7 @@ def load_bundle(path: Path = BUNDLE_PATH) -> Bundle:
     """Read the bundle at ``path``.
 
     Raises:
-        MienError: the file is missing, not a bundle, or damaged.
+        ModelError: the file is missing, not a bundle, or damaged.
     """
     try:
         with zipfile.ZipFile(path) as archive:

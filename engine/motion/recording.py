@@ -90,7 +90,7 @@ def load_recording(path: str | Path) -> Recording:
     """Read a recording.
 
     Raises:
-        MienError: missing, damaged, another kind of file, or a newer version.
+        SourceError: missing, damaged, another kind of file, or a newer version.
     """
     try:
         arrays = read_archive(Path(path))

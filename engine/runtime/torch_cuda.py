@@ -36,7 +36,7 @@ def import_torch() -> Any:
     """Import ``torch`` and check that it has a GPU.
 
     Raises:
-        MienError: not installed, a build without CUDA, or a CUDA build without a driver; in one line.
+        ModelError: not installed, a build without CUDA, or a CUDA build without a driver; in one line.
     """
     try:
         import torch

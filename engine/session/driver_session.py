@@ -12,15 +12,11 @@ from time import monotonic, perf_counter
 from typing import Protocol, TypeVar
 
 from mien.engine.avatar import Avatar
-from mien.engine.face.likeness import (
-    SEARCH_S,
-    ReferenceSearch,
-    pose_expression_distance,
-    reference_problem,
-)
+from mien.engine.face.likeness import SEARCH_S, ReferenceSearch, reference_hint, reference_problem
 from mien.engine.landmarks import Landmarker
 from mien.engine.motion import Gains, Motion
 from mien.engine.runtime.base import Runtime
+from mien.engine.session.promises import Search, fulfil
 from mien.engine.session.renderer import Planned, Renderer
 from mien.engine.session.session import Session
 from mien.engine.tracking import Tracker, TrackerSettings
@@ -29,9 +25,6 @@ from mien.engine.utils.throttled_log import ThrottledLog
 
 T = TypeVar("T")
 LOG = logging.getLogger("mien.engine")
-
-FAR_FROM_PORTRAIT = 1.6
-"""Pose and expression distance to the portrait above which the user is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +74,7 @@ class DriverSession:
         self._changed = threading.Condition()
         self._next: Callable[[], Frame] | None = None
         self._commands: deque[Callable[[], None]] = deque()
-        self._search: _Search | None = None
+        self._search: Search | None = None
         self._asked: set[Future[str | None]] = set()
         self._trouble = ThrottledLog(LOG)
         self._last: Image | None = None
@@ -144,7 +137,7 @@ class DriverSession:
         ``MienError``.
         """
         future = self._promise()
-        self._command(lambda: _into(future, self._take_reference))
+        self._command(lambda: fulfil(future, self._take_reference))
         return future
 
     def search_reference(self, seconds: float = SEARCH_S) -> Future[str | None]:
@@ -158,22 +151,14 @@ class DriverSession:
         def begin() -> None:
             self._end_search()
             face = self._session.renderer.avatar.face
-            self._search = _Search(ReferenceSearch(face, monotonic() + seconds), future)
+            self._search = Search(ReferenceSearch(face, monotonic() + seconds), future)
 
         self._command(begin)
         return future
 
     def hint(self) -> tuple[bool, str]:
         """Whether the driver's face would make a good reference now, and if not, why."""
-        face = self._tracker.face
-        if face is None:
-            return False, "no face is seen"
-        odd = reference_problem(face)
-        if (
-            odd is None
-            and pose_expression_distance(face, self._session.renderer.avatar.face) > FAR_FROM_PORTRAIT
-        ):
-            odd = "look at the camera, face at rest"
+        odd = reference_hint(self._tracker.face, self._session.renderer.avatar.face)
         return odd is None, odd or ""
 
     def render(self, driven: Driven) -> None:
@@ -293,28 +278,11 @@ class DriverSession:
         search.frames.look(frame, self._tracker.face)
         if search.frames.over(monotonic()):
             self._search = None
-            _into(search.future, lambda: self._take_best(search))
+            fulfil(search.future, lambda: self._take_best(search))
 
-    def _take_best(self, search: _Search) -> str | None:
+    def _take_best(self, search: Search) -> str | None:
         if search.frames.best is None:
             raise NoFaceError("No face was seen, so the reference stays as it is. Look at the camera.")
         frame, face = search.frames.best
         self._tracker.set_reference(frame.image, face)
         return reference_problem(face)
-
-
-@dataclass(frozen=True, slots=True)
-class _Search:
-    """A search in progress, with the future of its result."""
-
-    frames: ReferenceSearch
-    future: Future[str | None]
-
-
-def _into(future: Future[T], work: Callable[[], T]) -> None:
-    if not future.set_running_or_notify_cancel():
-        return
-    try:
-        future.set_result(work())
-    except Exception as error:
-        future.set_exception(error)

@@ -34,7 +34,7 @@ def load_image(path: str | Path, *, white: float | None = None, opacity: bool = 
         ``(H, W, 3) uint8`` RGB, at the file's full size.
 
     Raises:
-        MienError: missing, damaged, too large (over 100 megapixels) or not an image.
+        SourceError: missing, damaged, too large (over 100 megapixels) or not an image.
     """
     path = Path(path)
     data = _read(path)

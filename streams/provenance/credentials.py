@@ -95,7 +95,7 @@ def signed(data: bytes, kind: str) -> bytes:
         kind: its media type, one of :data:`KINDS`.
 
     Raises:
-        MienError: it cannot be signed.
+        SinkError: it cannot be signed.
     """
     result = BytesIO()
     try:

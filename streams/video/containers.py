@@ -18,7 +18,7 @@ def open_input(path: Path) -> Any:
         a PyAV ``InputContainer``.
 
     Raises:
-        MienError: missing, empty, unreadable or not a media file.
+        SourceError: missing, empty, unreadable or not a media file.
     """
     _check_file(path)
     try:

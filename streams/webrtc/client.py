@@ -36,7 +36,7 @@ def check_url(url: str, option: str) -> str:
     """``url`` if it is an HTTP address.
 
     Raises:
-        MienError: it is not.
+        UsageError: it is not.
     """
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:

@@ -88,7 +88,7 @@ def check_jpeg(data: bytes, name: str) -> None:
     """Refuse a JPEG whose decoding would cost far more than its size says.
 
     Raises:
-        MienError: too many scans or segments, or padding instead of them.
+        SourceError: too many scans or segments, or padding instead of them.
     """
     scans = segments = 0
     place, in_scan = 2, False
@@ -119,7 +119,7 @@ def check_png(data: bytes, name: str) -> None:
     """Refuse a PNG of thousands of chunks, each of which Pillow looks at.
 
     Raises:
-        MienError: too many.
+        SourceError: too many.
     """
     place = 8
     for _ in range(PORTRAIT_SEGMENTS):

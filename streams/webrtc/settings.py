@@ -24,7 +24,7 @@ class IceServer:
         """From ``URL`` or ``URL,USER,PASSWORD``.
 
         Raises:
-            MienError: something else.
+            UsageError: something else.
         """
         parts = text.split(",")
         known = re.match(r"(stun|turns?):[!-~]+$", parts[0]) and not re.search(r"[<>\"]", parts[0])
@@ -101,7 +101,7 @@ class ServerSettings:
         """The settings, with a token made where one is required.
 
         Raises:
-            MienError: a certificate without its key, or files that are not there.
+            UsageError: a certificate without its key, or files that are not there.
         """
         if (self.cert is None) != (self.key is None):
             raise UsageError("--cert and --key belong together: give both PEM files, or neither.")

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from fakes.cuda import FakeCuda
-from mien.engine.runtime.tensorrt.backend import EngineError, Profile, Progress
+from mien.engine.runtime.tensorrt.backend import EngineError, Profile
+from mien.engine.runtime.tensorrt.listeners import Progress
 from mien.engine.utils.openvino_core import compile_for_cpu, core
 
 _HEAD = b"fake engine "

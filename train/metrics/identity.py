@@ -106,7 +106,7 @@ def weights() -> Path:
     """Path of the weights in whichever package has them.
 
     Raises:
-        MienError: no package has it, or it is not the known file.
+        ModelError: no package has it, or it is not the known file.
     """
     for package, folder in PLACES:
         spec = importlib.util.find_spec(package)

@@ -37,7 +37,7 @@ def load_exported(folder: Path) -> LiveModel:
     filters.
 
     Raises:
-        MienError: a file is missing or damaged, of another model, or the two are of different exports.
+        ModelError: a file is missing or damaged, of another model, or the two are of different exports.
     """
     files = {part: _read(folder, part) for part in PARTS}
     facts = [_facts(file) for file in files.values()]

@@ -20,7 +20,7 @@ def filled(model: Model, state: Mapping[str, Tensor], path: Path) -> Model:
         path: source of the weights, for the message.
 
     Raises:
-        MienError: a key is missing, left over, or has another shape.
+        ModelError: a key is missing, left over, or has another shape.
     """
     wanted = {key: tuple(value.shape) for key, value in model.state_dict().items()}
     given = {key: tuple(value.shape) for key, value in state.items()}

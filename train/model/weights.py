@@ -18,7 +18,7 @@ def facts_in(path: Path) -> dict[str, str]:
     """The metadata of a ``.safetensors`` file, or of a folder of exported files.
 
     Raises:
-        MienError: it cannot be read, or is not such a file.
+        ModelError: it cannot be read, or is not such a file.
     """
     if path.is_dir():
         return facts_of_folder(path)
@@ -48,7 +48,7 @@ def load_live(path: Path) -> LiveModel:
     The model's shape is read from the file's metadata, if it has any.
 
     Raises:
-        MienError: unreadable, or weights of another model.
+        ModelError: unreadable, or weights of another model.
     """
     if path.is_dir():
         return load_exported(path)

@@ -88,7 +88,7 @@ class Task(ABC):
         """Prepare for a stage: only its parts are trained.
 
         Raises:
-            MienError: it names a part that the model does not have.
+            UsageError: it names a part that the model does not have.
         """
         known = [name for name, _ in self.model.named_children()]
         for name in stage.train:

@@ -22,7 +22,7 @@ def dynamic_batch(proto: Any) -> Any:
     """Copy the ``onnx.ModelProto`` with a free leading dimension ``batch`` in its inputs and outputs.
 
     Raises:
-        MienError: an input has no leading dimension of 1, so there is no batch to free.
+        ModelError: an input has no leading dimension of 1, so there is no batch to free.
     """
     copied = type(proto)()
     copied.CopyFrom(proto)

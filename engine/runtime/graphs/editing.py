@@ -16,7 +16,7 @@ def load_proto(content: bytes) -> Any:
     """Parse the ``onnx.ModelProto`` in ``content``.
 
     Raises:
-        MienError: the ``onnx`` package is missing, or ``content`` is not a valid ONNX file.
+        ModelError: the ``onnx`` package is missing, or ``content`` is not a valid ONNX file.
     """
     try:
         import onnx

@@ -7,19 +7,17 @@ engine is loaded) and comes complete from PyPI; the full TensorRT must match the
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
 from mien.engine.runtime.cuda import CudaError
+from mien.engine.runtime.tensorrt.listeners import Progress, make_log, make_monitor
 from mien.engine.types import ModelError
 
 MODULES = ("tensorrt", "tensorrt_rtx")
-
-#: Called with the step and the progress of the build, 0..1.
-Progress = Callable[[str, float], None]
 
 
 class EngineError(ModelError):
@@ -117,7 +115,7 @@ class TensorRt:
     def __init__(self, module: Any, *, current_gpu: bool = False) -> None:
         self._trt = module
         self._current_gpu = current_gpu
-        self._log = _make_log(module)
+        self._log = make_log(module)
 
     @property
     def name(self) -> str:
@@ -168,7 +166,7 @@ class TensorRt:
             if not config.set_compute_capability(self._trt.ComputeCapability.CURRENT, 0):
                 raise EngineError(f"TensorRT for RTX {self.version} does not support this GPU")
         if progress is not None:
-            config.progress_monitor = _make_monitor(self._trt, progress)
+            config.progress_monitor = make_monitor(self._trt, progress)
         self._log.errors.clear()
         blob = builder.build_serialized_network(network, config)
         if blob is None:
@@ -249,56 +247,3 @@ class _Running:
     def enqueue(self, stream: int) -> None:
         if not self._context.execute_async_v3(stream):
             raise CudaError(f"TensorRT failed: {_first(self._log.errors)}")
-
-
-def _make_log(trt: Any) -> Any:
-    class Log(trt.ILogger):  # type: ignore[misc]
-        """Keeps TensorRT's errors for our own messages; by default it prints them to stderr."""
-
-        def __init__(self) -> None:
-            super().__init__()
-            self.errors: list[str] = []
-
-        def log(self, severity: Any, message: str) -> None:
-            if severity in (trt.ILogger.ERROR, trt.ILogger.INTERNAL_ERROR):
-                self.errors.append(message)
-                del self.errors[20:]
-
-    return Log()
-
-
-def _make_monitor(trt: Any, progress: Progress) -> Any:
-    class Monitor(trt.IProgressMonitor):  # type: ignore[misc]
-        """Combines nested phases into one increasing number: each phase fills part of its parent's step."""
-
-        def __init__(self) -> None:
-            super().__init__()
-            self._phases: dict[str, tuple[float, float, int]] = {}  # start, share of the whole, steps
-            self._place: dict[str, int] = {}
-            self._told = 0.0
-
-        def phase_start(self, name: str, parent: str | None, steps: int) -> None:
-            start, share = 0.0, 1.0
-            if parent in self._phases:
-                begin, whole, count = self._phases[parent]
-                share = whole / max(1, count)
-                start = begin + share * min(self._place[parent], count - 1)
-            self._phases[name], self._place[name] = (start, share, steps), 0
-            self._tell(name)
-
-        def step_complete(self, name: str, step: int) -> bool:
-            if name in self._phases:
-                self._place[name] = step + 1
-                self._tell(name)
-            return True
-
-        def phase_finish(self, name: str) -> None:
-            self._phases.pop(name, None)
-            self._place.pop(name, None)
-
-        def _tell(self, name: str) -> None:
-            start, share, steps = self._phases[name]
-            self._told = max(self._told, start + share * min(1.0, self._place[name] / max(1, steps)))
-            progress(name, self._told)
-
-    return Monitor()

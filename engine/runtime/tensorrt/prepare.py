@@ -16,9 +16,10 @@ from mien.engine.runtime.base import Runtime
 from mien.engine.runtime.batch_runtime import BatchRuntime, Drawing
 from mien.engine.runtime.cuda import Cuda, CudaError
 from mien.engine.runtime.failover import close_quietly
-from mien.engine.runtime.tensorrt.backend import Backend, Engine, EngineError, Progress
+from mien.engine.runtime.tensorrt.backend import Backend, Engine, EngineError
 from mien.engine.runtime.tensorrt.cache import EngineCache, EngineKey
 from mien.engine.runtime.tensorrt.layer_comparison import compare_layers, first_wrong, write_dump
+from mien.engine.runtime.tensorrt.listeners import Progress
 from mien.engine.runtime.tensorrt.parts import MAX_BATCH, Part, Precision, live_parts, read_onnx
 from mien.engine.runtime.tensorrt.runtime import LiveEngines, TensorRtRuntime
 from mien.engine.types import MienError

@@ -32,7 +32,7 @@ def read_megc(root: Path) -> Found:
     Clips of SAMM (``022_3_3``) and SMIC (``s3_po_05``) name the person; CASME II's do not and count as one.
 
     Raises:
-        MienError: there is neither.
+        SourceError: there is neither.
     """
     clips = [
         _clip(path)

@@ -76,7 +76,7 @@ def read_coded(folder: Path, layout: Layout, sheet: Path) -> Found:
     """Read CASME II or SAMM.
 
     Raises:
-        MienError: wrong columns, or no row has its images.
+        SourceError: wrong columns, or no row has its images.
     """
     rows, absent = read_rows(sheet, layout.columns, NEEDED)
     clips: list[Clip] = []
@@ -143,7 +143,7 @@ def read_smic(root: Path) -> Found:
     """Read SMIC-HS: one clip for each folder below ``sNN/micro/EMOTION``.
 
     Raises:
-        MienError: there is none.
+        SourceError: there is none.
     """
     folders = [path for path in sorted(root.glob("s*/micro/*/*")) if path.is_dir()]
     clips = [

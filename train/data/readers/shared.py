@@ -25,7 +25,7 @@ def read_shared(folder: Path) -> Found:
     several groups is left out, since it could lie on both sides of a split.
 
     Raises:
-        MienError: the index cannot be read or is missing columns.
+        SourceError: the index cannot be read or is missing columns.
     """
     index = folder / "index.csv"
     try:

@@ -33,7 +33,7 @@ def read_rows(
         The non-empty rows, with every column, and the names of the absent columns.
 
     Raises:
-        MienError: unreadable, or a needed column is missing.
+        SourceError: unreadable, or a needed column is missing.
     """
     table = [[_text(cell) for cell in row] for row in _table(path)]
     places = [_places(row, columns) for row in table[:HEADER_ROWS]]

@@ -35,7 +35,7 @@ def import_checkpoint(path: Path) -> PaperModel:
     published checkpoints.
 
     Raises:
-        MienError: unreadable, not a checkpoint, or of another architecture.
+        ModelError: unreadable, not a checkpoint, or of another architecture.
     """
     checkpoint = _load(path)
     unknown = sorted(str(name) for name in set(checkpoint) - {*PARTS, *LEFT_OUT})
@@ -61,7 +61,7 @@ def load_paper(path: Path) -> PaperModel:
     """Load a model from a ``.safetensors`` file of ``import`` or ``fit``, in eval mode.
 
     Raises:
-        MienError: unreadable, or not weights of this preset.
+        ModelError: unreadable, or not weights of this preset.
     """
     from safetensors import SafetensorError, safe_open
     from safetensors.torch import load_file
