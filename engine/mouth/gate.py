@@ -29,14 +29,18 @@ USUAL, COVERING, FREE = 0.12, 2.7, 0.75
 """Change that speech makes before it is known; how many times the usual change covers; and to which share of
 that it has to fall again."""
 
+SEEN = 0.5
+"""Least change that covers what still looks like lips: beside them skin changes as a head turns away."""
+
 NEW = 1.0
 """Seconds from a driver's first frame for which the surest change alone counts: none is usual yet."""
 
 LONG_ENOUGH = 0.05
 """Seconds for which a lesser change must last: a grimace can look like it for a frame."""
 
-FORGET = 8.0
-"""Seconds after which what looks like lips is learnt anew: the first frames may have shown a hand."""
+FORGET, SOON = 8.0, 0.3
+"""Seconds after which what looks like lips is learnt anew, of a driver who is well known, and at least: the
+first frames may have shown a hand, or somebody else."""
 
 OUT, IN = 0.1, 0.3
 """Seconds over which the driver's mouth goes, and comes."""
@@ -119,7 +123,7 @@ class Gate:
         if change > most:
             return True
         if self._known >= NEW:
-            most = min(max(COVERING * self._change, least), most)
+            most = min(max(COVERING * self._change, SEEN if _like_lips(view) else least), most)
         odd = change > most * (1.0 if self._open else FREE)
         self._odd = self._odd + step if odd else 0.0
         return odd and (not self._open or self._odd > LONG_ENOUGH)
@@ -148,7 +152,8 @@ class Gate:
 
     def _forget(self, view: MouthView | None, step: float) -> None:
         self._hidden = self._hidden + step if self.reason == "covered" else 0.0
-        if self._hidden > FORGET and view is not None and _like_lips(view):
+        known = FORGET if self._known >= LEARNT else max(SOON, self._known)
+        if self._hidden > known and view is not None and _like_lips(view):
             self._usual, self._known, self._hidden = None, 0.0, 0.0
 
 
