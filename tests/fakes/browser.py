@@ -65,6 +65,10 @@ def browser(playwright: Any, camera: Path | None, *, allow: bool = True) -> Iter
         opened.close()
 
 
+SKIP_LOBBY = """try { localStorage["mien-choices"] ??= '{"skipLobby": true}'; } catch {}"""
+"""A visitor's earlier choice: live at once."""
+
+
 PIXELS = """(video) => {
     const canvas = document.createElement("canvas");
     canvas.width = video.videoWidth;

@@ -16,7 +16,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from fakes.browser import alike, browser, player, shown_image, write_camera
+from fakes.browser import SKIP_LOBBY, alike, browser, player, shown_image, write_camera
 from fakes.drivers import difference, images_of, talking
 from fakes.media import video_times
 from fakes.page_server import PageServer
@@ -64,6 +64,7 @@ def visit(chromium: Any, server: PageServer) -> Iterator[Callable[..., Any]]:
 
     def open_page(url: str = server.url, **how: Any) -> Any:
         contexts.append(chromium.new_context(**{"viewport": {"width": 1280, "height": 860}, **how}))
+        contexts[-1].add_init_script(SKIP_LOBBY)
         page = contexts[-1].new_page()
         page.mistakes = []
         page.on("pageerror", lambda error: page.mistakes.append(str(error)))
@@ -308,11 +309,12 @@ def check_sound_and_camera(page: Any) -> None:
 
 
 def check_statistics(page: Any) -> None:
+    page.click("#statistics > summary")
     until(lambda: all(words(page, f"#{name}").isdigit() for name in ("fps", "latency")), "numbers")
     assert float(words(page, "#bitrate")) >= 0
     assert int(words(page, "#fps")) > 5
     assert words(page, "#dropped").isdigit()
-    page.click(".meter summary")
+    page.click("#statistics details summary")
     assert "follow the face" in words(page, "#stages")
     drawn = page.locator("#plot").evaluate(
         "(plot) => plot.getContext('2d').getImageData(0, 0, plot.width, plot.height).data.some((v) => v)"

@@ -44,6 +44,7 @@ def open_live(chromium: Any, url: str) -> Any:
     page.goto(url)
     page.locator("#gallery img").first.wait_for()
     page.click("#start")
+    page.get_by_text("Go live", exact=True).click()
     page.locator("html[data-state=live]").wait_for(state="attached", timeout=60_000)
     # The congestion controllers of both sides start low and need some seconds.
     page.wait_for_timeout(4000)

@@ -1,4 +1,4 @@
-"""The clean feed and the backgrounds in a real browser, as a streamer and OBS use them."""
+"""The streamer's evening in a real browser: lobby, backgrounds, the clean feed for OBS, the control panel."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 import pytest
 from fakes.avatar_engine import TintEngine
-from fakes.browser import alike, browser, player, shown_image, write_camera
+from fakes.browser import SKIP_LOBBY, alike, browser, player, shown_image, write_camera
 from fakes.drivers import talking
 from fakes.page_server import PageServer
 from fakes.web import served
@@ -65,6 +65,7 @@ def obs(playwright: Any) -> Iterator[Any]:
 @pytest.fixture
 def page(chromium: Any, server: PageServer) -> Iterator[Any]:
     context = chromium.new_context(viewport=WIDE, permissions=["clipboard-read", "clipboard-write"])
+    context.add_init_script(SKIP_LOBBY)
     opened = context.new_page()
     mistakes: list[str] = []
     opened.on("pageerror", lambda error: mistakes.append(str(error)))
@@ -208,6 +209,109 @@ def test_the_background_is_chosen_with_a_preview_and_remembered(
     page.locator("#gallery img").first.wait_for()
     assert page.locator("#background-green").is_checked()
     until(lambda: green(still()) > 0.15, "remembered")
+
+
+def test_the_lobby_leads_to_a_call_in_two_clicks_and_is_remembered(chromium: Any, server: PageServer) -> None:
+    context = chromium.new_context(viewport=WIDE)
+    page = context.new_page()
+    page.goto(server.url)
+    page.locator("#gallery img").first.wait_for()
+    assert page.locator("#lobby-skip").is_hidden()
+    page.click("#start")
+    page.locator("html[data-lobby]").wait_for(state="attached")
+    until(lambda: bool(page.locator("#lobby-self").evaluate("(v) => v.videoWidth > 0")), "the person")
+    assert page.locator("#lobby-self").evaluate("(v) => getComputedStyle(v).scale") == "-1 1", (
+        "as in a mirror"
+    )
+    assert server.get("api/state")["sessions"] == 0, "nothing is sent yet"
+    shoot(page, "lobby")
+    page.click("#self-mirror")
+    assert page.locator("#lobby-self").evaluate("(v) => getComputedStyle(v).scale") == "none"
+    page.click("#microphone")
+    until(lambda: page.locator("#level").is_visible(), "the level")
+    until(lambda: float(page.locator("#level").evaluate("(m) => m.value")) > 0, "a sound")
+    page.check("#lobby-skip")
+    assert page.inner_text("#start") == "Go live"
+    page.click("#start")
+    until(lambda: page.inner_text("#count") in "321", "the countdown")
+    page.locator("html[data-state=live]").wait_for(state="attached", timeout=60 * SECONDS)
+    until(lambda: page.inner_text("#reference-words").startswith("Reference set"), "the rested face")
+    assert page.locator("#lobby").is_hidden()
+    page.focus("#gain-head")
+    page.keyboard.press("End")
+    page.wait_for_timeout(200)
+    page.click("#stop")
+    page.reload()
+    page.locator("#gallery img").first.wait_for()
+    assert page.locator("#gain-head").input_value() == "2"
+    assert page.get_attribute("#self-mirror", "aria-pressed") == "false"
+    page.click("#start")
+    page.locator("html[data-state=live]").wait_for(state="attached", timeout=60 * SECONDS)
+    assert page.get_attribute("html", "data-lobby") is None, "at once, as was wished"
+    context.close()
+    server.wait_until_empty()
+
+
+def test_a_lobby_that_is_left_sends_nothing(chromium: Any, server: PageServer) -> None:
+    context = chromium.new_context(viewport=WIDE)
+    page = context.new_page()
+    page.goto(server.url)
+    page.locator("#gallery img").first.wait_for()
+    page.click("#start")
+    page.locator("html[data-lobby]").wait_for(state="attached")
+    page.click("#stop")
+    assert page.inner_text("#state") == "Off"
+    assert page.locator("#lobby").is_hidden()
+    assert page.locator("#self").evaluate("(video) => video.srcObject") is None
+    page.click("#start")
+    page.locator("html[data-lobby]").wait_for(state="attached")
+    context.close()
+    assert server.get("api/state")["sessions"] == 0
+
+
+def test_a_recording_is_not_stopped_unasked(page: Any) -> None:
+    start(page)
+    page.click("#record")
+    until(lambda: page.inner_text("#recording").startswith("Recording 0:0"), "the time at the top")
+    asked: list[str] = []
+
+    def refuse(dialog: Any) -> None:
+        asked.append(dialog.message)
+        dialog.dismiss()
+
+    page.once("dialog", refuse)
+    page.click("#stop")
+    assert asked == ["You are recording. Stop, and keep what is recorded?"]
+    assert page.inner_text("#state") == "Live"
+    page.once("dialog", lambda dialog: dialog.accept())
+    with page.expect_download():
+        page.click("#stop")
+    assert page.inner_text("#state") == "Off"
+
+
+def test_on_a_phone_the_avatar_stays_in_view_while_sliders_are_pulled(
+    chromium: Any, server: PageServer
+) -> None:
+    context = chromium.new_context(viewport={"width": 375, "height": 812}, has_touch=True)
+    context.add_init_script(SKIP_LOBBY)
+    page = context.new_page()
+    page.goto(server.url)
+    page.locator("#gallery img").first.wait_for()
+    start(page)
+    page.locator("#gain-micro").scroll_into_view_if_needed()
+    page.wait_for_timeout(300)
+    shoot(page, "phone-sliders")
+    video, slider = (page.locator(at).bounding_box() for at in ("#avatar", "#gain-micro"))
+    assert video["y"] >= 0 and video["y"] + video["height"] < slider["y"] < 812
+    assert page.locator("#stop").bounding_box()["y"] + 24 < slider["y"]
+    reference, numbers = (page.locator(at).bounding_box()["y"] for at in ("#reference", "#statistics"))
+    assert reference < numbers
+    assert page.locator("#plot").is_hidden()
+    for width in (320, 375):
+        page.set_viewport_size({"width": width, "height": 700})
+        assert page.evaluate("() => document.documentElement.scrollWidth") <= width
+    context.close()
+    server.wait_until_empty()
 
 
 def bluish(image: Image) -> float:

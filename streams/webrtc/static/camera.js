@@ -11,8 +11,12 @@ const CAMERA_WORDS = {
   NotReadableError: ["Another program holds the camera.", "Close it, then start again."],
 };
 
-/** @param {string} [id] a camera's deviceId @returns {Promise<MediaStreamTrack>} */
-export async function openCamera(id) {
+/**
+ * @param {string} [id] a camera's deviceId
+ * @param {boolean} [remembered] from an earlier visit: another camera will do
+ * @returns {Promise<MediaStreamTrack>}
+ */
+export async function openCamera(id, remembered = false) {
   if (!navigator.mediaDevices?.getUserMedia) {
     const how = "Open it by https:// (mien --cert, --key), or on this machine as http://127.0.0.1.";
     throw new Problem("Browsers give no camera to a page over plain HTTP.", how, { final: true });
@@ -22,6 +26,7 @@ export async function openCamera(id) {
     const [track] = (await navigator.mediaDevices.getUserMedia({ video })).getVideoTracks();
     return track;
   } catch (error) {
+    if (id && error.name === "OverconstrainedError" && remembered) return openCamera();
     const [title, how] = CAMERA_WORDS[error.name] ?? ["The camera does not open.", error.message];
     throw new Problem(title, how, { final: true });
   }

@@ -25,6 +25,15 @@ export class Gains extends EventTarget {
     return Object.fromEntries([...this.#inputs].map(([name, input]) => [name, input.valueAsNumber]));
   }
 
+  /** @param {object} values as the getter gave them */
+  set values(values) {
+    for (const [name, value] of Object.entries(values)) {
+      const input = this.#inputs.get(name);
+      if (input && Number.isFinite(value)) this.#set(input, value);
+    }
+    this.#tell();
+  }
+
   reset() {
     for (const { name, plain } of KINDS) this.#set(this.#inputs.get(name), plain);
     this.#tell();

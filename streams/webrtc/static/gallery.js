@@ -10,6 +10,9 @@ export class Gallery extends EventTarget {
   #limits = {};
   #portraits = new Map();
 
+  /** @type {string | undefined} the name of the one to begin with, if the server has it */
+  preferred;
+
   /** @type {string | null} the chosen one's id */
   chosen = null;
 
@@ -31,7 +34,8 @@ export class Gallery extends EventTarget {
   fill({ portraits = [], limits }) {
     this.#limits = limits ?? {};
     for (const portrait of portraits) this.#show(portrait);
-    if (!this.chosen && portraits.length) this.choose(portraits[0].id);
+    if (this.chosen || !portraits.length) return;
+    this.choose((portraits.find(({ name }) => name === this.preferred) ?? portraits[0]).id);
   }
 
   /**

@@ -58,7 +58,7 @@ export class Meter {
 
   #show(numbers) {
     for (const name of ["fps", "latency", "dropped"]) this.#ids(name).textContent = whole(numbers[name]);
-    this.#ids("bitrate").textContent = numbers.bitrate?.toFixed(1) ?? "–";
+    this.#ids("bitrate").textContent = Number.isFinite(numbers.bitrate) ? numbers.bitrate.toFixed(1) : "–";
     const rows = NAMED.filter(([key]) => Number.isFinite(numbers[key])).map(([key, words]) => {
       const row = document.createElement("div");
       const [term, value] = [document.createElement("dt"), document.createElement("dd")];

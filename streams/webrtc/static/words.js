@@ -1,9 +1,12 @@
 /** What the page says about itself, on the avatar and at the top of the page. */
 
-const TOP = { off: "Off", asking: "Asking for the camera", loading: "Not ready yet", connecting: "Connecting", live: "Live", waiting: "Waiting", failed: "Stopped" };
-const LAMP = { off: "off", asking: "busy", loading: "busy", connecting: "busy", live: "live", waiting: "trouble", failed: "trouble" };
-const PROMISE = "Your video goes to this Mien server and nowhere else.";
-const BUTTON = { off: "Start camera", failed: "Start again", waiting: "Try now" };
+const TOP = { off: "Off", asking: "Asking for the camera", lobby: "Not live yet", loading: "Not ready yet", connecting: "Connecting", live: "Live", waiting: "Waiting", failed: "Stopped" };
+const LAMP = { off: "off", asking: "busy", lobby: "busy", loading: "busy", connecting: "busy", live: "live", waiting: "trouble", failed: "trouble" };
+const DETAIL = {
+  off: "Your video goes to this Mien server and nowhere else.",
+  lobby: "Then rest your face for three seconds: all motion is relative to that.",
+};
+const BUTTON = { off: "Start camera", lobby: "Go live", failed: "Start again", waiting: "Try now" };
 
 export class Words {
   #ids;
@@ -20,9 +23,10 @@ export class Words {
    */
   show({ name, problem, seconds, reason }) {
     document.documentElement.dataset.state = LAMP[name];
+    document.documentElement.toggleAttribute("data-lobby", name === "lobby");
     this.#put("state", TOP[name]);
     this.#put("say", problem?.title ?? this.#sentence(name, reason));
-    this.#put("detail", problem?.detail ?? (name === "off" && !this.panel ? PROMISE : ""));
+    this.#put("detail", problem?.detail ?? (this.panel ? "" : (DETAIL[name] ?? "")));
     // Apart, and not read aloud: a voice that counts down says nothing else.
     this.#put("countdown", name === "waiting" ? `Trying again in ${seconds} s.` : "");
     const button = this.#ids("start");
@@ -39,7 +43,7 @@ export class Words {
   #sentence(name, reason) {
     if (reason) return `Not ready: ${reason}.`;
     if (name === "loading") return "The model is still loading.";
-    return { asking: "Allow the camera when the browser asks.", connecting: "Connecting…" }[name] ?? "";
+    return { asking: "Allow the camera when the browser asks.", lobby: "Sit so that your head fills the outline.", connecting: "Connecting…" }[name] ?? "";
   }
 
   /** Only when it changes, so that it is read aloud once. */
