@@ -10,16 +10,18 @@ from mien.cli.background import chosen_background
 from mien.cli.engine_progress import EngineProgress
 from mien.cli.model_choice import BUILT_IN, WARP, load_model
 from mien.cli.options.arguments import Options
+from mien.cli.photos import is_enrolled, with_photos
 from mien.engine.animator import Animator
 from mien.engine.avatar import Avatar
 from mien.engine.avatar.avatar import PortraitEncoder
+from mien.engine.enrolment.container import load_enrolled
 from mien.engine.landmarks import Landmarker, make_landmarker
 from mien.engine.motion import Gains, Motion
 from mien.engine.presets import PresetRuntime, preset_of
 from mien.engine.runtime import Network, Runtime, chosen_runtime, default_runtime
 from mien.engine.session.renderer import AvatarRenderer
 from mien.engine.tracking import TrackerSettings
-from mien.engine.types import Frame, NoFaceError, UsageError
+from mien.engine.types import Frame, Image, NoFaceError, UsageError
 from mien.engine.utils.assets import DEMO_MOTION, PORTRAIT
 from mien.engine.utils.bit_depth import depth_of, white_of
 from mien.engine.utils.image_files import white_of_file
@@ -76,26 +78,41 @@ def portrait_landmarker(*, live: bool = False) -> Landmarker:
 def load_avatar(
     path: Path | None, options: Options, landmarker: Landmarker, runtime: PortraitEncoder
 ) -> Avatar:
-    """The portrait at ``path``, or the built-in one, ready to be driven."""
+    """The portrait at ``path``, or the built-in one, ready to be driven.
+
+    With ``--photos``, those of them that help the portrait of ``--avatar`` are its own.
+    """
     background = chosen_background(options.background)
     if not background.kept and not isinstance(runtime, Runtime):
         raise UsageError(
             "--background is for the built-in model: the paper's network draws what is around the face, too. "
             "Leave one of them out."
         )
+    if path is not None and is_enrolled(path):
+        enrolled = load_enrolled(path)
+        avatar = _prepared(enrolled.portrait, path, options, landmarker, runtime)
+        return replace(avatar, photos=enrolled.photos).before(background)
     white = white_of(options.bits) if options.bits else None
     full = load_image(path or PORTRAIT, white=white, opacity=True)
+    avatar = _prepared(full, path, options, landmarker, runtime)
+    avatar = replace(avatar, notes=(*_told_depth(path, options), *avatar.notes))
+    if options.photos is not None and path is not None and path == options.avatar:
+        avatar = with_photos(avatar, options.photos, landmarker)
+    return avatar.before(background)
+
+
+def _prepared(
+    full: Image, path: Path | None, options: Options, landmarker: Landmarker, runtime: PortraitEncoder
+) -> Avatar:
     image = fit_within(full, options.portrait_side)
     try:
-        avatar = Avatar.of(image, landmarker, runtime, path.name if path else "the portrait")
+        return Avatar.of(image, landmarker, runtime, path.name if path else "the portrait")
     except NoFaceError as error:
         if image is full or options.size is None:
             raise
         # A face that is large enough in the photo can be too small in what the user's --size makes of it.
         side = f"{options.portrait_side} pixels"
         raise NoFaceError(f"{error} (It was reduced to {side}; a larger --size may do.)") from error
-    noted = replace(avatar, notes=(*_told_depth(path, options), *avatar.notes))
-    return noted.before(background)
 
 
 def _told_depth(path: Path | None, options: Options) -> list[str]:

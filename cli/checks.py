@@ -10,6 +10,7 @@ from mien.cli.build import MOTION_SUFFIX, make_gains
 from mien.cli.live.outputs import wanted_outputs
 from mien.cli.model_choice import BUILT_IN, WARP, check_model
 from mien.cli.options.arguments import Options
+from mien.cli.photos import is_enrolled
 from mien.engine.types import UsageError
 from mien.streams.factory import STDOUT, is_camera, is_network_address, names_folder
 from mien.streams.sink import check_writable_parent, same_file
@@ -41,6 +42,7 @@ def check(options: Options) -> Kind:
         MienError: in one line.
     """
     kind = kind_of(options)
+    _check_photos(options)
     if options.web.wanted:
         _check_web(options, kind)
         return kind
@@ -60,6 +62,20 @@ def check(options: Options) -> Kind:
     if options.model not in BUILT_IN:
         check_model(Path(options.model), options, recorded=kind is Kind.MOTION)
     return kind
+
+
+def _check_photos(options: Options) -> None:
+    if options.photos is None:
+        return
+    if options.web.wanted:
+        raise UsageError(
+            "--webrtc takes photos in one file: mien enroll --avatar ... --photos ... --output me.mien, "
+            "then --avatar me.mien."
+        )
+    if options.avatar is None:
+        raise UsageError("--photos are further ones of the avatar's person: give the portrait with --avatar.")
+    if is_enrolled(options.avatar):
+        raise UsageError(f"{options.avatar} has its photos already. Leave out --photos.")
 
 
 def _check_web(options: Options, kind: Kind) -> None:
@@ -135,6 +151,7 @@ def _check_places(options: Options, kind: Kind) -> None:
     read = {
         "the driving file": options.driving if kind is not Kind.LIVE else None,
         "the portrait": options.avatar,
+        "the clip of --photos": options.photos,
     }
     written = {"--output": options.output, "--save-motion": options.save_motion}
     for option, target in written.items():

@@ -29,6 +29,12 @@ def _generate(arguments: Sequence[str]) -> int:
     return main(arguments)
 
 
+def _enroll(arguments: Sequence[str]) -> int:
+    from mien.cli.enrol import main
+
+    return main(arguments)
+
+
 def _compose(arguments: Sequence[str]) -> int:
     from mien.engine.compose.__main__ import main
 
@@ -67,6 +73,7 @@ def _export(arguments: Sequence[str]) -> int:
 
 COMMANDS = (
     Command("generate", "drive many portraits by many clips, with metrics and a report", _generate),
+    Command("enroll", "a portrait and further photos of the same person, in one file", _enroll),
     Command("compose", "make a motion file with known content", _compose),
     Command("metrics", "measure how faithfully a clip's motion is rendered", _metrics),
     Command("compare", "hold existing results of any tool against their driver", _compare),

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
 from os import PathLike, fspath
+from pathlib import Path
 
 import numpy as np
 
 from mien.engine.avatar import Avatar
+from mien.engine.enrolment.container import SUFFIX, load_enrolled
 from mien.engine.landmarks import Landmarker, make_landmarker
+from mien.engine.photos.photo import Photo
 from mien.engine.presets import PresetRuntime
 from mien.engine.runtime import Network, default_runtime
 from mien.engine.types import Image
@@ -29,8 +33,8 @@ def load_avatar(
     """Prepare a portrait for animation.
 
     Args:
-        portrait: an image file, or ``(H, W, 3) uint8`` RGB or ``(H, W, 4)`` RGBA: one face, upright,
-            looking at the camera.
+        portrait: an image file, a file of ``mien enroll``, or ``(H, W, 3) uint8`` RGB or ``(H, W, 4)`` RGBA:
+            one face, upright, looking at the camera.
         side: longest side of the results in pixels, to which a larger portrait is reduced; None keeps it.
         runtime: of the model that is to draw it; the built-in model's when left out.
         landmarker: finds the face; one is made when left out.
@@ -38,12 +42,18 @@ def load_avatar(
     Raises:
         MienError: unreadable, no face, or one that is too small.
     """
+    photos: tuple[Photo, ...] = ()
     if isinstance(portrait, np.ndarray):
         image, name = portrait, "the portrait"
         if image.shape[2] == 4:
             image = np.dstack([over_white(image), image[..., 3]])
     else:
-        image, name = load_image(fspath(portrait), opacity=True), fspath(portrait)
+        name = fspath(portrait)
+        if Path(name).suffix.lower() == SUFFIX:
+            enrolled = load_enrolled(Path(name))
+            image, photos = enrolled.portrait, enrolled.photos
+        else:
+            image = load_image(name, opacity=True)
     with ExitStack() as stack:
         if runtime is None:
             # Encoding is the same in every mode, and without the network the renderer is not compiled.
@@ -52,4 +62,4 @@ def load_avatar(
         if landmarker is None:
             landmarker = stack.enter_context(make_landmarker())
         fitted = image if side is None else fit_within(image, side)
-        return Avatar.of(fitted, landmarker, runtime, name)
+        return replace(Avatar.of(fitted, landmarker, runtime, name), photos=photos)

@@ -19,6 +19,9 @@ __all__ = [
     "natural_key",
 ]
 
+ENROLLED_SUFFIX = ".mien"
+"""A portrait with further photos, in one file."""
+
 IMAGE_SUFFIXES = frozenset(
     {
         ".jpg",
@@ -59,7 +62,8 @@ def list_portraits(folder: str | Path) -> list[Path]:
     folder = Path(folder)
     if not folder.is_dir():
         raise SourceError(f"{folder} is not a folder. Give a folder of portraits (PNG, JPEG, WebP, TIFF).")
-    portraits = list_images(folder)
+    enrolled = (p for p in folder.iterdir() if p.suffix.lower() == ENROLLED_SUFFIX and p.is_file())
+    portraits = sorted([*list_images(folder), *enrolled], key=natural_key)
     if not portraits:
         raise SourceError(f"{folder} holds no images. Put PNG, JPEG, WebP or TIFF portraits there.")
     return portraits

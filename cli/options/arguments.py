@@ -57,6 +57,7 @@ class Options:
     list_cameras: bool
     driving: str | None
     avatar: Path | None
+    photos: Path | None
     avatars: Path | None
     reference: str
     fps: float | None
@@ -164,7 +165,13 @@ def _who(group: argparse._ArgumentGroup) -> None:
         "--avatar",
         metavar="PORTRAIT",
         type=Path,
-        help="photo of the face to animate (default: a built-in one)",
+        help="photo of the face to animate, or a file of mien enroll (default: a built-in one)",
+    )
+    group.add_argument(
+        "--photos",
+        metavar="DIR|CLIP",
+        type=Path,
+        help="further photos of the avatar's person, or a clip: mouth, lids and far side are taken from them",
     )
     group.add_argument("--avatars", metavar="DIR", type=Path, help="live: folder of portraits for keys 1-9")
     group.add_argument(

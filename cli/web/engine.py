@@ -84,11 +84,12 @@ class LocalEngine:
     def _make_landmarker(self) -> Landmarker:
         return make_landmarker(self._options.tracker, 1, live=True)
 
-    def prepare(self, image: Image, name: str) -> Prepared:
+    def prepare(self, image: Image, name: str, photos: tuple[Any, ...] = ()) -> Prepared:
         if self._owner is None or self._landmarker is None:
             raise ModelError("The model is still loading.")
         with self._lock:
             avatar = Avatar.of(image, self._landmarker, self._owner.shared(), name)
+        avatar = replace(avatar, photos=photos)
         portrayed, notes = Portrayed(avatar), avatar.notes
         try:
             portrayed.before(self._background)

@@ -19,9 +19,11 @@ from rich.console import Console
 
 from mien.cli.background import chosen_background
 from mien.cli.options.arguments import Options
+from mien.cli.photos import is_enrolled
 from mien.cli.terminal import say
 from mien.cli.web.engine import LocalEngine
 from mien.engine.avatar.background import BackgroundKind
+from mien.engine.enrolment.container import load_enrolled
 from mien.engine.types import Frame, MienError, NoFaceError, SourceError, UsageError
 from mien.engine.utils.assets import PORTRAIT
 from mien.streams.factory import open_source
@@ -219,7 +221,11 @@ def _load(options: Options, hub: Hub, engine: LocalEngine) -> None:
         hub.portraits.add(load_image(PORTRAIT, opacity=True), "Eileen Collins")
     for index, path in enumerate(named):
         try:
-            hub.portraits.add(load_image(path, opacity=True), path.stem)
+            if is_enrolled(path):
+                enrolled = load_enrolled(path)
+                hub.portraits.add(enrolled.portrait, path.stem, photos=enrolled.photos)
+            else:
+                hub.portraits.add(load_image(path, opacity=True), path.stem)
         except MienError as error:
             # A folder may hold other images too; the portrait that was asked for by name must work.
             if options.avatar and index == 0:

@@ -24,6 +24,7 @@ from mien.engine.face.head_pose import turn_between
 from mien.engine.face.layout import N_MESH
 from mien.engine.face.lips import lip_axes
 from mien.engine.landmarks import Landmarker
+from mien.engine.photos.photo import Photo
 from mien.engine.types import Face, Floats, Image, NoFaceError, SourceError
 
 MIN_FACE = 40.0
@@ -52,6 +53,7 @@ class Avatar:
         cavity: the inside of the mouth.
         shows_mouth: whether its mouth is seen; one that is not stays still.
         layers: person and background apart; None where they cannot be told apart.
+        photos: further photos of the same person.
         code: what the model's encoder made of the crop.
         notes: remarks for the user (several faces, a face cut by the border).
         name: what messages call the portrait.
@@ -70,6 +72,7 @@ class Avatar:
     cavity: Cavity
     layers: Layers | None = None
     shows_mouth: bool = True
+    photos: tuple[Photo, ...] = ()
     notes: tuple[str, ...] = ()
     name: str = "the portrait"
     opacity: Floats | None = None

@@ -68,11 +68,15 @@ class AvatarMouth:
         self._avatar, self._canvas = avatar, canvas
         self._mouth.set_portrait(portrait_look(avatar, canvas))
 
-    def place(self, motion: Motion, moving: MeshMotion) -> Placed | None:
-        """What goes into the image of a motion; None where nothing does."""
+    def place(self, motion: Motion, moving: MeshMotion, covered: float = 0.0) -> Placed | None:
+        """What goes into the image of a motion; None where nothing does.
+
+        Args:
+            covered: how far the avatar's own mouth is there already, from a photo; 0..1.
+        """
         corner = np.array(self._canvas.corner, np.float32)
         at = self._canvas.placed(moving.vertices[INNER + OUTER]) - corner
-        lips = Lips(at[:20], at[20:], moving.gap, self._avatar.cavity.own(moving.gap))
+        lips = Lips(at[:20], at[20:], moving.gap, max(covered, self._avatar.cavity.own(moving.gap)))
         placed = self._mouth.place(motion.mouth, motion.time, lips, motion.shape)
         share = 0.0 if placed is None else placed.share
         self.shows, self.takes_paint = share > 0, share < HIDES and not self.drawn

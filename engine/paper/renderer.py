@@ -55,6 +55,11 @@ class PaperRenderer:
         """Width and height of the results."""
         return self._canvas.size(self._crop)
 
+    @property
+    def unsettled(self) -> bool:
+        """Whether the next image differs from the last although no landmark moves: a tongue does."""
+        return self.mouth.shows
+
     def render(self, motion: Motion) -> Rendered:
         """The avatar with this motion; ``image`` is ``(H, W, 3) uint8`` RGB, a new array every time.
 

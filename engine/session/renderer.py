@@ -10,10 +10,12 @@ from typing import Protocol
 from mien.engine.avatar import Avatar
 from mien.engine.avatar.avatar import PortraitEncoder
 from mien.engine.avatar.avatar_mouth import AvatarMouth
+from mien.engine.avatar.avatar_photos import AvatarPhotos
 from mien.engine.avatar.canvas import compose, make_canvas, show_cavity, with_opacity
 from mien.engine.avatar.transfer import carry_over
 from mien.engine.motion import Motion
 from mien.engine.mouth.own_mouth import Placed
+from mien.engine.photos.drawing import Patches
 from mien.engine.runtime import default_runtime
 from mien.engine.runtime.base import Runtime
 from mien.engine.runtime.batch_runtime import BatchRuntime, Drawing
@@ -35,6 +37,9 @@ class AvatarRenderer(Protocol):
     @property
     def stale(self) -> bool: ...
 
+    @property
+    def unsettled(self) -> bool: ...
+
     def set_avatar(self, avatar: Avatar) -> None: ...
 
     def render(self, motion: Motion) -> Rendered: ...
@@ -50,6 +55,8 @@ class Planned:
         carry_ms, mouth_ms: milliseconds spent preparing it, and the driver's own mouth.
         mouth: draws the driver's own mouth.
         placed: what it is to draw, or None.
+        photos: draws the avatar's further photos.
+        patches: what of them, or None.
     """
 
     drawing: Drawing
@@ -58,6 +65,12 @@ class Planned:
     mouth_ms: float
     mouth: AvatarMouth
     placed: Placed | None
+    photos: AvatarPhotos
+    patches: Patches | None
+
+    def finish(self, image: Image) -> float:
+        """Draw photos, then the driver's mouth, in place; milliseconds spent."""
+        return self.photos.draw(image, self.patches) + self.mouth.draw(image, self.placed)
 
 
 def draw_together(runtime: BatchRuntime, planned: Sequence[Planned]) -> list[Rendered]:
@@ -90,7 +103,7 @@ def _finish(plan: Planned, image: Image) -> float:
     start = perf_counter()
     if plan.mouth.drawn:
         show_cavity(plan.drawing.canvas, image, plan.drawing.warp)
-    plan.mouth.draw(image, plan.placed)
+    plan.finish(image)
     return 1000 * (perf_counter() - start)
 
 
@@ -117,11 +130,13 @@ class Renderer:
         self.avatar = avatar
         self._canvas = make_canvas(avatar, crop)
         self.mouth = AvatarMouth(avatar, self._canvas)
+        self.photos = AvatarPhotos(avatar, self._canvas)
 
     def set_avatar(self, avatar: Avatar) -> None:
         """Draw another avatar from the next frame on."""
         self._canvas, self.avatar = make_canvas(avatar, self._crop), avatar
         self.mouth.set_avatar(avatar, self._canvas)
+        self.photos.set_avatar(avatar, self._canvas)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -133,25 +148,32 @@ class Renderer:
         """Whether rendering the last motion once more would give a better image."""
         return self._asked and self._draws.stale
 
+    @property
+    def unsettled(self) -> bool:
+        """Whether the next image differs from the last although no landmark moves: a tongue, a new photo."""
+        return self.mouth.shows or self.photos.changing
+
     def plan(self, motion: Motion) -> Planned:
         """Prepare what :meth:`render` would draw."""
         start = perf_counter()
         driving = carry_over(motion, self.avatar)
         warp = self._canvas.mesh.warp(driving.mesh)
         begun = perf_counter()
-        placed = self.mouth.place(motion, driving.mesh)
+        patches = self.photos.place(driving, motion.time)
+        covered = 0.0 if patches is None else patches.mouth
+        placed = self.mouth.place(motion, driving.mesh, covered)
         mouth_ms = 1000 * (perf_counter() - begun)
         if isinstance(self.runtime, BatchRuntime):
             warp = warp.kept()  # it may wait there while the next one is made
             self._asked = True
         else:
             paints = warp.mouth is not None and self._draws.paints and self.mouth.takes_paint
-            self._asked = self._always or paints
+            self._asked = self._always or (paints and covered < 1)
         code, points = self.avatar.code, self.avatar.source_points
         dense = driving.dense if self._asked else None
         drawing = Drawing(code, points, driving.points, dense, self._canvas, warp)
         carry_ms = 1000 * (perf_counter() - start) - mouth_ms
-        return Planned(drawing, motion, carry_ms, mouth_ms, self.mouth, placed)
+        return Planned(drawing, motion, carry_ms, mouth_ms, self.mouth, placed, self.photos, patches)
 
     def render(self, motion: Motion) -> Rendered:
         """Draw the avatar with this motion; ``image`` is ``(H, W, 3) uint8`` RGB, a new array every time.
@@ -170,7 +192,7 @@ class Renderer:
         modelled = perf_counter()
         image = compose(drawing.canvas, field, drawing.warp)
         done = perf_counter()
-        mouth_ms = plan.mouth_ms + self.mouth.draw(image, plan.placed)
+        mouth_ms = plan.mouth_ms + plan.finish(image)
         return Rendered(
             image,
             motion.index,

@@ -114,8 +114,7 @@ class Session:
         still = self._stillness
         if still is None:
             return self.renderer.render(motion)
-        # A tongue moves although no landmark does.
-        moved = still.moved(motion, self.renderer.avatar) or self.renderer.mouth.shows
+        moved = still.moved(motion, self.renderer.avatar) or self.renderer.unsettled
         if self._last is None or still.drawn is None or moved:
             self._last = self.renderer.render(motion)
             return self._last

@@ -89,8 +89,13 @@ class AvatarEngine(Protocol):
     def size(self) -> tuple[int, int]:
         """Width and height of the frames."""
 
-    def prepare(self, image: Image, name: str) -> Prepared:
+    def prepare(self, image: Image, name: str, photos: tuple[Any, ...] = ()) -> Prepared:
         """Prepare a portrait (0.3 s; called in a worker thread).
+
+        Args:
+            image: ``(H, W, 3 or 4) uint8``.
+            name: what messages call it.
+            photos: further photos of the same person, of the engine's own kind.
 
         Raises:
             MienError: no face in it.

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from time import monotonic
+from typing import Any
 
 import numpy as np
 
@@ -80,14 +81,22 @@ class Portraits:
         # One at a time: decoding may take 500 MB for a moment.
         self.worker = ThreadPoolExecutor(1, "portrait")
 
-    def add(self, image: Image, name: str, owner: str | None = None) -> Portrait:
+    def add(
+        self, image: Image, name: str, owner: str | None = None, *, photos: tuple[Any, ...] = ()
+    ) -> Portrait:
         """Prepare and keep an image (in a worker thread).
+
+        Args:
+            image: the portrait.
+            name: what it is called.
+            owner: the visitor whose it is; None: everybody's.
+            photos: see :meth:`~mien.streams.webrtc.engine_interface.AvatarEngine.prepare`.
 
         Raises:
             MienError: no face in it.
         """
         image = fit_within(image, SIDE)
-        prepared = self._engine.prepare(image, name)
+        prepared = self._engine.prepare(image, name, photos)
         portrait = Portrait(secrets.token_urlsafe(16), name, owner, _preview(image), prepared)
         if owner is not None:
             self._make_room(owner)

@@ -46,6 +46,7 @@ def material(tmp_path_factory: pytest.TempPathFactory, carphone: Path, astronaut
     (place / "cut.jpg").write_bytes(whole[: len(whole) // 2])
     Pil.fromarray(BLACK).save(place / "noface.png")
     make_driver(place / "noface.mp4", [BLACK] * 3)
+    (place / "cut.mien").write_bytes(b"PK\x03\x04 and no more")
     (place / "nothing").mkdir()
     (place / "full").mkdir()
     (place / "full" / "file.txt").touch()
@@ -147,6 +148,23 @@ CASES: dict[str, tuple[str, str]] = {
     "micro gain": ("--driving clip.mp4 --micro-gain 0.5", "give a number from 1 to 8"),
     "head gain": ("--driving clip.mp4 --head nan", "from -8 to 8"),
     "only and gain": ("--driving clip.mp4 --only chin --gain chin=2", "contradict.*Use"),
+    "photos without portrait": ("--driving clip.mp4 --photos full", "give the portrait with --avatar"),
+    "photos of an avatar file": ("--driving clip.mp4 --avatar cut.mien --photos full", "photos already"),
+    "no photos": (
+        "--driving clip.mp4 --avatar face.png --photos nothing --output out.mp4",
+        "no images.*folder of photos",
+    ),
+    "photos nowhere": ("--driving clip.mp4 --avatar face.png --photos nowhere", "nowhere.*[Cc]heck"),
+    "web: photos": ("--webrtc --port 0 --avatar face.png --photos full", "mien enroll"),
+    "avatar file cut short": ("--driving clip.mp4 --avatar cut.mien --output out.mp4", "cut short.*enroll"),
+    "missing avatar file": ("--driving clip.mp4 --avatar no.mien --output out.mp4", "does not exist"),
+    "enroll: another ending": ("enroll --avatar face.png --photos full --output me.zip", "end in .mien"),
+    "enroll: no photos": ("enroll --avatar face.png --photos nothing --output me.mien", "no images"),
+    "enroll: of an avatar file": (
+        "enroll --avatar cut.mien --photos full --output me.mien",
+        "portrait itself",
+    ),
+    "enroll: its own portrait": ("enroll --avatar face.png --photos cut.mien --output cut.mien", "itself"),
     "reference": ("--driving clip.mp4 --reference worst", "auto, first, best, or a number"),
     "reference beyond": ("--driving clip.mp4 --output out.mp4 --reference 99", "has 3 frames"),
     "reference of motion": ("--driving cut.npz --reference 3", "built in"),

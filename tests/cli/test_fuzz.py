@@ -21,7 +21,10 @@ from conftest import read_clip
 from fakes.media import beeps, make_video
 from PIL import Image as Pil
 
+from mien.engine.enrolment.container import save_enrolled
+from mien.engine.landmarks import make_landmarker
 from mien.engine.motion.recording import load_recording, save_recording
+from mien.engine.photos.photo import Photo
 from mien.engine.types import Image
 from mien.engine.utils.assets import DEMO_MOTION, PORTRAIT
 from mien.streams.factory import open_source
@@ -42,14 +45,15 @@ class Seed:
 
 
 SEEDS = (
-    Seed("clip.mp4", "clip", 85),
+    Seed("clip.mp4", "clip", 65),
     Seed("clip.mkv", "clip", 60),
     Seed("clip.avi", "clip", 45),
     Seed("clip.webm", "clip", 40),
     Seed("clip.gif", "clip", 40),
-    Seed("face.jpg", "portrait", 55),
+    Seed("face.jpg", "portrait", 45),
     Seed("face.png", "portrait", 45),
-    Seed("face.tif", "portrait", 40),
+    Seed("face.tif", "portrait", 30),
+    Seed("face.mien", "portrait", 40),
     Seed("motion.npz", "motion", 40),
     Seed("pairs.csv", "csv", 40),
     Seed("live-renderer.onnx", "model", 10, "model"),
@@ -82,6 +86,10 @@ def good(tmp_path_factory: pytest.TempPathFactory, carphone: Path, close_up: Ima
     portrait = Pil.fromarray(np.asarray(cv2.resize(close_up, (160, 160))))
     portrait.save(folder / "face.jpg", exif=exif)
     portrait.save(folder / "face.png")
+    with make_landmarker() as landmarker:
+        (face,) = landmarker.detect(np.asarray(portrait))
+    photo = Photo(np.asarray(portrait), face.landmarks, face.pose, face.blendshapes, "a.jpg")
+    save_enrolled(folder / "face.mien", np.asarray(portrait), [photo, photo])
     cv2.imwrite(str(folder / "face.tif"), np.asarray(portrait.convert("L")).astype(np.uint16) * 16)
     recording = load_recording(DEMO_MOTION)
     save_recording(folder / "motion.npz", type(recording)(recording.motions[:3], recording.times[:3], 25.0))

@@ -31,7 +31,7 @@ class TintEngine:
         self.work_s = work_s
         self.sessions: list[TintSession] = []
 
-    def prepare(self, image: Image, name: str) -> Prepared:
+    def prepare(self, image: Image, name: str, photos: tuple[Any, ...] = ()) -> Prepared:
         if not image.any():
             raise MienError(f"No face was found in {name}. Give another photo.")
         return Prepared(image.mean(axis=(0, 1)), (f"{name} is only a colour.",))

@@ -33,9 +33,9 @@ pytestmark = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="
 class Faceless(TintEngine):
     """Finds a face in no upload."""
 
-    def prepare(self, image: Image, name: str) -> Prepared:
+    def prepare(self, image: Image, name: str, photos: tuple[Any, ...] = ()) -> Prepared:
         if name == "grey":
-            return super().prepare(image, name)
+            return super().prepare(image, name, photos)
         raise MienError(f"No face was found in {name}.")
 
 

@@ -1,0 +1,1 @@
+"""More photos of the avatar's person: their own pixels where the portrait has none."""

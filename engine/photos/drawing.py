@@ -1,0 +1,182 @@
+"""Drawing of photos into a result: each through the mesh, softly, only where it is wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+
+from mien.engine.mesh.rasterizer import Rasterizer
+from mien.engine.photos.album import Fitted
+from mien.engine.photos.choice import Choice, eye_distance, mouth_distance, turn_distance
+from mien.engine.photos.photo import Traits
+from mien.engine.photos.places import Place, eye_place, mouth_place
+from mien.engine.types import Floats, Image
+from mien.engine.utils.curves import smoothstep
+
+OWN_MOUTH = 0.7
+"""Factor of the portrait's own distance: on 167 frames of six people a photo's mouth was nearer to the truth
+where it was nearer to what is wanted by 0.55."""
+
+UNLIKE_MOUTH = (1.5, 2.2)
+"""Distance of the portrait's mouth from which on a photo's counts, and counts wholly."""
+
+SHUTTING = (0.65, 0.4)
+"""Share of the portrait's opening of an eye below which a photo's lids count, and count wholly."""
+
+SEAM = 40
+"""Shares of an eye's width over which its lids are smoothed where they meet."""
+
+TURNING = (0.10, 0.21)
+"""Turn (radians) from which on another side counts, and counts wholly."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """One photo at one place.
+
+    Attributes:
+        photo: whose pixels.
+        place: where.
+        share: how far, 0..1.
+    """
+
+    photo: Fitted
+    place: Place
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Patches:
+    """Everything to draw into one image, in order, and where its mesh is.
+
+    Attributes:
+        patches: what.
+        vertices: ``(V, 2) float32`` pixel indices of the image.
+        depth: ``(V,) float32`` pixels, smaller is nearer.
+        mouth: how far the mouth's inside is a photo's, 0..1.
+    """
+
+    patches: tuple[Patch, ...]
+    vertices: Floats
+    depth: Floats
+    mouth: float
+
+
+class PhotoChooser:
+    """Chooses the photos of one avatar's images, frame after frame; one thread at a time.
+
+    Args:
+        photos: those that may be used.
+        own: traits of the portrait.
+        mouth: whether the portrait's mouth is seen; where it is not, none is put there.
+    """
+
+    def __init__(self, photos: Sequence[Fitted], own: Traits, mouth: bool = True) -> None:
+        self._photos, self._own, self._has_mouth = tuple(photos), own, mouth
+        self._mouth, self._eyes, self._side = Choice(), (Choice(), Choice()), Choice()
+
+    def choose(self, wanted: Traits, time: float, vertices: Floats, depth: Floats) -> Patches | None:
+        """What goes into the image of a face that does ``wanted`` at ``time``, seconds; None: nothing."""
+        patches = self._sides(wanted, time)
+        for eye in range(2):
+            patches += self._lids(wanted, eye, time)
+        mouth = self._mouths(wanted, time) if self._has_mouth else []
+        patches += mouth
+        if not patches:
+            return None
+        return Patches(tuple(patches), vertices, depth, max((patch.share for patch in mouth), default=0.0))
+
+    @property
+    def changing(self) -> bool:
+        """Whether one photo is passing into another."""
+        choices = (self._mouth, *self._eyes, self._side)
+        return any(share < 1 for choice in choices for _, share in choice.shown)
+
+    def _sides(self, wanted: Traits, time: float) -> list[Patch]:
+        own = turn_distance(self._own, wanted)
+        others = {i: turn_distance(photo.traits, wanted) for i, photo in enumerate(self._photos)}
+        turn = np.hypot(wanted.turn[0] - self._own.turn[0], wanted.turn[1] - self._own.turn[1])
+        share = _ramp(float(turn), *TURNING)
+        shown = self._side(own, others, time)
+        return [Patch(self._photos[i], self._photos[i].side, w * share) for i, w in shown if w * share > 0]
+
+    def _lids(self, wanted: Traits, eye: int, time: float) -> list[Patch]:
+        usual = max(self._own.eyes[eye], 1e-3)
+        others = {
+            i: eye_distance(photo.traits, wanted, eye)
+            for i, photo in enumerate(self._photos)
+            if photo.traits.eyes[eye] < SHUTTING[0] * usual
+        }
+        share = _ramp(wanted.eyes[eye] / usual, *SHUTTING)
+        shown = self._eyes[eye](eye_distance(self._own, wanted, eye), others, time)
+        place = eye_place(eye)
+        return [Patch(self._photos[i], place, w * share) for i, w in shown if w * share > 0]
+
+    def _mouths(self, wanted: Traits, time: float) -> list[Patch]:
+        others = {i: mouth_distance(photo.traits, wanted) for i, photo in enumerate(self._photos)}
+        own = mouth_distance(self._own, wanted)
+        share = _ramp(own, *UNLIKE_MOUTH)
+        shown = self._mouth(OWN_MOUTH * own, others, time)
+        place = mouth_place()
+        return [Patch(self._photos[i], place, w * share) for i, w in shown if w * share > 0]
+
+
+class PhotoPainter:
+    """Draws patches; keeps the rasters that it needs."""
+
+    def __init__(self) -> None:
+        self._raster = Rasterizer(8, 8)
+
+    def draw(self, image: Image, patches: Patches) -> None:
+        """Draw them, in place: ``image`` ``(H, W, 3+) uint8``."""
+        for patch in patches.patches:
+            self._draw(image, patches, patch)
+
+    def _draw(self, image: Image, where: Patches, patch: Patch) -> None:
+        triangles = patch.place.triangles
+        if len(triangles) == 0:
+            return
+        box = _box(where.vertices[np.unique(triangles)], image.shape)
+        if box is None:
+            return
+        rows, columns = box
+        size = columns.stop - columns.start, rows.stop - rows.start
+        if self._raster.size != size:
+            self._raster = Rasterizer(*size)
+        colours = np.column_stack([patch.photo.vertices, patch.place.weights]).astype(np.float32)
+        corner = np.array([columns.start, rows.start], np.float32)
+        drawn = self._raster.draw(where.vertices - corner, where.depth, colours, triangles)
+        x, y, weight = cv2.split(drawn)
+        if patch.place.meeting:
+            x, y = _smoothed(x, y, weight, max(size[0] // SEAM, 1))
+        found: Any = cv2.remap(patch.photo.image, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        weight = smoothstep(np.asarray(np.clip(weight, 0, 1), np.float32)) * np.float32(patch.share)
+        part = image[rows, columns, :3]
+        below = np.ascontiguousarray(part)
+        part[...] = cv2.blendLinear(found, below, weight, np.float32(1) - weight)
+
+
+def _smoothed(x: Any, y: Any, weight: Any, reach: int) -> tuple[Any, Any]:
+    """Places averaged over a window of ``2 reach + 1`` pixels, of those alone that are drawn."""
+    window = 2 * reach + 1, 2 * reach + 1
+    drawn = (weight > 0).astype(np.float32)
+    share = np.maximum(cv2.blur(drawn, window), np.float32(1e-3))
+    return cv2.blur(x * drawn, window) / share, cv2.blur(y * drawn, window) / share
+
+
+def _box(points: Floats, shape: tuple[int, ...]) -> tuple[slice, slice] | None:
+    low, high = np.floor(points.min(axis=0)).astype(int), np.ceil(points.max(axis=0)).astype(int) + 1
+    left, top = max(0, int(low[0])), max(0, int(low[1]))
+    right, bottom = min(shape[1], int(high[0])), min(shape[0], int(high[1]))
+    if right - left < 2 or bottom - top < 2:
+        return None
+    return slice(top, bottom), slice(left, right)
+
+
+def _ramp(value: float, low: float, high: float) -> float:
+    share = min(max((value - low) / (high - low), 0.0), 1.0)
+    return float(share * share * (3 - 2 * share))
