@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -97,17 +98,15 @@ class Cluster(Workers):
         # What goes wrong is said here, in a line; its own lines come as well, with tracebacks.
         for name in ("distributed", "distributed.client"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
-        file = Path(self._address)
-        place = {"scheduler_file": str(file)} if file.is_file() else {"address": self._address}
         try:
-            if not file.is_file():
-                # A client of an address that cannot be stays for 20 s and ends with a traceback.
-                distributed.comm.addressing.get_address_host_port(self._address, strict=True)
+            address = _address_in(Path(self._address)) or self._address
+            # A client of an address that cannot be stays for 20 s and ends with a traceback.
+            distributed.comm.addressing.get_address_host_port(address, strict=True)
             with warnings.catch_warnings():
                 # Of its libraries' versions; Mien's own are checked.
                 warnings.simplefilter("ignore", distributed.versions.VersionMismatchWarning)
                 make: Any = distributed.Client
-                return make(**place, timeout=PATIENCE, set_as_default=False)
+                return make(address, timeout=PATIENCE, set_as_default=False)
         except (OSError, ValueError, ImportError) as error:
             raise UsageError(f"No Dask scheduler answers at {self._address!r}. Check --cluster.") from error
 
@@ -127,6 +126,22 @@ class Cluster(Workers):
                 raise _other_version(worker, answer if isinstance(answer, str) else None, _own_version())
         if not found:
             self._say("The cluster has no worker yet; waiting for one.")
+
+
+def _address_in(file: Path) -> str | None:
+    """The address that a scheduler wrote into ``file``; None where there is no such file.
+
+    Raises:
+        UsageError: it is no scheduler's file.
+    """
+    if not file.is_file():
+        return None
+    try:
+        return str(json.loads(file.read_bytes())["address"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise UsageError(
+            f"{file} is no file of a Dask scheduler (--scheduler-file). Check --cluster."
+        ) from error
 
 
 def _own_version() -> str:

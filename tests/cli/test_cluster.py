@@ -177,6 +177,14 @@ def test_an_address_that_is_none_is_a_line(
     assert "No Dask scheduler answers" in error and error.count("\n") == 1
 
 
+@pytest.mark.parametrize("content", ["nope", "[]", "{}", '{"address": "nonsense"}'])
+def test_a_file_that_is_no_schedulers_is_a_line(content: str, tmp_path: Path) -> None:
+    file = tmp_path / "scheduler.json"
+    file.write_text(content, "utf-8")
+    with pytest.raises(UsageError, match=r"scheduler\.json.*Check --cluster"):
+        Cluster(str(file), tmp_path, print).run(operator.neg, [1], print)
+
+
 def test_a_scheduler_that_is_not_there_is_a_line(
     clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
