@@ -23,6 +23,7 @@ from mien.engine.motion import Gains
 from mien.engine.mouth.mode import OWN
 from mien.engine.runtime import Runtime
 from mien.engine.session.driver_session import DriverSession
+from mien.engine.session.resting import blink_frames
 from mien.engine.session.shared_renderer import SharedRenderer
 from mien.engine.types import Frame, Image, ModelError, Rendered, SourceError, UsageError
 from mien.engine.utils.thread_priority import make_way
@@ -75,6 +76,7 @@ class LocalEngine:
         if not isinstance(runtime, Runtime):
             raise UsageError("--webrtc draws with the live model alone. Leave out --model.")
         self._runtime = runtime
+        blink_frames()  # read now, not in the thread that renders
         self._owner = SharedRenderer(runtime, self._make_landmarker, self._side)
 
     def open_doors(self) -> None:
@@ -165,6 +167,16 @@ class LocalSession:
     @property
     def mouth_note(self) -> str | None:
         return self._session.mouth_note
+
+    def hold(self, on: bool) -> None:
+        self._session.hold(on)
+
+    def hold_when_lost(self, on: bool) -> None:
+        self._session.hold_when_lost(on)
+
+    @property
+    def resting(self) -> bool:
+        return self._session.resting
 
     def take_reference(self) -> Future[str | None]:
         return self._session.take_reference()

@@ -130,6 +130,19 @@ class DriverSession:
         """Why the mouth is painted although the driver's own is wanted."""
         return self._renderer.mouth.note
 
+    def hold(self, on: bool) -> None:
+        """Let the avatar rest, whatever the driver does, or let it go on."""
+        self._session.resting.held = on
+
+    def hold_when_lost(self, on: bool) -> None:
+        """Whether the avatar rests by itself when no face is seen for three seconds."""
+        self._session.resting.when_lost = on
+
+    @property
+    def resting(self) -> bool:
+        """Whether the avatar rests now."""
+        return self._session.resting.active
+
     def take_reference(self) -> Future[str | None]:
         """Make the driver's latest frame the reference.
 

@@ -11,6 +11,7 @@ from mien.engine.motion.micro_gain import MicroGain
 from mien.engine.session.bridging import GapFiller
 from mien.engine.session.redraw import ChangeDetector
 from mien.engine.session.renderer import AvatarRenderer
+from mien.engine.session.resting import Resting
 from mien.engine.tracking import Tracker
 from mien.engine.types import Face, Frame, Rendered
 
@@ -67,6 +68,7 @@ class Session:
         self._micro = MicroGain(self.gains.micro)
         self._on_motion = on_motion
         self._continuity = GapFiller()
+        self.resting = Resting()
         self._stillness = ChangeDetector() if skip_still else None
         self._last: Rendered | None = None
         self.skipped = 0
@@ -108,7 +110,7 @@ class Session:
         if self._micro.gain != self.gains.micro:
             self._micro = MicroGain(self.gains.micro)
         shown = self._continuity.fill(frame, None if motion is None else self._micro(motion))
-        return apply_gains(shown, self.gains)
+        return self.resting.over(frame, apply_gains(shown, self.gains), lost=motion is None)
 
     def _render(self, motion: Motion) -> Rendered:
         still = self._stillness

@@ -58,7 +58,7 @@ class Control:
             if self._channel is None or self._channel.readyState != "open":
                 continue
             neutral, why = self._stream.session.hint()
-            self._say("hint", neutral=neutral, why=why)
+            self._say("hint", neutral=neutral, why=why, resting=self._stream.session.resting)
             self._say("stats", **self._statistics())
             self._tell_of_mouth()
 
@@ -118,6 +118,8 @@ class Control:
             self._stream.session.set_gains(_gains(message))
         elif kind == "background":
             self._set_backdrop(message.get("to"))
+        elif kind == "hold":
+            self._hold(message)
         elif kind == "mirror":
             self._stream.broadcast.mirror = message.get("on") is True
         elif kind == "mouth":
@@ -139,6 +141,12 @@ class Control:
         if self._backdrop is not None:
             self._set_backdrop(self._backdrop)
         self._say("portrait", id=portrait.id, notes=list(portrait.prepared.notes))
+
+    def _hold(self, message: Mapping[str, Any]) -> None:
+        if "on" in message:
+            self._stream.session.hold(message["on"] is True)
+        if "when_lost" in message:
+            self._stream.session.hold_when_lost(message["when_lost"] is True)
 
     def _set_backdrop(self, wish: Any) -> None:
         backdrop = self._hub.backdrops.find(wish, self._visitor)

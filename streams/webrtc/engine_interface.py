@@ -61,6 +61,16 @@ class AvatarSession(Protocol):
     def mouth_note(self) -> str | None:
         """Why the mouth is painted although the driver's own is wanted, or None."""
 
+    def hold(self, on: bool) -> None:
+        """Let the avatar rest, breathing and blinking, whatever the driver does; or let it go on."""
+
+    def hold_when_lost(self, on: bool) -> None:
+        """Whether the avatar rests by itself when no face is seen for three seconds."""
+
+    @property
+    def resting(self) -> bool:
+        """Whether the avatar rests now."""
+
     def take_reference(self) -> Future[str | None]:
         """Make the latest frame the reference; None, or what is odd about it; ``MienError`` if no face."""
 

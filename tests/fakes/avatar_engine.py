@@ -56,6 +56,7 @@ class TintSession:
         self._newest: Link[Callable[[], Frame]] = Link(Policy.NEWEST)
         self.gains: dict[str, float] = {}
         self.backdrop: Backdrop | None = None
+        self.resting = self.rests_when_lost = False
         self.own_mouth = True
         self.mouth_note: str | None = None
         self.made = 0
@@ -81,6 +82,12 @@ class TintSession:
             self.backdrop = backdrop
             future.set_result(None)
         return future
+
+    def hold(self, on: bool) -> None:
+        self.resting = on
+
+    def hold_when_lost(self, on: bool) -> None:
+        self.rests_when_lost = on
 
     def set_gains(self, gains: Mapping[str, float]) -> None:
         if any(abs(value) > 8 for value in gains.values()):

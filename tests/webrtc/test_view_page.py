@@ -314,6 +314,46 @@ def test_on_a_phone_the_avatar_stays_in_view_while_sliders_are_pulled(
     server.wait_until_empty()
 
 
+def test_presets_keep_the_look_and_keys_bring_it_back(page: Any) -> None:
+    page.locator("text=Green screen").click()
+    page.focus("#gain-head")
+    page.keyboard.press("End")
+    page.fill("#preset-name", "On air")
+    page.keyboard.press("Enter")
+    until(lambda: "On air is saved" in page.inner_text("#preset-words"), "saved")
+    page.click("#reset")
+    page.locator("text=Its own").click()
+    page.fill("#preset-name", "Calm")
+    page.locator("#preset-form button").click()
+    page.locator("#presets button").first.focus()
+    page.keyboard.press("1")
+    assert page.locator("#gain-head").input_value() == "2"
+    assert page.locator("#background-green").is_checked()
+    page.keyboard.press("2")
+    assert page.locator("#gain-head").input_value() == "1"
+    assert page.locator("#background-its").is_checked()
+    shoot(page, "presets")
+    page.reload()
+    page.locator("#gallery img").first.wait_for()
+    assert page.locator("#presets li").count() == 2
+    page.get_by_label("Remove the preset On air").click()
+    assert "Calm" in page.inner_text("#presets")
+    page.locator("#preset-form button").click()
+    assert "Give the preset a name" in page.inner_text("#preset-words")
+
+
+def test_hold_lets_the_avatar_rest_and_go_on(page: Any) -> None:
+    start(page)
+    page.keyboard.press("h")
+    assert page.get_attribute("#hold", "aria-pressed") == "true"
+    until(lambda: "rests until you press" in page.inner_text("#hold-words"), "the word that it rests")
+    page.wait_for_timeout(1500)
+    held = [shown_image(page, "#avatar") for _ in range(4) if not page.wait_for_timeout(500)]
+    assert all(alike(held[0], image) > 0.9 for image in held[1:]), "it does not follow the driver"
+    page.keyboard.press("h")
+    until(lambda: page.inner_text("#hold-words") == "", "it goes on")
+
+
 def bluish(image: Image) -> float:
     return float(((image[..., 2] > 140) & (image[..., 0] < 90)).mean())
 

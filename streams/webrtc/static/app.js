@@ -8,9 +8,11 @@ import { Gains } from "./gains.js";
 import { Gallery } from "./gallery.js";
 import { listenForKeys } from "./keys.js";
 import { Link } from "./link.js";
+import { Hold } from "./hold.js";
 import { Lobby } from "./lobby.js";
 import { Meter } from "./meter.js";
 import { copyViewLink } from "./obs.js";
+import { Presets } from "./presets.js";
 import { Reference } from "./reference.js";
 import { Sound } from "./sound.js";
 import { Still } from "./still.js";
@@ -36,6 +38,8 @@ class Page {
   #gallery = new Gallery(this.#api, { box: ids("gallery"), words: ids("portrait-words"), file: ids("file"), drop: ids("drop") });
   #backgrounds = new Backgrounds(this.#api, { box: ids("backgrounds"), file: ids("background-file"), words: ids("background-words") });
   #still = new Still(this.#api, ids("still"), (text) => this.#backgrounds.say(text));
+  #hold = new Hold(ids, this.#choices, (message) => this.#link.send(message));
+  #presets = new Presets({ list: ids("presets"), form: ids("preset-form"), words: ids("preset-words") }, this.#choices, () => this.#look());
   #viewKey = null;
   #video = null;
   #opening = 0;
@@ -103,6 +107,7 @@ class Page {
       this.#link.send({ type: "background", to: detail });
       this.#still.show(this.#gallery.portrait, detail);
     });
+    this.#presets.addEventListener("apply", ({ detail }) => this.#wear(detail));
     this.#gallery.addEventListener("choose", ({ detail }) => this.#choose(detail));
     this.#link.addEventListener("state", ({ detail }) => this.#state(detail));
     this.#link.addEventListener("connection", ({ detail }) => this.#connected(detail));
@@ -160,6 +165,7 @@ class Page {
     this.#video?.stop();
     this.#video = null;
     this.#lobby.close();
+    this.#hold.end();
     this.#link.stop();
     ids("self").srcObject = null;
     delete root.dataset.camera;
@@ -212,7 +218,7 @@ class Page {
     if (stoppable) ids("stop").disabled = false;
     this.#words.show(state);
     ids("stop").disabled = !stoppable;
-    for (const id of ["record", "snapshot", "full", "reference", "search"]) ids(id).disabled = !live;
+    for (const id of ["record", "snapshot", "hold", "full", "reference", "search"]) ids(id).disabled = !live;
     this.#sound.live = live;
     root.toggleAttribute("data-frames", live);
     this.#keepAwake(live);
@@ -238,6 +244,7 @@ class Page {
     if (this.#words.panel) return; // what the avatar is like now stays until something is changed here
     connection.send({ type: "gains", ...this.#gains.values });
     connection.send({ type: "mirror", on: "mirror" in root.dataset });
+    this.#hold.sendTo((message) => connection.send(message));
     this.#backgrounds.sendTo((to) => connection.send({ type: "background", to }));
     if (this.#ownMouth !== null) connection.send({ type: "mouth", own: this.#ownMouth });
   }
@@ -255,7 +262,10 @@ class Page {
       background: ({ ok, why }) => this.#backgrounds.say(ok ? "" : why),
       reference: (answer) => this.#reference.answered(answer),
       mouth: ({ why }) => (ids("mouth-words").textContent = `${why[0].toUpperCase()}${why.slice(1)}`),
-      hint: (hint) => this.#reference.hint(hint),
+      hint: (hint) => {
+        this.#reference.hint(hint);
+        this.#hold.hear(hint.resting);
+      },
       stats: (stats) => this.#meter.hear(stats),
       error: ({ text }) => this.#gallery.say(text),
     };
@@ -274,6 +284,17 @@ class Page {
     if (this.#words.panel) return this.#gallery.mark(portrait);
     if (chosen && chosen !== portrait) this.#link.send({ type: "portrait", id: chosen });
     return undefined;
+  }
+
+  /** What a preset is made of. */
+  #look() {
+    return { gains: this.#gains.values, portrait: this.#gallery.portrait?.name, background: this.#backgrounds.chosen };
+  }
+
+  #wear({ gains, portrait, background }) {
+    this.#gains.values = gains;
+    this.#gallery.named(portrait);
+    this.#backgrounds.take(background ?? "keep");
   }
 
   #mirror() {
@@ -310,9 +331,9 @@ class Page {
   }
 
   #key(key) {
-    const buttons = { x: "reference", f: "search", m: "mirror", p: "mouth", r: "record", s: "snapshot" };
+    const buttons = { x: "reference", f: "search", m: "mirror", p: "mouth", h: "hold", r: "record", s: "snapshot" };
     if (key in buttons) ids(buttons[key]).click();
-    else if (/^[1-9]$/.test(key)) this.#gallery.nth(Number(key));
+    else if (/^[1-9]$/.test(key)) this.#presets.nth(Number(key)) || this.#gallery.nth(Number(key));
     else return false;
     return true;
   }

@@ -29,7 +29,7 @@ export class Backgrounds extends EventTarget {
     this.#addColour();
     box.addEventListener("change", ({ target }) => target.type === "radio" && this.#choose(target.value));
     file.addEventListener("change", () => {
-      this.#take(file.files[0]);
+      this.#read(file.files[0]);
       file.value = "";
     });
   }
@@ -41,6 +41,11 @@ export class Backgrounds extends EventTarget {
     const kept = localStorage.getItem(KEPT);
     if (kept) this.chosen = kept;
     this.#mark(kept ?? given);
+  }
+
+  /** One of an earlier time; an image is not kept that long. */
+  take(value) {
+    if (value && !value.startsWith("image:") && value !== this.chosen) this.#choose(value);
   }
 
   say(text) {
@@ -102,7 +107,7 @@ export class Backgrounds extends EventTarget {
     });
   }
 
-  async #take(file) {
+  async #read(file) {
     if (!file) return;
     if (!file.type.startsWith("image/")) return this.say("That is not an image: give a JPEG, PNG or WebP.");
     this.say("Reading the image…");

@@ -93,6 +93,12 @@ export class Gallery extends EventTarget {
     return this.chosen && { id: this.chosen, ...this.#portraits.get(this.chosen) };
   }
 
+  /** The portrait of this name, if there is one. */
+  named(name) {
+    const found = [...this.#portraits].find(([, portrait]) => portrait.name === name);
+    if (found && found[0] !== this.chosen) this.choose(found[0]);
+  }
+
   /** The n-th portrait, from 1. */
   nth(n) {
     const radio = this.#box.querySelectorAll("input")[n - 1];
