@@ -53,6 +53,9 @@ _LOWER_LIP = [*topo.LIPS_LOWER_INNER[1:-1], *LOWER_ROWS[0], *LOWER_ROWS[1]]
 
 _UPPER_LIDS = [*topo.RIGHT_EYE_UPPER[1:-1], *topo.LEFT_EYE_UPPER[1:-1]]
 
+FAR = (0.20, 0.42)
+"""Own poses (radians; 11 and 24 degrees) from which on a portrait's far side is a guess, and wholly so."""
+
 UNCOVERED = 0.06
 """Turn to the front (radians; 3 degrees) from which on what it would uncover goes along with what is seen."""
 
@@ -138,9 +141,12 @@ def mesh_motion(
     rigid = crop.normalised(solid.apply(_turned(avatar, turn)))
     places[:N_MESH] = unfolded(rigid, places[:N_MESH])
     uncovering = to_front(turn, avatar.pose) / UNCOVERED
-    if uncovering > 0:
+    aside = (float(np.hypot(*avatar.pose)) - FAR[0]) / (FAR[1] - FAR[0])
+    if uncovering > 0 and aside > 0:
         still = crop.normalised(solid.apply(geometry.points[:N_MESH]))
-        places[:N_MESH] = avatar.mesh.far.held(places[:N_MESH], still, smoothstep(min(uncovering, 1.0)))
+        places[:N_MESH] = avatar.mesh.far.held(
+            places[:N_MESH], still, smoothstep(min(uncovering, 1.0)) * smoothstep(min(aside, 1.0))
+        )
     part_lips(places)
     keep_within_edges(places, source)
     shown = source

@@ -20,8 +20,8 @@ would have to show the half of a face that it does not contain."""
 HALF_PROFILE = 0.35
 """Radians (20 degrees) from which on a portrait shows little of its far side."""
 
-OWN = (0.30, 0.45, 0.75, 1.0)
-FREE_TO_FRONT, MOST_TO_FRONT = (FREE_TURN, 0.10, 0.04, 0.03), (MOST_TURN, 0.16, 0.07, 0.05)
+OWN = (0.30, 0.45, 0.60, 0.75, 1.0)
+FREE_TO_FRONT, MOST_TO_FRONT = (FREE_TURN, 0.20, 0.09, 0.05, 0.03), (MOST_TURN, 0.30, 0.14, 0.08, 0.05)
 """How far a portrait that is turned by so much may be turned to the front: free up to the first, held by the
 second.  What lies behind the cheek is not in it; skin that goes on there is believed for a few degrees."""
 

@@ -18,8 +18,8 @@ from mien.engine.landmarks import canonical_mesh
 from mien.engine.types import Floats
 from mien.engine.utils.curves import smoothstep
 
-TURNED = (0.14, 0.44)
-"""Turns (radians; 8 and 25 degrees) from which on displacements are freed of the residue, and wholly so."""
+TURNED = (0.40, 0.62)
+"""Turns (radians; 23 and 36 degrees) from which on displacements are freed of the residue, and wholly so."""
 
 STIFF = 0.01
 """Ridge of the fit, as a share of each curve's own power: what skin says against it, it need not follow."""
