@@ -29,7 +29,7 @@ OPEN = (0.010, 0.035)
 STRETCHED = (2.5, 4.0)
 """Times the driver's gap to which it may be stretched; beyond the second it is not shown."""
 
-OWN = (0.15, 0.6)
+OWN = (0.75, 0.95)
 """Shares of the portrait's own mouth: from the first on it is seen through, from the second on alone."""
 
 STEADY = 1.0
