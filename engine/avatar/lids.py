@@ -40,6 +40,9 @@ WIDER, NARROW = 0.35, (0.12, 0.22)
 """How much wider than in the portrait an eye gets at most, as a share; and openness in the reference from
 which on it gets wider at all, and by so much: who began with shut eyes opens them; the avatar's are open."""
 
+SUBTLE = 0.1
+"""By how much an eye may always widen: a small movement of the lids is an expression, whoever makes it."""
+
 CREASE = (
     ((247, 30, 29, 27, 28, 56, 190), (113, 225, 224, 223, 222, 221, 189)),
     ((414, 286, 258, 257, 259, 260, 467), (413, 441, 442, 443, 444, 445, 342)),
@@ -86,7 +89,7 @@ def set_lids(points: Floats, source: Floats, motion: Motion) -> None:
             wanted = wanted_openness(min(ratio, 1.0), rest)
             _lower_lid(points, source, eye, wanted * (1.0 - blink), share)
         elif ratio > 1.0:
-            _hold_wide(points, source, eye, WIDER * smoothstep(_ramp(rest, NARROW)))
+            _hold_wide(points, source, eye, rest)
 
 
 def wanted_openness(ratio: float, rest: float) -> float:
@@ -113,10 +116,13 @@ def _lower_lid(points: Floats, source: Floats, eye: int, wanted: float, share: f
         _place(points, row, now.corner + (rest + along * travel) * now.width, share)
 
 
-def _hold_wide(points: Floats, source: Floats, eye: int, room: float) -> None:
-    """Keep an eye from opening by more than ``room`` of its gap in the portrait."""
+def _hold_wide(points: Floats, source: Floats, eye: int, rest: float) -> None:
+    """Keep an eye from opening wider than eyes are; ``rest`` is the driver's openness in the reference."""
     before, now = Eye.of(source, eye), Eye.of(points, eye)
     own, gap = (float(np.abs(one.upper - one.lower).mean()) for one in (before, now))
+    if own < NARROW[0]:
+        return  # the portrait's own eyes are shut: they open as the driver's do
+    room = max(WIDER * smoothstep(_ramp(rest, NARROW)), SUBTLE)
     wider = gap / max(own, 1e-6) - 1
     if wider <= 0.5 * room:
         return
