@@ -45,6 +45,8 @@ def make_app(hub: Hub) -> web.Application:
     add("POST", "/api/portraits", page.upload)
     add("GET", "/api/portraits/{id:[A-Za-z0-9_-]+}.jpg", page.preview)
     add("GET", "/api/portraits/{id:[A-Za-z0-9_-]+}/still.jpg", stills.still)
+    add("PATCH", "/api/portraits/{id:[A-Za-z0-9_-]+}", stills.rename)
+    add("DELETE", "/api/portraits/{id:[A-Za-z0-9_-]+}", stills.remove)
     add("POST", "/api/backgrounds", stills.upload)
     add("GET", "/view", view.index)
     add("GET", "/api/view", view.state)

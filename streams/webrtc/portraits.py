@@ -6,7 +6,7 @@ import secrets
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Any
 
@@ -125,6 +125,35 @@ class Portraits:
         """The portrait with this id, if the visitor may see it."""
         portrait = self._kept.get(identity)
         return portrait if portrait is not None and portrait.owner in (None, visitor) else None
+
+    def own(self, identity: str, visitor: str | None) -> Portrait:
+        """One of the visitor's own.
+
+        Raises:
+            Problem: 404 it is the server's, another's, or none.
+        """
+        portrait = self._kept.get(identity)
+        if portrait is None or visitor is None or portrait.owner != visitor:
+            raise Problem(404, "There is no such portrait of yours.")
+        return portrait
+
+    def rename(self, identity: str, visitor: str | None, name: str) -> Portrait:
+        """Give one of the visitor's own another name.
+
+        Raises:
+            Problem: 404.
+        """
+        renamed = replace(self.own(identity, visitor), name=name)
+        self._kept[identity] = renamed
+        return renamed
+
+    def remove(self, identity: str, visitor: str | None) -> None:
+        """Forget one of the visitor's own; a session that shows it goes on.
+
+        Raises:
+            Problem: 404.
+        """
+        del self._kept[self.own(identity, visitor).id]
 
     def seen_by(self, visitor: str | None) -> list[Portrait]:
         """The server's portraits and the visitor's own."""

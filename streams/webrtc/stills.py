@@ -1,4 +1,4 @@
-"""Previews of the avatar at rest, and the images that visitors put behind their avatars."""
+"""Previews of the avatar at rest, a visitor's care for their portraits, and images behind the avatars."""
 
 from __future__ import annotations
 
@@ -49,6 +49,17 @@ class Stills:
         except MienError as error:
             raise Problem(422, str(error)) from error
         return web.Response(body=data, content_type="image/jpeg")
+
+    async def rename(self, request: web.Request) -> web.Response:
+        """Another name for one of the visitor's own portraits."""
+        name = clean_name(request.headers.get("X-Name", ""))
+        portraits, visitor = self._hub.portraits, self._guard.visitor(request)
+        return web.json_response(portraits.rename(request.match_info["id"], visitor, name).described())
+
+    async def remove(self, request: web.Request) -> web.Response:
+        """One of the visitor's own portraits is not wanted any more."""
+        self._hub.portraits.remove(request.match_info["id"], self._guard.visitor(request))
+        return web.Response(status=204)
 
     async def upload(self, request: web.Request) -> web.Response:
         """An image that the visitor wants behind their avatar; it replaces the one before."""

@@ -135,6 +135,28 @@ def test_a_preview_shows_the_portrait_before_its_background() -> None:
     talk(with_server)
 
 
+def test_a_visitors_own_portraits_are_renamed_and_removed_and_nobody_elses() -> None:
+    async def with_server(server: Server, http: aiohttp.ClientSession) -> None:
+        headers = {"Content-Type": "image/png", "X-Name": "Ann"}
+        async with http.post("/api/portraits", data=png((9, 9, 200)), headers=headers) as response:
+            mine = f"/api/portraits/{(await response.json())['id']}"
+        servers = f"/api/portraits/{server.hub.portraits.first.id}"
+        async with http.patch(mine, headers={"X-Name": "Anna"}) as response:
+            assert (await response.json())["name"] == "Anna"
+        async with http.patch(servers, headers={"X-Name": "Mine"}) as response:
+            assert response.status == 404
+        async with http.delete(servers) as response:
+            assert response.status == 404
+        async with aiohttp.ClientSession(server.url) as stranger, stranger.delete(mine) as response:
+            assert response.status == 404
+        async with http.delete(mine) as response:
+            assert response.status == 204
+        async with http.get("/api/state") as response:
+            assert [one["name"] for one in (await response.json())["portraits"]] == ["grey"]
+
+    talk(with_server)
+
+
 def test_a_visitors_image_is_theirs_alone_and_the_next_one_replaces_it() -> None:
     async def with_server(server: Server, http: aiohttp.ClientSession) -> None:
         at = f"/api/portraits/{server.hub.portraits.first.id}/still.jpg"

@@ -342,6 +342,30 @@ def test_presets_keep_the_look_and_keys_bring_it_back(page: Any) -> None:
     assert "Give the preset a name" in page.inner_text("#preset-words")
 
 
+def test_portraits_are_tiles_with_names_that_are_added_renamed_and_removed(
+    page: Any, tmp_path: Path, close_up: Image
+) -> None:
+    files = []
+    for name in ("Ann", "Bob"):
+        files.append(tmp_path / f"{name}.png")
+        cv2.imwrite(str(files[-1]), cv2.cvtColor(close_up, cv2.COLOR_RGB2BGR))
+    assert page.locator("#portrait-own").is_hidden(), "the server's own stays"
+    page.set_input_files("#file", files)
+    until(lambda: "Bob is ready" in page.inner_text("#portrait-words"), "both")
+    assert page.locator("#gallery span").all_inner_texts() == ["Eileen Collins", "Ann", "Bob"]
+    page.once("dialog", lambda dialog: dialog.accept("Robert"))
+    page.click("#portrait-rename")
+    until(lambda: page.locator("#gallery span").last.inner_text() == "Robert", "another name")
+    shoot(page, "tiles")
+    page.once("dialog", lambda dialog: dialog.accept())
+    page.click("#portrait-remove")
+    until(lambda: page.locator("#gallery img").count() == 2, "removed")
+    assert page.locator("#gallery input").first.is_checked()
+    page.reload()
+    page.locator("#gallery img").first.wait_for()
+    assert page.locator("#gallery span").all_inner_texts() == ["Eileen Collins", "Ann"]
+
+
 def test_hold_lets_the_avatar_rest_and_go_on(page: Any) -> None:
     start(page)
     page.keyboard.press("h")

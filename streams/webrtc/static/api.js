@@ -36,10 +36,7 @@ export class Api {
 
   /** @param {File} file @returns {Promise<{id: string, name: string, image: string, notes: string[]}>} */
   async addPortrait(file) {
-    // UTF-8, byte for byte: a header's value takes no other characters.
-    const plain = file.name.replace(/\.[^.]*$/, "").replace(/[\0-\x1f\x7f]/g, " ");
-    const name = new TextEncoder().encode(plain.slice(0, 60));
-    const headers = { "Content-Type": file.type, "X-Name": String.fromCharCode(...name) };
+    const headers = { "Content-Type": file.type, "X-Name": asHeader(file.name.replace(/\.[^.]*$/, "")) };
     return (await this.request("/api/portraits", { method: "POST", body: file, headers })).json();
   }
 
@@ -48,6 +45,16 @@ export class Api {
     const headers = { "Content-Type": file.type };
     const response = await this.request("/api/credentials", { method: "POST", body: file, headers });
     return new File([await response.blob()], file.name, { type: file.type });
+  }
+
+  /** Another name for one of the visitor's own. @returns {Promise<{name: string}>} */
+  async renamePortrait(id, name) {
+    const headers = { "X-Name": asHeader(name) };
+    return (await this.request(`/api/portraits/${id}`, { method: "PATCH", headers })).json();
+  }
+
+  async removePortrait(id) {
+    await this.request(`/api/portraits/${id}`, { method: "DELETE" });
   }
 
   /** The avatar at rest. @param {string | null} background @returns {Promise<Blob>} */
@@ -84,6 +91,12 @@ export class Api {
   async closeSession(location) {
     await this.request(location, { method: "DELETE", keepalive: true }).catch(() => {});
   }
+}
+
+/** UTF-8, byte for byte: a header's value takes no other characters. */
+function asHeader(text) {
+  const plain = text.replace(/[\0-\x1f\x7f]/g, " ").slice(0, 60);
+  return String.fromCharCode(...new TextEncoder().encode(plain));
 }
 
 /** A refusal in the server's own words: the first sentence says what is wrong, the others what to do. */

@@ -7,6 +7,7 @@ export class Gallery extends EventTarget {
   #api;
   #box;
   #words;
+  #own;
   #limits = {};
   #portraits = new Map();
 
@@ -16,16 +17,19 @@ export class Gallery extends EventTarget {
   /** @type {string | null} the chosen one's id */
   chosen = null;
 
-  constructor(api, { box, words, file, drop }) {
+  constructor(api, { box, words, file, drop, own }) {
     super();
     this.#api = api;
     this.#box = box;
     this.#words = words;
+    this.#own = own;
     box.addEventListener("change", ({ target }) => this.choose(target.value));
     file.addEventListener("change", () => {
-      this.add(file.files[0]);
+      this.#addAll([...file.files]);
       file.value = "";
     });
+    own.querySelector("#portrait-rename").addEventListener("click", () => this.#rename());
+    own.querySelector("#portrait-remove").addEventListener("click", () => this.#discard());
     addEventListener("paste", ({ clipboardData }) => this.add(imageIn(clipboardData), false));
     listenForDrops(drop, (data) => this.add(imageIn(data) ?? data.files[0]));
   }
@@ -111,10 +115,48 @@ export class Gallery extends EventTarget {
     if (!known) return;
     this.chosen = id;
     known.label.querySelector("input").checked = true;
+    this.#own.hidden = !known.own;
   }
 
   say(text) {
     this.#words.textContent = text;
+  }
+
+  /** One after the other: the last one is the avatar. */
+  async #addAll(files) {
+    if (!files.length) this.say("That is not an image.");
+    for (const file of files) await this.add(file);
+  }
+
+  async #rename() {
+    const [id, known] = [this.chosen, this.#portraits.get(this.chosen)];
+    const wished = prompt("The portrait's name:", known.name)?.trim();
+    if (!wished || wished === known.name) return;
+    try {
+      const { name } = await this.#api.renamePortrait(id, wished);
+      known.name = name;
+      if (known.file) known.file = new File([known.file], `${name}.x`, { type: known.file.type }); // if it is sent again
+      Object.assign(known.label.querySelector("img"), { alt: name, title: name });
+      known.label.querySelector("span").textContent = name;
+      this.say(`It is called ${name} now.`);
+    } catch (problem) {
+      this.say([problem.title, problem.detail].join(" "));
+    }
+  }
+
+  async #discard() {
+    const [id, { name }] = [this.chosen, this.#portraits.get(this.chosen)];
+    if (!confirm(`Remove ${name} from the server?`)) return;
+    const others = [...this.#portraits.keys()].filter((other) => other !== id);
+    try {
+      if (others.length) this.choose(others[0]);
+      await this.#api.removePortrait(id);
+      this.#remove(id);
+      this.say(`${name} is removed.`);
+    } catch (problem) {
+      this.say([problem.title, problem.detail].join(" "));
+    }
+    this.#box.querySelector("input:checked")?.focus();
   }
 
   async add(file, say = true) {
@@ -147,15 +189,17 @@ export class Gallery extends EventTarget {
   }
 
   /** @param {File} [file] what was added here, to be sent again to a server that has lost it */
-  #show({ id, name, image }, file = undefined) {
+  #show({ id, name, image, own }, file = undefined) {
     if (this.#portraits.has(id)) return;
     const label = document.createElement("label");
     const radio = document.createElement("input");
     Object.assign(radio, { type: "radio", name: "portrait", value: id });
     const img = document.createElement("img");
     Object.assign(img, { src: image, alt: name || "Portrait", title: name ?? "" });
-    label.append(radio, img);
-    this.#portraits.set(id, { label, image, name, file });
+    const caption = document.createElement("span");
+    Object.assign(caption, { textContent: name || "Portrait", ariaHidden: "true" }); // the image says it
+    label.append(radio, img, caption);
+    this.#portraits.set(id, { label, image, name, file, own });
     this.#box.append(label);
   }
 }
