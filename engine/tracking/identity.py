@@ -17,7 +17,7 @@ from mien.engine.face.geometry import FaceGeometry
 from mien.engine.face.layout import N_MESH
 from mien.engine.landmarks.topology import FLIP
 from mien.engine.tracking.alignment import sample_layout
-from mien.engine.tracking.auto_reference import shape_difference
+from mien.engine.tracking.auto_reference import COMPARABLE, is_frontal, shape_difference
 from mien.engine.types import Face, Floats, Image
 
 SIDE, BORDER = 64, 8
@@ -38,7 +38,8 @@ ALIKE = 0.06
 
 JUMP, CHANGE, CUT = 0.35, 0.03, 14.0
 """What may be a cut from one frame to the next: a move by this share of the face's width, this difference
-of shapes, this mean difference of the images' grey levels. A false alarm costs one look."""
+of shapes (of faces that are not turned far), this mean difference of the images' grey levels. A false alarm
+costs one look."""
 
 LOOKS = 12
 """Looks that are kept of a person."""
@@ -127,9 +128,14 @@ def may_be_cut(before: tuple[Image, Face], after: tuple[Image, Face]) -> bool:
     moved = face.landmarks[:, :2].mean(axis=0) - known.landmarks[:, :2].mean(axis=0)
     return (
         float(np.hypot(*moved)) > JUMP * float(np.ptp(known.landmarks[:, 0]))
-        or shape_difference(face, known) > CHANGE
+        or (_comparable(known, face) and shape_difference(face, known) > CHANGE)
         or image_change(before[0], after[0]) > CUT
     )
+
+
+def _comparable(known: Face, face: Face) -> bool:
+    """Whether the landmarks of both show the shape of the head: of one that turns far they guess it."""
+    return is_frontal(known, COMPARABLE) and is_frontal(face, COMPARABLE)
 
 
 def people_in(images: Sequence[Image], faces: Sequence[Face | None]) -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from mien.engine.landmarks import Landmarker
 from mien.engine.session.bridging import GapFiller
 from mien.engine.tracking import Tracker
 from mien.engine.tracking.file_driver import AWAY, FileDriver, Followed, takeover_note
-from mien.engine.tracking.identity import OTHER, Look, people_in
+from mien.engine.tracking.identity import OTHER, Look, may_be_cut, people_in
 from mien.engine.tracking.offline import refined
 from mien.engine.types import Frame, Image
 
@@ -151,6 +152,18 @@ def test_a_cut_within_one_person_goes_on(man: list[Image], landmarker: Landmarke
     followed, driver = drive(man[:15] + closer, landmarker)
     assert driver.takeovers == []
     assert all(f.motion is not None for f in followed)
+
+
+def test_a_head_that_turns_far_is_no_cut(man: list[Image], landmarker: Landmarker) -> None:
+    (face,) = landmarker.detect(man[0])
+    flat = face.landmarks.copy()
+    flat[:, 0] = flat[:, 0].mean() + 0.7 * (flat[:, 0] - flat[:, 0].mean())
+    guessed = replace(face, landmarks=flat)
+    assert may_be_cut((man[0], face), (man[0], guessed)), "of the same pose this is another shape"
+    yaw = np.radians(40.0)
+    turn = np.eye(4, dtype=np.float32)
+    turn[[0, 0, 2, 2], [0, 2, 0, 2]] = np.cos(yaw), np.sin(yaw), -np.sin(yaw), np.cos(yaw)
+    assert not may_be_cut((man[0], face), (man[0], replace(guessed, pose=turn @ face.pose)))
 
 
 def test_a_hand_before_the_face_is_no_takeover(man: list[Image], landmarker: Landmarker) -> None:
