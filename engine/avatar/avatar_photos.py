@@ -10,7 +10,7 @@ from mien.engine.avatar.avatar import Avatar
 from mien.engine.avatar.canvas import Canvas
 from mien.engine.avatar.transfer import Driving
 from mien.engine.face.layout import N_MESH
-from mien.engine.photos.album import fitted
+from mien.engine.photos.album import fitted, tone_of
 from mien.engine.photos.drawing import Patches, PhotoChooser, PhotoPainter
 from mien.engine.photos.photo import Traits
 from mien.engine.types import Image
@@ -40,7 +40,8 @@ class AvatarPhotos:
         if not avatar.photos:
             return
         points = canvas.placed(avatar.source_points) + np.float32(0.5)
-        photos = [fitted(photo, canvas.still, points) for photo in avatar.photos]
+        tone = tone_of(canvas.still, points)
+        photos = [fitted(photo, canvas.still, points, tone) for photo in avatar.photos]
         kept = [photo for photo in photos if photo is not None]
         if kept:
             own = Traits.of(points, avatar.pose, avatar.face.blendshapes)

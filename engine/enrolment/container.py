@@ -15,6 +15,7 @@ to disk.  A reader refuses a later ``version``; members that it does not know it
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import struct
@@ -97,6 +98,8 @@ def load_enrolled(path: Path) -> Enrolled:
     except IsADirectoryError as error:
         raise SourceError(f"{path} is a folder. Give a file that mien enroll has written.") from error
     except OSError as error:
+        if error.errno == errno.EINVAL:  # an offset in the directory that lies before the file's beginning
+            raise SourceError(f"{path} is damaged. Make it again with mien enroll.") from error
         raise SourceError(f"{path} cannot be read ({error.strerror or error}).") from error
     except zipfile.BadZipFile as error:
         raise SourceError(f"{path} is cut short, or no avatar file. Make one with mien enroll.") from error

@@ -36,19 +36,24 @@ class Fitted:
     side: Place
 
 
-def fitted(photo: Photo, portrait: Image, points: Floats) -> Fitted | None:
+def tone_of(portrait: Image, points: Floats) -> Image | None:
+    """``(256, 3) uint8`` RGB of each luminance where a portrait has a single tone; else None."""
+    return PortraitLook.of(portrait, points[:, :2], face_unit(points)).tone
+
+
+def fitted(photo: Photo, portrait: Image, points: Floats, tone: Image | None = None) -> Fitted | None:
     """A photo in the portrait's light and at its scale; None where the light cannot be matched.
 
     Args:
         portrait: ``(H, W, 3) uint8`` RGB at the result's resolution.
         points: ``(468+, 2)`` its landmarks, pixels.
+        tone: its only one, see :func:`tone_of`.
     """
     unit = face_unit(points)
     photo = _reduced(photo, DENSER * unit / photo.unit)
     image, unlike = relit(photo, portrait, points, unit)
     if unlike > UNLIKE:
         return None
-    tone = PortraitLook.of(portrait, points[:, :2], unit).tone
     if tone is not None:
         image = np.asarray(tone[cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)], np.uint8)
     own = photo.landmarks[:, :2]

@@ -28,7 +28,10 @@ SHUTTING = (0.65, 0.4)
 """Share of the portrait's opening of an eye below which a photo's lids count, and count wholly."""
 
 SEAM = 40
-"""Shares of an eye's width over which its lids are smoothed where they meet."""
+"""Parts of an eye's place over one of which its lids are smoothed where they meet."""
+
+COARSE = 96
+"""Longest side at which the map into a photo is made, pixels."""
 
 TURNING = (0.10, 0.21)
 """Turn (radians) from which on another side counts, and counts wholly."""
@@ -145,27 +148,46 @@ class PhotoPainter:
             return
         rows, columns = box
         size = columns.stop - columns.start, rows.stop - rows.start
-        if self._raster.size != size:
-            self._raster = Rasterizer(*size)
-        colours = np.column_stack([patch.photo.vertices, patch.place.weights]).astype(np.float32)
-        corner = np.array([columns.start, rows.start], np.float32)
-        drawn = self._raster.draw(where.vertices - corner, where.depth, colours, triangles)
-        x, y, weight = cv2.split(drawn)
-        if patch.place.meeting:
-            x, y = _smoothed(x, y, weight, max(size[0] // SEAM, 1))
+        x, y, weight = self._looked_up(where, patch, box, size)
         found: Any = cv2.remap(patch.photo.image, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-        weight = smoothstep(np.asarray(np.clip(weight, 0, 1), np.float32)) * np.float32(patch.share)
         part = image[rows, columns, :3]
         below = np.ascontiguousarray(part)
         part[...] = cv2.blendLinear(found, below, weight, np.float32(1) - weight)
 
+    def _looked_up(
+        self, where: Patches, patch: Patch, box: tuple[slice, slice], size: tuple[int, int]
+    ) -> tuple[Any, Any, Any]:
+        """Where each pixel in the box looks in the photo, x and y, and the photo's share of it.
 
-def _smoothed(x: Any, y: Any, weight: Any, reach: int) -> tuple[Any, Any]:
-    """Places averaged over a window of ``2 reach + 1`` pixels, of those alone that are drawn."""
-    window = 2 * reach + 1, 2 * reach + 1
-    drawn = (weight > 0).astype(np.float32)
-    share = np.maximum(cv2.blur(drawn, window), np.float32(1e-3))
-    return cv2.blur(x * drawn, window) / share, cv2.blur(y * drawn, window) / share
+        The map has no cut, since lips and lids are the same in photo and result; so it is made coarsely.
+        """
+        most = max(size)
+        scale = min(1.0, COARSE / most)
+        coarse = max(2, round(size[0] * scale)), max(2, round(size[1] * scale))
+        if self._raster.size != coarse:
+            self._raster = Rasterizer(*coarse)
+        colours = np.column_stack([patch.photo.vertices, patch.place.weights]).astype(np.float32)
+        corner = np.array([box[1].start - 0.5, box[0].start - 0.5], np.float32)
+        ratio = np.array([coarse[0] / size[0], coarse[1] / size[1]], np.float32)
+        at = (where.vertices - corner) * ratio - np.float32(0.5)
+        x, y, weight = cv2.split(
+            self._raster.draw(at, where.depth * ratio[0], colours, patch.place.triangles)
+        )
+        # Of those pixels alone that are drawn: beside them nothing is known.
+        drawn = (weight > 0).astype(np.float32)
+        x *= drawn
+        y *= drawn
+        if patch.place.meeting:
+            reach = 2 * max(round(coarse[0] / SEAM), 1) + 1
+            blurred = [cv2.blur(plane, (reach, reach)) for plane in (x, y, drawn)]
+        else:
+            blurred = [x, y, drawn]
+        weight = smoothstep(np.asarray(np.clip(weight, 0, 1), np.float32)) * np.float32(patch.share)
+        planes: list[Any] = [*blurred, weight]
+        if coarse != size:
+            planes = [cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR) for plane in planes]
+        known = np.maximum(planes[2], np.float32(1e-3))
+        return planes[0] / known, planes[1] / known, planes[3]
 
 
 def _box(points: Floats, shape: tuple[int, ...]) -> tuple[slice, slice] | None:
