@@ -10,10 +10,13 @@ import numpy as np
 from mien.engine.photos.photo import Traits
 
 BETTER = 0.8
-"""Another photo takes over only where its distance is this much smaller."""
+"""Share of a photo's distance below which another one's must be to take over."""
 
 FADE = 0.12
 """Seconds over which one takes over from another."""
+
+BETTER_SIDE, FADE_SIDE = 0.6, 0.3
+"""The same of a turned head's skin, which no expression hurries."""
 
 JUMP = 0.5
 """Seconds after which a step in time begins anew, without a fade."""
@@ -48,8 +51,12 @@ class Choice:
 
     Attributes:
         shown: photos and how far each covers what is beneath it, 0..1, the newest last.
+        better: another photo takes over only where its distance is this much smaller.
+        fade: seconds over which it does.
     """
 
+    better: float = BETTER
+    fade: float = FADE
     shown: list[tuple[int, float]] = field(default_factory=list)
     _time: float | None = None
 
@@ -68,15 +75,15 @@ class Choice:
         if step is None or not 0 <= step <= JUMP:
             self.shown = [] if wanted is None else [(wanted, 1.0)]
             return self.shown
-        self._fade(wanted, step / FADE)
+        self._fade(wanted, step / self.fade)
         return self.shown
 
     def _wanted(self, own: float, others: dict[int, float], now: int | None) -> int | None:
         kept = others.get(now, float("inf")) if now is not None else own
         best = min(others, key=lambda i: others[i], default=None)
-        if now is not None and now in others and own >= BETTER * kept:
-            return best if best is not None and others[best] < BETTER * kept else now
-        if best is not None and others[best] < BETTER * own:
+        if now is not None and now in others and own >= self.better * kept:
+            return best if best is not None and others[best] < self.better * kept else now
+        if best is not None and others[best] < self.better * own:
             return best
         return None
 

@@ -11,7 +11,14 @@ import numpy as np
 
 from mien.engine.mesh.rasterizer import Rasterizer
 from mien.engine.photos.album import Fitted
-from mien.engine.photos.choice import Choice, eye_distance, mouth_distance, turn_distance
+from mien.engine.photos.choice import (
+    BETTER_SIDE,
+    FADE_SIDE,
+    Choice,
+    eye_distance,
+    mouth_distance,
+    turn_distance,
+)
 from mien.engine.photos.photo import Traits
 from mien.engine.photos.places import Place, eye_place, mouth_place
 from mien.engine.types import Floats, Image
@@ -80,7 +87,8 @@ class PhotoChooser:
 
     def __init__(self, photos: Sequence[Fitted], own: Traits, mouth: bool = True) -> None:
         self._photos, self._own, self._has_mouth = tuple(photos), own, mouth
-        self._mouth, self._eyes, self._side = Choice(), (Choice(), Choice()), Choice()
+        self._mouth, self._eyes = Choice(), (Choice(), Choice())
+        self._side = Choice(BETTER_SIDE, FADE_SIDE)
 
     def choose(self, wanted: Traits, time: float, vertices: Floats, depth: Floats) -> Patches | None:
         """What goes into the image of a face that does ``wanted`` at ``time``, seconds; None: nothing."""
