@@ -36,7 +36,7 @@ from mien.engine.avatar.crop import Square
 from mien.engine.face.geometry import FaceGeometry
 from mien.engine.motion.phases import Phases
 from mien.engine.motion.recording import save_recording
-from mien.engine.mouth.mode import OWN, MouthMode
+from mien.engine.mouth.mode import OWN, PAINTED, MouthMode
 from mien.engine.presets import preset_of
 from mien.engine.types import Face, Image
 from mien.engine.utils.versions import installed_version
@@ -138,7 +138,7 @@ class Worker:
                     view = view or self._view(avatar, image)
                     result.images.append(view.cut(image))
         found.notes += sink.notes
-        found.notes += _said_of_mouth(mouth, animator.renderer.mouth.note)
+        found.notes += _said_of_mouth(mouth, found, animator.renderer.mouth.note)
         faces = self._landmarker.detect(result.images[0])
         result.face = faces[0] if faces else None
         if found.face is None:
@@ -167,7 +167,7 @@ class Worker:
             "fps": round(found.fps, 4),
             "reference": found.reference,
             "recorded": found.face is None,
-            "mouth": request["options"]["mouth"],
+            "mouth": PAINTED if found.face is None else request["options"]["mouth"],
             "face_pixels": round(found.unit, 2),
             "phases": _phase_numbers(phases, found, detected),
             "metrics": measured.row() if measured else None,
@@ -207,10 +207,12 @@ class Worker:
             made[kind].replace(places[kind])
 
 
-def _said_of_mouth(mouth: MouthMode, painted: str | None) -> list[str]:
+def _said_of_mouth(mouth: MouthMode, found: Followed, painted: str | None) -> list[str]:
     """What the report says of a mouth that is, or was to be, the driver's own."""
     if mouth != OWN:
         return []
+    if found.face is None:
+        return ["Recorded motion holds no pixel of anyone, so the mouth is painted."]
     told = ["Between the portrait's lips is the driver's own mouth: the result carries some of their pixels."]
     return told if painted is None else [f"In the clip {painted}"]
 

@@ -94,6 +94,8 @@ def run_live(options: Options, console: Console) -> None:
                 output.finish()
     for output in outputs:
         say(console, *output.notes)
+    if not show and renderer.mouth.note is not None:
+        say(console, renderer.mouth.note)
     files = [output.file for output in outputs if output.file is not None]
     print_summary(console, times, files, live.dropped)
     _check_end(loop, files if times.frames else [])

@@ -42,6 +42,9 @@ def test_the_own_mouth_is_the_default_but_for_stimuli() -> None:
 def test_a_list_may_say_it_pair_by_pair(place: Path, tmp_path: Path) -> None:
     pairs = place / "pairs.csv"
     pairs.write_text("driving,avatar,name,mouth\nclip,face.png,mine,Own\nclip,face.png,plain,\n")
+    (place / "again.csv").write_text(
+        f"driving,avatar,name,mouth\n{tmp_path / 'out' / 'mine.npz'},face.png,again,own\n"
+    )
     words = "--jobs 1 --crop --size 128 --model warp --no-metrics"
     assert generate([str(pairs), "--output", str(tmp_path / "out"), *words.split()]) == 0
     mine, plain = (json.loads((tmp_path / "out" / f"{name}.json").read_text()) for name in ("mine", "plain"))
@@ -50,6 +53,10 @@ def test_a_list_may_say_it_pair_by_pair(place: Path, tmp_path: Path) -> None:
     assert not any("own mouth" in note for note in plain["notes"])
     report = (tmp_path / "out" / "report.html").read_text()
     assert "mouth own" in report and "mouth painted" in report
+    assert generate([str(place / "again.csv"), "--output", str(tmp_path / "out"), *words.split()]) == 0
+    again = json.loads((tmp_path / "out" / "again.json").read_text())
+    assert again["mouth"] == "painted"
+    assert any("no pixel" in note for note in again["notes"])
     # A recording holds the numbers alone, and the same ones.
     recorded = [np.load(tmp_path / "out" / f"{name}.npz") for name in ("mine", "plain")]
     assert set(recorded[0].files) == set(recorded[1].files)
