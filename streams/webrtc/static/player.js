@@ -57,7 +57,7 @@ export class Player {
     this.#end();
   }
 
-  /** Until a frame has been decoded: only then may the last connection's picture go. */
+  /** Until a frame has been decoded: only then may the last connection's frame go. */
   async #frames(patience) {
     const until = performance.now() + patience;
     while ((await this.#received()) === 0) {
