@@ -82,3 +82,14 @@ def test_python_loads_an_avatar_file_as_a_portrait(
     assert run(place, monkeypatch, "enroll --avatar me.png --photos photos --output api.mien") == 0
     avatar = mien.load_avatar(place / "api.mien", runtime=runtime, landmarker=landmarker)
     assert len(avatar.photos) == len(load_enrolled(place / "api.mien").photos) > 0
+
+
+def test_of_many_photos_some_are_looked_at_and_of_a_long_clip_its_beginning(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("mien.cli.photos.LOOKED", 2)
+    monkeypatch.setattr("mien.cli.photos.SECONDS", 0.25)
+    assert run(place, monkeypatch, "enroll --avatar me.png --photos photos --output few.mien") == 0
+    assert "of the 4 in photos, 2 were looked at" in " ".join(capsys.readouterr().out.split())
+    assert run(place, monkeypatch, "enroll --avatar me.png --photos talk.mp4 --output few.mien") == 0
+    assert "of talk.mp4 the first" in " ".join(capsys.readouterr().out.split())
