@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from mien.engine.types import ModelError
 from mien.train.data.dataset import split_ids, still_ids
 from mien.train.model.weights import facts_in, preset_name
 from mien.train.tasks import TASKS
 
-PARTS = ("trained on", "stills trained on", "validated on")
+Kind = Literal["stills", "mouths"]
+
+TRAINED_ON: Mapping[Kind, str] = {"stills": "stills trained on", "mouths": "open mouths trained on"}
+"""Kinds of portraits besides the clips, and their columns' headings."""
+
+PARTS = ("trained on", *TRAINED_ON.values(), "validated on")
 
 FOOTAGE = """\
 The licence named for a collection is that of the repository or data set in which its files were published.
@@ -57,13 +62,14 @@ def card(weights: Path, data: Path, evaluation: Path | None, hardware: str) -> s
             f"{weights}: exported files do not record their training. Give the .safetensors file of fit."
         )
     run = _run(weights.parent / "config.json")
-    stills = float(run.get("data", {}).get("stills", 0.0)) if wording.stills else 0.0
+    shares = run.get("data", {}) if wording.stills else {}
+    kinds = [kind for kind in TRAINED_ON if float(shares.get(kind, 0.0))]
     lines = [f"# Model card: Mien `{preset}`", "", "## Training", ""]
     lines.append(f"- steps: {facts.get('step', '?')}; hours: {facts.get('hours', '?')}; hardware: {hardware}")
     features = "VGG-19" if run.get("run", {}).get("perceptual") else "EfficientNet-Lite0, Apache-2.0"
     lines.append(wording.method.format(features=features, points=facts.get("points", "?")))
     lines += [*_recipe(run), "", "## Data", ""]
-    lines += _data(data, str(run.get("data", {}).get("leave_out", "")), stills)
+    lines += _data(data, str(run.get("data", {}).get("leave_out", "")), kinds)
     lines += ["", FOOTAGE, "", "## Evaluation on people not trained on", ""]
     lines.append(_evaluation(evaluation))
     lines += ["", "## Intended use", "", USE, "", "## Limits", "", FEW, wording.limits, ""]
@@ -93,18 +99,22 @@ def _recipe(run: Mapping[str, Any]) -> Iterator[str]:
     yield f"- planned stages and their steps: {stages}; seed {settings['seed']}, {settings['precision']}"
     yield (
         f"- a step: {data['sources'] * processes} portraits with {data['drivings']} driving frames each; "
-        f"share of stills {data.get('stills', 0.0):g}; moving average {run['optim']['ema']}"
+        f"share of stills {data.get('stills', 0.0):g}, of "
+        f"open-mouthed stills {data.get('mouths', 0.0):g}; moving average {run['optim']['ema']}"
     )
 
 
-def _data(root: Path, leave_out: str, stills: float) -> Iterator[str]:
+def _data(root: Path, leave_out: str, kinds: Sequence[Kind]) -> Iterator[str]:
     """Tables of collections and of licences: clips, stills and people, to train on and to validate on."""
     ids = {
         "trained on": [root / "clips" / name for name in split_ids(root, "train", leave_out)],
-        "stills trained on": [root / "stills" / n for n in (still_ids(root, leave_out) if stills else [])],
+        **{
+            TRAINED_ON[kind]: [root / kind / name for name in still_ids(root, leave_out, kind)]
+            for kind in kinds
+        },
         "validated on": [root / "clips" / name for name in split_ids(root, "validation", leave_out)],
     }
-    clips = {part: [_clip(folder) for folder in folders] for part, folders in ids.items()}
+    clips = {part: [_clip(folder) for folder in ids.get(part, [])] for part in PARTS}
     shown = [part for part in PARTS if clips[part]]
     people = {part: len({clip["subject"] for clip in clips[part]}) for part in shown}
     total = "; ".join(f"{part}: {len(clips[part])} of {people[part]} people" for part in shown)

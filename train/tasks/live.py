@@ -32,7 +32,7 @@ class LiveTask(Task):
     card = CardText(
         method="""\
 - method: motion part against teacher flow (DIS), then all parts with pyramid L1 and ImageNet
-  features ({features}), weighted to mouth, eyes and uncovered places""",
+  features ({features}); the painter on what the engine shows of it, the inside of opened mouths""",
         limits="""\
 - Teeth, tongue and closed lids are painted after other people's: they are plausible, not the portrait's own.
   Do not read identity, health or emotion from them.
