@@ -35,7 +35,7 @@ class DataConfig:
         overfit: train on the first batch only (a sanity check: its loss must drop far).
         stills: share of portraits that are stills moved by other clips' motion (``prepare --stills``).
         mouths: share of portraits that are stills whose mouths were closed (``prepare --mouths``).
-        kept: number of samples whose painter's inputs are computed once and kept in memory (250 KB each), for
+        kept: number of samples whose painter's inputs are computed once and kept in memory (370 KB each), for
             stages that train the painter alone: three times as many steps an hour, of fewer augmentations.
             0: each sample is new.
         leave_out: a subject to validate on instead of the split's people (leave-one-subject-out).
