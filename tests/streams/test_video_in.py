@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import itertools
 from fractions import Fraction
@@ -353,3 +354,17 @@ def test_the_shared_clips() -> None:
             got = list(source)
             assert len(got) == source.info.frames
             assert not source.notes
+
+
+def test_decoded_frames_are_freed_by_their_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A frame and its side data hold each other: what counts objects alone frees them too late."""
+    monkeypatch.setattr("mien.streams.video.reader.UNFREED_BYTES", 3 * 48 * 64 * 3)
+    path = make_video(tmp_path / "a.mkv", frames(24))
+    gc.collect()
+    gc.disable()
+    try:
+        with VideoFileSource(path) as source:
+            alive = [sum(isinstance(o, av.VideoFrame) for o in gc.get_objects()) for _ in source]
+    finally:
+        gc.enable()
+    assert max(alive) < 12
