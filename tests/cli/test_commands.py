@@ -25,7 +25,7 @@ MODULES = {
 
 def test_every_command_of_a_room_has_its_form_in_a_checkout() -> None:
     # The others are of the command line itself: ``python -m mien NAME``.
-    own = {"compare"}
+    own = {"compare", "enroll"}
     assert {command.name for command in COMMANDS} == set(MODULES) | own
 
 
