@@ -13,7 +13,7 @@ from mien.engine.avatar.crop import Square, continued, extended, within_image
 from mien.engine.avatar.fine_layer import FineLayer
 from mien.engine.avatar.mesh_canvas import MeshCanvas, Warp
 from mien.engine.avatar.model_io import FIELD_SIZE, IMAGE_SIZE, Field
-from mien.engine.avatar.mouth import painted_share, paints
+from mien.engine.avatar.mouth import paint_strength, painted_share, paints
 from mien.engine.types import Floats, Image
 from mien.engine.utils.curves import smoothstep
 from mien.engine.utils.sampling import sample, stretch
@@ -338,7 +338,8 @@ def _open_mouth(canvas: Canvas, moved: Image, field: Field | None, warp: Warp) -
         x, y = (canvas.place[i][warp.mouth] + shift[..., i] for i in (0, 1))
         shown = sample(canvas.still, x, y, cubic=True, mirrored=True).astype(np.float32)
         paint = stretch(field.paint, size, _from(canvas.to_image, corner))
-        inside = inside + painted_share(paint) * (shown + 255.0 * paint - inside)
+        strength = stretch(paint_strength(field.paint), size, _from(canvas.to_image, corner))
+        inside = inside + painted_share(strength)[..., None] * (shown + 255.0 * paint - inside)
     part = moved[warp.mouth]
     mixed = part + warp.cover[..., None] * (inside - part)
     part[...] = np.clip(mixed + 0.5, 0, 255)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from mien.engine.avatar.lip_edges import shadowed_edges
@@ -28,6 +29,10 @@ STRETCHED = (1.4, 2.2)
 
 PAINTED = (0.03, 0.10)
 """Paint (shares of white) that counts as none, and as the network's drawing of a mouth."""
+
+CLOSING = 9
+"""Side of the square, in the model's pixels, in which a place with little paint counts as painted where paint
+surrounds it: paint crosses zero where a tooth ends, and by itself each such pixel was a black dot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +79,15 @@ class Cavity:
         return has * (1 - min(max((wider - STRETCHED[0]) / (STRETCHED[1] - STRETCHED[0]), 0.0), 1.0))
 
 
-def painted_share(paint: Floats) -> Floats:
-    """Share in 0..1 to which ``(..., 3)`` paint draws a mouth instead of keeping the warp."""
-    strength = np.abs(paint).max(axis=-1, keepdims=True)
+def paint_strength(paint: Floats) -> Floats:
+    """``(H, W) float32``: the strongest colour of ``(H, W, 3)`` paint, with gaps within it closed."""
+    strength = cv2.max(cv2.max(np.abs(paint[..., 0]), np.abs(paint[..., 1])), np.abs(paint[..., 2]))
+    square = np.ones((CLOSING, CLOSING), np.uint8)
+    return np.asarray(cv2.erode(cv2.dilate(strength, square), square), np.float32)
+
+
+def painted_share(strength: Floats) -> Floats:
+    """Share in 0..1 to which paint of this strength draws a mouth instead of keeping the warp."""
     share = (strength - PAINTED[0]) / (PAINTED[1] - PAINTED[0])
     return np.asarray(np.clip(share, 0.0, 1.0), np.float32)
 

@@ -6,8 +6,9 @@ The same as :func:`mien.engine.avatar.canvas.compose`, at the model's resolution
 from __future__ import annotations
 
 from torch import Tensor
+from torch.nn import functional as F
 
-from mien.engine.avatar.mouth import PAINTED
+from mien.engine.avatar.mouth import CLOSING, PAINTED
 
 
 def with_mouth(mesh: Tensor, front: Tensor, warped: Tensor, paint: Tensor) -> Tensor:
@@ -19,6 +20,12 @@ def with_mouth(mesh: Tensor, front: Tensor, warped: Tensor, paint: Tensor) -> Te
         warped, paint: the network's.
     """
     cavity, cover = front[:, :3], front[:, 3:]
-    strength = paint.abs().amax(dim=1, keepdim=True)
+    strength = _grown(paint.abs().amax(dim=1, keepdim=True))
+    strength = -_grown(-strength)
     share = ((strength - PAINTED[0]) / (PAINTED[1] - PAINTED[0])).clamp(0.0, 1.0)
     return mesh + cover * share * (warped + paint - cavity)
+
+
+def _grown(values: Tensor) -> Tensor:
+    """The largest value around each place."""
+    return F.max_pool2d(values, CLOSING, stride=1, padding=CLOSING // 2)

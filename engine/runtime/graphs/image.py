@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from mien.engine.avatar.mouth import PAINTED
+from mien.engine.avatar.mouth import CLOSING, PAINTED
 
 #: Inputs, in order, with dimensions: H, W are the portrait's, h, w those of the moving part.
 IMAGE_INPUTS: dict[str, tuple[int | str, ...]] = {
@@ -63,8 +63,10 @@ def image_graph() -> Any:
         sample("person", "seen", "skin.layer", "bicubic", "reflection"),
         *_over("skin.layer", "behind", "skin"),
         # How far the network paints a mouth rather than leaving its warp as it is.
-        helper.make_node("Abs", ["strokes"], ["size"], "size"),
-        helper.make_node("ReduceMax", ["size", "channels"], ["strength"], "strength", keepdims=1),
+        helper.make_node("Abs", ["paint"], ["size"], "size"),
+        helper.make_node("ReduceMax", ["size", "channels"], ["strongest"], "strongest", keepdims=1),
+        *_closed("strongest", "closed"),
+        sample("closed", "grid", "strength", "bilinear", "zeros"),
         helper.make_node("Sub", ["strength", "least"], ["beyond"], "beyond"),
         helper.make_node("Mul", ["beyond", "steepness"], ["ramp"], "ramp"),
         helper.make_node("Clip", ["ramp", "black", "one"], ["share"], "share"),
@@ -100,6 +102,24 @@ def image_graph() -> Any:
     proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
     checker.check_model(proto, full_check=True)
     return proto
+
+
+def _closed(values: str, output: str) -> list[Any]:
+    """Nodes of a morphological closing: the largest around each place, then the smallest of those."""
+    from onnx import helper
+
+    grown, below, lowest = (f"{output}.{part}" for part in ("grown", "below", "lowest"))
+    around: dict[str, Any] = {
+        "kernel_shape": [CLOSING, CLOSING],
+        "pads": 4 * [CLOSING // 2],
+        "strides": [1, 1],
+    }
+    return [
+        helper.make_node("MaxPool", [values], [grown], grown, **around),
+        helper.make_node("Sub", ["black", grown], [below], below),
+        helper.make_node("MaxPool", [below], [lowest], lowest, **around),
+        helper.make_node("Sub", ["black", lowest], [output], output),
+    ]
 
 
 def _mixed(below: str, above: str, share: str, output: str) -> list[Any]:
