@@ -11,12 +11,10 @@ import numpy as np
 from mien.engine.avatar.avatar import Avatar
 from mien.engine.avatar.crop import Square, continued, extended, within_image
 from mien.engine.avatar.fine_layer import FineLayer
-from mien.engine.avatar.mesh_canvas import MeshCanvas, Warp
-from mien.engine.avatar.model_io import FIELD_SIZE, IMAGE_SIZE, Field
-from mien.engine.avatar.mouth import paint_strength, painted_share, paints
+from mien.engine.avatar.mesh_canvas import MeshCanvas
+from mien.engine.avatar.model_io import FIELD_SIZE, IMAGE_SIZE
 from mien.engine.types import Floats, Image
 from mien.engine.utils.curves import smoothstep
-from mien.engine.utils.sampling import sample, stretch
 
 FADE = 0.2
 """Width of the border of the crop over which the motion fades out, so that pasting leaves no seam."""
@@ -135,11 +133,11 @@ def _person(still: Image, opacity: Floats, background: Image) -> Image:
     share = np.where(background > 0, still / np.maximum(background, 1).astype(np.float32), 1)
     least = 1 - share.min(axis=2)
     alpha = np.asarray(np.ceil(255 * np.clip(np.maximum(opacity, least), 0, 1)), np.uint8)
-    colours = cv2.subtract(still, _showing(background, alpha))
+    colours = cv2.subtract(still, showing(background, alpha))
     return np.dstack([colours, alpha])
 
 
-def _showing(background: Image, alpha: Image) -> Image:
+def showing(background: Image, alpha: Image) -> Image:
     """What is seen of a background behind something of this opacity."""
     through = cv2.cvtColor(cv2.bitwise_not(alpha), cv2.COLOR_GRAY2RGB)
     return np.asarray(cv2.multiply(background, through, scale=1 / 255), np.uint8)
@@ -213,6 +211,15 @@ def _rims(crop: Square, width: int, height: int) -> tuple[int, int, int, int]:
     return top, bottom, left, right
 
 
+def _extent(layer: Image, left: int, top: int) -> tuple[int, int, int, int]:
+    """First and last row, first and last column of the person, as seen from the moving part's corner."""
+    there: Any = layer.max(axis=2) > 0
+    rows, columns = np.flatnonzero(there.any(axis=1)), np.flatnonzero(there.any(axis=0))
+    if len(rows) == 0:
+        return 0, 0, 0, 0
+    return int(rows[0]) - top, int(rows[-1]) - top + 1, int(columns[0]) - left, int(columns[-1]) - left + 1
+
+
 def _to_model(crop: Square, left: int, top: int, count: int) -> Floats:
     """Affine from pixel indices of the moving part to indices of a ``count`` x ``count`` model grid.
 
@@ -234,129 +241,6 @@ def _fade() -> Floats:
     axis = np.linspace(-1, 1, FIELD_SIZE, dtype=np.float32)
     edge = smoothstep(np.clip((1 - np.abs(axis)) / FADE, 0, 1))
     return np.asarray((edge[:, None] * edge[None, :])[..., None], dtype=np.float32)
-
-
-def compose(canvas: Canvas, field: Field | None, warp: Warp) -> Image:
-    """Warp the portrait at its own resolution as the mesh says, fill the mouth, paste back.
-
-    Args:
-        field: what the model says; its flow and paint count within the mouth's opening alone: they were
-            trained on another warp.  None: it says nothing.
-
-    Returns:
-        ``(H, W, 3) uint8`` RGB, a new array; ``(H, W, 4)`` RGBA where the canvas is clear.
-    """
-    cover = np.zeros(canvas.part[::-1], np.uint8) if canvas.clear else None
-    moved = _meshed(canvas, warp, cover)
-    if warp.mouth is not None:
-        _open_mouth(canvas, moved, field, warp)
-    if cover is not None:
-        return _opened(canvas, moved, cover)
-    if not canvas.pasted:
-        return moved
-    image: Image = canvas.still.copy()
-    image[canvas.top : canvas.bottom, canvas.left : canvas.right] = moved
-    return image
-
-
-def with_opacity(canvas: Canvas, image: Image, warp: Warp) -> Image:
-    """What another runtime drew on a clear canvas, ``(H, W, 3)``, as RGBA ``(H, W, 4)``."""
-    cover = np.zeros(canvas.part[::-1], np.uint8)
-    seen = _where_seen(canvas, warp)
-    cover[seen] = canvas.fine.at(warp.shift, seen)[..., 3]
-    moved = image[canvas.top : canvas.bottom, canvas.left : canvas.right] if canvas.pasted else image
-    return _opened(canvas, np.ascontiguousarray(moved), cover)
-
-
-def _opened(canvas: Canvas, moved: Image, cover: Image) -> Image:
-    """The moving part's colours before black, and their opacity, as RGBA within the whole result."""
-    part = _straight(moved, cover)
-    if not canvas.pasted:
-        return part
-    assert canvas.person is not None
-    image = _straight(canvas.still, np.ascontiguousarray(canvas.person[..., 3]))
-    image[canvas.top : canvas.bottom, canvas.left : canvas.right] = part
-    return image
-
-
-def _straight(colours: Image, opacity: Image) -> Image:
-    """RGBA of colours that are multiplied by their opacity; what is clear is black."""
-    divided = cv2.divide(colours, cv2.cvtColor(opacity, cv2.COLOR_GRAY2RGB), scale=255)
-    found = cv2.cvtColor(divided, cv2.COLOR_RGB2RGBA)
-    cv2.insertChannel(opacity, found, 3)
-    return np.asarray(found, np.uint8)
-
-
-def _meshed(canvas: Canvas, warp: Warp, cover: Image | None = None) -> Image:
-    """The moving part after a motion; its person's opacity goes into ``cover``."""
-    if canvas.person is None or canvas.behind is None:
-        columns, rows = canvas.part
-        return canvas.fine.at(warp.shift, (slice(0, rows), slice(0, columns)))
-    image: Image = canvas.behind.copy()
-    seen = _where_seen(canvas, warp)
-    layer = canvas.fine.at(warp.shift, seen)
-    colours = cv2.cvtColor(layer, cv2.COLOR_RGBA2RGB)
-    opacity = np.asarray(cv2.extractChannel(layer, 3), np.uint8)
-    image[seen] = cv2.add(colours, _showing(np.ascontiguousarray(image[seen]), opacity))
-    if cover is not None:
-        cover[seen] = opacity
-    return image
-
-
-def _where_seen(canvas: Canvas, warp: Warp) -> tuple[slice, slice]:
-    """Rows and columns beyond which no pixel shows anything of the person."""
-    found = []
-    for axis, low, high, limit in zip(
-        (1, 0), canvas.extent[::2], canvas.extent[1::2], warp.shift.shape[1:], strict=True
-    ):
-        least, most, _, _ = cv2.minMaxLoc(warp.shift[axis])
-        start = min(max(int(np.floor(low - most)) - KERNEL, 0), limit - 1)
-        found.append(slice(start, max(start + 1, min(int(np.ceil(high - least)) + KERNEL, limit))))
-    return found[0], found[1]
-
-
-def _extent(layer: Image, left: int, top: int) -> tuple[int, int, int, int]:
-    """First and last row, first and last column of the person, as seen from the moving part's corner."""
-    there: Any = layer.max(axis=2) > 0
-    rows, columns = np.flatnonzero(there.any(axis=1)), np.flatnonzero(there.any(axis=0))
-    if len(rows) == 0:
-        return 0, 0, 0, 0
-    return int(rows[0]) - top, int(rows[-1]) - top + 1, int(columns[0]) - left, int(columns[-1]) - left + 1
-
-
-def _open_mouth(canvas: Canvas, moved: Image, field: Field | None, warp: Warp) -> None:
-    """Put the mouth's inside into ``moved``: the cavity, and what the model painted over it."""
-    assert warp.mouth is not None and warp.cover is not None and warp.inside is not None
-    inside: Any = warp.inside
-    if field is not None and paints(field):
-        rows, columns = warp.mouth
-        size = columns.stop - columns.start, rows.stop - rows.start
-        corner = np.array([columns.start, rows.start], np.float32)
-        shift = stretch(
-            field.flow * (canvas.fade * canvas.pixels), size, _from(canvas.to_grid, corner), cubic=True
-        )
-        x, y = (canvas.place[i][warp.mouth] + shift[..., i] for i in (0, 1))
-        shown = sample(canvas.still, x, y, cubic=True, mirrored=True).astype(np.float32)
-        paint = stretch(field.paint, size, _from(canvas.to_image, corner))
-        strength = stretch(paint_strength(field.paint), size, _from(canvas.to_image, corner))
-        inside = inside + painted_share(strength)[..., None] * (shown + 255.0 * paint - inside)
-    part = moved[warp.mouth]
-    mixed = part + warp.cover[..., None] * (inside - part)
-    part[...] = np.clip(mixed + 0.5, 0, 255)
-
-
-def show_cavity(canvas: Canvas, image: Image, warp: Warp) -> None:
-    """Put the bare cavity into an image that was painted already, in place."""
-    if warp.mouth is not None:
-        part = image[canvas.top : canvas.bottom, canvas.left : canvas.right] if canvas.pasted else image
-        _open_mouth(canvas, part[..., :3], None, warp)
-
-
-def _from(to_model: Floats, corner: Floats) -> Floats:
-    """A part's affine relative to another corner, in its pixels."""
-    moved: Floats = to_model.copy()
-    moved[:, 2] += to_model[:, :2] @ corner
-    return moved
 
 
 def device_constants(canvas: Canvas) -> dict[str, Floats]:

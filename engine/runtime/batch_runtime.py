@@ -39,7 +39,7 @@ class BatchRuntime(Runtime):
 
     @abstractmethod
     def draw(self, drawings: Sequence[Drawing]) -> list[Image]:
-        """Draw images, in order, as :func:`mien.engine.avatar.canvas.compose` does from each one's field.
+        """Draw images, in order, as ``engine.avatar.composition.compose`` does from each one's field.
 
         Several drawings, of one avatar or of several, take one call of the network.
 

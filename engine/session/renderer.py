@@ -11,7 +11,8 @@ from mien.engine.avatar import Avatar
 from mien.engine.avatar.avatar import PortraitEncoder
 from mien.engine.avatar.avatar_mouth import AvatarMouth
 from mien.engine.avatar.avatar_photos import AvatarPhotos
-from mien.engine.avatar.canvas import compose, make_canvas, show_cavity, with_opacity
+from mien.engine.avatar.canvas import make_canvas
+from mien.engine.avatar.composition import compose, show_cavity, with_opacity
 from mien.engine.avatar.transfer import carry_over
 from mien.engine.motion import Motion
 from mien.engine.mouth.own_mouth import Placed

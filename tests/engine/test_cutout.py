@@ -10,7 +10,8 @@ import pytest
 
 from mien.engine.avatar import Avatar
 from mien.engine.avatar.background import KEEP, Background, BackgroundKind, filling, out_of_focus
-from mien.engine.avatar.canvas import compose, make_canvas, with_opacity
+from mien.engine.avatar.canvas import make_canvas
+from mien.engine.avatar.composition import compose, with_opacity
 from mien.engine.avatar.matte import over
 from mien.engine.avatar.transfer import carry_over
 from mien.engine.landmarks import Landmarker

@@ -11,7 +11,8 @@ import pytest
 from known_motion import compressed
 
 from mien.engine.avatar import Avatar
-from mien.engine.avatar.canvas import compose, make_canvas
+from mien.engine.avatar.canvas import make_canvas
+from mien.engine.avatar.composition import compose
 from mien.engine.avatar.crop import Square, cut, within_image
 from mien.engine.avatar.mesh_canvas import Warp
 from mien.engine.avatar.model_io import FIELD_SIZE, IMAGE_SIZE, Field

@@ -8,7 +8,8 @@ from typing import Any, cast
 import numpy as np
 
 from mien.engine.avatar import Avatar
-from mien.engine.avatar.canvas import compose, make_canvas
+from mien.engine.avatar.canvas import make_canvas
+from mien.engine.avatar.composition import compose
 from mien.engine.avatar.crop import Square, crop_around, cut
 from mien.engine.avatar.grid import avatar_grid
 from mien.engine.avatar.head_mesh import HeadMesh

@@ -1,8 +1,8 @@
 """The last step of a frame as a graph: the mesh's warp of the portrait, the mouth's inside, uint8.
 
 The ``live`` network works at 256 x 256 whatever the portrait's size; this part works at the portrait's size.
-It computes the same as :func:`mien.engine.avatar.canvas.compose` (Keys' cubic kernel for flow and portrait,
-bilinear paint), but samples at exact positions, where OpenCV rounds them to 1/32 of a pixel.
+It computes the same as :func:`mien.engine.avatar.composition.compose` (Keys' cubic kernel for flow and
+portrait, bilinear paint), but samples at exact positions, where OpenCV rounds them to 1/32 of a pixel.
 """
 
 from __future__ import annotations
