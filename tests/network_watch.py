@@ -41,7 +41,8 @@ def traced(tmp_path: Path, *words: object) -> list[str]:
         [*command, *(str(word) for word in words)],
         cwd=tmp_path,
         capture_output=True,
-        text=True,
+        # A program of a test before may have set the C locale.
+        encoding="utf-8",
         timeout=300,
         check=False,
         env=untracked_environment(),

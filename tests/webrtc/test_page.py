@@ -473,7 +473,7 @@ def test_after_the_server_began_anew_the_avatar_is_still_the_visitors_own_portra
         server.start_again()
         page.locator(LIVE).wait_for(state="attached", timeout=60 * SECONDS)
         # The driver's head wanders: now and then it is where it was.
-        until(lambda: likeness(page, own) > likeness(page, built_in) + 0.2, "the portrait of before")
+        until(lambda: likeness(page, own) > likeness(page, built_in) + 0.2, "the portrait of before", 60)
         assert page.locator("#gallery img").count() == 2
         assert page.locator("#gallery label").last.locator("input").is_checked()
 
