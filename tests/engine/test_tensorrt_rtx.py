@@ -55,7 +55,8 @@ def test_live_is_read_with_fp16_convolutions_and_fp32_grids(backend: TensorRt, l
     assert by_channel(shipped) == 12
     assert renderer.convolutions == {"HALF": learned(RENDERER.read_bytes())}
     assert renderer.modes == {"LINEAR": 4}
-    assert image.modes == {"LINEAR": 1, "CUBIC": 3}
+    # Linear: the paint and its strength; cubic: flow, portrait and skin.
+    assert image.modes == {"LINEAR": 2, "CUBIC": 3}
     for found in (encoder, renderer, image):
         assert set(found.grids) == {"FLOAT"}
 
