@@ -8,7 +8,7 @@ is the source, driven by the still.
 from __future__ import annotations
 
 import zlib
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from mien.engine.motion import Motion
 from mien.engine.types import Face, Floats, Image, SourceError
 from mien.train.data.choice import openness
 from mien.train.data.clips import Clip, read_images
-from mien.train.data.packing import FORMAT, Drawn, arrays_of, driven_by, write_packed
+from mien.train.data.packing import Drawn, driven_by, write_still
 from mien.train.data.teacher import teacher_flow
 from mien.train.data.tracking import SourceView, track_clip
 
@@ -81,21 +81,8 @@ def pack_closed(still: Clip, config: ClosedConfig, landmarker: Landmarker, folde
             faces.append(made[1])
     if not drawn:
         raise SourceError(f"{still.path}: the mouth cannot be closed without tearing the face.")
-    arrays: dict[str, np.ndarray] = {
-        "frames": np.stack(frames),
-        "landmarks": np.stack([each.landmarks for each in faces]).astype(np.float32),
-        "pairs": np.array([(k + 1, 0) for k in range(len(drawn))], np.int32),
-        **arrays_of(drawn),
-    }
-    meta = {
-        "format": FORMAT,
-        "clip": {**asdict(still), "path": str(still.path)},
-        "config": asdict(config),
-        "frames": len(frames),
-        "pairs": len(drawn),
-    }
-    write_packed(folder, arrays, meta)
-    return meta
+    pairs = [(k + 1, 0) for k in range(len(drawn))]
+    return write_still(folder, still, config, frames, faces, pairs, drawn)
 
 
 def _closed(view: SourceView, share: float, landmarker: Landmarker) -> tuple[Image, Face] | None:

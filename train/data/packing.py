@@ -167,6 +167,43 @@ def _around_mouth(front: Image) -> tuple[Image, tuple[int, int]]:
     return front[row : row + FRONT, column : column + FRONT].copy(), (row, column)
 
 
+def write_still(
+    folder: Path,
+    still: Clip,
+    config: Any,
+    frames: Sequence[Image],
+    faces: Sequence[Face],
+    pairs: Sequence[tuple[int, int]],
+    drawn: Sequence[Drawn],
+) -> dict[str, Any]:
+    """Write a packed still atomically; returns the content of ``meta.json``.
+
+    Args:
+        config: the dataclass that it was made with.
+        frames, faces: its images and the faces in them.
+        pairs: source and driving frame of each pair.
+        drawn: what belongs to each pair.
+
+    Raises:
+        MienError: it cannot be written.
+    """
+    arrays: dict[str, np.ndarray] = {
+        "frames": np.stack(frames),
+        "landmarks": np.stack([each.landmarks for each in faces]).astype(np.float32),
+        "pairs": np.array(pairs, np.int32),
+        **arrays_of(drawn),
+    }
+    meta = {
+        "format": FORMAT,
+        "clip": {**asdict(still), "path": str(still.path)},
+        "config": asdict(config),
+        "frames": len(frames),
+        "pairs": len(drawn),
+    }
+    write_packed(folder, arrays, meta)
+    return meta
+
+
 def write_packed(folder: Path, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> None:
     """Write a packed folder atomically.
 

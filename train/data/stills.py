@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from mien.engine.landmarks import Landmarker
 from mien.engine.types import Face, Floats, Image, SourceError
 from mien.train.data.clips import Clip, read_images
 from mien.train.data.packed_clip import PackedClip
-from mien.train.data.packing import FORMAT, Drawn, arrays_of, write_packed
+from mien.train.data.packing import Drawn, write_still
 from mien.train.data.teacher import NORM_PER_PIXEL, pixel_grid
 from mien.train.data.tracking import Driven, SourceView, track_clip
 
@@ -76,21 +76,8 @@ def pack_still(
             break
     if not drawn:
         raise SourceError(f"{still.path}: no clip's motion fits this face. Leave it out.")
-    arrays: dict[str, np.ndarray] = {
-        "frames": np.stack(frames),
-        "landmarks": np.stack([each.landmarks for each in faces]).astype(np.float32),
-        "pairs": np.array([(0, k + 1) for k in range(len(drawn))], np.int32),
-        **arrays_of(drawn),
-    }
-    meta = {
-        "format": FORMAT,
-        "clip": {**asdict(still), "path": str(still.path)},
-        "config": asdict(config),
-        "frames": len(frames),
-        "pairs": len(drawn),
-    }
-    write_packed(folder, arrays, meta)
-    return meta
+    pairs = [(0, k + 1) for k in range(len(drawn))]
+    return write_still(folder, still, config, frames, faces, pairs, drawn)
 
 
 def carried_flow(flow: Floats, visible: Floats, ours: Floats, theirs: Floats) -> Floats:
