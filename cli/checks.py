@@ -85,9 +85,6 @@ def _check_web(options: Options, kind: Kind) -> None:
         )
     if options.output is not None or options.save_motion is not None:
         raise UsageError("--webrtc writes no file. The page has a record button.")
-    for output in wanted_outputs(options):
-        if output.with_server:
-            raise UsageError(output.with_server)
     _check_background(options)
     if options.profile is not None:
         raise UsageError(

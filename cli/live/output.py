@@ -38,7 +38,6 @@ class Output(ABC):
         name: name of its thread; faults are reported under it.
         doing: what a run without a window does with it (``"recording"``).
         with_file: why it cannot be combined with a file that drives, in one line; empty if it can.
-        with_server: why it cannot be combined with ``--webrtc``; empty if it can.
         required: whether its failure ends the run.  An output that is all the user sees is required anyway.
         capacity: how many images bridge its pauses; beyond that, new ones take the place of old ones.
         stage: its thread, once there is one.
@@ -47,7 +46,6 @@ class Output(ABC):
     name: ClassVar[str]
     doing: ClassVar[str]
     with_file: ClassVar[str] = ""
-    with_server: ClassVar[str] = ""
     required: ClassVar[bool] = False
     capacity: int = 1
     stage: Stage | None = None
