@@ -17,6 +17,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import cv2
 import numpy as np
 import pytest
+from fakes.browser import browser, player, write_camera
+from fakes.drivers import talking
 
 from mien.engine.avatar import Avatar
 from mien.engine.landmarks import Landmarker, make_landmarker
@@ -189,3 +191,21 @@ def _exported(model: Any, folder: Path, untrained: bool) -> tuple[Any, Path]:
     (folder / onnx_export.ENCODER_FILE).write_bytes(encoder)
     (folder / onnx_export.RENDERER_FILE).write_bytes(renderer)
     return deployable, folder
+
+
+@pytest.fixture(scope="module")
+def camera(carphone: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A browser's camera before which someone talks."""
+    return write_camera(tmp_path_factory.mktemp("camera") / "talking.y4m", talking(carphone, 45))
+
+
+@pytest.fixture(scope="module")
+def playwright() -> Iterator[Any]:
+    with player() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def chromium(playwright: Any, camera: Path) -> Iterator[Any]:
+    with browser(playwright, camera) as opened:
+        yield opened

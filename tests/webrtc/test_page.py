@@ -16,8 +16,8 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from fakes.browser import SKIP_LOBBY, alike, browser, player, shown_image, write_camera
-from fakes.drivers import difference, images_of, talking
+from fakes.browser import SKIP_LOBBY, alike, browser, shown_image
+from fakes.drivers import difference, images_of
 from fakes.media import video_times
 from fakes.page_server import PageServer
 from fakes.processor import DISTURBED, Use
@@ -33,28 +33,10 @@ SECONDS = 1000
 
 
 @pytest.fixture(scope="module")
-def camera(carphone: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A camera before which someone talks."""
-    return write_camera(tmp_path_factory.mktemp("camera") / "talking.y4m", talking(carphone, 45))
-
-
-@pytest.fixture(scope="module")
 def server() -> Iterator[PageServer]:
     with PageServer("--max-sessions", "1") as running:
         running.wait_until_ready()
         yield running
-
-
-@pytest.fixture(scope="module")
-def playwright() -> Iterator[Any]:
-    with player() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def chromium(playwright: Any, camera: Path) -> Iterator[Any]:
-    with browser(playwright, camera) as opened:
-        yield opened
 
 
 @pytest.fixture

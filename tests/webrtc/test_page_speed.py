@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fakes.browser import browser, fill, player, shown_image, write_camera
+from fakes.browser import browser, fill, shown_image, write_camera
 from fakes.drivers import talking
 from fakes.page_server import PageServer
 from fakes.processor import DISTURBED, Use
@@ -31,12 +31,6 @@ def server() -> Iterator[PageServer]:
     with PageServer() as running:
         running.wait_until_ready()
         yield running
-
-
-@pytest.fixture(scope="module")
-def playwright() -> Iterator[Any]:
-    with player() as found:
-        yield found
 
 
 def open_live(chromium: Any, url: str) -> Any:

@@ -16,8 +16,7 @@ import cv2
 import numpy as np
 import pytest
 from fakes.avatar_engine import TintEngine
-from fakes.browser import SKIP_LOBBY, alike, browser, player, shown_image, write_camera
-from fakes.drivers import talking
+from fakes.browser import SKIP_LOBBY, alike, browser, shown_image
 from fakes.page_server import PageServer
 from fakes.web import served
 
@@ -32,27 +31,10 @@ WIDE = {"width": 1280, "height": 860}
 
 
 @pytest.fixture(scope="module")
-def camera(carphone: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_camera(tmp_path_factory.mktemp("camera") / "talking.y4m", talking(carphone, 45))
-
-
-@pytest.fixture(scope="module")
 def server() -> Iterator[PageServer]:
     with PageServer("--max-sessions", "2") as running:
         running.wait_until_ready()
         yield running
-
-
-@pytest.fixture(scope="module")
-def playwright() -> Iterator[Any]:
-    with player() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def chromium(playwright: Any, camera: Path) -> Iterator[Any]:
-    with browser(playwright, camera) as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")
