@@ -15,7 +15,7 @@ from mien.engine.face.openings import LIDS, lid_gaps, lid_share
 from mien.engine.landmarks import topology as topo
 from mien.engine.motion import Motion
 from mien.engine.types import Floats
-from mien.engine.utils.curves import smoothstep
+from mien.engine.utils.curves import ramp, smoothstep
 
 SHUT, LEAST_SHUT = 0.085, 0.03
 """Openness (gap over width) up to which an eye is shut, and share of that at the reference that counts as
@@ -82,8 +82,8 @@ def set_lids(points: Floats, source: Floats, motion: Motion) -> None:
         ends = motion.shape.nodes[list(_CORNERS[eye])]
         width = max(float(np.hypot(*(ends[1] - ends[0]))), 1e-6)
         rest, ratio = was / width, left / max(was, 1e-6)
-        believed = max(_ramp(rest, WAKE), 1.0 - _ramp(left / width, NEARLY))
-        blink = _ramp(float(motion.blink[eye]), BLINK) * believed
+        believed = max(ramp(rest, WAKE), 1.0 - ramp(left / width, NEARLY))
+        blink = ramp(float(motion.blink[eye]), BLINK) * believed
         share = max(lid_share(1.0 - min(ratio, 1.0)), blink)
         if share > 0.0:
             wanted = wanted_openness(min(ratio, 1.0), rest)
@@ -122,7 +122,7 @@ def _hold_wide(points: Floats, source: Floats, eye: int, rest: float) -> None:
     own, gap = (float(np.abs(one.upper - one.lower).mean()) for one in (before, now))
     if own < NARROW[0]:
         return  # the portrait's own eyes are shut: they open as the driver's do
-    room = max(WIDER * smoothstep(_ramp(rest, NARROW)), SUBTLE)
+    room = max(WIDER * smoothstep(ramp(rest, NARROW)), SUBTLE)
     wider = gap / max(own, 1e-6) - 1
     if wider <= 0.5 * room:
         return
@@ -143,7 +143,3 @@ def _place(points: Floats, row: tuple[int, ...], there: Complex, share: float) -
     members = list(row)
     points[members, 0] += share * (there.real - points[members, 0])
     points[members, 1] += share * (there.imag - points[members, 1])
-
-
-def _ramp(value: float, ends: tuple[float, float]) -> float:
-    return min(max((value - ends[0]) / (ends[1] - ends[0]), 0.0), 1.0)

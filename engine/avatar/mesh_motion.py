@@ -25,7 +25,7 @@ from mien.engine.landmarks import topology as topo
 from mien.engine.mesh.topology import LEFT_EYE, MOUTH, RIGHT_EYE, face_topology
 from mien.engine.mesh.unfolding import unfolded
 from mien.engine.types import Floats
-from mien.engine.utils.curves import smoothstep
+from mien.engine.utils.curves import ramp, smoothstep
 from mien.engine.utils.sampling import sample
 
 if TYPE_CHECKING:
@@ -218,7 +218,7 @@ def _shut_lids(eye: int, source: Floats, points: Floats, places: Floats, shown: 
     """
     before, now = Eye.of(source, eye), Eye.of(points, eye)
     gaps = [float(np.abs(one.lower - one.upper).mean()) for one in (before, now)]
-    shut = smoothstep(min(max((1 - gaps[1] / max(gaps[0], 1e-6) - SHUTTING) / (1 - SHUTTING), 0.0), 1.0))
+    shut = smoothstep(ramp(1 - gaps[1] / max(gaps[0], 1e-6), (SHUTTING, 1.0)))
     if shut == 0.0:
         return shown
     found: Floats = shown.copy()

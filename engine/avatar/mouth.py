@@ -16,7 +16,7 @@ from mien.engine.avatar.model_io import Field
 from mien.engine.face.lips import mouth_gap
 from mien.engine.landmarks import topology as topo
 from mien.engine.types import Floats, Image
-from mien.engine.utils.curves import smoothstep
+from mien.engine.utils.curves import ramp, smoothstep
 
 DEEP, TONGUE = 0.16, 0.45
 """Brightness of the cavity and of the tongue, as shares of the lips'."""
@@ -74,9 +74,9 @@ class Cavity:
 
     def own(self, gap: float) -> float:
         """How far a mouth that is open by ``gap`` (face units) shows the portrait's own inside, 0..1."""
-        has = min(max((self.gap - OWN[0]) / (OWN[1] - OWN[0]), 0.0), 1.0)
+        has = ramp(self.gap, OWN)
         wider = gap / max(self.gap, 1e-6)
-        return has * (1 - min(max((wider - STRETCHED[0]) / (STRETCHED[1] - STRETCHED[0]), 0.0), 1.0))
+        return has * (1 - ramp(wider, STRETCHED))
 
 
 def paint_strength(paint: Floats) -> Floats:

@@ -21,7 +21,7 @@ import numpy as np
 from mien.engine.face.layout import N_MESH, apply2, inverse2, layout
 from mien.engine.landmarks import topology as topo
 from mien.engine.types import Floats
-from mien.engine.utils.curves import smoothstep
+from mien.engine.utils.curves import ramp, smoothstep
 
 USUAL = 0.062
 """Gap between the lips in the layout, at their middle, face units."""
@@ -86,8 +86,9 @@ def measured_as_pieces(vectors: Floats, nodes: Floats, to_layout: Floats) -> Flo
             image = apply2(inverse2(to_layout[lip]), vectors[lip])
             found[lip] += np.float32(share) * (apply2(inverse2(wanted), image) - vectors[lip])
     if unlike > 0.0:
-        seen = _as_seen(apply2(inverse2(to_layout), vectors), mesh)
-        found += np.float32(unlike) * near_lips()[:, None] * (seen - found)
+        near = np.flatnonzero(near_lips())
+        seen = _as_seen(apply2(inverse2(to_layout[near]), vectors[near]), mesh)
+        found[near] += np.float32(unlike) * near_lips()[near, None] * (seen - found[near])
     return found
 
 
@@ -95,10 +96,7 @@ def _unlike_layout(mesh: Floats) -> float:
     """How far (0..1) a mouth, in face units, is so open or narrow that its local maps mislead."""
     width = float(np.linalg.norm(mesh[_CORNERS[1]] - mesh[_CORNERS[0]]))
     usual = float(np.linalg.norm(layout().points[_CORNERS[1]] - layout().points[_CORNERS[0]]))
-    shares = []
-    for value, (low, high) in ((mouth_gap(mesh), GAPING), (width / usual, NARROW)):
-        shares.append(min(max((value - low) / (high - low), 0.0), 1.0))
-    return max(shares)
+    return max(ramp(mouth_gap(mesh), GAPING), ramp(width / usual, NARROW))
 
 
 def _as_seen(image: Floats, mesh: Floats) -> Floats:
@@ -112,7 +110,7 @@ def _as_seen(image: Floats, mesh: Floats) -> Floats:
 
 def _open_share(mesh: Floats, unit: float) -> float:
     apart = abs(mouth_gap(mesh) / unit - USUAL)
-    return min(max((apart - SAME) / (OTHER - SAME), 0.0), 1.0)
+    return ramp(apart, (SAME, OTHER))
 
 
 def _pieces(mesh: Floats, unit: float) -> list[tuple[np.ndarray, Floats]]:

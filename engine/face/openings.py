@@ -15,6 +15,7 @@ import numpy as np
 from mien.engine.face.lips import mouth_gap
 from mien.engine.landmarks import topology as topo
 from mien.engine.types import Floats
+from mien.engine.utils.curves import ramp
 
 OPENINGS: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...] = (
     (topo.RIGHT_EYE, topo.RIGHT_EYE),
@@ -65,7 +66,7 @@ def lid_change(before: Floats, now: Floats) -> tuple[float, float]:
 
 def lid_share(change: float) -> float:
     """Weight in 0..1 of the seen lids for this relative change of their gap."""
-    return min(max((change - LID_NOISE) / (LID_FULL - LID_NOISE), 0.0), 1.0)
+    return ramp(change, (LID_NOISE, LID_FULL))
 
 
 def lip_share(before: Floats, now: Floats, unit: float) -> float:
@@ -76,7 +77,7 @@ def lip_share(before: Floats, now: Floats, unit: float) -> float:
         unit: that scale: length of a face unit.
     """
     change = abs(mouth_gap(now) - mouth_gap(before)) / unit
-    return min(max((change - LIP_NOISE) / (LIP_FULL - LIP_NOISE), 0.0), 1.0)
+    return ramp(change, (LIP_NOISE, LIP_FULL))
 
 
 def add_detail(

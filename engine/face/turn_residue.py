@@ -16,7 +16,7 @@ from mien.engine.face.layout import N_MESH, layout
 from mien.engine.face.regions import region_maps
 from mien.engine.landmarks import canonical_mesh
 from mien.engine.types import Floats
-from mien.engine.utils.curves import smoothstep
+from mien.engine.utils.curves import ramp, smoothstep
 
 TURNED = (0.40, 0.62)
 """Turns (radians; 23 and 36 degrees) from which on displacements are freed of the residue, and wholly so."""
@@ -45,8 +45,7 @@ def without_residue(points: Floats, dense: Floats, turn: tuple[float, float]) ->
     Returns:
         The same arrays where the head is hardly turned, else new ones.
     """
-    low, high = TURNED
-    share = smoothstep(min(max((float(np.hypot(*turn)) - low) / (high - low), 0.0), 1.0))
+    share = smoothstep(ramp(float(np.hypot(*turn)), TURNED))
     if share == 0.0:
         return points, dense
     curves, weights = _curves()

@@ -20,7 +20,7 @@ from mien.engine.mouth.portrait import MONOCHROME, PortraitLook, box_around, det
 from mien.engine.mouth.steadying import SteadyLips
 from mien.engine.mouth.view import MouthView
 from mien.engine.types import Floats, Image
-from mien.engine.utils.curves import smoothstep
+from mien.engine.utils.curves import ramp, smoothstep
 from mien.engine.utils.sampling import sample
 
 OPEN = (0.010, 0.035)
@@ -156,9 +156,9 @@ class OwnMouth:
         if self._last is None:
             return 0.0
         gap = self._last.gap
-        opened = smoothstep(_ramp(gap, *OPEN))
-        stretched = 1 - _ramp(lips.gap / max(gap, 1e-3), *STRETCHED)
-        own = 1 - _ramp(lips.own, *OWN)
+        opened = smoothstep(ramp(gap, OPEN))
+        stretched = 1 - ramp(lips.gap / max(gap, 1e-3), STRETCHED)
+        own = 1 - ramp(lips.own, OWN)
         return float(present * opened * stretched * own)
 
     def _tell(self, view: MouthView | None, step: float) -> None:
@@ -229,10 +229,6 @@ def _average(old: Floats | None, new: Floats, step: float) -> Floats:
     if old is None:
         return new
     return np.asarray(old + (1 - np.exp(-step / STEADY)) * (new - old), np.float32)
-
-
-def _ramp(value: float, low: float, high: float) -> float:
-    return min(max((value - low) / (high - low), 0.0), 1.0)
 
 
 def _width(ring: Floats) -> float:

@@ -22,7 +22,7 @@ from mien.engine.photos.choice import (
 from mien.engine.photos.photo import Traits
 from mien.engine.photos.places import Place, eye_place, mouth_place
 from mien.engine.types import Floats, Image
-from mien.engine.utils.curves import smoothstep
+from mien.engine.utils.curves import ramp, smoothstep
 
 OWN_MOUTH = 0.7
 """Factor of the portrait's own distance: on 167 frames of six people a photo's mouth was nearer to the truth
@@ -111,7 +111,7 @@ class PhotoChooser:
         own = turn_distance(self._own, wanted)
         others = {i: turn_distance(photo.traits, wanted) for i, photo in enumerate(self._photos)}
         turn = np.hypot(wanted.turn[0] - self._own.turn[0], wanted.turn[1] - self._own.turn[1])
-        share = _ramp(float(turn), *TURNING)
+        share = smoothstep(ramp(float(turn), TURNING))
         shown = self._side(own, others, time)
         return [Patch(self._photos[i], self._photos[i].side, w * share) for i, w in shown if w * share > 0]
 
@@ -122,7 +122,7 @@ class PhotoChooser:
             for i, photo in enumerate(self._photos)
             if photo.traits.eyes[eye] < SHUTTING[0] * usual
         }
-        share = _ramp(wanted.eyes[eye] / usual, *SHUTTING)
+        share = smoothstep(ramp(wanted.eyes[eye] / usual, SHUTTING))
         shown = self._eyes[eye](eye_distance(self._own, wanted, eye), others, time)
         place = eye_place(eye)
         return [Patch(self._photos[i], place, w * share) for i, w in shown if w * share > 0]
@@ -130,7 +130,7 @@ class PhotoChooser:
     def _mouths(self, wanted: Traits, time: float) -> list[Patch]:
         others = {i: mouth_distance(photo.traits, wanted) for i, photo in enumerate(self._photos)}
         own = mouth_distance(self._own, wanted)
-        share = _ramp(own, *UNLIKE_MOUTH)
+        share = smoothstep(ramp(own, UNLIKE_MOUTH))
         shown = self._mouth(OWN_MOUTH * own, others, time)
         place = mouth_place()
         return [Patch(self._photos[i], place, w * share) for i, w in shown if w * share > 0]
@@ -205,8 +205,3 @@ def _box(points: Floats, shape: tuple[int, ...]) -> tuple[slice, slice] | None:
     if right - left < 2 or bottom - top < 2:
         return None
     return slice(top, bottom), slice(left, right)
-
-
-def _ramp(value: float, low: float, high: float) -> float:
-    share = min(max((value - low) / (high - low), 0.0), 1.0)
-    return float(share * share * (3 - 2 * share))

@@ -18,7 +18,7 @@ from mien.engine.face.head_pose import turn_between
 from mien.engine.face.openings import LIDS, lid_gaps
 from mien.engine.landmarks import topology as topo
 from mien.engine.tracking.auto_reference import expression_of
-from mien.engine.tracking.identity import CUT, JUMP, OTHER, Look, Person, image_change
+from mien.engine.tracking.identity import CUT, OTHER, Look, Person, image_change, jumps
 from mien.engine.types import Face, Frame, Image
 
 TURNED = math.radians(12.0)
@@ -91,7 +91,7 @@ def unsuitable(face: Face, portrait: Face) -> str | None:
         return "the mouth is open"
     if own.mouth < theirs.mouth - MOUTH_APART:
         return "the mouth is more closed than the portrait's"
-    if min(expression_of(face), _expression_apart(face, portrait)) > LIVELY:
+    if min(expression_of(face), expression_of(face, portrait)) > LIVELY:
         return "the face is not at rest"
     return None
 
@@ -101,17 +101,13 @@ def unsuitability(face: Face, portrait: Face) -> float:
     own, theirs = Openness.of(face), Openness.of(portrait)
     openness = abs(own.mouth - theirs.mouth) / MOUTH_APART
     openness += max(0.0, 1 - own.eyes / max(theirs.eyes, 1e-6)) / (1 - EYES_SHUT)
-    return _expression_apart(face, portrait) + openness + _turn(face, portrait) / TURN_UNIT
+    return expression_of(face, portrait) + openness + _turn(face, portrait) / TURN_UNIT
 
 
 def _turn(face: Face, portrait: Face) -> float:
     """Angle from the front or from the portrait's pose, whichever is smaller, radians."""
     front = np.eye(4, dtype=np.float32)
     return min(math.hypot(*turn_between(pose, face.pose)) for pose in (front, portrait.pose))
-
-
-def _expression_apart(face: Face, portrait: Face) -> float:
-    return expression_of(face, portrait)
 
 
 class ClipReference:
@@ -194,7 +190,7 @@ class ClipReference:
         """Whether this is the person of the first frame: after no cut, or with the same looks."""
         assert self._person is not None
         look = Look.of(image, face)
-        if (self._last is None or _jumps(self._last, face)) and self._person.unlikeness(look) >= OTHER:
+        if (self._last is None or jumps(self._last, face)) and self._person.unlikeness(look) >= OTHER:
             self._last = None
             return False
         self._person.remember(look)
@@ -205,11 +201,6 @@ class ClipReference:
         distance = unsuitability(face, self._portrait)
         if distance < self._limit:
             self._limit, self.found = distance, (_kept(frame), face)
-
-
-def _jumps(before: Face, now: Face) -> bool:
-    moved = now.landmarks[:, :2].mean(axis=0) - before.landmarks[:, :2].mean(axis=0)
-    return float(np.hypot(*moved)) > JUMP * float(np.ptp(before.landmarks[:, 0]))
 
 
 def _kept(frame: Frame) -> Frame:

@@ -125,12 +125,17 @@ class Person:
 def may_be_cut(before: tuple[Image, Face], after: tuple[Image, Face]) -> bool:
     """Whether the second frame's face may be somebody else's than the first one's."""
     known, face = before[1], after[1]
-    moved = face.landmarks[:, :2].mean(axis=0) - known.landmarks[:, :2].mean(axis=0)
     return (
-        float(np.hypot(*moved)) > JUMP * float(np.ptp(known.landmarks[:, 0]))
+        jumps(known, face)
         or (_comparable(known, face) and shape_difference(face, known) > CHANGE)
         or image_change(before[0], after[0]) > CUT
     )
+
+
+def jumps(before: Face, now: Face) -> bool:
+    """Whether a face is too far from where it was a frame ago to have moved there."""
+    moved = now.landmarks[:, :2].mean(axis=0) - before.landmarks[:, :2].mean(axis=0)
+    return float(np.hypot(*moved)) > JUMP * float(np.ptp(before.landmarks[:, 0]))
 
 
 def _comparable(known: Face, face: Face) -> bool:

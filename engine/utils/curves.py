@@ -10,6 +10,12 @@ from numpy.typing import NDArray
 _T = TypeVar("_T", float, NDArray[np.float32], NDArray[np.float64])
 
 
+def ramp(value: float, ends: tuple[float, float]) -> float:
+    """0 up to the first end, 1 from the second on, and straight between them."""
+    low, high = ends
+    return min(max((value - low) / (high - low), 0.0), 1.0)
+
+
 def smoothstep(share: _T) -> _T:
     """``3 s^2 - 2 s^3`` for 0 <= s <= 1: from 0 to 1 without a kink at either end.
 
