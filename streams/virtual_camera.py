@@ -88,7 +88,7 @@ def loopback_devices(sys_root: Path = Path("/sys")) -> list[tuple[str, str]]:
 
 def _name(entry: Path) -> str:
     try:
-        return (entry / "name").read_text(errors="replace").strip()
+        return (entry / "name").read_text(errors="replace", encoding="utf-8").strip()
     except OSError:
         return entry.name
 

@@ -48,7 +48,7 @@ def traced(tmp_path: Path, *words: object) -> list[str]:
         env=untracked_environment(),
     )
     assert done.returncode == 0, done.stderr
-    return log.read_text().splitlines()
+    return log.read_text(encoding="utf-8").splitlines()
 
 
 def untracked_environment() -> dict[str, str]:

@@ -56,7 +56,7 @@ def pack(folder: Path, image: Image, landmarks: Floats, pairs: tuple[tuple[int, 
         np.save(folder / f"{name}.npy", values)
     clip = {"id": folder.name, "path": f"{folder}.mp4", "subject": folder.name, "group": folder.name}
     clip |= {"collection": "tests", "licence": "CC0"}
-    (folder / "meta.json").write_text(json.dumps({"format": FORMAT, "clip": clip}))
+    (folder / "meta.json").write_text(json.dumps({"format": FORMAT, "clip": clip}), encoding="utf-8")
 
 
 def losses_of(fit: Fit, steps: int) -> list[float]:

@@ -61,8 +61,10 @@ def test_a_test_that_imports_what_changed_belongs_to_it(
 ) -> None:
     folder = tmp_path / "tests"
     folder.mkdir()
-    (folder / "test_it.py").write_text(f"import numpy\n{line}\n")
-    (folder / "test_other.py").write_text("from mien.engine.face import layout\n# lips\nimport fakes\n")
+    (folder / "test_it.py").write_text(f"import numpy\n{line}\n", encoding="utf-8")
+    (folder / "test_other.py").write_text(
+        "from mien.engine.face import layout\n# lips\nimport fakes\n", encoding="utf-8"
+    )
     assert check.tests_of([path], tmp_path) == ["tests/test_it.py"]
 
 
@@ -81,6 +83,7 @@ def test_it_explains_itself_from_any_folder(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
+        encoding="utf-8",
     )
     assert done.returncode == 0, done.stderr
     assert all(re.search(word, done.stdout) for word in ("--all", "--no-tests", "--fix", "--against"))

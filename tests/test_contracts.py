@@ -23,7 +23,9 @@ LINT = "import sys; from importlinter.cli import lint_imports_command; lint_impo
 
 
 def setuptools_table() -> dict[str, Any]:
-    table: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    table: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"][
+        "setuptools"
+    ]
     return table
 
 
@@ -39,7 +41,7 @@ def link_tree(folder: Path) -> Path:
 
 def lint(folder: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", LINT, str(ROOT / "pyproject.toml"), "--no-cache", "--no-logo"]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, encoding="utf-8")
 
 
 def test_imports_obey_the_contracts(tmp_path: Path) -> None:
@@ -59,7 +61,7 @@ def test_imports_obey_the_contracts(tmp_path: Path) -> None:
 )
 def test_an_import_against_the_rules_is_named(tmp_path: Path, module: str, line: str, contract: str) -> None:
     stray = link_tree(tmp_path) / module
-    stray.write_text(line + "\n")
+    stray.write_text(line + "\n", encoding="utf-8")
     found = lint(tmp_path)
     assert found.returncode == 1, found.stderr
     assert "stray" in found.stdout
@@ -67,7 +69,9 @@ def test_an_import_against_the_rules_is_named(tmp_path: Path, module: str, line:
 
 
 def test_no_stage_of_the_engine_is_open_to_streams_but_the_ground_floor() -> None:
-    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
     (forbidden,) = (c["forbidden_modules"] for c in contracts if c["name"].startswith("streams know"))
     folders = {path.parent.name for path in (ROOT / "engine").glob("*/__init__.py")}
     assert set(forbidden) == {f"mien.engine.{name}" for name in folders - {"utils"}}
@@ -96,13 +100,44 @@ def hidden_imports(code: str) -> list[str]:
 
 
 def test_no_import_of_ours_hides_behind_a_function() -> None:
-    assert {path: names for path in sources() if (names := hidden_imports(path.read_text()))} == {}
+    assert {
+        path: names for path in sources() if (names := hidden_imports(path.read_text(encoding="utf-8")))
+    } == {}
 
 
 def test_hidden_imports_are_seen() -> None:
     assert hidden_imports("importlib.import_module('mien.export.onnx_export')") == ["mien.export.onnx_export"]
     assert hidden_imports("import_module(f'train.{name}'); __import__('.utils')") == ["train.", ".utils"]
     assert hidden_imports("importlib.import_module('torch'); import_module(name)") == []
+
+
+def texts_by_locale(code: str) -> list[int]:
+    """Lines that read or write text in whatever encoding the process's locale says."""
+    found = []
+    for node in ast.walk(ast.parse(code)):
+        if not isinstance(node, ast.Call) or any(word.arg in ("encoding", None) for word in node.keywords):
+            continue
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        decodes = any(
+            word.arg in ("text", "universal_newlines") and getattr(word.value, "value", None) is True
+            for word in node.keywords
+        )
+        if decodes or len(node.args) < {"read_text": 1, "write_text": 2}.get(name, 0):
+            found.append(node.lineno)
+    return found
+
+
+def test_text_has_an_encoding_of_its_own() -> None:
+    # A library may change the process's locale: what was read as UTF-8 is then ASCII in the same process.
+    paths = [*sources(), *sorted((ROOT / "tests").rglob("*.py")), ROOT / "scripts" / "check"]
+    found = {path: lines for path in paths if (lines := texts_by_locale(path.read_text(encoding="utf-8")))}
+    assert found == {}
+
+
+def test_text_in_the_locales_encoding_is_seen() -> None:
+    assert texts_by_locale("path.read_text()\npath.write_text('a')\nrun(words, text=True)") == [1, 2, 3]
+    assert texts_by_locale("path.read_text(encoding='utf-8'); path.write_text('a', 'utf-8')") == []
+    assert texts_by_locale("run(words, text=True, encoding='utf-8'); run(words)") == []
 
 
 def test_every_folder_of_modules_is_packaged() -> None:
@@ -140,10 +175,12 @@ def test_every_file_beside_the_modules_is_packaged() -> None:
 
 
 def test_the_container_image_is_built_from_all_that_is_packaged() -> None:
-    docker = (ROOT / "deploy" / "Dockerfile").read_text().splitlines()
+    docker = (ROOT / "deploy" / "Dockerfile").read_text(encoding="utf-8").splitlines()
     copied = {name for line in docker if line.startswith("COPY ") for name in line.split()[1:-1]}
     admitted = {
-        line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")
+        line[1:]
+        for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+        if line.startswith("!")
     }
     assert copied == admitted
     assert copied >= {"pyproject.toml", *setuptools_table()["package-dir"].values()}

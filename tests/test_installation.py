@@ -36,21 +36,25 @@ def install_former(site: Path, *, known: bool = True, editable: bool = False) ->
     if known:
         record = site / "mien-0.1.0.dist-info"
         record.mkdir()
-        (record / "METADATA").write_text("Metadata-Version: 2.1\nName: mien\nVersion: 0.1.0\n")
-        (record / "top_level.txt").write_text("\n".join(sorted(FORMER)))
+        (record / "METADATA").write_text(
+            "Metadata-Version: 2.1\nName: mien\nVersion: 0.1.0\n", encoding="utf-8"
+        )
+        (record / "top_level.txt").write_text("\n".join(sorted(FORMER)), encoding="utf-8")
     if editable:
         return
     for name in FORMER[:-1]:
         (site / name).mkdir()
-        (site / name / "__init__.py").write_text("")
-    (site / "run_live.py").write_text("")
+        (site / name / "__init__.py").write_text("", encoding="utf-8")
+    (site / "run_live.py").write_text("", encoding="utf-8")
     (site / "engine" / "assets").mkdir()
-    (site / "engine" / "assets" / "face_landmarker.task").write_text("")
+    (site / "engine" / "assets" / "face_landmarker.task").write_text("", encoding="utf-8")
 
 
 def refused(python: Path, *words: str, cwd: Path = ROOT) -> str:
     """The one line with which a program ends."""
-    found = subprocess.run([python, *words], capture_output=True, text=True, cwd=cwd, check=False)
+    found = subprocess.run(
+        [python, *words], capture_output=True, text=True, cwd=cwd, check=False, encoding="utf-8"
+    )
     assert found.returncode == 2, found.stderr
     assert found.stdout == ""
     (line,) = found.stderr.splitlines()
@@ -78,7 +82,9 @@ def test_a_checkout_that_is_not_installed_gives_the_command(python: Path, words:
 
 def test_importing_from_a_checkout_that_is_not_installed_gives_the_command(python: Path) -> None:
     code = "import mien\ntry: mien.open_source\nexcept ImportError as error: print(error)"
-    found = subprocess.run([python, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    found = subprocess.run(
+        [python, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True, encoding="utf-8"
+    )
     assert f"Run: {python} -m pip install -e {ROOT}" in found.stdout
 
 
@@ -114,6 +120,7 @@ def test_former_packages_beside_the_new_one_are_a_warning(tmp_path: Path) -> Non
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(site)},
         check=False,
+        encoding="utf-8",
     )
     assert done.returncode == 0
     assert done.stdout.startswith("mien ")
@@ -139,8 +146,8 @@ def test_a_users_own_module_named_engine_is_left_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "engine").mkdir()
-    (tmp_path / "engine" / "__init__.py").write_text("")
-    (tmp_path / "train.py").write_text("")
+    (tmp_path / "engine" / "__init__.py").write_text("", encoding="utf-8")
+    (tmp_path / "train.py").write_text("", encoding="utf-8")
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     assert installation.warning() is None
     assert installation.problem() is None

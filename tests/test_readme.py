@@ -14,7 +14,7 @@ from PIL import Image as Pillow
 from mien.engine.types import Image
 
 ROOT = Path(__file__).resolve().parents[1]
-README = (ROOT / "README.md").read_text()
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def blocks(language: str) -> list[str]:
@@ -94,5 +94,5 @@ def test_the_pictures_and_files_that_the_readme_links_are_there() -> None:
         path, _, place = link.partition("#")
         assert (ROOT / path).exists(), link
         if place:
-            titles = re.findall(r"^#+ (.+)$", (ROOT / path).read_text(), re.MULTILINE)
+            titles = re.findall(r"^#+ (.+)$", (ROOT / path).read_text(encoding="utf-8"), re.MULTILINE)
             assert place in {re.sub(r"[^\w -]", "", t).lower().replace(" ", "-") for t in titles}, link

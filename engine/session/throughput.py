@@ -264,7 +264,7 @@ def _first_delivery(live: LivePipeline, delivery: Delivery, begun_ns: int) -> fl
 def resident_mb() -> float:
     """Resident memory of this process; nan where the system does not report it."""
     try:
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        pages = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1])
     except (OSError, ValueError, IndexError):
         return float("nan")
     import os

@@ -68,7 +68,7 @@ def _from_sys(root: Path, query: Query) -> list[CameraInfo]:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(errors="replace").strip()
+        return path.read_text(errors="replace", encoding="utf-8").strip()
     except OSError:
         return ""
 

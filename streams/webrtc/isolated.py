@@ -61,7 +61,7 @@ def _bound(memory_mb: int, cpu_s: int) -> None:
     # Also because nobody else would end this process when the server itself has been killed.
     resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s + 1))
     with contextlib.suppress(OSError):  # no /proc: macOS, which does not enforce it either
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        pages = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[0])
         most = pages * resource.getpagesize() + (memory_mb << 20)
         resource.setrlimit(resource.RLIMIT_AS, (most, most))
 

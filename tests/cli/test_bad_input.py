@@ -30,8 +30,8 @@ def material(tmp_path_factory: pytest.TempPathFactory, carphone: Path, astronaut
     """A folder with everything that a user may get wrong."""
     place = tmp_path_factory.mktemp("bad")
     clip = make_driver(place / "clip.mp4", talking(carphone, 3))
-    (place / "text.jpg").write_text("this is no image\n")
-    (place / "text.mp4").write_text("this is no video\n")
+    (place / "text.jpg").write_text("this is no image\n", encoding="utf-8")
+    (place / "text.mp4").write_text("this is no video\n", encoding="utf-8")
     (place / "empty.mp4").touch()
     (place / "empty.png").touch()
     (place / "cut.mp4").write_bytes(clip.read_bytes()[: clip.stat().st_size // 2])
@@ -249,6 +249,7 @@ def test_as_a_program_of_its_own(case: str, material: Path) -> None:
         text=True,
         timeout=120,
         check=False,
+        encoding="utf-8",
     )
     assert done.returncode == 2
     _check_line(done.stderr, cause)

@@ -32,7 +32,7 @@ def test_every_command_of_a_room_has_its_form_in_a_checkout() -> None:
 @pytest.mark.parametrize("name", [command.name for command in COMMANDS])
 def test_python_m_mien_is_the_command_mien(name: str) -> None:
     words = [sys.executable, "-m", "mien", name, "--help"]
-    found = subprocess.run(words, capture_output=True, text=True, cwd=ROOT, check=False)
+    found = subprocess.run(words, capture_output=True, text=True, cwd=ROOT, check=False, encoding="utf-8")
     assert found.returncode == 0, found.stderr
     assert found.stdout.startswith(f"usage: mien {name} ")
 
@@ -51,7 +51,7 @@ def test_a_command_explains_itself_by_its_name(name: str, capsys: pytest.Capture
 @pytest.mark.parametrize("module", MODULES.values())
 def test_a_module_of_a_checkout_is_the_same_command(module: str, room: str) -> None:
     words = [sys.executable, "-m", f"{room}{module}", "--help"]
-    found = subprocess.run(words, capture_output=True, text=True, cwd=ROOT, check=False)
+    found = subprocess.run(words, capture_output=True, text=True, cwd=ROOT, check=False, encoding="utf-8")
     assert found.returncode == 0, found.stderr
     (name,) = (name for name, path in MODULES.items() if path == module)
     assert found.stdout.startswith(f"usage: mien {name} ")

@@ -57,7 +57,7 @@ def test_results_of_any_size_rate_and_length_are_in_one_table(
     )
     printed = capsys.readouterr().out
     assert status == 1  # one could not be measured
-    with output.open() as file:
+    with output.open(encoding="utf-8") as file:
         rows = {row["result"]: row for row in csv.DictReader(file)}
     assert list(rows) == list(names)
     assert 0.4 < float(rows["weak"]["gain"]) < 0.7 < float(rows["weak"]["correlation"])
@@ -78,7 +78,7 @@ def test_with_the_portrait_tears_are_looked_for(
     cv2.imwrite(str(portrait), close_up[..., ::-1])
     driver = str(clips / "driver.mp4")
     assert main([driver, driver, "--avatar", str(portrait), "--output", str(output)]) == 0
-    (row,) = json.loads(output.read_text())
+    (row,) = json.loads(output.read_text(encoding="utf-8"))
     assert row["torn"] == 0.0
     assert row["correlation"] == pytest.approx(1.0, abs=1e-6)
     assert row["closed"] is None  # no eye was shut

@@ -34,7 +34,7 @@ def place(frames: list[np.ndarray], tmp_path_factory: pytest.TempPathFactory) ->
     cv2.imwrite(str(folder / "me.png"), frames[REST][..., ::-1])
     for index in (SHOUTING + 2, 30, 45):
         cv2.imwrite(str(folder / "photos" / f"{index}.png"), frames[index][..., ::-1])
-    (folder / "photos" / "broken.jpg").write_text("no image")
+    (folder / "photos" / "broken.jpg").write_text("no image", encoding="utf-8")
     make_driver(folder / "talk.mp4", frames[SHOUTING - 12 : SHOUTING + 1])
     return folder
 

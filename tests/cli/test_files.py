@@ -350,6 +350,7 @@ def test_ctrl_c_as_the_terminal_sends_it(carphone: Path, tmp_path: Path) -> None
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        encoding="utf-8",
     )
     end = time.monotonic() + 60
     while not list(tmp_path.glob(".images.part*/000002.png")) and time.monotonic() < end:

@@ -94,7 +94,8 @@ def good(tmp_path_factory: pytest.TempPathFactory, carphone: Path, close_up: Ima
     recording = load_recording(DEMO_MOTION)
     save_recording(folder / "motion.npz", type(recording)(recording.motions[:3], recording.times[:3], 25.0))
     (folder / "pairs.csv").write_text(
-        'driving,avatar,onset,apex,fps,name\nclip.mp4,face.jpg,0,2,,a\n"clip.avi",face.png,1,3,25,b\n'
+        'driving,avatar,onset,apex,fps,name\nclip.mp4,face.jpg,0,2,,a\n"clip.avi",face.png,1,3,25,b\n',
+        encoding="utf-8",
     )
     (folder / "model").mkdir()
     for name in ("live-encoder.onnx", "live-renderer.onnx"):
@@ -125,9 +126,10 @@ class Worker:
             [sys.executable, str(program)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=self.log.open("a"),
+            stderr=self.log.open("ab"),
             text=True,
             env={**os.environ, "OMP_NUM_THREADS": "1"},
+            encoding="utf-8",
         )
         self.answers = queue.Queue()
         threading.Thread(target=self._listen, args=(self.process, self.answers), daemon=True).start()

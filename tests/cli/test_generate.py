@@ -134,7 +134,7 @@ def test_good_pairs_are_made_and_bad_ones_listed(batch: tuple[Path, Path, int]) 
         video = read_clip(out / f"{name}.mp4")
         assert video[0].shape == (128, 128, 3)
         assert len(load_recording(out / f"{name}.npz")) == len(video)
-    with (out / "failures.csv").open() as file:
+    with (out / "failures.csv").open(encoding="utf-8") as file:
         failures = {row["name"]: row["reason"] for row in csv.DictReader(file)}
     assert set(failures) == set(BAD)
     for name, words in BAD.items():
@@ -162,13 +162,13 @@ def test_sixteen_bits_are_as_good_as_eight(batch: tuple[Path, Path, int]) -> Non
 
 
 def test_a_face_that_leaves_is_said_and_bridged(batch: tuple[Path, Path, int]) -> None:
-    marker = json.loads((batch[1] / "leaves.json").read_text())
+    marker = json.loads((batch[1] / "leaves.json").read_text(encoding="utf-8"))
     assert any("No face in 2 of 7 frames" in note for note in marker["notes"])
     assert load_recording(batch[1] / "leaves.npz").motions[-1] is None
 
 
 def test_metrics_have_a_line_for_each_pair(batch: tuple[Path, Path, int]) -> None:
-    with (batch[1] / "metrics.csv").open() as file:
+    with (batch[1] / "metrics.csv").open(encoding="utf-8") as file:
         rows = {row["name"]: row for row in csv.DictReader(file)}
     assert list(rows) == ["padded", "natural", "grey8", "grey16", "leaves"]
     for row in rows.values():
@@ -274,7 +274,7 @@ def test_an_interrupted_run_leaves_nothing_half_made_and_goes_on(
     monkeypatch.setattr(worker, "save_recording", save)
     assert main(words) == 0
     assert (tmp_path / "b.npz").is_file() and (tmp_path / "a.mp4").stat().st_mtime_ns == made
-    assert "<video" in (tmp_path / "report.html").read_text()
+    assert "<video" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
 def test_a_motion_file_drives_too(place: Path, tmp_path: Path) -> None:
@@ -303,11 +303,11 @@ def test_a_motion_file_drives_too(place: Path, tmp_path: Path) -> None:
         )
         == 1
     )
-    marker = json.loads((tmp_path / "out" / "made.json").read_text())
+    marker = json.loads((tmp_path / "out" / "made.json").read_text(encoding="utf-8"))
     assert marker["phases"]["apex"] == pytest.approx(8, abs=1)
     # What was asked for is what the images show.
     assert marker["metrics"]["correlation"] > 0.75 and marker["metrics"]["jitter"] is None
-    assert "reference built in" in (tmp_path / "out" / "failures.csv").read_text()
+    assert "reference built in" in (tmp_path / "out" / "failures.csv").read_text(encoding="utf-8")
 
 
 @pytest.mark.slow
@@ -336,7 +336,7 @@ def test_bad_lists_end_in_a_line_before_anything_is_done(
     text: str, words: str, place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pairs = place / "bad.csv"
-    pairs.write_text(text)
+    pairs.write_text(text, encoding="utf-8")
     assert main([str(pairs), "--output", str(tmp_path / "out")]) == 2
     said = capsys.readouterr().err
     assert words in said and said.count("\n") == 1

@@ -183,7 +183,7 @@ def gallery(tmp_path: Path, astronaut: Image) -> Path:
     photo = Pil.fromarray(astronaut)
     photo.save(folder / "me2.png")
     photo.crop((60, 0, 400, 300)).save(folder / "me10.png")
-    (folder / "me11.jpg").write_text("no image")
+    (folder / "me11.jpg").write_text("no image", encoding="utf-8")
     return folder
 
 

@@ -44,6 +44,7 @@ def test_the_first_live_start_runs_no_code_of_benchmark_training_or_export(
         text=True,
         timeout=120,
         check=False,
+        encoding="utf-8",
     )
     assert (tmp_path / "live.mp4").exists(), done.stderr
     assert (tmp_path / "XDG_CACHE_HOME" / "mien" / "speed.json").exists(), "the speed was measured"

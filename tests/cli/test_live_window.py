@@ -60,7 +60,12 @@ class User:
 
     def _do(self, *words: str) -> str:
         done = subprocess.run(
-            ["xdotool", *words], env=self._environment, capture_output=True, text=True, check=False
+            ["xdotool", *words],
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            encoding="utf-8",
         )
         return done.stdout
 
@@ -105,6 +110,7 @@ def running(display: dict[str, str], clip: Path, *words: str) -> Iterator[subpro
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        encoding="utf-8",
     )
     try:
         yield process

@@ -41,20 +41,26 @@ def test_the_own_mouth_is_the_default_but_for_stimuli() -> None:
 
 def test_a_list_may_say_it_pair_by_pair(place: Path, tmp_path: Path) -> None:
     pairs = place / "pairs.csv"
-    pairs.write_text("driving,avatar,name,mouth\nclip,face.png,mine,Own\nclip,face.png,plain,\n")
+    pairs.write_text(
+        "driving,avatar,name,mouth\nclip,face.png,mine,Own\nclip,face.png,plain,\n", encoding="utf-8"
+    )
     (place / "again.csv").write_text(
-        f"driving,avatar,name,mouth\n{tmp_path / 'out' / 'mine.npz'},face.png,again,own\n"
+        f"driving,avatar,name,mouth\n{tmp_path / 'out' / 'mine.npz'},face.png,again,own\n",
+        encoding="utf-8",
     )
     words = "--jobs 1 --crop --size 128 --model warp --no-metrics"
     assert generate([str(pairs), "--output", str(tmp_path / "out"), *words.split()]) == 0
-    mine, plain = (json.loads((tmp_path / "out" / f"{name}.json").read_text()) for name in ("mine", "plain"))
+    mine, plain = (
+        json.loads((tmp_path / "out" / f"{name}.json").read_text(encoding="utf-8"))
+        for name in ("mine", "plain")
+    )
     assert (mine["mouth"], plain["mouth"]) == ("own", "painted")
     assert any("driver's own mouth" in note for note in mine["notes"])
     assert not any("own mouth" in note for note in plain["notes"])
-    report = (tmp_path / "out" / "report.html").read_text()
+    report = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert "mouth own" in report and "mouth painted" in report
     assert generate([str(place / "again.csv"), "--output", str(tmp_path / "out"), *words.split()]) == 0
-    again = json.loads((tmp_path / "out" / "again.json").read_text())
+    again = json.loads((tmp_path / "out" / "again.json").read_text(encoding="utf-8"))
     assert again["mouth"] == "painted"
     assert any("no pixel" in note for note in again["notes"])
     # A recording holds the numbers alone, and the same ones.
@@ -65,7 +71,7 @@ def test_a_list_may_say_it_pair_by_pair(place: Path, tmp_path: Path) -> None:
 
 def test_another_word_is_a_line(place: Path) -> None:
     pairs = place / "wrong.csv"
-    pairs.write_text("driving,avatar,mouth\nclip,face.png,teeth\n")
+    pairs.write_text("driving,avatar,mouth\nclip,face.png,teeth\n", encoding="utf-8")
     with pytest.raises(MienError, match="own or painted, not 'teeth'"):
         read_pairs(pairs)
 

@@ -234,8 +234,8 @@ def test_the_speed_is_measured_once_and_remembered(
     again = settle_speed(runtime, avatar, tmp_path)
     assert (first.measured, again.measured) == (True, False) and first.fps == again.fps == 12.0
     assert runtime.network is Network.BACKGROUND, "too slow for every frame"
-    known = json.loads((tmp_path / "speed.json").read_text())
-    (tmp_path / "speed.json").write_text(json.dumps(dict.fromkeys(known, 60.0)))
+    known = json.loads((tmp_path / "speed.json").read_text(encoding="utf-8"))
+    (tmp_path / "speed.json").write_text(json.dumps(dict.fromkeys(known, 60.0)), encoding="utf-8")
     assert settle_speed(runtime, avatar, tmp_path).network is Network.EVERY_FRAME
 
 
@@ -251,6 +251,6 @@ def test_a_measurement_without_a_frame_is_not_remembered(
 def test_a_damaged_speed_file_only_costs_a_measurement(
     avatar: Avatar, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "speed.json").write_text("[1, 2")
+    (tmp_path / "speed.json").write_text("[1, 2", encoding="utf-8")
     monkeypatch.setattr("mien.engine.session.speed.measure_fps", lambda *_: 50.0)
     assert settle_speed(default_runtime(threads=1), avatar, tmp_path).fps == 50.0

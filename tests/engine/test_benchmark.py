@@ -48,7 +48,7 @@ def test_the_built_in_face_is_measured_stage_by_stage(
     out, plot = tmp_path / "out.json", tmp_path / "plot.png"
     words = ["--seconds", "3", "--size", "320x240", "--json", str(out), "--plot", str(plot)]
     assert main(words) == 0
-    result = json.loads(out.read_text())
+    result = json.loads(out.read_text(encoding="utf-8"))
     runs, switches = result["runs"], result["switches"]
     assert len(runs) == 6
     assert switches["times"] == 2 and switches["prepare_ms"] > 10
@@ -126,10 +126,10 @@ def test_a_short_run_keeps_every_frame_once() -> None:
 
 def test_results_are_written_atomically(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     old, link = tmp_path / "old.json", tmp_path / "link.json"
-    old.write_text("{}")
+    old.write_text("{}", encoding="utf-8")
     link.symlink_to(old)
     write_json(str(link), {"fps": 30.0})
-    assert link.is_symlink() and json.loads(old.read_text()) == {"fps": 30.0}
+    assert link.is_symlink() and json.loads(old.read_text(encoding="utf-8")) == {"fps": 30.0}
 
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -137,7 +137,7 @@ def test_results_are_written_atomically(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(Path, "replace", full)
     with pytest.raises(SinkError, match=r"The disk is full: .*link\.json was not written"):
         write_json(str(link), {"fps": 60.0})
-    assert json.loads(old.read_text()) == {"fps": 30.0}, "the older figures stay"
+    assert json.loads(old.read_text(encoding="utf-8")) == {"fps": 30.0}, "the older figures stay"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["link.json", "old.json"]
 
 
@@ -146,7 +146,7 @@ def test_a_pipe_receives_the_figures_and_stays_a_pipe(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     read: list[str] = []
-    reader = threading.Thread(target=lambda: read.append(pipe.read_text()), daemon=True)
+    reader = threading.Thread(target=lambda: read.append(pipe.read_text(encoding="utf-8")), daemon=True)
     reader.start()
     write_json(str(pipe), {"fps": 30.0})
     reader.join(30)

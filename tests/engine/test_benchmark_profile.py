@@ -53,7 +53,7 @@ def test_a_file_that_is_no_result_is_named_before_anything_is_measured(
     text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "before.json"
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     assert main(["--against", str(path)]) == 2
     error = capsys.readouterr().err
     assert str(path) in error and error.count("\n") == 1
@@ -82,7 +82,7 @@ def test_a_profile_names_functions_and_layers_and_draws_a_flame_graph(tmp_path: 
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    found = json.loads(figures.read_text())["profile"]
+    found = json.loads(figures.read_text(encoding="utf-8"))["profile"]
     functions = {row["function"]: row for row in found["functions"]}
     assert any(name.startswith("calc < align (engine/tracking/alignment.py") for name in functions)
     # What the functions take by themselves is the frame, but for the loop around it.

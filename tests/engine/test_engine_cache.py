@@ -83,7 +83,7 @@ def test_a_damaged_file_is_treated_as_missing(damage: str, tmp_path: Path) -> No
 
 def test_an_unwritable_folder_is_reported_in_one_line(tmp_path: Path) -> None:
     blocked = tmp_path / "file"
-    blocked.write_text("not a folder")
+    blocked.write_text("not a folder", encoding="utf-8")
     cache = EngineCache(blocked / "engines")
     problem = cache.store(KEY, b"engine")
     assert problem is not None
@@ -209,14 +209,14 @@ def _count(folder: Path, rounds: int) -> None:
     number = folder / "number"
     for _ in range(rounds):
         with EngineCache(folder).building(KEY):
-            value = int(number.read_text())
+            value = int(number.read_text(encoding="utf-8"))
             time.sleep(0.001)
-            number.write_text(str(value + 1))
+            number.write_text(str(value + 1), encoding="utf-8")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="forks")
 def test_a_lock_that_is_removed_with_its_holder_still_excludes(tmp_path: Path) -> None:
-    (tmp_path / "number").write_text("0")
+    (tmp_path / "number").write_text("0", encoding="utf-8")
     context = multiprocessing.get_context("fork")
     processes = [context.Process(target=_count, args=(tmp_path, 30)) for _ in range(3)]
     for process in processes:
@@ -224,7 +224,7 @@ def test_a_lock_that_is_removed_with_its_holder_still_excludes(tmp_path: Path) -
     for process in processes:
         process.join(120)
         assert process.exitcode == 0
-    assert (tmp_path / "number").read_text() == "90"
+    assert (tmp_path / "number").read_text(encoding="utf-8") == "90"
     assert list(tmp_path.glob("*.lock")) == []
 
 

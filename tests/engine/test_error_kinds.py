@@ -48,7 +48,7 @@ def test_a_portrait_without_a_usable_face(astronaut: Image, landmarker: Landmark
 
 def test_what_cannot_be_read(tmp_path: Path) -> None:
     text = tmp_path / "text.mp4"
-    text.write_text("this is no video\n")
+    text.write_text("this is no video\n", encoding="utf-8")
     for name in (tmp_path / "none.mp4", text, tmp_path):
         with pytest.raises(SourceError):
             open_source(str(name))

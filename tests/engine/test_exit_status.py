@@ -30,7 +30,7 @@ def fails_with(error: Exception) -> None:
 def test_an_impossible_path_is_reported_in_one_line(
     path: str, line: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert status_of(lambda: Path(path).write_text("x"), "program") == 2
+    assert status_of(lambda: Path(path).write_text("x", encoding="utf-8"), "program") == 2
     said = capsys.readouterr().err
     assert line in said and said.startswith("program: ") and said.count("\n") == 1
 

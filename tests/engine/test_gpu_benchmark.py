@@ -162,7 +162,7 @@ def test_an_engine_is_loaded_once_and_timed_at_every_batch(
 
 
 def told(path: Path) -> tuple[dict[str, float], list[str]]:
-    found = json.loads(path.read_text())
+    found = json.loads(path.read_text(encoding="utf-8"))
     return {entry["case"]["method"]: entry["ms"] for entry in found["timings"]}, found["notes"]
 
 

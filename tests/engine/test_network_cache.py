@@ -45,7 +45,7 @@ def test_a_damaged_file_of_the_cache_is_compiled_anew(cache: Path) -> None:
 def test_without_a_folder_to_write_nothing_is_kept(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cache: Path
 ) -> None:
-    (tmp_path / "mien").write_text("a file where the folder should be")
+    (tmp_path / "mien").write_text("a file where the folder should be", encoding="utf-8")
     assert network_cache() is None
     assert len(blendshapes()) == 52
 

@@ -177,7 +177,7 @@ def test_weights_run_as_a_model(weights: Path, tmp_path: Path, astronaut: Image)
 def test_wrong_models(
     arguments: list[str], says: str, weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "a.txt").write_text("no model")
+    (tmp_path / "a.txt").write_text("no model", encoding="utf-8")
     (tmp_path / "a.safetensors").write_bytes(b"no model")
     (tmp_path / "folder").mkdir()
     places = {

@@ -188,5 +188,7 @@ def test_engine_needs_no_torch() -> None:
         "import sys, mien.engine.runtime as r; r.default_runtime(1); "
         "print([m for m in ('torch', 'train', 'export', 'openvino_telemetry') if sys.modules.get(m)])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, encoding="utf-8"
+    )
     assert done.stdout.strip() == "[]"

@@ -23,7 +23,7 @@ needs_no_gpu = pytest.mark.skipif(selection.device_problem() is None, reason="th
 
 def broken_module(folder: Path, name: str, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A package whose import runs ``text``."""
-    (folder / f"{name}.py").write_text(text)
+    (folder / f"{name}.py").write_text(text, encoding="utf-8")
     monkeypatch.syspath_prepend(str(folder))
     monkeypatch.delitem(sys.modules, name, raising=False)
 

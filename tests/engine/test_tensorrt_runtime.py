@@ -327,7 +327,7 @@ def test_a_wrong_engine_is_refused_and_its_layer_named(reference: OpenVinoRuntim
     with pytest.raises(EngineError, match=r"prior\.features.*GridSample") as caught:
         prepare(MODEL, reference, context, batch=2, limits=strict)
     assert "\n" not in str(caught.value)
-    assert (tmp_path / "layers.json").read_text().startswith("[")
+    assert (tmp_path / "layers.json").read_text(encoding="utf-8").startswith("[")
     assert cuda.open_handles() == 0
 
 
@@ -381,7 +381,7 @@ def test_a_failed_build_is_reported_in_one_line(reference: OpenVinoRuntime, tmp_
 
 
 def test_an_unwritable_cache_is_only_reported(tmp_path: Path, parts: dict[str, Any]) -> None:
-    (tmp_path / "file").write_text("")
+    (tmp_path / "file").write_text("", encoding="utf-8")
     cuda = FakeCuda()
     cuda.attach()
     lines: list[str] = []

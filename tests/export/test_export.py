@@ -147,11 +147,11 @@ def test_bad_weights_are_reported_in_one_line(
 
 def test_an_output_that_is_a_file_is_reported_in_one_line(tmp_path: Path) -> None:
     taken = tmp_path / "taken"
-    taken.write_text("mine")
+    taken.write_text("mine", encoding="utf-8")
     with pytest.raises(MienError, match="taken: cannot write") as caught:
         write({"live-encoder.onnx": b"x"}, taken)
     assert "\n" not in str(caught.value)
-    assert taken.read_text() == "mine"
+    assert taken.read_text(encoding="utf-8") == "mine"
 
 
 def test_failed_parity_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,7 +59,12 @@ class PageServer:
     def start_again(self) -> None:
         command = [sys.executable, str(ROOT / "run_live.py"), "--webrtc", "--port", str(self.port)]
         self._process = subprocess.Popen(
-            [*command, *self._more], cwd=ROOT, stdout=self._log, stderr=subprocess.STDOUT, text=True
+            [*command, *self._more],
+            cwd=ROOT,
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
         )
 
     def kill(self) -> None:
@@ -71,7 +76,7 @@ class PageServer:
     def log(self) -> str:
         """What it has said so far."""
         self._log.flush()
-        return Path(f"/proc/self/fd/{self._log.fileno()}").read_text()
+        return Path(f"/proc/self/fd/{self._log.fileno()}").read_text(encoding="utf-8")
 
     def get(self, path: str) -> Any:
         """The JSON at ``path``."""

@@ -32,7 +32,10 @@ class Use:
     def now(server: int) -> Use:
         """The use until now; ``server`` is a process id."""
         mine, all_started = _used(server), sum(map(_used, _family(os.getpid())))
-        fields = [int(field) for field in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]]
+        fields = [
+            int(field)
+            for field in Path("/proc/stat").read_text(encoding="utf-8").split("\n", 1)[0].split()[1:]
+        ]
         busy = sum(fields[:3]) + sum(fields[5:8])  # without idle and waiting for disks
         return Use(monotonic(), mine, all_started - mine, busy / TICK)
 
@@ -46,7 +49,7 @@ class Use:
 
 def _used(pid: int) -> float:
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()
     except OSError:  # ended meanwhile
         return 0.0
     return (int(fields[11]) + int(fields[12])) / TICK
@@ -58,7 +61,7 @@ def _family(pid: int) -> list[int]:
     for known in found:
         for children in Path(f"/proc/{known}/task").glob("*/children"):
             try:
-                found += map(int, children.read_text().split())
+                found += map(int, children.read_text(encoding="utf-8").split())
             except OSError:
                 continue
     return found

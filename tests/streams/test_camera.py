@@ -209,7 +209,7 @@ def test_measuring_counts_also_what_nobody_looked_at() -> None:
 def fake_sys(root: Path, names: dict[str, str]) -> Path:
     for node, name in names.items():
         (root / node).mkdir(parents=True)
-        (root / node / "name").write_text(name + "\n")
+        (root / node / "name").write_text(name + "\n", encoding="utf-8")
     return root
 
 

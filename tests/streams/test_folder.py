@@ -23,7 +23,7 @@ def save(folder: Path, name: str, value: int, size: tuple[int, int] = (8, 6)) ->
 def test_natural_order_and_times(tmp_path: Path) -> None:
     for name, value in (("img10.png", 30), ("img2.png", 20), ("img1.png", 10)):
         save(tmp_path, name, value)
-    (tmp_path / "notes.txt").write_text("no picture")
+    (tmp_path / "notes.txt").write_text("no picture", encoding="utf-8")
     (tmp_path / "Thumbs.db").write_bytes(b"x")
     with open_source(str(tmp_path), fps=10) as source:
         got = list(source)

@@ -37,7 +37,13 @@ def test_no_display_is_a_line_and_no_abort() -> None:
     if not sys.platform.startswith("linux"):
         pytest.skip("displays are named in the environment on Linux only")
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        encoding="utf-8",
     )
     assert done.returncode == 0, done.stderr
     assert "Use --output FILE" in done.stdout
@@ -162,6 +168,7 @@ def test_pyav_before_opencv_is_a_line_and_no_freeze() -> None:
             text=True,
             timeout=30,
             check=False,
+            encoding="utf-8",
         )
         assert "PyAV was imported before OpenCV" in done.stdout, done.stderr
 
@@ -180,7 +187,9 @@ def test_files_import_opencv_before_pyav() -> None:
 
     def tried(module: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-c", code, module]
-        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        return subprocess.run(
+            command, cwd=ROOT, capture_output=True, text=True, check=False, encoding="utf-8"
+        )
 
     users = set()
     with ThreadPoolExecutor(2) as pool:
@@ -220,6 +229,7 @@ def test_a_real_window() -> None:
             text=True,
             timeout=30,
             check=False,
+            encoding="utf-8",
         )
         assert done.stdout == "shown\n", done.stderr
     finally:
@@ -236,11 +246,11 @@ def test_virtual_camera_states(tmp_path: Path) -> None:
     assert not present and "modprobe v4l2loopback" in text
     webcam = tmp_path / "class/video4linux/video0"
     webcam.mkdir(parents=True)
-    (webcam / "name").write_text("HD Webcam\n")
+    (webcam / "name").write_text("HD Webcam\n", encoding="utf-8")
     assert not virtual_camera_status(system="linux", sys_root=tmp_path, has_package=True)[0]
     loopback = tmp_path / "devices/virtual/video4linux/video7"
     loopback.mkdir(parents=True)
-    (loopback / "name").write_text("Mien\n")
+    (loopback / "name").write_text("Mien\n", encoding="utf-8")
     present, text = virtual_camera_status(system="linux", sys_root=tmp_path, has_package=True)
     assert present and "/dev/video7 (Mien)" in text
     assert "winget" in virtual_camera_status(system="win32", has_package=True)[1]
@@ -252,5 +262,7 @@ def test_importing_streams_is_light() -> None:
         import sys, streams, mien.streams.source, mien.streams.sink
         print(sorted({"cv2", "av", "PIL", "torch"} & set(sys.modules)))
     """)
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, encoding="utf-8"
+    )
     assert done.stdout == "[]\n"

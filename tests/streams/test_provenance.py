@@ -151,11 +151,11 @@ def test_what_prevents_signing_is_one_line_and_the_recording_stays(
     damage: str, tmp_path: Path, settings: Path
 ) -> None:
     if damage == "no place":
-        settings.write_text("a file, where the folder should be")
+        settings.write_text("a file, where the folder should be", encoding="utf-8")
     else:
         identity_path().parent.mkdir(parents=True)
         place = identity_path()
-        place.mkdir() if damage == "a folder" else place.write_text("-----BEGIN nothing")
+        place.mkdir() if damage == "a folder" else place.write_text("-----BEGIN nothing", encoding="utf-8")
     path, notes = write(tmp_path / "a.mp4")
     assert len(notes) == 1
     assert notes[0].startswith("a.mp4 carries no content credentials (") and "\n" not in notes[0]

@@ -77,7 +77,10 @@ def test_channels_without_a_standard_order_do_not_end_the_process(tmp_path: Path
     path = with_sound(tmp_path / "ch8.mov", sound, "7.1", "pcm_s24le", sample_format="s32")
     targets = [tmp_path / f"o.{ending}" for ending in ("mp4", "mov", "mkv", "avi", "webm")]
     done = subprocess.run(
-        [sys.executable, "-c", CARRY, str(path), *map(str, targets)], capture_output=True, text=True
+        [sys.executable, "-c", CARRY, str(path), *map(str, targets)],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["[]"] * 5

@@ -102,11 +102,11 @@ def test_a_smile_is_transferred_to_another_face(result: Result) -> None:
 
 def test_the_report_has_tables_json_and_a_sheet(result: Result, tmp_path: Path) -> None:
     write_report(result, tmp_path, "w")
-    text = (tmp_path / "w.md").read_text()
+    text = (tmp_path / "w.md").read_text(encoding="utf-8")
     assert "## Cross identity, subtle passages: 1, driving 1 portraits" in text
     assert "1 of 6 targets met" in text  # fidelity is that of the warp; no pairs were measured
     assert "- Note: a note" in text
-    found = json.loads((tmp_path / "w.json").read_text())
+    found = json.loads((tmp_path / "w.json").read_text(encoding="utf-8"))
     assert found["driving"]["subtle passages"]["ours"]["correlation"] > 0.6
     assert found["groups"]["all pairs"]["ours"]["l1"] is None
     assert cv2.imread(str(tmp_path / "w-driving-all.png")).shape[1] == 4 * 192

@@ -63,7 +63,7 @@ def packed(tmp_path_factory: pytest.TempPathFactory, close_up: Image, landmarker
     landmarks = landmarker.detect(close_up)[0].landmarks
     pack(root / "clips" / "a", close_up, landmarks, pairs=((0, 2),))
     pack(root / "clips" / "b", (close_up * 0.7).astype(np.uint8), landmarks)
-    (root / "split.json").write_text(json.dumps({"train": ["a"], "validation": ["b"]}))
+    (root / "split.json").write_text(json.dumps({"train": ["a"], "validation": ["b"]}), encoding="utf-8")
     return root
 
 
@@ -128,11 +128,11 @@ def test_evaluate_and_card_from_the_command_line(
 ) -> None:
     weights = write(tmp_path, GIVEN, step="7", hours="0.10")
     assert main(["evaluate", str(weights), "--data", str(packed), "--pairs", "3"]) == 0
-    text = (tmp_path / "evaluation/paper-best.md").read_text()
+    text = (tmp_path / "evaluation/paper-best.md").read_text(encoding="utf-8")
     assert "# paper-best.safetensors (preset paper) on validation people" in text
     assert "the targets are those of `live`" in text
     assert "targets met" not in text
-    found = json.loads((tmp_path / "evaluation/paper-best.json").read_text())
+    found = json.loads((tmp_path / "evaluation/paper-best.json").read_text(encoding="utf-8"))
     assert found["preset"] == "paper"
     assert [target["met"] for target in found["targets"]] == [None] * 6
     scores = found["groups"]["all pairs"]

@@ -76,9 +76,9 @@ def packed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     arguments = ["prepare", str(root), "--output", str(output), "--sources", "2", "--drivings", "3"]
     assert main([*arguments, "--validation", "0.2"]) == 0
     assert main([*arguments, "--validation", "0.2", "--stills", "9"]) == 0  # nothing is done twice
-    split = json.loads((output / "split.json").read_text())
+    split = json.loads((output / "split.json").read_text(encoding="utf-8"))
     split["validation"], split["train"] = ["c-v-1"], ["a-v-1", "b-v-1"]
-    (output / "split.json").write_text(json.dumps(split))
+    (output / "split.json").write_text(json.dumps(split), encoding="utf-8")
     return output
 
 
@@ -104,7 +104,7 @@ def swaying(tmp_path_factory: pytest.TempPathFactory, close_up: Image) -> Path:
     sizes = ["--sources", "2", "--drivings", "3"]
     assert main(["prepare", str(root), "--output", str(output), *sizes]) == 0
     names = ["a-v-1", "b-v-1"]
-    (output / "split.json").write_text(json.dumps({"train": names, "validation": names}))
+    (output / "split.json").write_text(json.dumps({"train": names, "validation": names}), encoding="utf-8")
     return output
 
 
@@ -143,7 +143,7 @@ def config(packed: Path, tmp_path: Path) -> Iterator[FitConfig]:
 def test_prepare_leaves_out_clips_without_a_face(packed: Path) -> None:
     names = sorted(path.name for path in (packed / "clips").iterdir())
     assert names == ["a-v-1", "b-v-1", "c-v-1"]
-    meta = json.loads((packed / "clips/a-v-1/meta.json").read_text())
+    meta = json.loads((packed / "clips/a-v-1/meta.json").read_text(encoding="utf-8"))
     assert meta["frames_without_face"] == 0
     assert meta["pairs"] == 6
 
@@ -268,7 +268,8 @@ def test_two_processes_train_together(config: FitConfig, tmp_path: Path) -> None
         f'[run]\noutput = "{tmp_path / "two"}"\nprecision = "32-true"\naccelerator = "cpu"\n'
         "devices = 2\nthreads = 1\nlog_every = 1\nvalidation_pairs = 2\n[[stages]]\nsteps = 2\n"
         '[[stages]]\nsteps = 1\ntrain = ["encoder", "correction", "painter"]\n'
-        "loss = { pyramid = 4.0, warped = 1.0 }\n"
+        "loss = { pyramid = 4.0, warped = 1.0 }\n",
+        encoding="utf-8",
     )
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
     done = subprocess.run(
@@ -279,12 +280,15 @@ def test_two_processes_train_together(config: FitConfig, tmp_path: Path) -> None
         text=True,
         timeout=300,
         check=False,
+        encoding="utf-8",
     )
     assert done.returncode == 0, done.stderr
     state = load_state(tmp_path / "two")
     assert state is not None
     assert state["step"] == 3
-    assert (tmp_path / "two/log.txt").read_text().count("steps/s") == 3  # only the first process reports
+    assert (tmp_path / "two/log.txt").read_text(encoding="utf-8").count(
+        "steps/s"
+    ) == 3  # only the first process reports
 
 
 def test_a_resumed_run_gives_the_same_losses(config: FitConfig) -> None:
@@ -411,12 +415,13 @@ def test_fit_evaluate_and_card_from_the_command_line(
     toml.write_text(
         f'[data]\npath = "{packed}"\nsources = 1\ndrivings = 2\n'
         f'[run]\noutput = "{tmp_path / "out"}"\nprecision = "32-true"\naccelerator = "cpu"\n'
-        "validation_pairs = 2\n[[stages]]\nsteps = 9\n"
+        "validation_pairs = 2\n[[stages]]\nsteps = 9\n",
+        encoding="utf-8",
     )
     assert main(["fit", "--config", str(toml), "--set", "stages.0.steps=2"]) == 0
     weights = tmp_path / "out/live-best.safetensors"
     assert main(["evaluate", str(weights), "--data", str(packed), "--pairs", "2"]) == 0
-    table = json.loads((tmp_path / "out/evaluation/live-best.json").read_text())
+    table = json.loads((tmp_path / "out/evaluation/live-best.json").read_text(encoding="utf-8"))
     scores = table["groups"]["all pairs"]
     assert scores["warp"]["l1"] < scores["still"]["l1"]
     assert scores["ours"]["akd"] >= 0
@@ -502,7 +507,7 @@ def test_stages_follow_each_other(config: FitConfig) -> None:
 )
 def test_wrong_settings(change: str, says: str, tmp_path: Path) -> None:
     path = tmp_path / "a.toml"
-    path.write_text("[[stages]]\nsteps = 1\n")
+    path.write_text("[[stages]]\nsteps = 1\n", encoding="utf-8")
     with pytest.raises(MienError, match=says):
         load_config(path, [change])
 

@@ -38,7 +38,7 @@ def packed(tmp_path_factory: pytest.TempPathFactory, close_up: Image, landmarker
     landmarks = landmarker.detect(close_up)[0].landmarks
     for name, light in (("a", 1.0), ("b", 0.7)):
         pack(root / "clips" / name, (close_up * light).astype(np.uint8), landmarks)
-    (root / "split.json").write_text(json.dumps({"train": ["a"], "validation": ["b"]}))
+    (root / "split.json").write_text(json.dumps({"train": ["a"], "validation": ["b"]}), encoding="utf-8")
     return root
 
 

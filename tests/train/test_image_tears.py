@@ -17,7 +17,7 @@ SORTED = Path(__file__).parents[1] / "data" / "tears.csv"
 
 
 def by_verdict(verdict: str) -> list[float]:
-    with SORTED.open(newline="") as file:
+    with SORTED.open(newline="", encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if row["verdict"] == verdict]
     return [
         score_of(float(row["unexplained"]), float(row["folded"])) if row["unexplained"] else LOST.score

@@ -287,7 +287,10 @@ def test_command_against_the_clip_itself(
     assert command.main([f"{carphone}:0-4", "--self", "--json", str(tmp_path / "figures.json")]) == 0
     printed = capsys.readouterr().out
     assert "| L1 | PSNR dB | SSIM | AKD px | perceptual | L1 wide |" in printed
-    rows = {row["method"]: row["scores"] for row in json.loads((tmp_path / "figures.json").read_text())}
+    rows = {
+        row["method"]: row["scores"]
+        for row in json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))
+    }
     assert set(rows) == {command.COPY, command.STILL, *command.METHODS}
     assert rows.pop(command.COPY) == {}
     for scores in rows.values():

@@ -30,7 +30,7 @@ def log_of(monitor: Monitor, folder: Path, steps: range) -> list[str]:
     with monitor.progress(10, 0) as report:
         for step in steps:
             report(step, "warp", {"total": torch.tensor(0.5)})
-    return (folder / "log.txt").read_text().splitlines()
+    return (folder / "log.txt").read_text(encoding="utf-8").splitlines()
 
 
 def test_a_healthy_run_says_nothing_of_skipped_updates(monitor: Monitor, tmp_path: Path) -> None:

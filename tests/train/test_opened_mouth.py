@@ -65,7 +65,7 @@ def folder(tmp_path: Path, close_up: Image, face: Face) -> Path:
     np.save(clip / "front.npy", front)
     middle = face.landmarks[[13, 14], :2].mean(axis=0)
     np.save(clip / "corner.npy", np.tile((middle[::-1] - 64).round().astype(np.int16), (len(front), 1)))
-    (tmp_path / "split.json").write_text(json.dumps({"train": ["a"], "validation": ["a"]}))
+    (tmp_path / "split.json").write_text(json.dumps({"train": ["a"], "validation": ["a"]}), encoding="utf-8")
     return tmp_path
 
 
@@ -135,10 +135,10 @@ def _shut(view: SourceView, landmarker: Landmarker) -> Image:
 
 def test_an_older_packing_is_driven_again(folder: Path, landmarker: Landmarker) -> None:
     clip, config = folder / "clips" / "a", PackConfig(sources=1, drivings=2)
-    meta = json.loads((clip / "meta.json").read_text())
+    meta = json.loads((clip / "meta.json").read_text(encoding="utf-8"))
     before = {name: np.load(clip / f"{name}.npy") for name in ("frames", "pairs")}
     whole = {"frames": 360, "sources": 14, "frames_per_source": 12, "drivings": 12, "seed": 4}
-    (clip / "meta.json").write_text(json.dumps({**meta, "format": 1, "config": whole}))
+    (clip / "meta.json").write_text(json.dumps({**meta, "format": 1, "config": whole}), encoding="utf-8")
     for name in ("mesh", "front", "corner"):
         (clip / f"{name}.npy").unlink()
     assert can_repack(clip, config)

@@ -122,7 +122,7 @@ def test_a_run_uses_the_file_for_training_and_the_same_measures_for_evaluation(
     landmarks = landmarker.detect(close_up)[0].landmarks
     for name in ("a", "b"):
         pack(tmp_path / "packed" / "clips" / name, close_up, landmarks)
-    (tmp_path / "packed" / "split.json").write_text('{"train": ["a"], "validation": ["b"]}')
+    (tmp_path / "packed" / "split.json").write_text('{"train": ["a"], "validation": ["b"]}', encoding="utf-8")
     values = {
         "preset": "paper",
         "data": {"path": str(tmp_path / "packed"), "sources": 1, "drivings": 1},

@@ -93,7 +93,8 @@ def test_shared_index_groups_people_and_folders(tmp_path: Path) -> None:
     (tmp_path / "index.csv").write_text(
         "id,kind,repo,path,licence,person_id\n"
         "a,clip,r/one,x/1.mp4,MIT,p1\nb,clip,r/one,x/2.mp4,MIT,p2\nc,clip,r/two,y/3.mp4,MIT,p2\n"
-        "d,clip,r/two,z/4.mp4,MIT,p4\ne,still,r/two,z/5.jpg,MIT,p5\n"
+        "d,clip,r/two,z/4.mp4,MIT,p4\ne,still,r/two,z/5.jpg,MIT,p5\n",
+        encoding="utf-8",
     )
     clips = find_clips(tmp_path).clips
     groups = {c.id: c.group for c in clips}
@@ -108,7 +109,8 @@ def test_a_still_of_several_groups_is_left_out(tmp_path: Path) -> None:
     (tmp_path / "index.csv").write_text(
         "id,kind,repo,path,licence,person_id\n"
         "a,clip,r/one,x/1.mp4,MIT,p1\nb,clip,r/two,y/2.mp4,MIT,p2\n"
-        "c,still,r/two,y/3.jpg,MIT,p1\nd,still,r/three,z/4.jpg,MIT,p9\n"
+        "c,still,r/two,y/3.jpg,MIT,p1\nd,still,r/three,z/4.jpg,MIT,p9\n",
+        encoding="utf-8",
     )
     found = find_clips(tmp_path)
     assert [still.id for still in found.stills] == ["d"]
@@ -204,7 +206,9 @@ def test_a_new_spreadsheet_takes_precedence_over_an_old_one(tmp_path: Path) -> N
     (tmp_path / "CASME2_label_Ver_2.xls").write_bytes(b"old")
     with pytest.raises(MienError, match=r"Save it as \.xlsx or \.csv"):
         find_clips(tmp_path)
-    (tmp_path / "CASME2_label_Ver_3.csv").write_text("Subject,Filename,Onset,Offset\n1,EP02_01f,46,86\n")
+    (tmp_path / "CASME2_label_Ver_3.csv").write_text(
+        "Subject,Filename,Onset,Offset\n1,EP02_01f,46,86\n", encoding="utf-8"
+    )
     assert find_clips(tmp_path).clips[0].offset == 86
 
 

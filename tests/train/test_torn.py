@@ -39,5 +39,5 @@ def test_the_command_prints_a_line_for_each_portrait(
     printed = capsys.readouterr().out.splitlines()
     assert printed[0].startswith("| portrait | frames | torn |")
     assert printed[-1].startswith("| **all** | 2 |") or printed[-1].startswith("| **all** | 3 |")
-    (row,) = json.loads(output.read_text())
+    (row,) = json.loads(output.read_text(encoding="utf-8"))
     assert all(0 <= score <= 1 for score in row["scores"])

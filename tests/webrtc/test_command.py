@@ -175,6 +175,7 @@ def running(*words: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        encoding="utf-8",
     )
     try:
         assert process.stdout is not None
@@ -239,6 +240,7 @@ def test_a_bad_portrait_ends_the_program_with_one_line(tmp_path: Path) -> None:
         text=True,
         timeout=120,
         check=False,
+        encoding="utf-8",
     )
     assert done.returncode == 2
     assert "bad.png is not an image file" in done.stderr

@@ -54,7 +54,11 @@ def memory_mb() -> float:
     """Resident memory of this process after everything that can be freed has been."""
     gc.collect()
     ctypes.CDLL("libc.so.6").malloc_trim(0)
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+    return (
+        int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1])
+        * os.sysconf("SC_PAGE_SIZE")
+        / 2**20
+    )
 
 
 class _Mallinfo(ctypes.Structure):

@@ -56,7 +56,7 @@ class Watched:
     def _look(self, process: subprocess.Popen[bytes]) -> None:
         while process.poll() is None:
             try:
-                lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
+                lines = Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8").splitlines()
             except OSError:
                 return
             peak = next((line.split()[1] for line in lines if line.startswith("VmHWM")), "0")

@@ -144,7 +144,7 @@ def test_mutated_offers_and_candidates_are_judged_and_nothing_is_sent_elsewhere(
     assert sum(statuses.values()) >= 300
     assert not [line for line in server.lines if "Traceback" in line or "never retrieved" in line]
     pattern = r'sin6?_port=htons\(\d+\).*?(?:inet_addr\("|inet_pton\(AF_INET6, ")([^"]+)"'
-    found = set(re.findall(pattern, calls.read_text()))
+    found = set(re.findall(pattern, calls.read_text(encoding="utf-8")))
     strangers = {ip for ip in found if not _allowed(ip)}
     assert found and not strangers, strangers
 

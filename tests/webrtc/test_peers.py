@@ -26,7 +26,9 @@ def without_gstreamer() -> str:
         " if not Gst.ElementFactory.find(n)]; print(*missing)"
     )
     try:
-        done = subprocess.run([SYSTEM_PYTHON, "-c", program], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [SYSTEM_PYTHON, "-c", program], capture_output=True, text=True, check=False, encoding="utf-8"
+        )
     except OSError:
         return "no system Python"
     if done.returncode:
@@ -72,7 +74,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip("needs node and npm")
     folder = tmp_path_factory.mktemp("npm")
     words = ["npm", "install", "--silent", "--no-audit", "--no-fund", *NODE_PACKAGES]
-    done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
+    done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False, encoding="utf-8")
     if done.returncode:
         pytest.skip(f"npm cannot get {' '.join(NODE_PACKAGES)}: {done.stderr[-200:]}")
     return folder
@@ -125,7 +127,7 @@ def pion(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source.mkdir(parents=True)
     shutil.copy(HERE / "pion_peer.go", source / "main.go")
     # Without modules a path with a version in it is understood below a go.mod alone.
-    (source / "go.mod").write_text("module peer\n")
+    (source / "go.mod").write_text("module peer\n", encoding="utf-8")
     where = {
         "GO111MODULE": "off",
         "GOPATH": f"{folder}:{GO_LIBRARIES}",

@@ -33,6 +33,7 @@ def test_a_session_of_the_web_server_stays_on_this_machine(tmp_path: Path) -> No
         cwd=tmp_path,
         env=untracked_environment(),
         start_new_session=True,
+        encoding="utf-8",
     )
     try:
         assert process.stdout is not None
@@ -65,6 +66,6 @@ def test_a_session_of_the_web_server_stays_on_this_machine(tmp_path: Path) -> No
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
         process.communicate()
-    lines = log.read_text().splitlines()
+    lines = log.read_text(encoding="utf-8").splitlines()
     assert any("127.0.0.1" in line for line in lines), "the trace sees packets"
     assert leaks(lines) == []

@@ -73,6 +73,7 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
         capture_output=True,
         text=True,
         check=False,
+        encoding="utf-8",
     )
     if done.returncode:
         pytest.skip(f"npm cannot get whip-whep: {done.stderr[-200:]}")
@@ -179,10 +180,12 @@ window.view = async (url, token) => {
 def eyevinn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Eyevinn's two clients, bundled for a page as their users do."""
     folder = tmp_path_factory.mktemp("eyevinn")
-    (folder / "entry.js").write_text(EYEVINN_ENTRY)
+    (folder / "entry.js").write_text(EYEVINN_ENTRY, encoding="utf-8")
     bundle = "npx esbuild entry.js --bundle --format=esm --outfile=site/bundle.js --log-level=error"
     for words in (["npm", "install", "--silent", "--no-audit", "--no-fund", *EYEVINN], bundle.split()):
-        done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            words, cwd=folder, capture_output=True, text=True, check=False, encoding="utf-8"
+        )
         if done.returncode:
             pytest.skip(f"npm cannot make Eyevinn's clients: {done.stderr[-200:]}")
     return folder / "site"

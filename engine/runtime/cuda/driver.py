@@ -120,7 +120,7 @@ class DriverCuda:
         """The kernel driver's own version if available, otherwise the CUDA version it supports."""
         text = Path("/sys/module/nvidia/version")
         try:
-            return text.read_text().strip()
+            return text.read_text(encoding="utf-8").strip()
         except OSError:
             version = c_int()
             self._call("cuDriverGetVersion", byref(version))

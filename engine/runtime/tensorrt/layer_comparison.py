@@ -83,7 +83,7 @@ def write_dump(layers: Sequence[LayerDifference], path: Path) -> bool:
     """Write all layers as JSON; returns False if the file cannot be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps([asdict(layer) for layer in layers], indent=1) + "\n")
+        path.write_text(json.dumps([asdict(layer) for layer in layers], indent=1) + "\n", encoding="utf-8")
     except OSError:
         return False
     return True

@@ -23,7 +23,9 @@ def refused() -> str:
     if sys.platform != "linux" or shutil.which("ip") is None:
         return "needs Linux and iproute2"
     name = f"mien-try-{os.getpid()}"
-    made = subprocess.run(["ip", "netns", "add", name], capture_output=True, text=True, check=False)
+    made = subprocess.run(
+        ["ip", "netns", "add", name], capture_output=True, text=True, check=False, encoding="utf-8"
+    )
     if made.returncode:
         return f"may make no network namespace ({made.stderr.strip()[-80:]})"
     subprocess.run(["ip", "netns", "del", name], check=True)
@@ -35,7 +37,12 @@ class Process:
 
     def __init__(self, words: list[str]) -> None:
         self._process = subprocess.Popen(
-            words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True
+            words,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            encoding="utf-8",
         )
         self.lines: list[str] = []
         self._queue: queue.Queue[str] = queue.Queue()
