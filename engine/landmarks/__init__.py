@@ -31,9 +31,9 @@ class LandmarkerKind:
 
 def _openvino(threads: int, live: bool) -> Landmarker:
     from mien.engine.landmarks.openvino_landmarker import OpenVinoLandmarker
-    from mien.engine.utils.openvino_core import cpu_has_bf16
+    from mien.engine.utils.openvino_core import quick_precision
 
-    return OpenVinoLandmarker(threads, "bf16" if live and cpu_has_bf16() else "f32", live=live)
+    return OpenVinoLandmarker(threads, quick_precision() if live else "f32", live=live)
 
 
 def _mediapipe(threads: int, live: bool) -> Landmarker:
@@ -57,7 +57,7 @@ def make_landmarker(name: str = "openvino", threads: int = 1, *, live: bool = Fa
             name, which sends usage metrics to Google).
         threads: CPU threads for the networks (``"openvino"`` only).
         live: spread the search for a lost face over several frames, and run the large layers in bfloat16
-            where the CPU supports it (``"openvino"`` only).
+            where that is faster (``"openvino"`` only).
 
     Raises:
         UsageError: unknown name, missing package, or missing or damaged model bundle.

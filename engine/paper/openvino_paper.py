@@ -14,7 +14,7 @@ from mien.engine.avatar.model_io import IMAGE_SIZE, AvatarCode, source_tensor
 from mien.engine.motion.key_motion import Keys
 from mien.engine.paper.runtime import PaperRuntime
 from mien.engine.types import Floats, Image, ModelError
-from mien.engine.utils.openvino_core import compile_for_cpu, core, cpu_has_bf16
+from mien.engine.utils.openvino_core import compile_for_cpu, core, quick_precision
 
 PARTS = ("detector", "encoder", "motion", "decoder")
 _MODEL, _VERSION = "mien-paper", "1"
@@ -40,7 +40,7 @@ class OpenVinoPaper(PaperRuntime):
 
     Args:
         folder: with the parts ``paper-*.onnx``.
-        precision: ``"f32"``, ``"bf16"``, or ``"auto"``: bf16 where the CPU has it.
+        precision: ``"f32"``, ``"bf16"``, or ``"auto"``: the faster of the two on this CPU.
 
     Raises:
         MienError: a part is missing, damaged, or not exported together with the others.
@@ -51,7 +51,7 @@ class OpenVinoPaper(PaperRuntime):
     def __init__(self, folder: Path, *, threads: int | None = None, precision: str = "auto") -> None:
         threads = threads or max(2, (os.cpu_count() or 2) // 2)
         if precision == "auto":
-            precision = "bf16" if cpu_has_bf16() else "f32"
+            precision = quick_precision()
         models = {part: _read(part_file(folder, part)) for part in PARTS}
         metadata = {part: _metadata(model, part_file(folder, part), part) for part, model in models.items()}
         if len({facts["weights_sha256"] for facts in metadata.values()}) > 1:

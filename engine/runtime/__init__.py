@@ -10,7 +10,7 @@ from mien.engine.runtime.failover import Notify
 from mien.engine.runtime.openvino import Network, OpenVinoRuntime, Precision
 from mien.engine.runtime.selection import CHOICES, Choice, Progress, choose, live_files, stays_on_cpu
 from mien.engine.utils.assets import ASSETS
-from mien.engine.utils.openvino_core import cpu_has_bf16, load_openvino
+from mien.engine.utils.openvino_core import cpu_has_bf16, load_openvino, quick_precision
 
 ENCODER = ASSETS / "live-encoder.onnx"
 RENDERER = ASSETS / "live-renderer.onnx"
@@ -85,9 +85,8 @@ def network_of(choice: Choice, alone: Network) -> Network:
 def describe_runtime() -> str:
     """Which runtime :func:`default_runtime` creates and why, in one line."""
     version = load_openvino().__version__.split("-")[0]
-    why = (
-        "the CPU has bfloat16: used for convolutions, motion in FP32"
-        if cpu_has_bf16()
-        else "no bfloat16: FP32"
-    )
+    if quick_precision() == "bf16":
+        why = "the CPU has bfloat16: used for convolutions, motion in FP32"
+    else:
+        why = "FP32: faster than this CPU's bfloat16" if cpu_has_bf16() else "no bfloat16: FP32"
     return f"OpenVINO {version} on the CPU, {_threads(None)} threads ({why})"

@@ -27,7 +27,7 @@ from mien.engine.runtime.background_network import BackgroundNetwork
 from mien.engine.runtime.base import Runtime
 from mien.engine.runtime.openvino_parts import NetworkResults, PartedRenderer
 from mien.engine.types import Floats, Image, ModelError
-from mien.engine.utils.openvino_core import compile_for_cpu, core, cpu_has_bf16
+from mien.engine.utils.openvino_core import compile_for_cpu, core, quick_precision
 from mien.engine.utils.thread_priority import make_way
 
 Precision = Literal["auto", "f32", "bf16"]
@@ -66,7 +66,7 @@ class OpenVinoRuntime(Runtime):
     Args:
         encoder_path, renderer_path: what ``mien export`` wrote.
         precision: ``"bf16"`` computes the convolutions in bfloat16 (the rest stays FP32), ``"auto"`` does so
-            if the CPU has it.
+            if that is faster on this CPU.
         network: how often the network runs at first.
         skip_untrained: neither compile nor run an untrained network, whose results are zero.
 
@@ -89,7 +89,7 @@ class OpenVinoRuntime(Runtime):
         skip_untrained: bool = False,
     ) -> None:
         if precision == "auto":
-            precision = "bf16" if cpu_has_bf16() else "f32"
+            precision = quick_precision()
         self.precision: str = precision
         self.threads = threads
         encoder, renderer = _read(encoder_path), _read(renderer_path)
