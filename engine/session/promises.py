@@ -26,5 +26,5 @@ def fulfil(future: Future[T], work: Callable[[], T]) -> None:
         return
     try:
         future.set_result(work())
-    except Exception as error:
+    except BaseException as error:  # whatever it was, someone waits for the future
         future.set_exception(error)

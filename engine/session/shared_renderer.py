@@ -17,6 +17,7 @@ from mien.engine.motion import Gains
 from mien.engine.runtime.base import Runtime
 from mien.engine.runtime.batch_runtime import BatchRuntime
 from mien.engine.session.driver_session import Driven, DriverSession
+from mien.engine.session.promises import fulfil
 from mien.engine.session.renderer import draw_together
 from mien.engine.types import Floats, Image, Rendered
 from mien.engine.utils.throttled_log import ThrottledLog
@@ -163,7 +164,7 @@ class SharedRenderer:
             if calls is None:
                 return
             for work, future in calls:
-                _fulfil(work, future)
+                fulfil(future, work)
             self._render(batch)
             self.rendered += len(batch)
             self.rounds += bool(batch)
@@ -220,15 +221,6 @@ def _render_together(runtime: BatchRuntime, batch: list[Driven], trouble: Thrott
     spent = 1000 * (perf_counter() - start)
     for (driven, _), rendered in zip(plans, found, strict=True):
         driven.session.finish(driven, rendered, spent)
-
-
-def _fulfil(work: Callable[[], object], future: Future[object]) -> None:
-    if not future.set_running_or_notify_cancel():
-        return
-    try:
-        future.set_result(work())
-    except BaseException as error:
-        future.set_exception(error)
 
 
 class _AnyThreadRuntime(Runtime):
