@@ -15,7 +15,7 @@ from mien.cli.model_choice import check_recorded
 from mien.cli.options.arguments import Options
 from mien.engine.avatar.crop import crop_around
 from mien.engine.face.geometry import FaceGeometry
-from mien.engine.face.likeness import dark_level, reference_problem, small_width
+from mien.engine.face.likeness import poor_view, reference_problem
 from mien.engine.face.regions import REGIONS
 from mien.engine.motion import Motion
 from mien.engine.motion.phases import Phases, find_phases
@@ -167,14 +167,7 @@ def _begin(found: Followed, tracker: Tracker, face: Face, frame: Frame) -> View:
     found.unit = FaceGeometry.of(face).unit
     if tracker.landmarker.faces_seen > 1:
         found.notes.append(f"The clip shows {tracker.landmarker.faces_seen} faces; the largest drives.")
-    if (width := small_width(face)) is not None:
-        found.notes.append(
-            f"The driver's face is {width:.0f} pixels wide; small movements cannot be measured."
-        )
-    if (level := dark_level(frame.image, face)) is not None:
-        found.notes.append(
-            f"The driver's face is dark ({level:.0f} of 255); noise hides small movements there."
-        )
+    found.notes += [f"The driver's face is {fault}." for fault in poor_view(frame.image, face)]
     return view
 
 

@@ -25,7 +25,7 @@ from mien.cli.interrupt import Stopper
 from mien.cli.options.arguments import Options
 from mien.cli.terminal import StageTimes, print_summary, progress_bar, say
 from mien.engine.animator import NO_IMAGE, Animator
-from mien.engine.face.likeness import dark_level, reference_problem, small_width
+from mien.engine.face.likeness import poor_view, reference_problem
 from mien.engine.motion import Motion
 from mien.engine.motion.recorder import Recorder
 from mien.engine.motion.recording import Recording, load_recording
@@ -34,7 +34,7 @@ from mien.engine.session.session import Session
 from mien.engine.tracking import Tracker
 from mien.engine.tracking.file_driver import FileDriver, takeover_note
 from mien.engine.tracking.offline import refined_stream
-from mien.engine.types import Face, Frame, Image, NoFaceError
+from mien.engine.types import Frame, Image, NoFaceError
 from mien.engine.utils.assets import DEMO_MOTION
 from mien.streams.factory import open_sink, open_source
 from mien.streams.sink import Sink
@@ -259,17 +259,15 @@ def _noted(
         yield step
         if not told and tracker.face is not None:
             told = True
-            say(console, *_driver_notes(tracker, tracker.face, source.info.name, searched))
+            say(console, *_driver_notes(tracker, source.info.name, searched))
 
 
-def _driver_notes(tracker: Tracker, face: Face, name: str, searched: bool) -> list[str]:
+def _driver_notes(tracker: Tracker, name: str, searched: bool) -> list[str]:
     notes = []
     if tracker.landmarker.faces_seen > 1:
         notes.append(f"{name} shows {tracker.landmarker.faces_seen} faces; the largest drives.")
-    if (width := small_width(face)) is not None:
-        notes.append(f"the face in {name} is {width:.0f} pixels wide; small movements cannot be measured.")
-    if tracker.reference_frame is not None and (level := dark_level(*tracker.reference_frame)) is not None:
-        notes.append(f"the face in {name} is dark ({level:.0f} of 255); noise hides small movements there.")
+    if tracker.reference_frame is not None:
+        notes += [f"the face in {name} is {fault}." for fault in poor_view(*tracker.reference_frame)]
     reference = tracker.reference
     if not searched and reference is not None and (why := reference_problem(reference.face)):
         notes.append(f"in the reference frame {why}; --reference best looks for a better one.")

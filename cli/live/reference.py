@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from mien.engine.face.likeness import reference_problem
+from mien.engine.face.likeness import drawback, reference_problem
 from mien.engine.session.session import Tracked
 from mien.engine.tracking import Tracker
 from mien.engine.tracking.auto_reference import AutoReference, Ghost, Newcomer
@@ -53,9 +53,9 @@ class Calibration:
         self.hold()
         self._tracker.set_reference(image, face)
         self._known, self.ghost = self._tracker.reference, Ghost(image, face)
-        why = reference_problem(face)
+        why = drawback(image, face)
         self._tell(told + (f", but {why}" if why else ""))
-        if why is None:
+        if reference_problem(face) is None:
             self._remember(face)
 
     def watch(self, tracked: Tracked) -> None:
@@ -73,6 +73,8 @@ class Calibration:
             self.set(tracked.frame.image, face, "neutral face found: reference set")
         elif self._auto.done and not was_done and at_rest is not None:
             self._remember(at_rest)
+            if (shown := self._tracker.reference_frame) is not None and (why := drawback(*shown)):
+                self._tell(f"reference set, but {why}")
 
     def _remember(self, face: Face) -> None:
         if self._name is None:

@@ -64,20 +64,29 @@ def reference_hint(face: Face | None, portrait: Face) -> str | None:
     return odd
 
 
-def small_width(face: Face) -> float | None:
-    """The face's width in pixels where it is too small for micro-expressions, else None."""
-    width = float(np.ptp(face.landmarks[:, 0]))
-    return width if width < SMALL_FACE else None
+def poor_view(image: Image, face: Face) -> list[str]:
+    """What hides small movements of the face in ``image``, each in words that follow "the face is"."""
+    found = []
+    if (width := float(np.ptp(face.landmarks[:, 0]))) < SMALL_FACE:
+        found.append(f"{width:.0f} pixels wide; small movements cannot be measured")
+    if (level := _level(image, face)) < DARK_FACE:
+        found.append(f"dark ({level:.0f} of 255); noise hides small movements there")
+    return found
 
 
-def dark_level(image: Image, face: Face) -> float | None:
-    """The mean level (0..255) of the face in ``image`` where too dark for small movements, else None."""
+def drawback(image: Image, face: Face) -> str | None:
+    """What is wrong with this frame as a live run's reference, in words; None if nothing is."""
+    faults = [why] if (why := reference_problem(face)) else []
+    faults += [f"the face is {fault}" for fault in poor_view(image, face)]
+    return ", and ".join(faults) or None
+
+
+def _level(image: Image, face: Face) -> float:
     low, high = face.landmarks[:, :2].min(axis=0), face.landmarks[:, :2].max(axis=0)
     left, top = np.maximum(low, 0).astype(int)
     right, bottom = np.maximum(high, 0).astype(int)
     seen = image[top:bottom, left:right]
-    level = float(seen.mean()) if seen.size else 255.0
-    return level if level < DARK_FACE else None
+    return float(seen.mean()) if seen.size else 255.0
 
 
 class ReferenceSearch:

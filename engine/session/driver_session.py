@@ -12,7 +12,7 @@ from time import monotonic, perf_counter
 from typing import Protocol, TypeVar
 
 from mien.engine.avatar import Avatar
-from mien.engine.face.likeness import SEARCH_S, ReferenceSearch, reference_hint, reference_problem
+from mien.engine.face.likeness import SEARCH_S, ReferenceSearch, drawback, reference_hint
 from mien.engine.landmarks import Landmarker
 from mien.engine.motion import Gains, Motion
 from mien.engine.runtime.base import Runtime
@@ -282,7 +282,7 @@ class DriverSession:
             raise NoFaceError("No face is seen, so the reference stays as it is. Look at the camera.")
         self._end_search()
         self._tracker.set_reference(self._last, face)
-        return reference_problem(face)
+        return drawback(self._last, face)
 
     def _keep_searching(self, frame: Frame) -> None:
         search = self._search
@@ -298,4 +298,4 @@ class DriverSession:
             raise NoFaceError("No face was seen, so the reference stays as it is. Look at the camera.")
         frame, face = search.frames.best
         self._tracker.set_reference(frame.image, face)
-        return reference_problem(face)
+        return drawback(frame.image, face)

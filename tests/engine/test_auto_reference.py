@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from dataclasses import replace
 from math import cos, radians, sin
@@ -179,9 +180,28 @@ def test_a_live_run_saves_the_profile_when_its_reference_is_set(
         assert not calibration.remembered
         for n in range(30):
             calibration.watch(Tracked(Frame(image, n, 0, n / 30), calm(faces[0]), None, 0.0))
-        assert told == ["neutral face found: reference set"] and tracker.reference is not None
+        assert (
+            len(told) == 1
+            and told[0].startswith("neutral face found: reference set")
+            and tracker.reference is not None
+        )
         assert calibration.ghost is not None and calibration.ghost.image is image
         assert Calibration(tracker, told.append, "me", "Camera 0").remembered
+
+
+def test_a_dark_or_small_face_is_told_as_the_reference(faces: list[Face], carphone: Path) -> None:
+    image, told = read_clip(carphone, 1)[0], []
+    large = image.repeat(2, axis=0).repeat(2, axis=1)
+    face = replace(faces[0], landmarks=faces[0].landmarks * 2)
+    with Tracker() as tracker:
+        calibration = Calibration(tracker, told.append)
+        calibration.set(large, face)
+        calibration.set(large // 6, face)
+        calibration.set(image, faces[0])
+    assert told[0] == "reference set"
+    dark, small = (words.removeprefix("reference set, but the face is ") for words in told[1:])
+    assert re.fullmatch(r"dark \(\d+ of 255\); noise hides small movements there", dark)
+    assert re.fullmatch(r"\d+ pixels wide; small movements cannot be measured", small)
 
 
 def test_f_during_the_examination_of_a_frame_leaves_the_profile_alone(
