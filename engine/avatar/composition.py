@@ -11,6 +11,7 @@ from mien.engine.avatar.canvas import KERNEL, Canvas, showing
 from mien.engine.avatar.mesh_canvas import Warp
 from mien.engine.avatar.model_io import Field
 from mien.engine.avatar.mouth import paint_strength, painted_share, paints
+from mien.engine.avatar.outline import Box
 from mien.engine.types import Floats, Image
 from mien.engine.utils.sampling import sample, stretch
 
@@ -42,7 +43,7 @@ def with_opacity(canvas: Canvas, image: Image, warp: Warp) -> Image:
     """What another runtime drew on a clear canvas, ``(H, W, 3)``, as RGBA ``(H, W, 4)``."""
     cover = np.zeros(canvas.part[::-1], np.uint8)
     seen = _where_seen(canvas, warp)
-    cover[seen] = canvas.fine.at(warp.shift, seen)[..., 3]
+    cover[seen] = _layer(canvas, warp, seen)[..., 3]
     moved = image[canvas.top : canvas.bottom, canvas.left : canvas.right] if canvas.pasted else image
     return _opened(canvas, np.ascontiguousarray(moved), cover)
 
@@ -70,19 +71,44 @@ def _meshed(canvas: Canvas, warp: Warp, cover: Image | None = None) -> Image:
     """The moving part after a motion; its person's opacity goes into ``cover``."""
     if canvas.person is None or canvas.behind is None:
         columns, rows = canvas.part
-        return canvas.fine.at(warp.shift, (slice(0, rows), slice(0, columns)))
+        return _layer(canvas, warp, (slice(0, rows), slice(0, columns)))
     image: Image = canvas.behind.copy()
     seen = _where_seen(canvas, warp)
-    layer = canvas.fine.at(warp.shift, seen)
-    colours = cv2.cvtColor(layer, cv2.COLOR_RGBA2RGB)
-    opacity = np.asarray(cv2.extractChannel(layer, 3), np.uint8)
-    image[seen] = cv2.add(colours, showing(np.ascontiguousarray(image[seen]), opacity))
+    layer = _layer(canvas, warp, seen)
+    image[seen], opacity = _over(layer, np.ascontiguousarray(image[seen]))
     if cover is not None:
         cover[seen] = opacity
     return image
 
 
-def _where_seen(canvas: Canvas, warp: Warp) -> tuple[slice, slice]:
+def _layer(canvas: Canvas, warp: Warp, box: Box) -> Image:
+    """The person in these rows and columns of the moving part, a turned head's outline softened."""
+    layer = canvas.fine.at(warp.shift, box)
+    if warp.outline is not None:
+        warp.outline.soften(layer, box)
+    return layer
+
+
+def _over(layer: Image, behind: Image) -> tuple[Image, Image]:
+    """The person before a background, and the person's opacity."""
+    colours = cv2.cvtColor(layer, cv2.COLOR_RGBA2RGB)
+    opacity = np.asarray(cv2.extractChannel(layer, 3), np.uint8)
+    return np.asarray(cv2.add(colours, showing(behind, opacity)), np.uint8), opacity
+
+
+def show_outline(canvas: Canvas, image: Image, warp: Warp) -> None:
+    """Soften the outline of a turned head in an image that another runtime drew, in place."""
+    if warp.outline is None:
+        return
+    part = image[canvas.top : canvas.bottom, canvas.left : canvas.right] if canvas.pasted else image
+    for box, jumps in warp.outline.parts():
+        layer, target = _layer(canvas, warp, box), part[box]
+        behind = None if canvas.behind is None else np.ascontiguousarray(canvas.behind[box])
+        drawn = layer if behind is None else _over(layer, behind)[0]
+        target[..., :3][jumps] = drawn[..., :3][jumps]
+
+
+def _where_seen(canvas: Canvas, warp: Warp) -> Box:
     """Rows and columns beyond which no pixel shows anything of the person."""
     found = []
     for axis, low, high, limit in zip(

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from mien.engine.avatar.mesh_motion import MeshMotion
 from mien.engine.avatar.model_io import FIELD_SIZE
 from mien.engine.avatar.mouth import Cavity
+from mien.engine.avatar.outline import Box, Outline, cuts_of
 from mien.engine.mesh.head_sheet import NODES, sheet_triangles
 from mien.engine.mesh.rasterizer import Rasterizer
 from mien.engine.mesh.topology import FIRST_OPENING_LAYER, MOUTH, RIGHT_EYE, SLOPE, face_topology
@@ -32,8 +33,6 @@ LEAST = 0.01
 RIM = 5
 """Pixels over which the face's raster passes into the sheet's (odd)."""
 
-Box = tuple[slice, slice]
-
 
 @dataclass(frozen=True, slots=True)
 class Warp:
@@ -45,12 +44,14 @@ class Warp:
         mouth: rows and columns around the mouth's opening; None where nothing is to be put into it.
         cover: ``(rows, columns) float32`` in 0..1 within ``mouth``: where the opening is.
         inside: ``(rows, columns, 3) float32`` RGB in 0..255: what is seen there.
+        outline: where a turned head's map jumps; None where it does not.
     """
 
     shift: Floats
     mouth: Box | None = None
     cover: Floats | None = None
     inside: Floats | None = None
+    outline: Outline | None = None
 
     def kept(self) -> Warp:
         """A copy with its own arrays."""
@@ -95,7 +96,10 @@ class MeshCanvas:
         if box is None:
             return Warp(self._shift)
         layers = self._draw_face(moving, box)
-        return self._mouth(moving, layers, box)
+        warp = self._mouth(moving, layers, box)
+        if moving.turn <= TURNED:
+            return warp
+        return replace(warp, outline=Outline.of(self._shift, cuts_of(layers, box, self._shift.shape[1:])))
 
     def _pixels(self, places: Floats) -> Floats:
         return np.asarray(places * self._scale + self._offset, np.float32)

@@ -12,7 +12,7 @@ from mien.engine.avatar.avatar import PortraitEncoder
 from mien.engine.avatar.avatar_mouth import AvatarMouth
 from mien.engine.avatar.avatar_photos import AvatarPhotos
 from mien.engine.avatar.canvas import make_canvas
-from mien.engine.avatar.composition import compose, show_cavity, with_opacity
+from mien.engine.avatar.composition import compose, show_cavity, show_outline, with_opacity
 from mien.engine.avatar.transfer import carry_over
 from mien.engine.motion import Motion
 from mien.engine.mouth.own_mouth import Placed
@@ -102,6 +102,7 @@ def draw_together(runtime: BatchRuntime, planned: Sequence[Planned]) -> list[Ren
 def _finish(plan: Planned, image: Image) -> float:
     """What a GPU's graph, which always paints, leaves to be done; milliseconds spent."""
     start = perf_counter()
+    show_outline(plan.drawing.canvas, image, plan.drawing.warp)
     if plan.mouth.drawn:
         show_cavity(plan.drawing.canvas, image, plan.drawing.warp)
     plan.finish(image)
