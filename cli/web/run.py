@@ -22,10 +22,10 @@ from mien.cli.options.arguments import Options
 from mien.cli.photos import is_enrolled
 from mien.cli.terminal import say
 from mien.cli.web.engine import LocalEngine
+from mien.cli.web.gallery import EXHIBITS
 from mien.engine.avatar.background import BackgroundKind
 from mien.engine.enrolment.container import load_enrolled
 from mien.engine.types import Frame, MienError, NoFaceError, SourceError, UsageError
-from mien.engine.utils.assets import PORTRAIT
 from mien.streams.factory import open_source
 from mien.streams.images import list_portraits, load_image
 from mien.streams.source import Source
@@ -217,8 +217,8 @@ def _load(options: Options, hub: Hub, engine: LocalEngine) -> None:
     engine.load()
     named: list[Path] = [options.avatar] if options.avatar else []
     named += list_portraits(options.avatars) if options.avatars else []
-    if not named:
-        hub.portraits.add(load_image(PORTRAIT, opacity=True), "Eileen Collins")
+    for exhibit in EXHIBITS if not named else ():
+        hub.portraits.add(load_image(exhibit.path, opacity=True), exhibit.name, credit=exhibit.credit)
     for index, path in enumerate(named):
         try:
             if is_enrolled(path):

@@ -6,5 +6,6 @@ from pathlib import Path
 
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
 PORTRAIT = ASSETS / "portrait.jpg"
+GALLERY = ASSETS / "gallery"
 SEGMENTATION = ASSETS / "selfie_segmentation.tflite"
 DEMO_MOTION = ASSETS / "demo-motion.npz"

@@ -44,6 +44,7 @@ class Portrait:
         owner: the visitor who uploaded it; None for the server's own, which everybody sees.
         preview: a JPEG.
         prepared: the engine's avatar and its notes.
+        credit: who made the image, where the page must say so.
     """
 
     id: str
@@ -51,11 +52,13 @@ class Portrait:
     owner: str | None
     preview: bytes
     prepared: Prepared
+    credit: str = ""
 
     def described(self) -> dict[str, str | bool]:
         """The portrait as the API shows it."""
         image = f"/api/portraits/{self.id}.jpg"
-        return {"id": self.id, "name": self.name, "image": image, "own": self.owner is not None}
+        own = self.owner is not None
+        return {"id": self.id, "name": self.name, "image": image, "own": own, "credit": self.credit}
 
 
 class Portraits:
@@ -82,7 +85,13 @@ class Portraits:
         self.worker = ThreadPoolExecutor(1, "portrait")
 
     def add(
-        self, image: Image, name: str, owner: str | None = None, *, photos: tuple[Any, ...] = ()
+        self,
+        image: Image,
+        name: str,
+        owner: str | None = None,
+        *,
+        photos: tuple[Any, ...] = (),
+        credit: str = "",
     ) -> Portrait:
         """Prepare and keep an image (in a worker thread).
 
@@ -91,13 +100,14 @@ class Portraits:
             name: what it is called.
             owner: the visitor whose it is; None: everybody's.
             photos: see :meth:`~mien.streams.webrtc.engine_interface.AvatarEngine.prepare`.
+            credit: who made it, if the page must say so.
 
         Raises:
             MienError: no face in it.
         """
         image = fit_within(image, SIDE)
         prepared = self._engine.prepare(image, name, photos)
-        portrait = Portrait(secrets.token_urlsafe(16), name, owner, _preview(image), prepared)
+        portrait = Portrait(secrets.token_urlsafe(16), name, owner, _preview(image), prepared, credit)
         if owner is not None:
             self._make_room(owner)
             self._heard[owner] = self._clock()

@@ -20,6 +20,7 @@ from fakes.browser import SKIP_LOBBY, alike, browser, shown_image
 from fakes.page_server import PageServer
 from fakes.web import served
 
+from mien.cli.web.gallery import EXHIBITS
 from mien.engine.types import Frame, Image
 from mien.streams.webrtc.feed import Feed
 from mien.streams.webrtc.whip import claim_main
@@ -334,18 +335,34 @@ def test_portraits_are_tiles_with_names_that_are_added_renamed_and_removed(
     assert page.locator("#portrait-own").is_hidden(), "the server's own stays"
     page.set_input_files("#file", files)
     until(lambda: "Bob is ready" in page.inner_text("#portrait-words"), "both")
-    assert page.locator("#gallery span").all_inner_texts() == ["Eileen Collins", "Ann", "Bob"]
+    assert page.locator("#gallery span").all_inner_texts()[len(EXHIBITS) :] == ["Ann", "Bob"]
     page.once("dialog", lambda dialog: dialog.accept("Robert"))
     page.click("#portrait-rename")
     until(lambda: page.locator("#gallery span").last.inner_text() == "Robert", "another name")
     shoot(page, "tiles")
     page.once("dialog", lambda dialog: dialog.accept())
     page.click("#portrait-remove")
-    until(lambda: page.locator("#gallery img").count() == 2, "removed")
+    until(lambda: page.locator("#gallery img").count() == len(EXHIBITS) + 1, "removed")
     assert page.locator("#gallery input").first.is_checked()
     page.reload()
     page.locator("#gallery img").first.wait_for()
-    assert page.locator("#gallery span").all_inner_texts() == ["Eileen Collins", "Ann"]
+    assert page.locator("#gallery span").all_inner_texts()[len(EXHIBITS) :] == ["Ann"]
+
+
+def test_the_gallery_is_gone_through_by_keys_and_says_whose_each_portrait_is(page: Any) -> None:
+    assert page.locator("#gallery span").all_inner_texts() == [exhibit.name for exhibit in EXHIBITS]
+    page.locator("#gallery input").first.focus()
+    for exhibit in EXHIBITS[1:]:
+        page.keyboard.press("ArrowRight")
+        until(lambda: page.inner_text("#portrait-credit").startswith(exhibit.name), "credited")  # noqa: B023
+        assert exhibit.credit in page.inner_text("#portrait-credit")
+    start(page)
+    until(lambda: shown_name(page) == EXHIBITS[-1].name, "the one that was chosen is live")
+    shoot(page, "gallery")
+
+
+def shown_name(page: Any) -> str:
+    return str(page.locator("#gallery label", has=page.locator("input:checked")).inner_text())
 
 
 def test_hold_lets_the_avatar_rest_and_go_on(page: Any) -> None:

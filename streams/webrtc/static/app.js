@@ -35,7 +35,7 @@ class Page {
   #reference = new Reference(ids, (message) => this.#link.send(message));
   #takings = new Takings(this.#api, ids, () => this.#recordable());
   #gains = new Gains(ids("gains"), ids("reset"));
-  #gallery = new Gallery(this.#api, { box: ids("gallery"), words: ids("portrait-words"), file: ids("file"), drop: ids("drop"), own: ids("portrait-own") });
+  #gallery = new Gallery(this.#api, { box: ids("gallery"), words: ids("portrait-words"), file: ids("file"), drop: ids("drop"), own: ids("portrait-own"), credit: ids("portrait-credit") });
   #backgrounds = new Backgrounds(this.#api, { box: ids("backgrounds"), file: ids("background-file"), words: ids("background-words") });
   #still = new Still(this.#api, ids("still"), (text) => this.#backgrounds.say(text));
   #hold = new Hold(ids, this.#choices, (message) => this.#link.send(message));

@@ -8,6 +8,7 @@ export class Gallery extends EventTarget {
   #box;
   #words;
   #own;
+  #credit;
   #limits = {};
   #portraits = new Map();
 
@@ -17,12 +18,13 @@ export class Gallery extends EventTarget {
   /** @type {string | null} the chosen one's id */
   chosen = null;
 
-  constructor(api, { box, words, file, drop, own }) {
+  constructor(api, { box, words, file, drop, own, credit }) {
     super();
     this.#api = api;
     this.#box = box;
     this.#words = words;
     this.#own = own;
+    this.#credit = credit;
     box.addEventListener("change", ({ target }) => this.choose(target.value));
     file.addEventListener("change", () => {
       this.#addAll([...file.files]);
@@ -116,6 +118,7 @@ export class Gallery extends EventTarget {
     this.chosen = id;
     known.label.querySelector("input").checked = true;
     this.#own.hidden = !known.own;
+    this.#credit.textContent = known.credit ? `${known.name}: ${known.credit}.` : "";
   }
 
   say(text) {
@@ -189,17 +192,17 @@ export class Gallery extends EventTarget {
   }
 
   /** @param {File} [file] what was added here, to be sent again to a server that has lost it */
-  #show({ id, name, image, own }, file = undefined) {
+  #show({ id, name, image, own, credit }, file = undefined) {
     if (this.#portraits.has(id)) return;
     const label = document.createElement("label");
     const radio = document.createElement("input");
     Object.assign(radio, { type: "radio", name: "portrait", value: id });
     const img = document.createElement("img");
-    Object.assign(img, { src: image, alt: name || "Portrait", title: name ?? "" });
+    Object.assign(img, { src: image, alt: name || "Portrait", title: credit ? `${name}: ${credit}` : (name ?? "") });
     const caption = document.createElement("span");
     Object.assign(caption, { textContent: name || "Portrait", ariaHidden: "true" }); // the image says it
     label.append(radio, img, caption);
-    this.#portraits.set(id, { label, image, name, file, own });
+    this.#portraits.set(id, { label, image, name, file, own, credit });
     this.#box.append(label);
   }
 }
