@@ -36,6 +36,12 @@ def chosen_background(text: str) -> Background:
     return Background(BackgroundKind.IMAGE, image=load_image(name))
 
 
+def is_file_name(text: str) -> bool:
+    """Whether the text can only be the name of an image file: neither a word that is known nor a colour."""
+    name = text.strip().lower()
+    return name != KEEP.kind.value and name not in PLAIN and colour_of(name) is None
+
+
 def colour_of(name: str) -> tuple[int, int, int] | None:
     """Red, green and blue in 0..255 of a CSS colour; None where the text is none."""
     from PIL import ImageColor

@@ -11,7 +11,7 @@ from pathlib import Path
 from mien.cli.options import values
 from mien.cli.options.arguments import Options
 from mien.cli.options.arguments import parse as parse_mien
-from mien.cli.options.shared import add_amounts, add_machine, add_mouth
+from mien.cli.options.shared import add_amounts, add_background, add_machine, add_mouth
 from mien.engine.mouth.mode import PAINTED
 from mien.engine.types import UsageError
 from mien.engine.utils.command_line import Parser, whole_number
@@ -25,6 +25,7 @@ PAIRS.csv has one line per pair below a line of column names:
   onset, apex, offset   frames of the expression (default: found from the motion)
   fps                frame rate of a folder
   mouth              own or painted (default: --mouth)
+  background         keep, blur, a colour or an image file (default: --background)
 Frames are counted from 0, the first frame of the clip.
 
 Results in DIR: NAME.mp4 (the portrait, moving), NAME.npz (the motion), NAME.json (provenance),
@@ -119,6 +120,7 @@ def _results(group: argparse._ArgumentGroup) -> None:
         "--crop", action="store_true", help="only the moving face, as a square, not the whole portrait"
     )
     add_mouth(group, PAINTED)
+    add_background(group, "transparent (with --lossless)")
     group.add_argument("--lossless", action="store_true", help="keep every pixel exactly (NAME.mkv)")
     group.add_argument(
         "--bits", metavar="N", type=values.bits, help="depth of the values in 16-bit files (told from them)"

@@ -10,6 +10,7 @@ from itertools import pairwise
 from math import isfinite
 from pathlib import Path
 
+from mien.cli.background import is_file_name
 from mien.cli.batch.frame_numbers import list_names_files, name_files, own_numbers, to_frames
 from mien.cli.batch.table import read_table
 from mien.engine.mouth.mode import MODES, MouthMode
@@ -17,7 +18,8 @@ from mien.engine.types import MienError, SourceError, UsageError
 
 REQUIRED = ("driving", "avatar")
 FRAMES = ("reference", "onset", "apex", "offset")
-OPTIONAL = (*FRAMES, "name", "fps", "mouth")
+SETTINGS = ("fps", "mouth", "background")
+OPTIONAL = (*FRAMES, "name", *SETTINGS)
 
 _NOTHING = {"", "-", "na", "n/a", "nan", "none"}
 _BAD_NAME = re.compile(r'[\x00-\x1f/\\:*?"<>|]|^\.|[. ]$')
@@ -34,6 +36,7 @@ class Pair:
         reference, onset, apex, offset: frames counted from 0 at the clip's first image, where given.
         fps: rate of a folder's frames, where given.
         mouth: the driver's own or the painted one, where given.
+        background: what is shown behind the person, where given; an image file by its whole path.
     """
 
     name: str
@@ -46,6 +49,7 @@ class Pair:
     offset: int | None = None
     fps: float | None = None
     mouth: MouthMode | None = None
+    background: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +154,7 @@ def _cells(columns: Sequence[str], row: Sequence[str]) -> dict[str, str]:
     for name, cell in zip(columns, row, strict=False):
         if name in cells:
             cells[name] = (
-                "" if name in (*FRAMES, "fps", "mouth") and cell.strip().lower() in _NOTHING else cell.strip()
+                "" if name in (*FRAMES, *SETTINGS) and cell.strip().lower() in _NOTHING else cell.strip()
             )
     return cells
 
@@ -200,7 +204,14 @@ def _pair(name: str, line: int, cells: Mapping[str, str], base: Path, decimal_co
     frames = {column: _frame(column, numbers[column]) for column in FRAMES}
     _check_order(frames)
     return Pair(
-        name, line, driving, avatar, **frames, fps=_rate(numbers["fps"]), mouth=_mouth(cells["mouth"])
+        name,
+        line,
+        driving,
+        avatar,
+        **frames,
+        fps=_rate(numbers["fps"]),
+        mouth=_mouth(cells["mouth"]),
+        background=_background(base, cells["background"]),
     )
 
 
@@ -240,6 +251,18 @@ def _mouth(text: str) -> MouthMode | None:
         if text.lower() == mode:
             return mode
     raise UsageError(f"The mouth is {' or '.join(MODES)}, not {text!r}.")
+
+
+def _background(base: Path, text: str) -> str | None:
+    if not text or not is_file_name(text):
+        return text or None
+    place = _place(base, text)
+    if not place.is_file():
+        raise UsageError(
+            f"The background is keep, blur, transparent, a colour or an image file, not {text!r}; "
+            f"there is no file {place}."
+        )
+    return str(place)
 
 
 def _rate(text: str) -> float | None:

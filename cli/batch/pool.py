@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from mien.cli.background import is_file_name
 from mien.cli.batch.arguments import GenerateOptions
 from mien.cli.batch.pairs import Failure, Pair
 from mien.cli.batch.worker import Worker
@@ -74,10 +75,15 @@ def _died(options: GenerateOptions) -> str:
 def _at_absolute_paths(options: GenerateOptions) -> GenerateOptions:
     engine = options.engine
     model = engine.model if engine.model in BUILT_IN else str(Path(engine.model).absolute())
+    behind = engine.background
     return replace(
         options,
         output=options.output.absolute(),
-        engine=replace(engine, model=model),
+        engine=replace(
+            engine,
+            model=model,
+            background=str(Path(behind).absolute()) if is_file_name(behind) else behind,
+        ),
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from mien.cli.background import is_file_name
 from mien.cli.batch.pairs import Pair
 from mien.cli.options.arguments import Options
 from mien.engine.utils.versions import installed_version
@@ -28,6 +29,7 @@ SETTINGS = (
         "size",
         "lossless",
         "mouth",
+        "background",
     ),
     *("head", "turn", "expression", "micro", "gains", "only"),
 )
@@ -41,16 +43,26 @@ def mien_version() -> str:
     return installed_version("mien") or "(not installed)"
 
 
+def with_settings(pair: Pair, options: Options) -> Options:
+    """The batch's options with what the list says of this pair."""
+    return replace(
+        options, mouth=pair.mouth or options.mouth, background=pair.background or options.background
+    )
+
+
 def request_of(pair: Pair, options: Options, metrics: bool) -> dict[str, Any]:
     """Everything that a pair's results depend on; pairs with an equal request are not made again."""
-    options = replace(options, mouth=pair.mouth or options.mouth)
+    options = with_settings(pair, options)
     wanted = {key: _plain(value) for key, value in asdict(options).items() if key not in _NO_MATTER}
     frames = {key: getattr(pair, key) for key in ("reference", "onset", "apex", "offset", "fps")}
+    # Listed where there is one, so that what was made before lists could name one is not made again.
+    behind = Path(options.background) if is_file_name(options.background) else None
     return {
         "format": FORMAT,
         "mien": mien_version(),
         "driving": {"path": str(pair.driving), **_fingerprint(pair.driving)},
         "avatar": {"path": str(pair.avatar), **_fingerprint(pair.avatar)},
+        **({} if behind is None else {"background": {"path": str(behind), **_fingerprint(behind)}}),
         "columns": frames,
         "options": wanted,
         "metrics": metrics,

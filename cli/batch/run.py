@@ -13,6 +13,7 @@ from typing import Any
 
 from rich.console import Console
 
+from mien.cli.background import chosen_background, is_file_name
 from mien.cli.batch.arguments import GenerateOptions, parse
 from mien.cli.batch.metrics import METRICS
 from mien.cli.batch.pairs import Failure, Pair, read_pairs
@@ -62,6 +63,7 @@ def run(options: GenerateOptions, console: Console) -> int:
     make_gains(options.engine)
     found = read_pairs(options.pairs)
     _check_places(options, found.pairs)
+    _check_backgrounds(options, found.pairs)
     if options.engine.model not in BUILT_IN:
         check_model(Path(options.engine.model), options.engine, recorded=False)
     _make_folder(options.output)
@@ -224,6 +226,19 @@ def _check_places(options: GenerateOptions, pairs: Sequence[Pair]) -> None:
                 raise UsageError(
                     f"{place} is a clip or portrait of the list and would be lost. Choose another --output."
                 )
+
+
+def _check_backgrounds(options: GenerateOptions, pairs: Sequence[Pair]) -> None:
+    """Refuse a background that is none, and transparency that the results cannot hold."""
+    chosen_background(options.engine.background)
+    wanted = {pair.background or options.engine.background for pair in pairs}
+    if options.engine.lossless or not any(
+        chosen_background(w).transparent for w in wanted if not is_file_name(w)
+    ):
+        return
+    raise UsageError(
+        "NAME.mp4 cannot be transparent. Add --lossless (NAME.mkv can), or give a colour: --background green."
+    )
 
 
 def _make_folder(folder: Path) -> None:

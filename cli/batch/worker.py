@@ -21,7 +21,7 @@ from mien.cli.batch.metrics import Measured, measure, measure_recorded, torn_sha
 from mien.cli.batch.pairs import Pair
 from mien.cli.batch.report.curves import Courses
 from mien.cli.batch.report.pair import Clip, pair_section
-from mien.cli.batch.resume import HIDDEN, mien_version, results_of
+from mien.cli.batch.resume import HIDDEN, mien_version, results_of, with_settings
 from mien.cli.batch.tracking import Followed, follow, phases_of
 from mien.cli.build import (
     load_avatar,
@@ -30,7 +30,9 @@ from mien.cli.build import (
     portrait_landmarker,
     tracker_settings,
     wants_credentials,
+    wants_opacity,
 )
+from mien.cli.options.arguments import Options
 from mien.engine.avatar import Avatar
 from mien.engine.avatar.crop import Square
 from mien.engine.face.geometry import FaceGeometry
@@ -72,7 +74,7 @@ class Worker:
         self._landmarker = portrait_landmarker()
         self._preset = preset_of(self._runtime)
         self._tracker = self._preset.make_tracker(self._runtime, tracker_settings(options.engine), None)
-        self._avatars: OrderedDict[Path, Avatar] = OrderedDict()
+        self._avatars: OrderedDict[tuple[Path, str], Avatar] = OrderedDict()
 
     def close(self) -> None:
         self._landmarker.close()
@@ -86,16 +88,16 @@ class Worker:
             MienError: why it cannot be made, in one line.
         """
         begun = perf_counter()
-        mouth = pair.mouth or self._engine.mouth
-        self._tracker.settings = replace(self._tracker.settings, mouth=mouth == OWN)
-        avatar = self._avatar(pair.avatar)
+        options = with_settings(pair, self._engine)
+        self._tracker.settings = replace(self._tracker.settings, mouth=options.mouth == OWN)
+        avatar = self._avatar(pair.avatar, options)
         found = follow(pair, self._engine, self._tracker, self._preset)
         # A folder of its own for each attempt: a process that died may have left one.
         folder = Path(mkdtemp(dir=self._scratch))
         (folder / HIDDEN).mkdir()
         places = results_of(folder, pair.name, self._engine.lossless)
         try:
-            result = self._render(pair, avatar, found, places["video"], mouth)
+            result = self._render(pair, avatar, found, places["video"], options)
             save_recording(places["motion"], found.recording())
             marker, section = self._measured(pair, found, result, avatar, request)
             marker["seconds"] = round(perf_counter() - begun, 2)
@@ -106,18 +108,20 @@ class Worker:
             shutil.rmtree(folder, ignore_errors=True)
         return marker
 
-    def _avatar(self, path: Path) -> Avatar:
-        avatar = self._avatars.pop(path, None)
+    def _avatar(self, path: Path, options: Options) -> Avatar:
+        """The portrait before the background that the options name."""
+        wanted = path, options.background
+        avatar = self._avatars.pop(wanted, None)
         if avatar is None:
-            avatar = load_avatar(path, self._engine, self._landmarker, self._runtime)
-        self._avatars[path] = avatar
+            avatar = load_avatar(path, options, self._landmarker, self._runtime)
+        self._avatars[wanted] = avatar
         if len(self._avatars) > KEPT_AVATARS:
             self._avatars.popitem(last=False)
         return avatar
 
-    def _render(self, pair: Pair, avatar: Avatar, found: Followed, video: Path, mouth: MouthMode) -> _Result:
+    def _render(self, pair: Pair, avatar: Avatar, found: Followed, video: Path, options: Options) -> _Result:
         """Write the video, and keep the images to be measured."""
-        animator = make_animator(replace(self._engine, mouth=mouth), avatar, self._runtime)
+        animator = make_animator(options, avatar, self._runtime)
         result = _Result()
         view: View | None = None
         seen = set(found.seen)
@@ -128,17 +132,18 @@ class Worker:
             height=height,
             fps=found.fps,
             audio_from=pair.driving if found.sound else None,
-            lossless=self._engine.lossless,
-            credentials=wants_credentials(self._engine),
+            lossless=options.lossless,
+            credentials=wants_credentials(options),
+            opacity=wants_opacity(options),
         ) as sink:
             for index, (time, motion) in enumerate(zip(found.times, found.motions, strict=True)):
                 image = animator.play(motion, time).image
                 sink.write(image, time)
                 if index in seen:
                     view = view or self._view(avatar, image)
-                    result.images.append(view.cut(image))
+                    result.images.append(view.cut(image[..., :3]))
         found.notes += sink.notes
-        found.notes += _said_of_mouth(mouth, found, animator.renderer.mouth.note)
+        found.notes += _said_of_mouth(options.mouth, found, animator.renderer.mouth.note)
         faces = self._landmarker.detect(result.images[0])
         result.face = faces[0] if faces else None
         if found.face is None:

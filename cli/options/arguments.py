@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from mien.cli.options import values
-from mien.cli.options.shared import add_amounts, add_machine, add_mouth
+from mien.cli.options.shared import add_amounts, add_background, add_machine, add_mouth
 from mien.cli.options.web import WebOptions, add_web, take_web
 from mien.engine.mouth.mode import OWN, MouthMode
 from mien.engine.types import UsageError
@@ -226,14 +226,7 @@ def _results(group: argparse._ArgumentGroup) -> None:
         "--crop", action="store_true", help="only the moving face, as a square, not the whole portrait"
     )
     add_mouth(group, OWN)
-    group.add_argument(
-        "--background",
-        metavar="WHAT",
-        type=values.background,
-        default="keep",
-        help="behind the person: keep, blur, a colour (green for a chroma key, '#20242b'), an image file, or "
-        "transparent (webm, mov, a folder of PNG)",
-    )
+    add_background(group, "transparent (webm, mov, a folder of PNG)")
     group.add_argument("--lossless", action="store_true", help="keep every pixel exact (large files)")
     group.add_argument(
         "--save-motion", metavar="NPZ", type=Path, help="files: save the motion (no pixels) as .npz"

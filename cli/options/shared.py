@@ -52,6 +52,18 @@ def add_mouth(group: argparse._ArgumentGroup, default: MouthMode) -> None:
     )
 
 
+def add_background(group: argparse._ArgumentGroup, transparent: str) -> None:
+    """Add ``--background``; ``transparent`` says where that is possible."""
+    group.add_argument(
+        "--background",
+        metavar="WHAT",
+        type=values.background,
+        default="keep",
+        help="behind the person: keep, blur, a colour (green for a chroma key, '#20242b'), an image file, or "
+        f"{transparent}",
+    )
+
+
 def add_machine(group: argparse._ArgumentGroup) -> None:
     """Add the model, the tracker, the runtime, its precision and its threads."""
     group.add_argument(
