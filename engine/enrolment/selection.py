@@ -9,15 +9,16 @@ from math import degrees
 import numpy as np
 
 from mien.engine.avatar.avatar import Avatar
-from mien.engine.enrolment.survey import Compare, Survey, difference
+from mien.engine.enrolment.survey import Compare, Survey
 from mien.engine.photos.album import fitted
+from mien.engine.photos.choice import Faces
 from mien.engine.photos.photo import Photo, Traits
 
 MOST = 12
 """Photos that an avatar keeps."""
 
 NEW = 1.2
-"""Difference (:func:`~mien.engine.enrolment.survey.difference`) from all others below which a photo adds
+"""Difference (:meth:`~mien.engine.photos.choice.Faces.difference`) from all others below which a photo adds
 nothing."""
 
 OPENED = 0.06
@@ -56,20 +57,20 @@ def select(survey: Survey, most: int = MOST, compare: Compare | None = None) -> 
     """
     avatar = survey.avatar
     own = Traits.of(avatar.face.landmarks[:, :2], avatar.pose, avatar.face.blendshapes)
-    left = [(photo, photo.traits) for photo in survey.candidates]
-    apart = [difference(traits, own) for _, traits in left]
+    traits = [photo.traits for photo in survey.candidates]
+    faces = Faces.of(traits)
+    apart = faces.difference(own) if traits else np.zeros(0, np.float32)
     chosen: list[Photo] = []
-    while left and len(chosen) < most:
+    while len(apart) and len(chosen) < most:
         best = int(np.argmax(apart))
         if apart[best] < NEW:
             break
-        photo, traits = left.pop(best)
-        del apart[best]
+        photo, apart[best] = survey.candidates[best], -1.0
         if (why := _unfit(photo, avatar, compare)) is not None:
             survey.refuse(why, photo.name)
             continue
         chosen.append(photo)
-        apart = [min(d, difference(other, traits)) for d, (_, other) in zip(apart, left, strict=True)]
+        apart = np.minimum(apart, faces.difference(traits[best]))
     return Selection(tuple(chosen), tuple(_notes(survey, chosen, own)))
 
 

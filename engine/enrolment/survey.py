@@ -10,8 +10,8 @@ import numpy as np
 
 from mien.engine.avatar.avatar import Avatar
 from mien.engine.face.layout import N_MESH
-from mien.engine.photos.choice import eye_distance, mouth_distance, turn_distance
-from mien.engine.photos.photo import Photo, Traits
+from mien.engine.photos.choice import Faces
+from mien.engine.photos.photo import Photo
 from mien.engine.tracking.auto_reference import is_frontal, shape_difference
 from mien.engine.tracking.identity import Look
 from mien.engine.types import Face, Floats, Image
@@ -116,12 +116,6 @@ class Survey:
         return self._sharp
 
 
-def difference(a: Traits, b: Traits) -> float:
-    """How much one photo shows that another does not."""
-    eyes = max(eye_distance(a, b, eye) for eye in range(2))
-    return mouth_distance(a, b) + 0.5 * eyes + turn_distance(a, b)
-
-
 def cut_out(image: Image, face: Face, name: str) -> Photo:
     """What is kept of a photo: the face with a margin, reduced to :data:`SIDE`."""
     low, high = face.landmarks[:, :2].min(axis=0), face.landmarks[:, :2].max(axis=0)
@@ -158,5 +152,5 @@ def _is_whole(face: Face, image: Image) -> bool:
 def _most_common(photos: Sequence[Photo]) -> int:
     """Of the two photos that are most alike, the later one."""
     traits = [photo.traits for photo in photos]
-    nearest = [min(difference(a, b) for b in traits[:i]) for i, a in enumerate(traits) if i]
+    nearest = [float(Faces.of(traits[:i]).difference(a).min()) for i, a in enumerate(traits) if i]
     return 1 + int(np.argmin(nearest))

@@ -26,12 +26,14 @@ class Fitted:
     Attributes:
         image: ``(H, W, 3) uint8`` RGB in the portrait's light.
         vertices: ``(V, 2) float32`` the mesh's vertices in it, pixel indices.
+        depth: ``(V,) float32`` theirs, pixels, smaller is nearer.
         traits: what its face does.
         side: the skin that it shows better than the portrait.
     """
 
     image: Image
     vertices: Floats
+    depth: Floats
     traits: Traits
     side: Place
 
@@ -58,8 +60,9 @@ def fitted(photo: Photo, portrait: Image, points: Floats, tone: Image | None = N
         image = np.asarray(tone[cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)], np.uint8)
     own = photo.landmarks[:, :2]
     side = side_place(points / np.float32(unit), own / np.float32(photo.unit))
-    vertices = np.ascontiguousarray(own[face_topology().landmark] - np.float32(0.5))
-    return Fitted(image, vertices, photo.traits, side)
+    placed = photo.landmarks[face_topology().landmark]
+    vertices = np.ascontiguousarray(placed[:, :2] - np.float32(0.5))
+    return Fitted(image, vertices, placed[:, 2].copy(), photo.traits, side)
 
 
 def _reduced(photo: Photo, scale: float) -> Photo:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from math import hypot
 
 import numpy as np
+from numpy.typing import NDArray
 
-from mien.engine.photos.photo import Traits
+from mien.engine.photos.photo import MOUTH_SHAPES, Traits
+from mien.engine.types import Floats
 
 BETTER = 0.8
 """Share of a photo's distance below which another one's must be to take over."""
@@ -26,23 +28,60 @@ LIPS, SHAPES, EYE, TURN = 0.03, 0.4, 0.10, 0.35
 mouth's blendshapes, of an eye's opening (share of its width) and of the turn (radians)."""
 
 
-def mouth_distance(a: Traits, b: Traits) -> float:
-    """How unlike two mouths are."""
-    apart = a.lips - b.lips
-    found = float(np.sqrt(2 * (apart * apart).mean())) / LIPS + 0.5 * turn_distance(a, b)
-    if a.shapes is not None and b.shapes is not None:
-        found += float(np.linalg.norm(a.shapes - b.shapes)) / SHAPES
-    return found
+@dataclass(frozen=True, slots=True, eq=False)
+class Faces:
+    """Traits of several faces, to be compared with one at a time.
+
+    Attributes:
+        lips: ``(n, 80) float32``; shapes: ``(n, k) float32``, 0 where unknown; known: ``(n,) bool``, whether
+            shapes are; eyes, turns: ``(n, 2) float32``: see :class:`~mien.engine.photos.photo.Traits`.
+    """
+
+    lips: Floats
+    shapes: Floats
+    known: NDArray[np.bool_]
+    eyes: Floats
+    turns: Floats
+
+    @staticmethod
+    def of(faces: Sequence[Traits]) -> Faces:
+        """Their traits in arrays."""
+        return Faces(
+            np.array([face.lips.ravel() for face in faces], np.float32),
+            np.array([_shapes(face) for face in faces], np.float32),
+            np.array([face.shapes is not None for face in faces]),
+            np.array([face.eyes for face in faces], np.float32),
+            np.array([face.turn for face in faces], np.float32),
+        )
+
+    def mouths(self, wanted: Traits) -> Floats:
+        """How unlike each mouth is to the wanted one, ``(n,)``."""
+        apart = self.lips - wanted.lips.ravel()
+        found = np.sqrt(2 * (apart * apart).mean(axis=1)) / LIPS + 0.5 * self.heads(wanted)
+        if wanted.shapes is not None:
+            off = self.shapes - wanted.shapes
+            found += self.known * np.sqrt((off * off).sum(axis=1)) / SHAPES
+        return np.asarray(found, np.float32)
+
+    def lids(self, wanted: Traits, eye: int) -> Floats:
+        """How unlike the lids of each right (0) or left (1) eye are, ``(n,)``."""
+        return np.asarray(
+            np.abs(self.eyes[:, eye] - wanted.eyes[eye]) / EYE + 0.5 * self.heads(wanted), np.float32
+        )
+
+    def heads(self, wanted: Traits) -> Floats:
+        """How differently each head is turned, ``(n,)``."""
+        apart = self.turns - np.array(wanted.turn, np.float32)
+        return np.asarray(np.hypot(apart[:, 0], apart[:, 1]) / TURN, np.float32)
+
+    def difference(self, other: Traits) -> Floats:
+        """How much each of them shows that another does not, ``(n,)``."""
+        eyes = np.maximum(self.lids(other, 0), self.lids(other, 1))
+        return np.asarray(self.mouths(other) + 0.5 * eyes + self.heads(other), np.float32)
 
 
-def eye_distance(a: Traits, b: Traits, eye: int) -> float:
-    """How unlike the lids of two right (0) or left (1) eyes are."""
-    return abs(a.eyes[eye] - b.eyes[eye]) / EYE + 0.5 * turn_distance(a, b)
-
-
-def turn_distance(a: Traits, b: Traits) -> float:
-    """How differently two heads are turned."""
-    return hypot(a.turn[0] - b.turn[0], a.turn[1] - b.turn[1]) / TURN
+def _shapes(face: Traits) -> Floats:
+    return np.zeros(len(MOUTH_SHAPES), np.float32) if face.shapes is None else face.shapes
 
 
 @dataclass(slots=True)

@@ -11,16 +11,10 @@ import numpy as np
 
 from mien.engine.mesh.rasterizer import Rasterizer
 from mien.engine.photos.album import Fitted
-from mien.engine.photos.choice import (
-    BETTER_SIDE,
-    FADE_SIDE,
-    Choice,
-    eye_distance,
-    mouth_distance,
-    turn_distance,
-)
+from mien.engine.photos.choice import BETTER_SIDE, FADE_SIDE, Choice, Faces
 from mien.engine.photos.photo import Traits
 from mien.engine.photos.places import Place, eye_place, mouth_place
+from mien.engine.photos.textures import Texture
 from mien.engine.types import Floats, Image
 from mien.engine.utils.curves import ramp, smoothstep
 
@@ -37,8 +31,8 @@ SHUTTING = (0.65, 0.4)
 SEAM = 40
 """Parts of an eye's place over one of which its lids are smoothed where they meet."""
 
-COARSE = 96
-"""Longest side at which the map into a photo is made, pixels."""
+COARSE = 64
+"""Side at which the map into a photo is made, pixels."""
 
 TURNING = (0.10, 0.21)
 """Turn (radians) from which on another side counts, and counts wholly."""
@@ -87,6 +81,7 @@ class PhotoChooser:
 
     def __init__(self, photos: Sequence[Fitted], own: Traits, mouth: bool = True) -> None:
         self._photos, self._own, self._has_mouth = tuple(photos), own, mouth
+        self._faces = Faces.of([own, *(photo.traits for photo in photos)])
         self._mouth, self._eyes = Choice(), (Choice(), Choice())
         self._side = Choice(BETTER_SIDE, FADE_SIDE)
 
@@ -108,8 +103,7 @@ class PhotoChooser:
         return any(share < 1 for choice in choices for _, share in choice.shown)
 
     def _sides(self, wanted: Traits, time: float) -> list[Patch]:
-        own = turn_distance(self._own, wanted)
-        others = {i: turn_distance(photo.traits, wanted) for i, photo in enumerate(self._photos)}
+        own, others = self._distances(self._faces.heads(wanted))
         turn = np.hypot(wanted.turn[0] - self._own.turn[0], wanted.turn[1] - self._own.turn[1])
         share = smoothstep(ramp(float(turn), TURNING))
         shown = self._side(own, others, time)
@@ -117,30 +111,34 @@ class PhotoChooser:
 
     def _lids(self, wanted: Traits, eye: int, time: float) -> list[Patch]:
         usual = max(self._own.eyes[eye], 1e-3)
+        own, every = self._distances(self._faces.lids(wanted, eye))
         others = {
-            i: eye_distance(photo.traits, wanted, eye)
-            for i, photo in enumerate(self._photos)
-            if photo.traits.eyes[eye] < SHUTTING[0] * usual
+            i: off for i, off in every.items() if self._photos[i].traits.eyes[eye] < SHUTTING[0] * usual
         }
         share = smoothstep(ramp(wanted.eyes[eye] / usual, SHUTTING))
-        shown = self._eyes[eye](eye_distance(self._own, wanted, eye), others, time)
+        shown = self._eyes[eye](own, others, time)
         place = eye_place(eye)
         return [Patch(self._photos[i], place, w * share) for i, w in shown if w * share > 0]
 
     def _mouths(self, wanted: Traits, time: float) -> list[Patch]:
-        others = {i: mouth_distance(photo.traits, wanted) for i, photo in enumerate(self._photos)}
-        own = mouth_distance(self._own, wanted)
+        own, others = self._distances(self._faces.mouths(wanted))
         share = smoothstep(ramp(own, UNLIKE_MOUTH))
         shown = self._mouth(OWN_MOUTH * own, others, time)
         place = mouth_place()
         return [Patch(self._photos[i], place, w * share) for i, w in shown if w * share > 0]
 
+    def _distances(self, found: Floats) -> tuple[float, dict[int, float]]:
+        """The portrait's distance, and each photo's."""
+        own, *others = found.tolist()
+        return own, dict(enumerate(others))
+
 
 class PhotoPainter:
-    """Draws patches; keeps the rasters that it needs."""
+    """Draws patches; keeps the textures and the raster that it needs."""
 
     def __init__(self) -> None:
-        self._raster = Rasterizer(8, 8)
+        self._raster = Rasterizer(COARSE, COARSE)
+        self._textures: dict[tuple[Fitted, Place], Texture] = {}
 
     def draw(self, image: Image, patches: Patches) -> None:
         """Draw them, in place: ``image`` ``(H, W, 3+) uint8``."""
@@ -148,54 +146,59 @@ class PhotoPainter:
             self._draw(image, patches, patch)
 
     def _draw(self, image: Image, where: Patches, patch: Patch) -> None:
-        triangles = patch.place.triangles
-        if len(triangles) == 0:
+        place = patch.place
+        if len(place.triangles) == 0:
             return
-        box = _box(where.vertices[np.unique(triangles)], image.shape)
+        at = where.vertices[place.vertices]
+        box = _box(at, image.shape)
         if box is None:
             return
+        texture = self._texture(patch.photo, place)
+        planes = self._looked_up(at, where.depth[place.vertices], texture, place, box)
         rows, columns = box
         size = columns.stop - columns.start, rows.stop - rows.start
-        x, y, weight = self._looked_up(where, patch, box, size)
-        found: Any = cv2.remap(patch.photo.image, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        x, y, drawn = (cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR) for plane in planes)
+        found = cv2.remap(texture.image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        counts = cv2.extractChannel(found, 3)
+        weight: Any = cv2.multiply(counts, drawn, scale=patch.share / 255, dtype=cv2.CV_32F)
+        rest: Any = np.float32(1) - weight
+        colour: Any = cv2.cvtColor(found, cv2.COLOR_RGBA2RGB)
         part = image[rows, columns, :3]
-        below = np.ascontiguousarray(part)
-        part[...] = cv2.blendLinear(found, below, weight, np.float32(1) - weight)
+        # An image may have an opacity, too.
+        below = part if image.shape[2] == 3 else np.ascontiguousarray(part)
+        part[...] = cv2.blendLinear(colour, below, weight, rest)
+
+    def _texture(self, photo: Fitted, place: Place) -> Texture:
+        if (photo, place) not in self._textures:
+            self._textures[photo, place] = Texture.of(photo, place)
+        return self._textures[photo, place]
 
     def _looked_up(
-        self, where: Patches, patch: Patch, box: tuple[slice, slice], size: tuple[int, int]
-    ) -> tuple[Any, Any, Any]:
-        """Where each pixel in the box looks in the photo, x and y, and the photo's share of it.
+        self, at: Floats, depth: Floats, texture: Texture, place: Place, box: tuple[slice, slice]
+    ) -> list[Any]:
+        """Where the box looks in the texture, x and y, and what of it is drawn, on a coarse grid.
 
-        The map has no cut, since lips and lids are the same in photo and result; so it is made coarsely.
+        The map has no cut, since lips and lids are the same in photo and result; so a coarse one will do.
+
+        Args:
+            at, depth: of the place's vertices, ``(v, 2)`` and ``(v,)``, pixel indices of the result.
         """
-        most = max(size)
-        scale = min(1.0, COARSE / most)
-        coarse = max(2, round(size[0] * scale)), max(2, round(size[1] * scale))
-        if self._raster.size != coarse:
-            self._raster = Rasterizer(*coarse)
-        colours = np.column_stack([patch.photo.vertices, patch.place.weights]).astype(np.float32)
         corner = np.array([box[1].start - 0.5, box[0].start - 0.5], np.float32)
-        ratio = np.array([coarse[0] / size[0], coarse[1] / size[1]], np.float32)
-        at = (where.vertices - corner) * ratio - np.float32(0.5)
-        x, y, weight = cv2.split(
-            self._raster.draw(at, where.depth * ratio[0], colours, patch.place.triangles)
-        )
-        # Of those pixels alone that are drawn: beside them nothing is known.
-        drawn = (weight > 0).astype(np.float32)
-        x *= drawn
-        y *= drawn
-        if patch.place.meeting:
-            reach = 2 * max(round(coarse[0] / SEAM), 1) + 1
-            blurred = [cv2.blur(plane, (reach, reach)) for plane in (x, y, drawn)]
-        else:
-            blurred = [x, y, drawn]
-        weight = smoothstep(np.asarray(np.clip(weight, 0, 1), np.float32)) * np.float32(patch.share)
-        planes: list[Any] = [*blurred, weight]
-        if coarse != size:
-            planes = [cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR) for plane in planes]
-        known = np.maximum(planes[2], np.float32(1e-3))
-        return planes[0] / known, planes[1] / known, planes[3]
+        size = np.array([box[1].stop - box[1].start, box[0].stop - box[0].start], np.float32)
+        coarse = (at - corner) * (COARSE / size) - np.float32(0.5)
+        drawn = self._raster.draw(coarse.astype(np.float32), depth, texture.colours, place.triangles)
+        x, y, known = cv2.split(drawn)
+        reach = max(round(COARSE / SEAM), 1)
+        blurred = [cv2.blur(plane, (2 * reach + 1, 2 * reach + 1)) for plane in (x, y, known)]
+        near = cv2.max(blurred[2], 1e-3)
+        for plane, mean in zip((x, y), blurred, strict=False):
+            cv2.divide(mean, near, mean)
+            if not place.meeting:
+                # Beside what is drawn nothing is known: it is continued, so that its edge is not pulled.
+                mean[known > 0] = plane[known > 0]
+        # Where a place ends at the face's outline, its edge is soft within it.
+        soft = blurred[2] if place.meeting else np.clip(2 * blurred[2] - 1, 0, 1)
+        return [blurred[0], blurred[1], soft]
 
 
 def _box(points: Floats, shape: tuple[int, ...]) -> tuple[slice, slice] | None:

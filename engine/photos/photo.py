@@ -19,7 +19,8 @@ _EYES = (
 )
 
 
-_MOUTH_SHAPES = [i for i, name in enumerate(topo.BLENDSHAPE_NAMES) if name.startswith(("mouth", "jaw"))]
+MOUTH_SHAPES = [i for i, name in enumerate(topo.BLENDSHAPE_NAMES) if name.startswith(("mouth", "jaw"))]
+"""Blendshapes of jaw and mouth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ class Traits:
             for gap, ends in zip(lid_gaps(points[LIDS]), _EYES, strict=True)
         )
         known = blendshapes is not None and bool(blendshapes.any())
-        shapes = blendshapes[_MOUTH_SHAPES] if known and blendshapes is not None else None
+        shapes = blendshapes[MOUTH_SHAPES] if known and blendshapes is not None else None
         return Traits(mouth_gap(points) / unit, _upright_lips(points, unit), (right, left), turn, shapes)
 
 

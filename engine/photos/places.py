@@ -32,17 +32,19 @@ ROUNDS = 4
 _NOSE_BASE = (2, 98, 327)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Place:
     """A place on the mesh.
 
     Attributes:
-        weights: ``(V,) float32`` of the vertices, 0..1.
-        triangles: ``(T, 3) int32`` those that have any weight.
+        weights: ``(V,) float32`` of all the mesh's vertices, 0..1.
+        vertices: ``(v,) int`` those of the triangles that have any weight.
+        triangles: ``(T, 3) int32`` these triangles, by the places of their corners in ``vertices``.
         meeting: whether edges meet in it, as shut lids do: a raster cannot tell there which is in front.
     """
 
     weights: Floats
+    vertices: NDArray[np.intp]
     triangles: NDArray[np.int32]
     meeting: bool = False
 
@@ -50,7 +52,9 @@ class Place:
     def of(weights: Floats, meeting: bool = False) -> Place:
         """The place where these weights are."""
         triangles = face_topology().triangles
-        return Place(weights, triangles[(weights[triangles] > 0).any(axis=1)], meeting)
+        weighty = triangles[(weights[triangles] > 0).any(axis=1)]
+        vertices, corners = np.unique(weighty, return_inverse=True)
+        return Place(weights, vertices.astype(np.intp), corners.reshape(-1, 3).astype(np.int32), meeting)
 
 
 @lru_cache(maxsize=1)

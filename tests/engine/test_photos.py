@@ -15,7 +15,7 @@ from mien.engine.landmarks import Landmarker, make_landmarker
 from mien.engine.landmarks import topology as topo
 from mien.engine.motion import Motion
 from mien.engine.photos.album import fitted
-from mien.engine.photos.choice import FADE, Choice
+from mien.engine.photos.choice import FADE, Choice, Faces
 from mien.engine.photos.photo import Photo
 from mien.engine.runtime import Runtime
 from mien.engine.session.renderer import Renderer
@@ -147,6 +147,17 @@ def test_a_grey_portrait_stays_grey(
     avatar = replace(Avatar.of(np.asarray(grey, np.uint8), landmarker, runtime), photos=helped.photos)
     image = Renderer(avatar, runtime).render(person.motions[BLINKING]).image
     assert int(np.ptp(image.astype(int), axis=2).max()) <= 1
+
+
+def test_of_several_faces_each_is_most_like_itself(person: Person) -> None:
+    traits = [photo_of(person, index).traits for index in (REST, SHOUTING, BLINKING)]
+    faces = Faces.of(traits)
+    for number, wanted in enumerate(traits):
+        apart = faces.difference(wanted)
+        assert apart[number] == pytest.approx(0.0, abs=1e-5)
+        assert np.delete(apart, number).min() > 0.5
+    assert faces.mouths(traits[0])[1] > faces.mouths(traits[0])[2], "a shout is less like rest"
+    assert faces.lids(traits[0], 0)[2] > faces.lids(traits[0], 0)[1], "and shut lids less like open ones"
 
 
 def test_a_photo_comes_softly_and_is_kept_while_it_is_nearly_the_best() -> None:
