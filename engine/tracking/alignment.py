@@ -105,11 +105,12 @@ class Aligner:
         self._reference = self._equal.apply(small)
         detail = self._detail(small)
         self._fine = LocalGlobal(detail, LIVE_SMOOTHNESS if live else FILE_SMOOTHNESS)
+        self._last: tuple[NDArray[np.uint8], tuple[Floats, Floats]] | None = None
         # A difference below camera noise is no evidence; so flat skin is not distrusted for its noise.
         self._contrast = _blocks(np.abs(detail)) + np.float32(5.0 if self._working == self.side else 4.0)
 
     def align(self, gray: NDArray[np.uint8]) -> tuple[Floats, Floats]:
-        """Measure the displacement of ``gray`` from the reference.
+        """Measure the displacement of ``gray`` from the reference; of a repeated image only once.
 
         Args:
             gray: ``(side, side) uint8``.
@@ -118,6 +119,11 @@ class Aligner:
             ``(GRID, GRID, 2) float32`` displacements in face units, given at reference positions, and
             ``(GRID, GRID) float32`` trust in 0..1: how well the moved image explains the reference.
         """
+        if self._last is None or not np.array_equal(self._last[0], gray):
+            self._last = gray, self._measured(gray)
+        return self._last[1]
+
+    def _measured(self, gray: NDArray[np.uint8]) -> tuple[Floats, Floats]:
         start: Any = None
         small = self._reduced(gray)
         flow = np.asarray(self._flow.calc(self._reference, self._equal.apply(small), start), np.float32)
@@ -128,7 +134,10 @@ class Aligner:
         scale = np.float32(EXTENT / self._working)
         coarse = cv2.resize(flow, (GRID, GRID), interpolation=cv2.INTER_AREA) * scale
         even = cv2.blur(trust.astype(np.float32), (3, 3))
-        return np.asarray(coarse, np.float32), np.asarray(even, np.float32)
+        found = np.asarray(coarse, np.float32), np.asarray(even, np.float32)
+        for values in found:
+            values.setflags(write=False)  # it may be returned again
+        return found
 
     def _reduced(self, gray: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The image at the working side."""

@@ -94,3 +94,15 @@ def test_a_face_outside_the_image_is_not_an_error() -> None:
     image = np.zeros((60, 60, 3), np.uint8)
     positions = (grid_positions(GRID) * 400 + 5000).astype(np.float32)
     assert sample_layout(image, positions, 400.0, LIVE_SIDE).shape == (LIVE_SIDE, LIVE_SIDE)
+
+
+def test_a_repeated_image_is_measured_once() -> None:
+    image = np.asarray(128 + texture(LIVE_SIDE), np.uint8)
+    other = np.asarray(128 + moved(texture(LIVE_SIDE), 1.0, 0.0), np.uint8)
+    aligner, fresh = Aligner(image), Aligner(image)
+    first, again = aligner.align(other), aligner.align(other.copy())
+    assert first is again
+    after, afresh = aligner.align(image), fresh.align(image)
+    for one, two in zip(after, afresh, strict=True):
+        np.testing.assert_array_equal(one, two)
+    assert not np.array_equal(after[0], first[0])

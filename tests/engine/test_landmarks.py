@@ -230,6 +230,27 @@ def test_landmarks_settle_on_a_static_image(precision: str, carphone: list[Image
     np.testing.assert_array_equal(faces[-1].landmarks, faces[-2].landmarks)
 
 
+def test_a_repeated_image_costs_no_run_of_the_network(
+    carphone: list[Image], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with OpenVinoLandmarker(live=True) as live:
+        for _ in range(6):
+            live.track(carphone[0])
+        runs: list[int] = []
+        infer = networks.LandmarkNetwork._infer
+
+        def counted(network: networks.LandmarkNetwork) -> None:
+            runs.append(1)
+            infer(network)
+
+        monkeypatch.setattr(networks.LandmarkNetwork, "_infer", counted)
+        again = [live.track(image) for image in (carphone[0], carphone[0].copy(), carphone[1], carphone[0])]
+    assert sum(runs) == 2, "another image, and the first after it"
+    assert all(again) and again[0] is not None and again[1] is not None and again[2] is not None
+    np.testing.assert_array_equal(again[0].landmarks, again[1].landmarks)
+    assert not np.array_equal(again[2].landmarks, again[1].landmarks)
+
+
 def test_crops_are_near_if_all_their_pixels_are() -> None:
     crop = FaceCrop(100.0, 80.0, 256.0, 0.1)
     assert near(crop, crop)
