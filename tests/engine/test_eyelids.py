@@ -11,7 +11,7 @@ import pytest
 
 from mien.engine.avatar import Avatar
 from mien.engine.avatar.eyelids import shut_eyes
-from mien.engine.avatar.lids import set_lids, wanted_openness
+from mien.engine.avatar.lids import CREASE, set_lids, wanted_openness
 from mien.engine.avatar.transfer import carry_over
 from mien.engine.face.openings import LID_FULL, LID_NOISE, add_detail, detail_shares, lid_change
 from mien.engine.landmarks import Landmarker
@@ -227,3 +227,19 @@ def test_a_drivers_blink_shuts_the_avatars_eyes(
     shut = open_by(motion)
     print(f"open by {before:.3f}; shut {shut:.3f}")
     assert shut < 0.85 * before
+
+
+def test_a_shut_lid_leaves_the_skin_under_the_brow(avatar: Avatar) -> None:
+    """What is stretched is between crease and brow: the brow's hair must not come down with a blink."""
+    geometry, motion = avatar.geometry, Motion.neutral()
+    shape = narrow_eyed(avatar, 1.0)
+    points = motion.points.copy()
+    points[:468] += closing(shape.nodes[:468], 1.0) - shape.nodes[:468]
+    moved = avatar.source_points.copy()
+    set_lids(moved, avatar.source_points, replace(motion, points=points, shape=shape))
+    down = (moved - avatar.source_points)[:, 1]
+    for (upper, _), (crease, under_brow) in zip(EYES, CREASE, strict=True):
+        lid = float(down[list(upper[1:-1])].max())
+        assert lid * avatar.crop.pixels_per_norm > 0.05 * geometry.unit
+        assert 0.6 * lid < float(down[list(crease)].max()) < lid
+        assert float(np.abs(down[list(under_brow)]).max()) < 0.25 * lid
