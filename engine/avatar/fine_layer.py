@@ -3,6 +3,10 @@
 OpenCV's bilinear lookup of four bytes is ten times as fast as its cubic one (0.7 ms against 6.8 for 512 x
 512, one thread).  Of a layer that was enlarged by three with the cubic kernel it is the same to a grey level
 in 99.8 % of the pixels, and exactly the same at rest: an odd factor keeps the pixels.
+
+The thirds are where a straight line has them (:func:`mien.engine.utils.sampling.line_fraction`): by
+``cv2.resize``, portraits that moved by up to a third of a pixel were drawn 10 % too far, at two thirds 4 %
+too near; now it is 0 to 1 %, before the result is rounded to bytes.
 """
 
 from __future__ import annotations
@@ -11,11 +15,15 @@ from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from mien.engine.types import Floats, Image
-from mien.engine.utils.sampling import sample
+from mien.engine.utils.sampling import cubic_weights, line_fraction, sample
 
 FACTOR = 3
+THIRD = np.append(np.float32(0), cubic_weights(line_fraction(1 / FACTOR)))
+"""``(5,)`` weights of a pixel's neighbours, itself in the middle, a third of a pixel further on."""
+
 MOST = 120_000_000
 """Bytes that an enlarged layer may take; larger ones are sampled cubically as they are."""
 
@@ -73,5 +81,22 @@ class FineLayer:
             return np.ascontiguousarray(self._source)
         # Lookups of three bytes are not vectorised.
         source = self._source if self._channels == 4 else cv2.cvtColor(self._source, cv2.COLOR_RGB2RGBA)
-        large = cv2.resize(source, None, fx=self._factor, fy=self._factor, interpolation=cv2.INTER_CUBIC)
-        return np.asarray(large, np.uint8)
+        return _tripled(_tripled(np.asarray(source, np.uint8), 1), 0)
+
+
+def _tripled(values: Image, axis: int) -> Image:
+    """``(H, W, 4) uint8`` with two more pixels between any two along an axis, and one before and behind."""
+    shape = [values.shape[0], values.shape[1], 4]
+    shape[axis] *= FACTOR
+    found = np.empty(shape, np.uint8)
+    words = found.view(np.uint32)[..., 0]  # whole pixels are copied several times as fast as bytes
+    for first, weights in ((0, THIRD[::-1]), (2, THIRD)):
+        kernel = weights.reshape((-1, 1) if axis == 0 else (1, -1))
+        moved = cv2.filter2D(values, -1, kernel, borderType=cv2.BORDER_REPLICATE)
+        _every_third(words, axis, first)[...] = np.asarray(moved, np.uint8).view(np.uint32)[..., 0]
+    _every_third(words, axis, 1)[...] = np.ascontiguousarray(values).view(np.uint32)[..., 0]
+    return found
+
+
+def _every_third(words: NDArray[np.uint32], axis: int, first: int) -> NDArray[np.uint32]:
+    return words[first::FACTOR] if axis == 0 else words[:, first::FACTOR]

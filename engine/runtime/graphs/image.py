@@ -1,8 +1,8 @@
 """The last step of a frame as a graph: the mesh's warp of the portrait, the mouth's inside, uint8.
 
 The ``live`` network works at 256 x 256 whatever the portrait's size; this part works at the portrait's size.
-It computes the same as :func:`mien.engine.avatar.composition.compose` (Keys' cubic kernel for flow and
-portrait, bilinear paint), but samples at exact positions, where OpenCV rounds them to 1/32 of a pixel.
+It computes the same as :func:`mien.engine.avatar.composition.compose`: bilinear paint, a cubic kernel for
+flow and portrait; where the mesh moves skin, at :func:`mien.engine.utils.sampling.line_fraction`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from mien.engine.avatar.mouth import CLOSING, PAINTED
+from mien.engine.utils.sampling import FIFTH, FIRST, THIRD
 
 #: Inputs, in order, with dimensions: H, W are the portrait's, h, w those of the moving part.
 IMAGE_INPUTS: dict[str, tuple[int | str, ...]] = {
@@ -60,7 +61,8 @@ def image_graph() -> Any:
         helper.make_node("Mul", ["shift", "scale"], ["step"], "step"),
         helper.make_node("Transpose", ["step"], ["steps"], "steps", perm=[0, 2, 3, 1]),
         helper.make_node("Add", ["place", "steps"], ["seen"], "seen"),
-        sample("person", "seen", "skin.layer", "bicubic", "reflection"),
+        *_in_place("seen", "exact"),
+        sample("person", "exact", "skin.layer", "bicubic", "reflection"),
         *_over("skin.layer", "behind", "skin"),
         # How far the network paints a mouth rather than leaving its warp as it is.
         helper.make_node("Abs", ["paint"], ["size"], "size"),
@@ -85,6 +87,7 @@ def image_graph() -> Any:
     ]
     constants: dict[str, Any] = {"white": 255.0, "black": 0.0, "half": 0.5, "one": 1.0}
     constants |= {"least": PAINTED[0], "steepness": 1 / (PAINTED[1] - PAINTED[0])}
+    constants |= {"first.order": FIRST, "third.order": THIRD, "fifth.order": FIFTH}
     whole = {"channels": [1], "axis": [1], "first": [0], "fourth": [3], "fifth": [4]}
     graph = helper.make_graph(
         nodes,
@@ -102,6 +105,34 @@ def image_graph() -> Any:
     proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
     checker.check_model(proto, full_check=True)
     return proto
+
+
+def _in_place(places: str, output: str) -> list[Any]:
+    """Nodes that lead from normalised places to those where the kernel shows them, see ``line_fraction``."""
+    from onnx import helper
+
+    def node(kind: str, inputs: str, name: str, **attributes: Any) -> Any:
+        names = [f"{output}.{one[1:]}" if one.startswith(".") else one for one in inputs.split()]
+        found = output if not name else f"{output}.{name}"
+        return helper.make_node(kind, names, [found], found, **attributes)
+
+    return [
+        node("Transpose", "scale", "unit", perm=[0, 2, 3, 1]),
+        node("Add", f"{places} one", "corner"),
+        node("Div", ".corner .unit", "pixel"),
+        node("Floor", ".pixel", "whole"),
+        node("Add", ".whole half", "middle"),
+        node("Sub", ".pixel .middle", "part"),
+        node("Mul", ".part .part", "square"),
+        node("Mul", ".square fifth.order", "fifth"),
+        node("Add", ".fifth third.order", "upper"),
+        node("Mul", ".upper .square", "third"),
+        node("Add", ".third first.order", "slope"),
+        node("Mul", ".slope .part", "away"),
+        node("Add", ".middle .away", "line"),
+        node("Mul", ".line .unit", "scaled"),
+        node("Sub", ".scaled one", ""),
+    ]
 
 
 def _closed(values: str, output: str) -> list[Any]:
