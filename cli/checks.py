@@ -67,11 +67,6 @@ def check(options: Options) -> Kind:
 def _check_photos(options: Options) -> None:
     if options.photos is None:
         return
-    if options.web.wanted:
-        raise UsageError(
-            "--webrtc takes photos in one file: mien enroll --avatar ... --photos ... --output me.mien, "
-            "then --avatar me.mien."
-        )
     if options.avatar is None:
         raise UsageError("--photos are further ones of the avatar's person: give the portrait with --avatar.")
     if is_enrolled(options.avatar):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -104,6 +104,18 @@ def _look_at_clip(
             survey.look(frame.image, [face] if face else [], f"{frame.time:.1f} s")
             advance()
     return None
+
+
+def extended(avatar: Avatar, photos: Sequence[tuple[Image, str]], landmarker: Landmarker) -> Selection:
+    """Those photos that help an avatar, of these and of the ones that it has.
+
+    Args:
+        photos: images and what messages call them.
+    """
+    survey = Survey(avatar, looked=len(avatar.photos), candidates=list(avatar.photos))
+    for image, name in photos:
+        survey.look(image, landmarker.detect(image), name)
+    return select(survey, compare=_compare(avatar))
 
 
 def _compare(avatar: Avatar) -> Compare | None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,10 +15,12 @@ from mien.cli.background import chosen_background
 from mien.cli.build import make_gains, make_runtime, portrait_landmarker
 from mien.cli.live.speed import server_network
 from mien.cli.options.arguments import CROP_SIDE, Options
+from mien.cli.photos import extended, gathered
 from mien.cli.web.backdrops import Portrayed, background_of
 from mien.engine.avatar import Avatar
 from mien.engine.avatar.background import Background
 from mien.engine.avatar.canvas import make_canvas
+from mien.engine.enrolment.selection import Selection
 from mien.engine.landmarks import Landmarker, make_landmarker
 from mien.engine.motion import Gains
 from mien.engine.mouth.mode import OWN
@@ -98,6 +101,24 @@ class LocalEngine:
         except SourceError as error:
             notes = (*notes, str(error))
         return Prepared(portrayed, notes)
+
+    def gathered(self, image: Image, place: Path) -> Selection:
+        """The photos at a place that help a portrait (many: seconds).
+
+        Raises:
+            MienError: no face in the portrait, or nothing at the place that can be read.
+        """
+        avatar = self.prepare(image, "the portrait").avatar.avatar
+        assert self._landmarker is not None
+        with self._lock:
+            return gathered(avatar, place, self._landmarker)
+
+    def add_photos(self, avatar: Any, photos: Sequence[tuple[Image, str]]) -> Prepared:
+        if self._landmarker is None:
+            raise ModelError("The model is still loading.")
+        with self._lock:
+            found = extended(avatar.avatar, photos, self._landmarker)
+        return Prepared(Portrayed(replace(avatar.avatar, photos=found.photos)), found.notes, found.refused)
 
     def still(self, avatar: Any, backdrop: Backdrop | None) -> Image:
         background = self._background if backdrop is None else background_of(backdrop)

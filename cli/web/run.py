@@ -25,9 +25,10 @@ from mien.cli.web.engine import LocalEngine
 from mien.cli.web.gallery import EXHIBITS
 from mien.engine.avatar.background import BackgroundKind
 from mien.engine.enrolment.container import load_enrolled
-from mien.engine.types import Frame, MienError, NoFaceError, SourceError, UsageError
+from mien.engine.photos.photo import Photo
+from mien.engine.types import Frame, Image, MienError, NoFaceError, SourceError, UsageError
 from mien.streams.factory import open_source
-from mien.streams.images import list_portraits, load_image
+from mien.streams.images import fit_within, list_portraits, load_image
 from mien.streams.source import Source
 from mien.streams.virtual_camera import VirtualCameraSink
 from mien.streams.webrtc.app import Server
@@ -35,6 +36,7 @@ from mien.streams.webrtc.client import check_url, play, publish
 from mien.streams.webrtc.feed import Feed
 from mien.streams.webrtc.hub import AvatarStream, Hub
 from mien.streams.webrtc.logs import log, set_up
+from mien.streams.webrtc.portraits import SIDE
 from mien.streams.webrtc.settings import IceServer, ServerSettings, is_loopback
 from mien.streams.webrtc.whip import claim_main
 
@@ -221,11 +223,8 @@ def _load(options: Options, hub: Hub, engine: LocalEngine) -> None:
         hub.portraits.add(load_image(exhibit.path, opacity=True), exhibit.name, credit=exhibit.credit)
     for index, path in enumerate(named):
         try:
-            if is_enrolled(path):
-                enrolled = load_enrolled(path)
-                hub.portraits.add(enrolled.portrait, path.stem, photos=enrolled.photos)
-            else:
-                hub.portraits.add(load_image(path, opacity=True), path.stem)
+            image, photos = _portrait(path, options, engine)
+            hub.portraits.add(image, path.stem, photos=photos)
         except MienError as error:
             # A folder may hold other images too; the portrait that was asked for by name must work.
             if options.avatar and index == 0:
@@ -233,6 +232,20 @@ def _load(options: Options, hub: Hub, engine: LocalEngine) -> None:
             log("portrait left out", reason=str(error))
     if not hub.portraits.seen_by(None):
         raise NoFaceError(f"{options.avatars} holds no image with a face that can be animated.")
+
+
+def _portrait(path: Path, options: Options, engine: LocalEngine) -> tuple[Image, tuple[Photo, ...]]:
+    """The portrait at ``path``, and the photos that help it: its own, or those of ``--photos``."""
+    if is_enrolled(path):
+        enrolled = load_enrolled(path)
+        return enrolled.portrait, enrolled.photos
+    image = load_image(path, opacity=True)
+    if options.photos is None or path != options.avatar:
+        return image, ()
+    found = engine.gathered(fit_within(image, SIDE), options.photos)
+    for note in found.notes:
+        log("photos", note=note.removeprefix("photos: "))
+    return image, found.photos
 
 
 async def _drive(options: Options, stream: AvatarStream) -> None:

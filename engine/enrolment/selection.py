@@ -40,11 +40,13 @@ class Selection:
 
     Attributes:
         photos: the photos.
-        notes: what is said: what was taken, what is missing, what was left out and why; one line each.
+        notes: what is said: what was taken, what was left out and why, what is missing; one line each.
+        refused: those of the notes that say what was left out.
     """
 
     photos: tuple[Photo, ...]
     notes: tuple[str, ...]
+    refused: tuple[str, ...] = ()
 
 
 def select(survey: Survey, most: int = MOST, compare: Compare | None = None) -> Selection:
@@ -71,7 +73,8 @@ def select(survey: Survey, most: int = MOST, compare: Compare | None = None) -> 
             continue
         chosen.append(photo)
         apart = np.minimum(apart, faces.difference(traits[best]))
-    return Selection(tuple(chosen), tuple(_notes(survey, chosen, own)))
+    refused = _refused(survey)
+    return Selection(tuple(chosen), tuple(_notes(survey, chosen, own, refused)), refused)
 
 
 def _unfit(photo: Photo, avatar: Avatar, compare: Compare | None) -> str | None:
@@ -82,7 +85,15 @@ def _unfit(photo: Photo, avatar: Avatar, compare: Compare | None) -> str | None:
     return None
 
 
-def _notes(survey: Survey, chosen: Sequence[Photo], own: Traits) -> list[str]:
+def _refused(survey: Survey) -> tuple[str, ...]:
+    notes = []
+    for why, names in survey.refused.items():
+        told = ", ".join(names[:NAMED]) + (", ..." if len(names) > NAMED else "")
+        notes.append(f"photos: {why} in {len(names)} of them ({told}).")
+    return tuple(notes)
+
+
+def _notes(survey: Survey, chosen: Sequence[Photo], own: Traits, refused: Sequence[str]) -> list[str]:
     notes = []
     if chosen:
         shown = ", ".join(f"{photo.name} ({_shows(photo.traits, own)})" for photo in chosen)
@@ -91,9 +102,7 @@ def _notes(survey: Survey, chosen: Sequence[Photo], own: Traits) -> list[str]:
         notes.append("photos: none shows anything that the portrait lacks; the portrait is used alone.")
     else:
         notes.append("photos: none can be used; the portrait is used alone.")
-    for why, names in survey.refused.items():
-        told = ", ".join(names[:NAMED]) + (", ..." if len(names) > NAMED else "")
-        notes.append(f"photos: {why} in {len(names)} of them ({told}).")
+    notes.extend(refused)
     if chosen and (missing := _missing([photo.traits for photo in chosen], own)):
         notes.append(f"photos: none with {' or '.join(missing)}.")
     return notes

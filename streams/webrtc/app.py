@@ -43,6 +43,7 @@ def make_app(hub: Hub) -> web.Application:
     add("GET", "/static/{name:[A-Za-z0-9._/-]+}", page.static)
     add("GET", "/api/state", page.state)
     add("POST", "/api/portraits", page.upload)
+    add("POST", "/api/portraits/{id:[A-Za-z0-9_-]+}/photos", page.add_photo)
     add("GET", "/api/portraits/{id:[A-Za-z0-9_-]+}.jpg", page.preview)
     add("GET", "/api/portraits/{id:[A-Za-z0-9_-]+}/still.jpg", stills.still)
     add("PATCH", "/api/portraits/{id:[A-Za-z0-9_-]+}", stills.rename)

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -21,10 +21,12 @@ class Prepared:
     Attributes:
         avatar: the engine's own.
         notes: what the user should know about it, one line each.
+        refused: those of the notes that say which photos were left out.
     """
 
     avatar: Any
     notes: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
 
 
 class AvatarSession(Protocol):
@@ -109,6 +111,16 @@ class AvatarEngine(Protocol):
 
         Raises:
             MienError: no face in it.
+        """
+
+    def add_photos(self, avatar: Any, photos: Sequence[tuple[Image, str]]) -> Prepared:
+        """Give a prepared portrait those of these photos of the same person that help.
+
+        Called in a worker thread (0.1 s each).  The notes say what was taken, what is missing and what was
+        left out, and begin with "photos: ".
+
+        Args:
+            photos: images ``(H, W, 3) uint8`` and what messages call them.
         """
 
     def still(self, avatar: Any, backdrop: Backdrop | None) -> Image:

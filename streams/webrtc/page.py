@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from aiohttp import web
@@ -126,23 +126,12 @@ class Page:
     async def upload(self, request: web.Request) -> web.Response:
         """A portrait from the visitor."""
         hub = self._hub
-        check_type(request.content_type if "Content-Type" in request.headers else "")
-        hub.check_open()
-        if self._uploading >= UPLOADS_AT_ONCE:
-            raise Problem(503, "Other portraits are being looked at. Try again in a moment.", retry_after=2)
-        self._uploading += 1
-        try:
-            return await self._take(request)
-        finally:
-            self._uploading -= 1
-
-    async def _take(self, request: web.Request) -> web.Response:
-        hub = self._hub
-        data = await read_body(request, PORTRAIT_BYTES)
-        name = clean_name(request.headers.get("X-Name", ""))
         visitor = self._guard.visitor(request) or secrets.token_urlsafe(16)
-        loop = asyncio.get_running_loop()
-        portrait = await loop.run_in_executor(hub.portraits.worker, hub.portraits.upload, data, name, visitor)
+        with self._looking():
+            data, name = await self._image(request)
+            loop = asyncio.get_running_loop()
+            worker = hub.portraits.worker
+            portrait = await loop.run_in_executor(worker, hub.portraits.upload, data, name, visitor)
         hub.metrics.count("portraits_total")
         described = portrait.described()
         notes = list(portrait.prepared.notes)
@@ -151,6 +140,36 @@ class Page:
         if self._guard.visitor(request) is None:
             response.headers.add("Set-Cookie", self._guard.visitor_cookie(request, visitor))
         return response
+
+    async def add_photo(self, request: web.Request) -> web.Response:
+        """One more photo of the person of one of the visitor's own portraits."""
+        portraits, visitor = self._hub.portraits, self._guard.visitor(request)
+        identity = portraits.own(request.match_info["id"], visitor).id
+        with self._looking():
+            data, name = await self._image(request)
+            loop = asyncio.get_running_loop()
+            found = await loop.run_in_executor(
+                portraits.worker, portraits.add_photo, data, name, identity, visitor
+            )
+        notes = [note for note in found.notes if note not in found.refused]
+        return web.json_response({"notes": notes, "refused": list(found.refused)}, status=201)
+
+    @contextlib.contextmanager
+    def _looking(self) -> Iterator[None]:
+        """While an image is looked at."""
+        if self._uploading >= UPLOADS_AT_ONCE:
+            raise Problem(503, "Other portraits are being looked at. Try again in a moment.", retry_after=2)
+        self._uploading += 1
+        try:
+            yield
+        finally:
+            self._uploading -= 1
+
+    async def _image(self, request: web.Request) -> tuple[bytes, str]:
+        """What the visitor sends as an image, and what they call it."""
+        check_type(request.content_type if "Content-Type" in request.headers else "")
+        self._hub.check_open()
+        return await read_body(request, PORTRAIT_BYTES), clean_name(request.headers.get("X-Name", ""))
 
     async def preview(self, request: web.Request) -> web.Response:
         """A portrait's small image."""

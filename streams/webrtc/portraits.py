@@ -126,6 +126,28 @@ class Portraits:
         except MienError as error:
             raise Problem(422, str(error)) from error
 
+    def add_photo(self, data: bytes, name: str, identity: str, visitor: str | None) -> Prepared:
+        """Keep one more photo of a portrait's person, if it helps (in the worker thread).
+
+        Args:
+            data: the file.
+            name: what it is called.
+            identity: one of the visitor's own portraits.
+            visitor: whose.
+
+        Returns:
+            what the engine says of the photos.
+
+        Raises:
+            Problem: 404 no such portrait of theirs, 413 too many pixels, 422 not an image.
+        """
+        self.own(identity, visitor)
+        image = self.decode(data, name)
+        portrait = self.own(identity, visitor)
+        found = self._engine.add_photos(portrait.prepared.avatar, [(image[..., :3], name)])
+        self._kept[identity] = replace(portrait, prepared=replace(portrait.prepared, avatar=found.avatar))
+        return found
+
     def hear(self, visitor: str | None) -> None:
         """The visitor is there."""
         if visitor is not None and visitor in self._heard:

@@ -155,7 +155,7 @@ CASES: dict[str, tuple[str, str]] = {
         "no images.*folder of photos",
     ),
     "photos nowhere": ("--driving clip.mp4 --avatar face.png --photos nowhere", "nowhere.*[Cc]heck"),
-    "web: photos": ("--webrtc --port 0 --avatar face.png --photos full", "mien enroll"),
+    "web: photos": ("--webrtc --port 0 --photos full", "--avatar"),
     "avatar file cut short": ("--driving clip.mp4 --avatar cut.mien --output out.mp4", "cut short.*enroll"),
     "missing avatar file": ("--driving clip.mp4 --avatar no.mien --output out.mp4", "does not exist"),
     "enroll: another ending": ("enroll --avatar face.png --photos full --output me.zip", "end in .mien"),

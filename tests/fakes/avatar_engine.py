@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -35,6 +35,11 @@ class TintEngine:
         if not image.any():
             raise MienError(f"No face was found in {name}. Give another photo.")
         return Prepared(image.mean(axis=(0, 1)), (f"{name} is only a colour.",))
+
+    def add_photos(self, avatar: Any, photos: Sequence[tuple[Image, str]]) -> Prepared:
+        refused = tuple(f"photos: no face in {name}." for image, name in photos if not image.any())
+        used = tuple(f"photos: {name} is used." for image, name in photos if image.any())
+        return Prepared(avatar, used + refused, refused)
 
     def still(self, avatar: Any, backdrop: Backdrop | None) -> Image:
         if backdrop is not None and backdrop.kind == "blur":

@@ -394,6 +394,29 @@ def test_another_address_than_loopback_gets_a_token() -> None:
         ServerSettings(token="short").checked()
 
 
+def test_more_photos_of_a_portraits_person_are_taken_from_its_visitor_alone() -> None:
+    async def with_server(server: Server, http: aiohttp.ClientSession) -> None:
+        headers = {"Content-Type": "image/jpeg", "X-Name": "me"}
+        async with http.post("/api/portraits", data=jpeg(PATTERN), headers=headers) as response:
+            place = f"/api/portraits/{(await response.json())['id']}/photos"
+            cookie = {"Cookie": response.headers["Set-Cookie"].partition(";")[0]}
+        headers = {**headers, "X-Name": "laughing.jpg"}
+        async with aiohttp.ClientSession(server.url, headers=headers) as stranger:
+            async with stranger.post(place, data=jpeg(PATTERN)) as response:
+                assert response.status == 404
+            async with stranger.post(place, data=jpeg(PATTERN), headers=cookie) as response:
+                assert response.status == 201
+                assert await response.json() == {"notes": ["photos: laughing.jpg is used."], "refused": []}
+            async with stranger.post(place, data=jpeg(0 * PATTERN), headers=cookie) as response:
+                assert (await response.json())["refused"] == ["photos: no face in laughing.jpg."]
+            async with stranger.post(place, data=b"no image", headers=cookie) as response:
+                assert response.status == 422
+            async with stranger.get("/api/state", headers=cookie) as response:
+                assert len((await response.json())["portraits"]) == 2, "none of them is a portrait"
+
+    talk(with_server)
+
+
 def test_a_portrait_is_taken_and_shown_to_its_visitor_alone() -> None:
     async def with_server(server: Server, http: aiohttp.ClientSession) -> None:
         headers = {"Content-Type": "image/jpeg", "X-Name": "My\x00 dog <b>"}

@@ -40,6 +40,12 @@ export class Api {
     return (await this.request("/api/portraits", { method: "POST", body: file, headers })).json();
   }
 
+  /** One more photo of the person of one of the visitor's own. @returns {Promise<{notes: string[], refused: string[]}>} */
+  async addPhoto(id, file) {
+    const headers = { "Content-Type": file.type, "X-Name": asHeader(file.name) };
+    return (await this.request(`/api/portraits/${id}/photos`, { method: "POST", body: file, headers })).json();
+  }
+
   /** The same file, with content credentials. @param {File} file @returns {Promise<File>} */
   async sign(file) {
     const headers = { "Content-Type": file.type };

@@ -12,6 +12,7 @@ import { Hold } from "./hold.js";
 import { Lobby } from "./lobby.js";
 import { Meter } from "./meter.js";
 import { copyViewLink } from "./obs.js";
+import { Photos } from "./photos.js";
 import { Presets } from "./presets.js";
 import { Reference } from "./reference.js";
 import { Sound } from "./sound.js";
@@ -36,6 +37,7 @@ class Page {
   #takings = new Takings(this.#api, ids, () => this.#recordable());
   #gains = new Gains(ids("gains"), ids("reset"));
   #gallery = new Gallery(this.#api, { box: ids("gallery"), words: ids("portrait-words"), file: ids("file"), drop: ids("drop"), own: ids("portrait-own"), credit: ids("portrait-credit") });
+  #photos = new Photos(this.#api, this.#gallery, { button: ids("portrait-photos"), file: ids("photos") });
   #backgrounds = new Backgrounds(this.#api, { box: ids("backgrounds"), file: ids("background-file"), words: ids("background-words") });
   #still = new Still(this.#api, ids("still"), (text) => this.#backgrounds.say(text));
   #hold = new Hold(ids, this.#choices, (message) => this.#link.send(message));

@@ -57,22 +57,23 @@ export class Gallery extends EventTarget {
     const chosen = this.#portraits.get(this.chosen);
     if (chosen && lost.includes(this.chosen)) await this.#bringBack(this.chosen, chosen, [...there.values()]);
     for (const id of lost) {
-      const { file } = this.#portraits.get(id) ?? {};
+      const { file, photos } = this.#portraits.get(id) ?? {};
       this.#remove(id);
-      if (file) this.#send(file).catch(() => {}); // not the chosen one: the connection need not wait for it
+      if (file) this.#send(file, photos).catch(() => {}); // not the chosen one: the connection need not wait for it
     }
     return this.chosen;
   }
 
   /** The chosen portrait, which the server does not have any more. */
-  async #bringBack(id, { file, name }, portraits) {
+  async #bringBack(id, { file, name, photos }, portraits) {
     const same = portraits.find((portrait) => !portrait.own && portrait.name === name);
     if (!file && !same) {
       throw new Problem("Your portrait is no longer on the server.", "Choose another or add it again, then start.", { final: true });
     }
     const found = file ? await this.#api.addPortrait(file) : same;
+    for (const photo of photos) await this.#api.addPhoto(found.id, photo);
     this.#remove(id);
-    this.#show(found, file);
+    this.#show(found, file, photos);
     this.choose(found.id);
   }
 
@@ -81,9 +82,10 @@ export class Gallery extends EventTarget {
     this.#portraits.delete(id);
   }
 
-  async #send(file) {
+  async #send(file, photos = []) {
     const portrait = await this.#api.addPortrait(file);
-    this.#show(portrait, file);
+    for (const photo of photos) await this.#api.addPhoto(portrait.id, photo);
+    this.#show(portrait, file, photos);
     return portrait;
   }
 
@@ -167,7 +169,7 @@ export class Gallery extends EventTarget {
       if (say) this.say("That is not an image.");
       return;
     }
-    const refused = this.#refusal(file);
+    const refused = this.refusal(file);
     if (refused) {
       this.say(refused);
       return;
@@ -184,15 +186,19 @@ export class Gallery extends EventTarget {
     }
   }
 
-  #refusal(file) {
+  /** Why a file is not sent; "" if it is. */
+  refusal(file) {
     if (!file.type.startsWith("image/")) return "That is not an image: give a JPEG, PNG or WebP.";
     const most = this.#limits.portrait_bytes;
     if (most && file.size > most) return `That image is too large: at most ${Math.round(most / 1e6)} MB.`;
     return "";
   }
 
-  /** @param {File} [file] what was added here, to be sent again to a server that has lost it */
-  #show({ id, name, image, own, credit }, file = undefined) {
+  /**
+   * @param {File} [file] what was added here, to be sent again to a server that has lost it
+   * @param {File[]} [photos] further ones of the same person
+   */
+  #show({ id, name, image, own, credit }, file = undefined, photos = []) {
     if (this.#portraits.has(id)) return;
     const label = document.createElement("label");
     const radio = document.createElement("input");
@@ -202,7 +208,7 @@ export class Gallery extends EventTarget {
     const caption = document.createElement("span");
     Object.assign(caption, { textContent: name || "Portrait", ariaHidden: "true" }); // the image says it
     label.append(radio, img, caption);
-    this.#portraits.set(id, { label, image, name, file, own, credit });
+    this.#portraits.set(id, { label, image, name, file, photos, own, credit });
     this.#box.append(label);
   }
 }
