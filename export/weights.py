@@ -107,10 +107,13 @@ def exported_parts(weights: Path | None) -> dict[str, bytes]:
 
 def _live_parts(source: Any, *, untrained: bool) -> dict[str, bytes]:
     from mien.export import onnx_export, parity
+    from mien.export.calibration import with_bounds
 
     model = onnx_export.deployable(source)
     encoder, renderer = onnx_export.build(model, untrained=untrained)
     parity.measure(model, encoder, renderer).check()
+    if not untrained:  # such a network is not run
+        renderer = with_bounds(encoder, renderer)
     return {"live-encoder": encoder, "live-renderer": renderer}
 
 

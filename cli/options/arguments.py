@@ -81,7 +81,7 @@ class Options:
     model: str
     tracker: str
     runtime: Literal["auto", "openvino", "tensorrt", "torch"]
-    precision: Literal["auto", "f32", "bf16"]
+    precision: Literal["auto", "f32", "bf16", "int8"]
     threads: int | None
     mirror: bool
     mouth: MouthMode

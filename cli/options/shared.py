@@ -93,8 +93,8 @@ def add_machine(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--precision",
         metavar="P",
-        choices=("auto", "f32", "bf16"),
+        choices=("auto", "f32", "bf16", "int8"),
         default="auto",
-        help="precision of the renderer on the CPU: auto, f32 or bf16",
+        help="precision of the renderer on the CPU: auto (the fastest), f32, bf16 or int8",
     )
     group.add_argument("--threads", metavar="N", type=values.count, help="CPU threads of the renderer (2)")

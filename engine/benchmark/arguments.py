@@ -72,7 +72,7 @@ class Options:
     json: str | None
     plot: Path | None
     threads: int | None
-    precision: Literal["auto", "f32", "bf16"]
+    precision: Literal["auto", "f32", "bf16", "int8"]
 
 
 def parse(arguments: Sequence[str] | None = None) -> Options:
@@ -128,7 +128,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--json", metavar="FILE", help="write the figures as JSON (- for the standard output)")
     add("--plot", metavar="PNG", type=Path, help="plot latency over time (with --live: mien-benchmark.png)")
     add("--threads", metavar="N", type=_count, help="CPU threads of the renderer")
-    add("--precision", choices=("auto", "f32", "bf16"), default="auto", help="of the renderer")
+    add("--precision", choices=("auto", "f32", "bf16", "int8"), default="auto", help="of the renderer")
     return parser
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import cast
 
 from mien.engine.benchmark.setup import Setup
-from mien.engine.runtime import default_runtime
+from mien.engine.runtime import Precision, default_runtime
 from mien.engine.session.throughput import Figures, run_pipeline
 
 HOLDS = 0.97
@@ -42,7 +43,7 @@ def _side_by_side(setup: Setup, number: int, fps: float, seconds: float) -> list
     with ExitStack() as stack:
         sessions = []
         for _ in range(number):
-            runtime = default_runtime(threads, "bf16" if setup.runtime.precision == "bf16" else "f32")
+            runtime = default_runtime(threads, cast(Precision, setup.runtime.precision))
             runtime.network = setup.runtime.network
             sessions.append(stack.enter_context(setup.session(runtime)))
         pool = stack.enter_context(ThreadPoolExecutor(number))

@@ -13,7 +13,7 @@ import numpy as np
 from mien.engine.avatar.model_io import IMAGE_SIZE, AvatarCode, source_tensor
 from mien.engine.motion.key_motion import Keys
 from mien.engine.paper.runtime import PaperRuntime
-from mien.engine.types import Floats, Image, ModelError
+from mien.engine.types import Floats, Image, ModelError, UsageError
 from mien.engine.utils.openvino_core import compile_for_cpu, core, quick_precision
 
 PARTS = ("detector", "encoder", "motion", "decoder")
@@ -52,6 +52,8 @@ class OpenVinoPaper(PaperRuntime):
         threads = threads or max(2, (os.cpu_count() or 2) // 2)
         if precision == "auto":
             precision = quick_precision()
+        elif precision == "int8":
+            raise UsageError("The paper preset does not compute in int8. Choose f32, bf16 or auto.")
         models = {part: _read(part_file(folder, part)) for part in PARTS}
         metadata = {part: _metadata(model, part_file(folder, part), part) for part, model in models.items()}
         if len({facts["weights_sha256"] for facts in metadata.values()}) > 1:

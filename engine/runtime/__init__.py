@@ -8,9 +8,10 @@ from mien.engine.avatar.model_io import AvatarCode, Field
 from mien.engine.runtime.base import Runtime
 from mien.engine.runtime.failover import Notify
 from mien.engine.runtime.openvino import Network, OpenVinoRuntime, Precision
+from mien.engine.runtime.openvino_files import quickest, read_model
 from mien.engine.runtime.selection import CHOICES, Choice, Progress, choose, live_files, stays_on_cpu
 from mien.engine.utils.assets import ASSETS
-from mien.engine.utils.openvino_core import cpu_has_bf16, load_openvino, quick_precision
+from mien.engine.utils.openvino_core import load_openvino
 
 ENCODER = ASSETS / "live-encoder.onnx"
 RENDERER = ASSETS / "live-renderer.onnx"
@@ -29,6 +30,13 @@ __all__ = [
     "describe_runtime",
     "network_of",
 ]
+
+
+_WHY = {
+    "int8": "convolutions in int8, motion in FP32",
+    "bf16": "the CPU has bfloat16: used for convolutions, motion in FP32",
+    "f32": "FP32: faster here than bfloat16, if the CPU has that",
+}
 
 
 def _threads(threads: int | None) -> int:
@@ -85,8 +93,5 @@ def network_of(choice: Choice, alone: Network) -> Network:
 def describe_runtime() -> str:
     """Which runtime :func:`default_runtime` creates and why, in one line."""
     version = load_openvino().__version__.split("-")[0]
-    if quick_precision() == "bf16":
-        why = "the CPU has bfloat16: used for convolutions, motion in FP32"
-    else:
-        why = "FP32: faster than this CPU's bfloat16" if cpu_has_bf16() else "no bfloat16: FP32"
+    why = _WHY[quickest(read_model(RENDERER))]
     return f"OpenVINO {version} on the CPU, {_threads(None)} threads ({why})"

@@ -2,7 +2,8 @@
 
 In ``bf16`` OpenVINO rounds everything, including matrix products and exponentials: the flow was wrong by
 0.24 px.  The plugin honours no per-node switch, so the graph is cut at named values into parts that are
-compiled separately: landmark arithmetic, composition and warps in FP32, convolutions in bf16.
+compiled separately: landmark arithmetic, composition and warps in FP32, convolutions in bf16.  In ``int8``
+the convolutions alone are rounded (:mod:`mien.engine.runtime.quantisation`), and the graph stays whole.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from enum import Enum
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -25,24 +26,14 @@ from mien.engine.avatar.model_io import (
 )
 from mien.engine.runtime.background_network import BackgroundNetwork
 from mien.engine.runtime.base import Runtime
+from mien.engine.runtime.openvino_files import REMEDY, metadata_of, quickest, read_model
 from mien.engine.runtime.openvino_parts import NetworkResults, PartedRenderer
+from mien.engine.runtime.quantisation import bounds_of
 from mien.engine.types import Floats, Image, ModelError
-from mien.engine.utils.openvino_core import compile_for_cpu, core, quick_precision
+from mien.engine.utils.openvino_core import compile_for_cpu
 from mien.engine.utils.thread_priority import make_way
 
-Precision = Literal["auto", "f32", "bf16"]
-
-_REMEDY = "reinstall mien, or run: mien export"
-_MODEL, _MODEL_VERSION = "mien-live", "1"
-
-
-def _read(path: Path) -> Any:
-    if not path.is_file():
-        raise ModelError(f"{path}: model file is missing ({_REMEDY})")
-    try:
-        return core().read_model(str(path))
-    except (RuntimeError, UnicodeDecodeError) as error:  # damaged names are met by the bindings
-        raise ModelError(f"{path}: model file is damaged ({_REMEDY})") from error
+Precision = Literal["auto", "f32", "bf16", "int8"]
 
 
 class Network(Enum):
@@ -65,8 +56,7 @@ class OpenVinoRuntime(Runtime):
 
     Args:
         encoder_path, renderer_path: what ``mien export`` wrote.
-        precision: ``"bf16"`` computes the convolutions in bfloat16 (the rest stays FP32), ``"auto"`` does so
-            if that is faster on this CPU.
+        precision: of the convolutions (the rest stays FP32); ``"auto"`` is the fastest on this CPU.
         network: how often the network runs at first.
         skip_untrained: neither compile nor run an untrained network, whose results are zero.
 
@@ -88,14 +78,14 @@ class OpenVinoRuntime(Runtime):
         network: Network = Network.EVERY_FRAME,
         skip_untrained: bool = False,
     ) -> None:
-        if precision == "auto":
-            precision = quick_precision()
-        self.precision: str = precision
+        encoder, renderer = read_model(encoder_path), read_model(renderer_path)
+        self.precision: str = quickest(renderer) if precision == "auto" else precision
+        if precision == "int8" and not bounds_of(renderer):
+            raise ModelError(f"{renderer_path}: has no bounds for int8 (export it again, or use f32)")
         self.threads = threads
-        encoder, renderer = _read(encoder_path), _read(renderer_path)
-        metadata = _metadata(encoder, encoder_path, "encoder")
-        if _metadata(renderer, renderer_path, "renderer")["weights_sha256"] != metadata["weights_sha256"]:
-            raise ModelError(f"{renderer_path}: not exported together with {encoder_path.name} ({_REMEDY})")
+        metadata = metadata_of(encoder, encoder_path, "encoder")
+        if metadata_of(renderer, renderer_path, "renderer")["weights_sha256"] != metadata["weights_sha256"]:
+            raise ModelError(f"{renderer_path}: not exported together with {encoder_path.name} ({REMEDY})")
         self.untrained = metadata["untrained"] == "true"
         self.weights: str = metadata["weights_sha256"]
         # The encoder runs once per avatar: exact rather than fast, and on one thread, because in live use it
@@ -104,7 +94,7 @@ class OpenVinoRuntime(Runtime):
             encoder, threads=1, precision="f32", name="encoder", kept=True
         ).create_infer_request()
         self._model = renderer
-        self._renderer = PartedRenderer(renderer, threads, precision)
+        self._renderer = PartedRenderer(renderer, threads, self.precision)
         self._worker = ThreadPoolExecutor(1, "network", initializer=make_way)
         self._background: BackgroundNetwork | None = None
         self._own = SessionRuntime(self)
@@ -283,15 +273,3 @@ class SessionRuntime(Runtime):
         else:
             renderer.take(self._results)
         self.fresh = False
-
-
-def _metadata(model: Any, path: Path, part: str) -> dict[str, str]:
-    """The metadata written into the file by the export."""
-    keys = ("name", "version", "part", "weights_sha256", "untrained")
-    try:
-        metadata = {key: str(model.get_rt_info(["framework", key]).astype(str)) for key in keys}
-    except RuntimeError:
-        metadata = {}
-    if tuple(metadata.get(key) for key in keys[:3]) != (_MODEL, _MODEL_VERSION, part):
-        raise ModelError(f"{path}: not the {part} of {_MODEL} {_MODEL_VERSION} ({_REMEDY})")
-    return metadata

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from mien.engine.runtime.quantisation import bounds_of, quantised
 from mien.engine.types import Floats, ModelError
 from mien.engine.utils.openvino_core import compile_for_cpu, load_openvino
 
@@ -96,16 +97,17 @@ class PartedRenderer:
         self.inputs: dict[str, Floats] = {
             value.get_any_name(): np.zeros(tuple(value.get_shape()), np.float32) for value in model.inputs
         }
-        whole = (tuple(self.inputs), (*_OUTPUTS, "correction.heads"), False)
-        parts = (whole,) if precision == "f32" else _PARTS
+        whole = (tuple(self.inputs), (*_OUTPUTS, "correction.heads"), True)
+        parts = _PARTS if precision == "bf16" else (whole,)
         values = {name: tensor(array, shared_memory=True) for name, array in self.inputs.items()}
 
         def compiled(inputs: Sequence[str], outputs: Sequence[str], low: bool) -> Any:
-            part = _cut(model, inputs, outputs)
+            integers = low and precision == "int8"
+            part = _cut(quantised(model, bounds_of(model)) if integers else model, inputs, outputs)
             request = compile_for_cpu(
                 part,
                 threads=threads,
-                precision=precision if low else "f32",
+                precision="bf16" if low and precision == "bf16" else "f32",
                 name=f"renderer: {', '.join(outputs)}",
                 kept=True,
             ).create_infer_request()

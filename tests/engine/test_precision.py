@@ -9,7 +9,6 @@ import pytest
 
 from mien.engine.landmarks.bundle import load_bundle
 from mien.engine.landmarks.networks import LandmarkNetwork, _Network
-from mien.engine.runtime import describe_runtime
 from mien.engine.utils import openvino_core
 from mien.engine.utils.openvino_core import quick_precision
 
@@ -55,9 +54,3 @@ def test_the_landmark_network_computes_directly_and_the_same() -> None:
     layers = direct._compiled[0].get_runtime_model().get_ordered_ops()
     kinds = {str(layer.get_rt_info()["primitiveType"].astype(str)) for layer in layers}
     assert not any(kind.startswith("brg") for kind in kinds)
-
-
-def test_doctor_says_which_precision_and_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(openvino_core, "CPU_INFO", tmp_path / "cpuinfo")
-    found = quick_precision()
-    assert ("motion in FP32" in describe_runtime()) == (found == "bf16")
