@@ -40,7 +40,7 @@ def part_lips(points: Floats) -> None:
     if crossed.any():
         # Ends of the rows are the corners, where nothing crosses.
         half = 0.5 * np.concatenate([[0.0], crossed, [0.0]]).astype(np.float32)
-        points[:N_MESH] += (_ties() @ half)[:, None] * down
+        points[:N_MESH] += (lip_ties() @ half)[:, None] * down
 
 
 def keep_within_edges(points: Floats, source: Floats) -> None:
@@ -82,9 +82,13 @@ def _rows() -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
     return np.array(inner), np.array(outer), np.array(between)
 
 
-@lru_cache(maxsize=1)
-def _ties() -> Floats:
-    """``(468, 11)``: how far each landmark follows the pairs of the inner lips, upwards negative."""
+@lru_cache(maxsize=2)
+def lip_ties(below_lips: float = BELOW, beside: float = BESIDE) -> Floats:
+    """``(468, 11)``: how far each landmark follows the pairs of the inner lips, upwards negative.
+
+    Args:
+        below_lips, beside: reach of the following skin, face units.
+    """
     flat = layout().points
     found = np.zeros((N_MESH, len(topo.LIPS_UPPER_INNER)), np.float32)
     line = (flat[list(topo.LIPS_UPPER_INNER)] + flat[list(topo.LIPS_LOWER_INNER)]) / 2
@@ -93,13 +97,13 @@ def _ties() -> Floats:
     below[list(topo.LIPS_LOWER_INNER)], below[list(topo.LIPS_UPPER_INNER)] = True, False
     for is_below, edge, reach, sign in (
         (False, topo.LIPS_UPPER_OUTER, ABOVE, 1.0),
-        (True, topo.LIPS_LOWER_OUTER, BELOW, -1.0),
+        (True, topo.LIPS_LOWER_OUTER, below_lips, -1.0),
     ):
         outer = flat[list(edge)]
         rim = np.interp(flat[:, 0], outer[:, 0], outer[:, 1])
         beyond = np.maximum(0.0, (flat[:, 1] - rim) * (1 if is_below else -1))
         aside = np.maximum(0.0, np.maximum(line[0, 0] - flat[:, 0], flat[:, 0] - line[-1, 0]))
-        share = np.maximum(0.0, 1 - beyond / reach) * np.maximum(0.0, 1 - aside / BESIDE)
+        share = np.maximum(0.0, 1 - beyond / reach) * np.maximum(0.0, 1 - aside / beside)
         share *= below == is_below
         along = np.stack([np.interp(flat[:, 0], line[:, 0], row) for row in np.eye(len(line))], axis=1)
         found += (sign * share[:, None] * along).astype(np.float32)

@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 
 from mien.engine.types import Floats, Image
 
-STEEP = 4.0
+STEEP = 8.0
 """By how many portrait pixels the map changes from a double pixel to the next where it jumps: more than the
-limb of a round head is foreshortened."""
+limb of a round head is foreshortened, or a chin squeezed by an opened mouth."""
 
 SOFT, LEAST_SOFT = 1 / 512, 0.8
 """Standard deviation of the mean: in longer sides of the canvas counted in double pixels, and in those at
@@ -34,14 +34,16 @@ AROUND = 4
 CELLS = (4, 2)
 """Rows and columns of cells in which jumps are looked for, so that a long outline has small boxes."""
 
-LEAST_AREA = 4
-"""Double pixels of a cell that jump at least: a single one is a corner of the mesh."""
+LEAST_AREA = 0.4
+"""Double pixels of a cell that jump at least, per double pixel of the canvas's longer side: an outline is
+long; what is short is a steep place of skin."""
 
 LEAST_WEIGHT = 1e-6
 """Weight of what is around from which on it has a mean."""
 
-OPENING, FACE = 5, 7
-"""Double pixels: the window around openings in which cuts stay, as far as this window lies in the face."""
+FACE = 9
+"""Window, in double pixels, within which there is nothing but face where jumps are cuts and folds of its own
+and stay: its raster has the canvas's pixels, and no line."""
 
 Box = tuple[slice, slice]
 
@@ -63,7 +65,7 @@ class Outline:
         """Where a map ``(2, h, w)`` jumps; None where it does not.
 
         Args:
-            cuts: ``(h / 2, w / 2) uint8`` 255 where jumps are cuts of mouth and eyes, and stay.
+            cuts: ``(h / 2, w / 2) uint8`` 255 where jumps are the face's own, and stay.
         """
         jumps: Any = np.zeros(cuts.shape, np.uint8)
         pair = np.ones((2, 2), np.uint8)
@@ -128,8 +130,8 @@ class Outline:
         return deviation, ceil(AROUND * deviation)
 
 
-def cuts_of(layers: Floats, box: Box, size: tuple[int, int]) -> Image:
-    """Where jumps are cuts of mouth and eyes, for :meth:`Outline.of`.
+def inside_of(layers: Floats, box: Box, size: tuple[int, int]) -> Image:
+    """Where jumps are the face's own, for :meth:`Outline.of`.
 
     Args:
         layers: ``(rows, columns)`` of ``box``: 0 beside the face, 1 on its skin, 2 and more in openings.
@@ -142,10 +144,7 @@ def cuts_of(layers: Floats, box: Box, size: tuple[int, int]) -> Image:
     small: Any = layers[
         y : y + 2 * (rows.stop - rows.start) : 2, x : x + 2 * (columns.stop - columns.start) : 2
     ]
-    opening, face = (_above(small, least) for least in (1.5, 0.5))
-    opening = cv2.dilate(opening, np.ones((OPENING, OPENING), np.uint8))
-    inside = cv2.erode(face, np.ones((FACE, FACE), np.uint8))
-    cuts[rows, columns] = cv2.bitwise_and(opening, inside)
+    cuts[rows, columns] = cv2.erode(_above(small, 0.5), np.ones((FACE, FACE), np.uint8))
     return cuts
 
 
@@ -171,7 +170,9 @@ def _cells(size: tuple[int, ...]) -> list[Box]:
 def _bounds(jumps: Any, cell: Box) -> Box | None:
     """The rows and columns of a cell in which the map jumps."""
     part = jumps[cell]
-    if cv2.countNonZero(part) < LEAST_AREA:
+    # An outline may run along the border of two cells.
+    rows, columns = (slice(max(0, side.start - 3), side.stop + 3) for side in cell)
+    if cv2.countNonZero(jumps[rows, columns]) < LEAST_AREA * max(jumps.shape) or not cv2.hasNonZero(part):
         return None
     left, top, width, height = cv2.boundingRect(part)
     top, left = top + cell[0].start, left + cell[1].start

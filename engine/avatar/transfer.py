@@ -13,6 +13,7 @@ from mien.engine.avatar.avatar import Avatar
 from mien.engine.avatar.covered import without_mouth
 from mien.engine.avatar.eyelids import shut_eyes
 from mien.engine.avatar.lids import set_lids
+from mien.engine.avatar.lip_shape import set_lips
 from mien.engine.avatar.mesh_motion import MeshMotion, Placed, mesh_motion
 from mien.engine.avatar.model_io import FIELD_SIZE
 from mien.engine.avatar.pose_limits import held_motion, held_turn, within
@@ -76,10 +77,12 @@ def carry_over(motion: Motion, avatar: Avatar) -> Driving:
     # The head moves rigidly in the avatar's own image, sub-pixel motion included.  Carried over place by
     # place, as it looked on a driver of other proportions, sway would distort the avatar's face.
     head = head_similarity(motion.head, avatar)
-    motion = _held(_freed(_with_lips(motion)), avatar)
+    seen, motion = motion, _held(_freed(_with_lips(motion)), avatar)
     turn = held_turn(motion.head.turn, avatar.pose)
     points = _points(motion, avatar, head, turn)
     set_lids(points, avatar.source_points, motion)
+    if avatar.shows_mouth:
+        set_lips(points, avatar.source_points, seen, abs(head.a))
     shares = detail_shares(at_landmarks(motion.dense), motion.points[:N_MESH])
     mesh = mesh_motion(motion, placed(avatar), head, turn, points, shares)
     return Driving(points, mesh, motion, avatar, head, turn, shares)

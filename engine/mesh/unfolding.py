@@ -5,6 +5,7 @@ What a turn hides is turned over as well and stays so: a motion is compared with
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -23,12 +24,13 @@ ROUNDS = 8
 """Times that neighbours are asked, at most; a fold of one vertex is gone after one or two."""
 
 
-def unfolded(solid: Floats, moved: Floats) -> Floats:
+def unfolded(solid: Floats, moved: Floats, kept: Sequence[int] = ()) -> Floats:
     """The moved mesh without folds that its motion made.
 
     Args:
         solid: ``(468, 2)`` the mesh as the head's motion alone has it.
         moved: ``(468, 2)`` as it is to be.
+        kept: landmarks that go where they are to be: what is around them gives way.
 
     Returns:
         ``moved`` itself where nothing folds, else a new array.
@@ -41,7 +43,7 @@ def unfolded(solid: Floats, moved: Floats) -> Floats:
         bad = front & (_areas(solid + own, triangles) < LEAST * before)
         if not bad.any():
             return moved if turn == 0 else np.asarray(solid + own, np.float32)
-        corners = np.unique(triangles[bad])
+        corners = np.setdiff1d(triangles[bad], kept)
         own[corners] = neighbours[corners] @ own
     return np.asarray(solid + own, np.float32)
 

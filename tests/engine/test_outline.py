@@ -10,7 +10,7 @@ import pytest
 from mien.engine.avatar import Avatar
 from mien.engine.avatar.canvas import Canvas, make_canvas
 from mien.engine.avatar.composition import compose, show_outline
-from mien.engine.avatar.outline import Outline, cuts_of
+from mien.engine.avatar.outline import Outline, inside_of
 from mien.engine.avatar.transfer import carry_over
 from mien.engine.motion import Head, Motion
 from mien.engine.types import Floats, Image
@@ -65,17 +65,26 @@ def test_steps_are_smoothed() -> None:
     assert np.abs(np.diff(after[inner])).max() < 0.75 * np.abs(np.diff(before[inner])).max()
 
 
-def test_cuts_of_the_face_stay() -> None:
+def test_jumps_within_the_face_stay() -> None:
+    """Lids and lips are cuts that have the canvas's pixels already."""
     shift, layer = jumping(np.full(128, 64, np.float32))
-    layers = np.ones((100, 100), np.float32)
-    layers[30:70, 40:60] = 2.0
-    cuts = cuts_of(layers, (slice(14, 114), slice(14, 114)), (128, 128))
-    outline = Outline.of(shift, cuts)
+    inside = inside_of(np.ones((50, 60), np.float32), (slice(70, 120), slice(34, 94)), (128, 128))
+    outline = Outline.of(shift, inside)
     assert outline is not None
     before = layer.copy()
     outline.soften(layer, (slice(0, 128), slice(0, 128)))
-    np.testing.assert_array_equal(layer[48:80, 60:68], before[48:80, 60:68])
-    assert (layer[4:20, 60:68] != before[4:20, 60:68]).any()
+    np.testing.assert_array_equal(layer[84:108, 60:68], before[84:108, 60:68])
+    assert (layer[4:60, 60:68] != before[4:60, 60:68]).any()
+
+
+def test_a_steep_place_is_no_jump() -> None:
+    """A chin that an opened mouth squeezes to a third, and a jump that is short."""
+    steep = np.zeros((2, 128, 128), np.float32)
+    steep[1] = np.clip(3 * (np.arange(128, dtype=np.float32)[:, None] - 60), 0, 24)
+    assert Outline.of(steep, np.zeros((64, 64), np.uint8)) is None
+    short = np.zeros((2, 128, 128), np.float32)
+    short[0, 40:42, 40:44] = 40
+    assert Outline.of(short, np.zeros((64, 64), np.uint8)) is None
 
 
 def test_a_head_that_looks_ahead_has_no_jumps(avatar: Avatar, canvas: Canvas) -> None:

@@ -1,0 +1,148 @@
+"""The shape of an opened mouth: an avatar's lips part along their length as the driver's do.
+
+Motion is what has changed since the reference.  A driver whose reference shows parted lips has moved the
+middle of the lower lip far, and what lies beside the corners hardly; on a portrait whose lips are shut that
+made a notch of the lower lip.  So the gap that is added along the mouth has the profile of the driver's
+gap as it is now, and the lips' landmarks keep their share of the way from corner to corner.
+
+How far the lips part is what the driver's proportions ask for: their gap counts in widths of their mouth.
+Transferred as skin that moves, it came out at 0.6 to 1.5 of that, by how long a face is below its nose.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.engine.avatar.lip_contact import LOWER_ROWS, UPPER_ROWS, lip_ties
+from mien.engine.face.layout import N_MESH, apply2, inverse2
+from mien.engine.landmarks import topology as topo
+from mien.engine.motion import Motion, Shape
+from mien.engine.types import Floats
+from mien.engine.utils.curves import ramp
+
+OPENED = (0.12, 0.30)
+"""Gap that is added in the middle, in widths of the mouth, from which on its profile is the driver's, and
+wholly so."""
+
+GAPING = (0.10, 0.20)
+"""The same of the driver's own gap, whose profile it is: that of lips that nearly touch is noise."""
+
+MOST = 1.2
+"""Gap beside the middle over that in the middle, at most."""
+
+EARS, NOSE = (234, 454), 1
+"""Landmarks before the ears and at the nose's tip: how far the tip lies off the middle tells a face's yaw."""
+
+ASLANT, MOST_ASLANT = 0.51, 0.8
+"""Sine of the yaw per half width that the tip lies off the middle (186 frames of 30 clips: right to 1.5
+degrees), and the largest that is believed."""
+
+JAW, CHEEKS = 0.9, 0.3
+"""Reach of the skin that goes along, below and beside the lips, face units: the chin takes half."""
+
+UPPER = 0.3
+"""Share of the upper lip in what the profile changes; the rest is the lower one's, which follows the jaw."""
+
+_UPPER, _LOWER = list(topo.LIPS_UPPER_INNER), list(topo.LIPS_LOWER_INNER)
+_MIDDLE = len(_UPPER) // 2
+
+_ROWS = (
+    [list(row) for row in (topo.LIPS_UPPER_INNER[1:-1], *UPPER_ROWS, topo.LIPS_UPPER_OUTER[1:-1])],
+    [list(row) for row in (topo.LIPS_LOWER_INNER[1:-1], *LOWER_ROWS, topo.LIPS_LOWER_OUTER[1:-1])],
+)
+"""Rows of landmarks of upper and lower lip between their corners, in the edges' order."""
+
+Reals = NDArray[np.float64]
+
+
+class Lips(NamedTuple):
+    """The lips' inner edges; lengths are in widths of the mouth, from its left corner in the image.
+
+    Attributes:
+        width: of the mouth, of the landmarks' unit; a vector, as a complex number.
+        upper, lower: ``(11,)`` how far each landmark is on the way to the other corner.
+        gap: ``(11,)`` how far the lips are apart there.
+    """
+
+    width: complex
+    upper: Reals
+    lower: Reals
+    gap: Reals
+
+    @staticmethod
+    def of(upper: Floats, lower: Floats) -> Lips:
+        """From the landmarks of both edges, ``(11, 2)``, from corner to corner."""
+        above, below = (edge.astype(np.float64) @ np.array([1, 1j]) for edge in (upper, lower))
+        width = complex(above[-1] - above[0])
+        width = width if abs(width) > 1e-6 else 1e-6 + 0j
+        above, below = (above - above[0]) / width, (below - below[0]) / width
+        return Lips(width, above.real, below.real, (below - above).imag)
+
+
+def set_lips(points: Floats, source: Floats, motion: Motion, scale: float) -> None:
+    """Let the avatar's lips part as far, and along their length, as the driver's do.
+
+    Args:
+        points: ``(478, 2)`` target positions of the avatar's landmarks, model coordinates; changed in place.
+        source: ``(478, 2)`` their positions in the portrait.
+        motion: the driver's, as measured; without their shape nothing is changed.
+        scale: by how much the head has become larger.
+    """
+    if motion.shape is None:
+        return
+    own, now = (Lips.of(face[_UPPER], face[_LOWER]) for face in (source, points))
+    wide, usual = abs(now.width), scale * abs(own.width)
+    rest = own.gap * usual
+    share = ramp((now.gap[_MIDDLE] * wide - rest[_MIDDLE]) / usual, OPENED)
+    if share == 0.0:
+        return
+    before, since = _driver(motion, motion.shape)
+    share *= ramp(since.gap[_MIDDLE], GAPING)
+    if share == 0.0:
+        return
+    change = since.gap[_MIDDLE] * abs(since.width) - before.gap[_MIDDLE] * abs(before.width)
+    # A mouth that is seen aslant is wider than it looks, its gap is not.
+    aslant = foreshortening(motion.shape.nodes) / foreshortening(source)
+    added = max(change, 0.0) / abs(before.width) * usual * aslant
+    profile = np.clip(since.gap / since.gap[_MIDDLE], 0.0, MOST)
+    opened = share * (rest + added * profile - now.gap * wide)
+    along = [
+        share * wide * (there + after - then - here)
+        for there, after, then, here in (
+            (own.upper, since.upper, before.upper, now.upper),
+            (own.lower, since.lower, before.lower, now.lower),
+        )
+    ]
+    down = -UPPER * opened, (1 - UPPER) * opened
+    moved = np.zeros(N_MESH, np.complex128)
+    ties = lip_ties(JAW, CHEEKS).astype(np.float64)
+    for lip, edge in enumerate((np.maximum(ties, 0.0), np.maximum(-ties, 0.0))):
+        shift = along[lip] + 1j * down[lip]
+        moved += edge @ shift
+        # A lip keeps its thickness: the rows beyond its inner edge go along, landmark by landmark.
+        for row in _ROWS[lip]:
+            moved[row] = shift[1:-1]
+    moved *= now.width / wide
+    points[:N_MESH, 0] += moved.real
+    points[:N_MESH, 1] += moved.imag
+
+
+def foreshortening(points: Floats) -> float:
+    """Cosine of a face's yaw, from its landmarks ``(468+, 2)``."""
+    right, left, tip = (points[index].astype(np.float64) for index in (*EARS, NOSE))
+    across = left - right
+    off = 2 * float((tip - right) @ across) / max(float(across @ across), 1e-9) - 1
+    return float(np.sqrt(1 - min(abs(ASLANT * off), MOST_ASLANT) ** 2))
+
+
+def _driver(motion: Motion, shape: Shape) -> tuple[Lips, Lips]:
+    """The driver's lips in their reference and now, in their own face units."""
+    before = [shape.nodes[lip] for lip in (_UPPER, _LOWER)]
+    moved = [
+        was + apply2(inverse2(shape.to_layout[lip]), motion.points[lip])
+        for was, lip in zip(before, (_UPPER, _LOWER), strict=True)
+    ]
+    return Lips.of(before[0], before[1]), Lips.of(moved[0], moved[1])
