@@ -107,13 +107,15 @@ class VirtualCameraSink(Sink):
         device: ``/dev/video9``, or on Windows and macOS a camera's name; None takes the first.
         backend: of pyvirtualcam; None takes the system's own.
         tell: called with a line when the camera is lost and when it is back.
+        wait: begin without the camera where it cannot be opened; it is opened as soon as it can be.
 
     Attributes:
-        device: what was opened.
+        device: what was opened, or is to be.
         lost: whether it is away now.
+        problem: why it could not be opened when that was last tried, and the remedy; empty while it is there.
 
     Raises:
-        MienError: no pyvirtualcam, no such device, or it is in use; with the remedy.
+        MienError: no pyvirtualcam, no such device, or it is in use; with the remedy.  Not with ``wait``.
     """
 
     def __init__(
@@ -125,10 +127,11 @@ class VirtualCameraSink(Sink):
         device: str | None = None,
         backend: str | None = None,
         tell: Callable[[str], None] | None = None,
+        wait: bool = False,
     ) -> None:
         self.notes = []
         self.size = width // 4 * 4, height // 4 * 4
-        self.lost = False
+        self.lost, self.problem = False, ""
         self._fps, self._wish, self._backend = fps, device, backend
         self._tell = tell
         self._again = 0.0
@@ -136,8 +139,17 @@ class VirtualCameraSink(Sink):
         self._fitted = np.zeros((self.size[1], self.size[0], 3), np.uint8)
         self._planes = np.zeros((self.size[1] * 3 // 2, self.size[0]), np.uint8)
         self._yuv = sys.platform.startswith("linux")
-        self._camera: Any = self._open()
-        self.device: str = self._camera.device
+        self._camera: Any = None
+        self.device = device or "the virtual camera"
+        try:
+            self._camera = self._open()
+        except SinkError as error:
+            if not wait:
+                raise
+            self.lost, self.problem = True, str(error)
+            self._say(self.problem)
+        else:
+            self.device = self._camera.device
 
     def _open(self) -> Any:
         try:
@@ -180,17 +192,20 @@ class VirtualCameraSink(Sink):
         self._close_device()
         self.lost, self._again = True, time.monotonic() + RETRY_S
         reason = _one_line(error)
-        self._say(f"the virtual camera {self.device} is gone ({reason}); it is opened again when it is back")
+        self.problem = (
+            f"the virtual camera {self.device} is gone ({reason}); it is opened again when it is back"
+        )
+        self._say(self.problem)
 
     def _back(self) -> bool:
         if time.monotonic() < self._again:
             return False
         try:
             self._camera = self._open()
-        except MienError:
-            self._again = time.monotonic() + RETRY_S
+        except MienError as error:
+            self._again, self.problem = time.monotonic() + RETRY_S, str(error)
             return False
-        self.lost, self.device = False, self._camera.device
+        self.lost, self.problem, self.device = False, "", self._camera.device
         self._say(f"the virtual camera {self.device} is back")
         return True
 

@@ -109,17 +109,13 @@ def settings_of(options: Options) -> ServerSettings:
 
 
 def _feed(options: Options, engine: LocalEngine, hub: Hub) -> Feed | None:
-    """What the page shows, into this machine's virtual camera.
-
-    Raises:
-        MienError: there is none, or it cannot be opened.
-    """
+    """What the page shows, into this machine's virtual camera; where there is none yet, the page says why."""
     if options.virtual_camera is None:
         return None
     width, height = engine.size
     device = options.virtual_camera or None
-    sink = VirtualCameraSink(width=width, height=height, fps=FPS, device=device, tell=log)
-    return Feed(sink, sink.device, hub.shown)
+    camera = VirtualCameraSink(width=width, height=height, fps=FPS, device=device, tell=log, wait=True)
+    return Feed(camera, hub.shown)
 
 
 def _named(text: str) -> str | None:

@@ -13,6 +13,7 @@ from aiohttp import web
 
 from mien.engine.types import MienError
 from mien.streams.webrtc.backdrops import Backdrop
+from mien.streams.webrtc.feed import described
 from mien.streams.webrtc.hub import AvatarStream, Hub
 from mien.streams.webrtc.limits import PORTRAIT_BYTES, PORTRAIT_PIXELS
 from mien.streams.webrtc.offer import Offer
@@ -115,7 +116,7 @@ class Page:
                 "limits": {"portrait_bytes": PORTRAIT_BYTES, "portrait_pixels": PORTRAIT_PIXELS},
                 "background": settings.background,
                 "panel": settings.panel,
-                "virtual_camera": None if hub.feed is None else hub.feed.name,
+                "calls": described(hub.feed, here=settings.loopback),
                 "view_key": self._guard.view_key,
                 "mark": settings.mark,
                 "credentials": self._credentials,

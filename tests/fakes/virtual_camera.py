@@ -54,3 +54,20 @@ def plugged() -> Iterator[type[FakeBackend]]:
         yield FakeBackend
     finally:
         pyvirtualcam.camera.BACKENDS.pop("fake", None)
+
+
+class Calls:
+    """A virtual camera as the web server's feed takes it: counts what it is given."""
+
+    device, lost, problem = "Fake Camera", False, ""
+    closed = 0
+
+    def __init__(self) -> None:
+        self.levels: list[float] = []
+
+    def write(self, image: np.ndarray, time: float) -> None:
+        """Keep the image's mean level."""
+        self.levels.append(float(image.mean()))
+
+    def close(self) -> None:
+        self.closed += 1

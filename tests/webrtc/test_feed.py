@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from fakes.avatar_engine import SIDE, TintEngine
-from fakes.virtual_camera import plugged
+from fakes.virtual_camera import Calls, plugged
 from fakes.web import Camera, Client, served, until
 
 from mien.cli.options.arguments import parse
@@ -17,7 +17,7 @@ from mien.cli.web.run import settings_of
 from mien.engine.types import Frame, Image, UsageError
 from mien.streams.virtual_camera import VirtualCameraSink
 from mien.streams.webrtc.app import Server
-from mien.streams.webrtc.feed import Feed
+from mien.streams.webrtc.feed import Feed, described
 from mien.streams.webrtc.whip import claim_main
 
 WHITE = np.full((64, 64, 3), 255, np.uint8)
@@ -44,41 +44,27 @@ async def page(server: Server, level: int) -> Client:
     return client
 
 
-class Recorded:
-    """A sink that keeps the mean level of what it gets."""
-
-    def __init__(self) -> None:
-        self.levels: list[float] = []
-        self.closed = 0
-
-    def write(self, image: Image, time: float) -> None:
-        self.levels.append(float(image.mean()))
-
-    def close(self) -> None:
-        self.closed += 1
-
-
 def test_video_calls_see_what_the_first_page_shows_and_then_the_next() -> None:
-    sink = Recorded()
+    camera = Calls()
 
     async def with_server(server: Server) -> None:
-        server.hub.feed = Feed(sink, "Fake Camera", server.hub.shown)  # type: ignore[arg-type]
+        server.hub.feed = Feed(camera, server.hub.shown)
         first = await page(server, 60)
-        await until(lambda: sink.levels)
+        await until(lambda: camera.levels)
         second = await page(server, 200)
-        assert abs(sink.levels[-1] - 60) < 12
+        assert abs(camera.levels[-1] - 60) < 12
         await first.delete()
-        await until(lambda: abs(sink.levels[-1] - 200) < 12)
+        await until(lambda: abs(camera.levels[-1] - 200) < 12)
         await second.close()
 
     talk(with_server, mark=False)
-    assert sink.closed == 1, "freed at the end of the server"
+    assert camera.closed == 1, "freed at the end of the server"
 
 
 def test_the_virtual_camera_takes_the_frames() -> None:
     async def with_server(server: Server) -> None:
-        sink = VirtualCameraSink(width=SIDE, height=SIDE, fps=30, backend="fake")
-        server.hub.feed = Feed(sink, sink.device, server.hub.shown)
+        camera = VirtualCameraSink(width=SIDE, height=SIDE, fps=30, backend="fake")
+        server.hub.feed = Feed(camera, server.hub.shown)
         client = await page(server, 60)
         await until(lambda: device.sent)
         await client.close()
@@ -89,24 +75,44 @@ def test_the_virtual_camera_takes_the_frames() -> None:
 
 
 def test_a_camera_that_fails_disturbs_nobody() -> None:
-    class Broken:
-        closed = False
-
+    class Broken(Calls):
         def write(self, image: Image, time: float) -> None:
             raise OSError("unplugged")
 
-        def close(self) -> None:
-            Broken.closed = True
+    camera = Broken()
 
     async def with_server(server: Server) -> None:
-        server.hub.feed = Feed(Broken(), "broken", server.hub.shown)  # type: ignore[arg-type]
+        server.hub.feed = Feed(camera, server.hub.shown)
         client = await page(server, 60)
         seen = len(client.frames)
         await until(lambda: len(client.frames) > seen + 5)
         await client.close()
 
     talk(with_server)
-    assert Broken.closed
+    assert camera.closed
+
+
+def test_a_camera_that_is_not_there_yet_is_said_with_the_remedy_and_opened_when_it_is() -> None:
+    async def with_server(server: Server) -> None:
+        device.away = True
+        camera = VirtualCameraSink(width=SIDE, height=SIDE, fps=30, backend="fake", wait=True)
+        server.hub.feed = feed = Feed(camera, server.hub.shown)
+        told = described(feed, here=True)
+        assert told["camera"] is None and told["wanted"]
+        assert "irtual camera" in str(told["help"])
+        client = await page(server, 60)
+        device.away = False
+        await until(lambda: device.sent)
+        assert described(feed, here=True) == {"camera": "Fake Camera", "help": "", "wanted": True}
+        await client.close()
+
+    with plugged() as device:
+        talk(with_server)
+
+
+def test_what_to_do_is_told_on_this_machine_alone() -> None:
+    assert described(None, here=True)["help"]
+    assert described(None, here=False) == {"camera": None, "help": "", "wanted": False}
 
 
 def test_the_page_is_the_panel_of_this_machines_camera() -> None:

@@ -271,7 +271,7 @@ def check_credentials(path: Path) -> None:
 def check_full_screen(page: Any) -> None:
     page.click("#full")
     until(lambda: page.evaluate("() => document.fullscreenElement?.id") == "frame", "full screen")
-    page.evaluate("() => document.exitFullscreen()")
+    page.click("#leave-full")
     until(lambda: page.evaluate("() => document.fullscreenElement") is None, "the end of full screen")
 
 

@@ -18,6 +18,7 @@ import pytest
 from fakes.avatar_engine import TintEngine
 from fakes.browser import SKIP_LOBBY, alike, browser, shown_image
 from fakes.page_server import PageServer
+from fakes.virtual_camera import Calls
 from fakes.web import served
 
 from mien.cli.web.gallery import EXHIBITS
@@ -383,7 +384,7 @@ def bluish(image: Image) -> float:
 
 def test_the_page_is_the_control_panel_of_this_machines_camera(obs: Any) -> None:
     """Without a camera in the browser: the server's own drives the avatar."""
-    with panel_server() as (url, sink):
+    with panel_server() as (url, camera):
         page = obs.new_page(viewport=WIDE)
         page.goto(url)
         page.locator("#gallery img").first.wait_for()
@@ -392,7 +393,7 @@ def test_the_page_is_the_control_panel_of_this_machines_camera(obs: Any) -> None
         assert "“Fake Camera”" in page.inner_text("#calls-words")
         start(page)
         until(lambda: shown_image(page, "#avatar").mean() > 60, "the avatar")
-        assert sink.frames > 0, "and video calls see it"
+        assert camera.levels, "and video calls see it"
         page.locator("#gallery input").nth(1).check(force=True)
         until(lambda: shown_image(page, "#avatar")[..., 1].mean() < 40, "the red portrait")
         shoot(page, "panel")
@@ -403,28 +404,16 @@ def test_the_page_is_the_control_panel_of_this_machines_camera(obs: Any) -> None
         page.close()
 
 
-class Counting:
-    """A sink that counts."""
-
-    frames = 0
-
-    def write(self, image: Image, time: float) -> None:
-        self.frames += 1
-
-    def close(self) -> None:
-        return
-
-
 @contextmanager
-def panel_server() -> Iterator[tuple[str, Counting]]:
+def panel_server() -> Iterator[tuple[str, Calls]]:
     """A server whose main avatar is driven on its own machine, in a thread with a loop of its own."""
-    sink, began, end = Counting(), threading.Event(), threading.Event()
+    camera, began, end = Calls(), threading.Event(), threading.Event()
     found: list[str] = []
 
     async def run() -> None:
         white, red = (np.full((64, 64, 3), colour, np.uint8) for colour in (255, (255, 20, 20)))
         async with served(TintEngine(), [(white, "white"), (red, "red")], panel=True, mark=False) as server:
-            server.hub.feed = Feed(sink, "Fake Camera", server.hub.shown)  # type: ignore[arg-type]
+            server.hub.feed = Feed(camera, server.hub.shown)
             stream = await claim_main(server.hub, "the camera")
             found.append(server.url)
             began.set()
@@ -437,6 +426,6 @@ def panel_server() -> Iterator[tuple[str, Counting]]:
     thread = threading.Thread(target=lambda: asyncio.run(run()), daemon=True)
     thread.start()
     assert began.wait(20)
-    yield found[0], sink
+    yield found[0], camera
     end.set()
     thread.join(10)

@@ -2,7 +2,7 @@
 
 import { Api } from "./api.js";
 import { Backgrounds } from "./backgrounds.js";
-import { listCameras, openCamera } from "./camera.js";
+import { tellOfCalls } from "./calls.js";
 import { Choices } from "./choices.js";
 import { Gains } from "./gains.js";
 import { Gallery } from "./gallery.js";
@@ -13,10 +13,13 @@ import { Lobby } from "./lobby.js";
 import { Meter } from "./meter.js";
 import { copyViewLink } from "./obs.js";
 import { Photos } from "./photos.js";
+import { OwnCamera } from "./own_camera.js";
 import { Presets } from "./presets.js";
 import { Reference } from "./reference.js";
+import { fill, keepAwake } from "./screen.js";
 import { Sound } from "./sound.js";
 import { Still } from "./still.js";
+import { MouthSwitch, turn } from "./switches.js";
 import { Takings } from "./takings.js";
 import { Words } from "./words.js";
 
@@ -32,6 +35,7 @@ class Page {
   #words = new Words(ids);
   #meter = new Meter(ids);
   #sound = new Sound(ids);
+  #camera = new OwnCamera(ids, this.#choices);
   #lobby = new Lobby(ids, this.#choices);
   #reference = new Reference(ids, (message) => this.#link.send(message));
   #takings = new Takings(this.#api, ids, () => this.#recordable());
@@ -42,11 +46,8 @@ class Page {
   #still = new Still(this.#api, ids("still"), (text) => this.#backgrounds.say(text));
   #hold = new Hold(ids, this.#choices, (message) => this.#link.send(message));
   #presets = new Presets({ list: ids("presets"), form: ids("preset-form"), words: ids("preset-words") }, this.#choices, () => this.#look());
+  #mouth = new MouthSwitch(ids, (message) => this.#link.send(message));
   #viewKey = null;
-  #video = null;
-  #opening = 0;
-  #awake = null;
-  #ownMouth = null;
 
   async open() {
     this.#words.show({ name: "off" });
@@ -60,8 +61,8 @@ class Page {
   #remember() {
     this.#gallery.preferred = this.#choices.get("portrait");
     this.#gains.values = this.#choices.get("gains") ?? {};
-    this.#switch("mirror", this.#choices.get("mirror") === true);
-    this.#switch("self-mirror", this.#choices.get("self-mirror") !== false);
+    turn(ids("mirror"), this.#choices.get("mirror") === true);
+    turn(ids("self-mirror"), this.#choices.get("self-mirror") !== false);
   }
 
   /** The portraits are there when the model is, which may be seconds after the page. */
@@ -72,7 +73,7 @@ class Page {
         this.#backgrounds.begin(state.background);
         this.#gallery.fill(state);
         this.#told(state);
-        if (!this.#link.wanted && !this.#video) this.#words.show({ name: "off", reason: state.reason });
+        if (!this.#link.wanted && !this.#camera.track) this.#words.show({ name: "off", reason: state.reason });
         if (state.ready) return;
         await new Promise((done) => setTimeout(done, POLL_MS));
       }
@@ -82,24 +83,26 @@ class Page {
   }
 
   /** What the server's state says beside its portraits. */
-  #told({ view_key: key, panel, virtual_camera: calls, credentials }) {
+  #told({ view_key: key, panel, calls, credentials }) {
     this.#viewKey = key;
     this.#takings.credentials = credentials;
     this.#words.panel = panel;
     root.toggleAttribute("data-panel", panel);
-    ids("calls-words").textContent = calls ? `Video calls find this avatar as the camera “${calls}”.` : "";
+    tellOfCalls(ids, calls);
   }
 
   #listen() {
     const click = (id, act) => ids(id).addEventListener("click", act);
     click("start", () => this.#start());
     click("stop", () => this.#takings.mayStop() && this.#stop());
-    click("full", () => this.#full());
+    click("full", () => fill(ids("frame"), ids("avatar")));
+    click("leave-full", () => document.exitFullscreen());
     click("mirror", () => this.#mirror());
-    click("self-mirror", () => this.#choices.set("self-mirror", this.#switch("self-mirror")));
+    click("self-mirror", () => this.#choices.set("self-mirror", turn(ids("self-mirror"))));
     click("obs", async () => (ids("obs-words").textContent = await copyViewLink(this.#viewKey, ids("obs-link"))));
-    click("mouth", () => this.#mouth());
-    ids("camera").addEventListener("change", ({ target }) => this.#chooseCamera(target.value));
+    this.#camera.addEventListener("change", ({ detail }) => this.#seen(detail));
+    this.#camera.addEventListener("gone", () => this.#cameraGone());
+    this.#camera.addEventListener("problem", ({ detail }) => this.#sound.say(`${detail.title} ${detail.detail}`));
     this.#sound.addEventListener("change", () => this.#link.connection?.setAudio(this.#sound.track));
     this.#gains.addEventListener("change", ({ detail }) => {
       this.#choices.set("gains", detail);
@@ -114,7 +117,6 @@ class Page {
     this.#link.addEventListener("state", ({ detail }) => this.#state(detail));
     this.#link.addEventListener("connection", ({ detail }) => this.#connected(detail));
     this.#link.addEventListener("message", ({ detail }) => this.#heard(detail));
-    navigator.mediaDevices?.addEventListener?.("devicechange", () => this.#cameras());
     addEventListener("online", () => this.#link.hurry());
     addEventListener("pagehide", () => this.#link.stop(true));
     addEventListener("pageshow", ({ persisted }) => persisted && this.#stop()); // back from the browser's cache
@@ -125,16 +127,13 @@ class Page {
     if (this.#link.wanted) return this.#link.hurry();
     if (this.#lobby.open) return this.#lobby.go();
     try {
-      if (!this.#words.panel && this.#video?.readyState !== "live") {
+      if (!this.#words.panel && !this.#camera.live) {
         ids("stop").disabled = false; // so that the focus can go there
         this.#words.show({ name: "asking" });
-        const { disabled, value } = ids("camera");
-        const kept = this.#choices.get("camera");
-        await this.#useCamera(disabled ? kept : value, disabled);
-        if (!this.#video) return undefined;
+        if (!(await this.#camera.open())) return undefined;
         if (!this.#lobby.skipped) {
           this.#words.show({ name: "lobby" });
-          if (!(await this.#lobby.enter(this.#video))) return undefined;
+          if (!(await this.#lobby.enter(this.#camera.track))) return undefined;
           this.#lobby.count(this.#live()).then((here) => here && this.#reference.take());
         }
       }
@@ -144,8 +143,11 @@ class Page {
       return undefined;
     }
     return this.#link.start(
-      () => ({ video: this.#video, audio: this.#sound.track, background: this.#backgrounds.chosen }),
-      (state) => this.#gallery.restore(state),
+      () => ({ video: this.#camera.track, audio: this.#sound.track, background: this.#backgrounds.chosen }),
+      (state) => {
+        this.#told(state);
+        return this.#gallery.restore(state);
+      },
     );
   }
 
@@ -163,81 +165,39 @@ class Page {
   }
 
   #stop() {
-    this.#opening += 1; // a camera that the browser still opens is not wanted any more
-    this.#video?.stop();
-    this.#video = null;
+    this.#camera.stop();
     this.#lobby.close();
     this.#hold.end();
     this.#link.stop();
-    ids("self").srcObject = null;
-    delete root.dataset.camera;
     this.#sound.stop();
     ids("start").focus();
   }
 
-  /**
-   * @param {string} [id] another camera than the browser's own choice
-   * @param {boolean} [remembered] from an earlier visit
-   */
-  async #useCamera(id, remembered = false) {
-    const turn = ++this.#opening;
-    let video;
-    try {
-      video = await openCamera(id, remembered);
-    } catch (problem) {
-      if (!this.#link.wanted) throw problem;
-      return this.#sound.say(`${problem.title} ${problem.detail}`);
-    }
-    if (turn !== this.#opening) return video.stop();
-    this.#video?.stop();
-    this.#video = video;
-    video.addEventListener("ended", () => this.#cameraGone(video));
-    ids("self").srcObject = new MediaStream([video]);
-    if (this.#lobby.open) this.#lobby.use(video);
-    root.dataset.camera = "";
-    await this.#link.connection?.setVideo(video);
-    return this.#cameras();
+  /** Another camera, or the first one. */
+  #seen(track) {
+    if (this.#lobby.open) this.#lobby.use(track);
+    this.#link.connection?.setVideo(track).catch(() => {}); // of one that has just ended
   }
 
-  #chooseCamera(id) {
-    this.#choices.set("camera", id);
-    if (this.#video) this.#useCamera(id).catch(() => {}); // else it is the one to start with
-  }
-
-  #cameraGone(video) {
-    if (video !== this.#video) return;
+  #cameraGone() {
     this.#stop();
     this.#words.show({ name: "failed", problem: { title: "The camera went away.", detail: "Connect it, then start again." } });
   }
 
-  #cameras() {
-    return listCameras(ids("camera"), this.#video?.getSettings().deviceId);
-  }
-
   #state(state) {
     const live = state.name === "live";
-    const stoppable = Boolean(this.#link.wanted || this.#video);
+    const stoppable = Boolean(this.#link.wanted || this.#camera.track);
     if (stoppable) ids("stop").disabled = false;
     this.#words.show(state);
     ids("stop").disabled = !stoppable;
     for (const id of ["record", "snapshot", "hold", "full", "reference", "search"]) ids(id).disabled = !live;
     this.#sound.live = live;
     root.toggleAttribute("data-frames", live);
-    this.#keepAwake(live);
+    keepAwake(live);
     if (live) return;
     this.#takings.finish();
     this.#reference.hint({ none: true });
     this.#meter.watch(null);
-  }
-
-  /** A phone that is looked at, but not touched, must not go to sleep. */
-  async #keepAwake(wanted) {
-    this.#awake?.release();
-    this.#awake = null;
-    if (!wanted) return;
-    const lock = await navigator.wakeLock?.request("screen").catch(() => null);
-    if ("frames" in root.dataset && !this.#awake) this.#awake = lock;
-    else lock?.release();
   }
 
   /** A new connection knows the portrait, and nothing else of what the person chose on the last one. */
@@ -248,14 +208,14 @@ class Page {
     connection.send({ type: "mirror", on: "mirror" in root.dataset });
     this.#hold.sendTo((message) => connection.send(message));
     this.#backgrounds.sendTo((to) => connection.send({ type: "background", to }));
-    if (this.#ownMouth !== null) connection.send({ type: "mouth", own: this.#ownMouth });
+    this.#mouth.sendTo((message) => connection.send(message));
   }
 
   #heard(message) {
     const acts = {
       hello: ({ portrait, own_mouth }) => {
         this.#chooseAgain(portrait);
-        pressed("mouth", this.#ownMouth ?? own_mouth);
+        this.#mouth.begin(own_mouth);
       },
       portrait: ({ id, notes }) => {
         this.#gallery.mark(id);
@@ -263,7 +223,7 @@ class Page {
       },
       background: ({ ok, why }) => this.#backgrounds.say(ok ? "" : why),
       reference: (answer) => this.#reference.answered(answer),
-      mouth: ({ why }) => (ids("mouth-words").textContent = `${why[0].toUpperCase()}${why.slice(1)}`),
+      mouth: ({ why }) => this.#mouth.say(why),
       hint: (hint) => {
         this.#reference.hint(hint);
         this.#hold.hear(hint.resting);
@@ -300,30 +260,9 @@ class Page {
   }
 
   #mirror() {
-    const on = this.#switch("mirror");
+    const on = turn(ids("mirror"));
     this.#choices.set("mirror", on);
     this.#link.send({ type: "mirror", on });
-  }
-
-  /** Turn a switch of the page over, or to ``on``; how it is then. */
-  #switch(name, on = !root.hasAttribute(`data-${name}`)) {
-    root.toggleAttribute(`data-${name}`, on);
-    pressed(name, on);
-    return on;
-  }
-
-  #mouth() {
-    this.#ownMouth = ids("mouth").ariaPressed !== "true";
-    pressed("mouth", this.#ownMouth);
-    this.#link.send({ type: "mouth", own: this.#ownMouth });
-    if (!this.#ownMouth) ids("mouth-words").textContent = "";
-  }
-
-  /** An iPhone shows a video alone, and nothing else, on its full screen. */
-  #full() {
-    const [frame, video] = [ids("frame"), ids("avatar")];
-    if (frame.requestFullscreen) frame.requestFullscreen().catch(() => {});
-    else video.webkitEnterFullscreen?.();
   }
 
   /** Without a microphone there is no sound to wait for, and a recorder would. */
@@ -339,10 +278,6 @@ class Page {
     else return false;
     return true;
   }
-}
-
-function pressed(id, on) {
-  ids(id).setAttribute("aria-pressed", String(on));
 }
 
 new Page().open();
