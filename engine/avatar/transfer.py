@@ -21,7 +21,6 @@ from mien.engine.face.geometry import FaceGeometry
 from mien.engine.face.head_pose import Similarity, parallax
 from mien.engine.face.iris import iris_axes
 from mien.engine.face.layout import N_MESH, apply2, at_landmarks
-from mien.engine.face.lips import measured_as_pieces
 from mien.engine.face.openings import OPENINGS, around, detail_shares
 from mien.engine.face.turn_residue import without_residue
 from mien.engine.motion import Head, Motion
@@ -107,7 +106,7 @@ def _with_lips(motion: Motion) -> Motion:
     if shape is None:
         return motion
     at_nodes = np.concatenate([motion.points[:N_MESH], motion.dense.reshape(-1, 2)])
-    found = measured_as_pieces(at_nodes, shape.nodes, shape.to_layout)
+    found = shape.lips.as_pieces(at_nodes)
     if found is at_nodes:
         return motion
     points = np.concatenate([found[:N_MESH], motion.points[N_MESH:]])

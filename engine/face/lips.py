@@ -14,6 +14,7 @@ seem to move less than they do.  Both are corrected, so that lips move as pieces
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -65,31 +66,60 @@ def lip_axes(axes: Floats, mesh: Floats, unit: float) -> Floats:
     return found
 
 
-def measured_as_pieces(vectors: Floats, nodes: Floats, to_layout: Floats) -> Floats:
-    """Displacements of a driver's lips, measured across the opening of the mouth, as those of pieces.
+@dataclass(frozen=True, slots=True, eq=False)
+class DriverLips:
+    """How displacements of a driver's lips, measured across the opening of the mouth, become those of pieces.
 
-    Args:
-        vectors: ``(N, 2)`` at the layout's nodes, face units.
-        nodes: ``(N, 2)`` the layout's nodes on the driver's reference, in the driver's face units.
-        to_layout: ``(N, 2, 2)`` the maps by which they were measured.
-
-    Returns:
-        The same, or a copy with what belongs to the lips changed.
+    Attributes:
+        share, unlike: how far the lips count as pieces, and the mouth as unlike the layout's, 0..1.
+        mesh: ``(468, 2)`` the landmarks in the reference, in the driver's face units.
+        pieces: of each lip its nodes, the maps ``(n, 2, 2)`` from the layout to the image by which they were
+            measured, and those back that it has as one piece.
+        near: the nodes near the lips, and the same first maps for them.
     """
-    mesh = nodes[:N_MESH]
-    share, unlike = _open_share(mesh, 1.0), _unlike_layout(mesh)
-    if share == 0.0 and unlike == 0.0:
-        return vectors
-    found: Floats = vectors.copy()
-    if share > 0.0:
-        for lip, wanted in _pieces(mesh, 1.0):
-            image = apply2(inverse2(to_layout[lip]), vectors[lip])
-            found[lip] += np.float32(share) * (apply2(inverse2(wanted), image) - vectors[lip])
-    if unlike > 0.0:
-        near = np.flatnonzero(near_lips())
-        seen = _as_seen(apply2(inverse2(to_layout[near]), vectors[near]), mesh)
-        found[near] += np.float32(unlike) * near_lips()[near, None] * (seen - found[near])
-    return found
+
+    share: float
+    unlike: float
+    mesh: Floats
+    pieces: tuple[tuple[np.ndarray, Floats, Floats], ...]
+    near: tuple[np.ndarray, Floats] | None
+
+    @staticmethod
+    def of(nodes: Floats, to_layout: Floats) -> DriverLips:
+        """From a reference.
+
+        Args:
+            nodes: ``(N, 2)`` the layout's nodes on the driver's reference, in the driver's face units.
+            to_layout: ``(N, 2, 2)`` the maps by which displacements were measured.
+        """
+        mesh = nodes[:N_MESH]
+        share, unlike = _open_share(mesh, 1.0), _unlike_layout(mesh)
+        pieces = tuple(
+            (lip, inverse2(to_layout[lip]), inverse2(wanted))
+            for lip, wanted in (_pieces(mesh, 1.0) if share > 0.0 else ())
+        )
+        around = np.flatnonzero(near_lips())
+        near = (around, inverse2(to_layout[around])) if unlike > 0.0 else None
+        return DriverLips(share, unlike, mesh, pieces, near)
+
+    def as_pieces(self, vectors: Floats) -> Floats:
+        """Displacements ``(N, 2)`` at the layout's nodes, or a copy with what belongs to the lips changed."""
+        if not self.pieces and self.near is None:
+            return vectors
+        found: Floats = vectors.copy()
+        for lip, to_image, back in self.pieces:
+            image = apply2(to_image, vectors[lip])
+            found[lip] += np.float32(self.share) * (apply2(back, image) - vectors[lip])
+        if self.near is not None:
+            near, to_image = self.near
+            seen = _as_seen(apply2(to_image, vectors[near]), self.mesh)
+            found[near] += np.float32(self.unlike) * near_lips()[near, None] * (seen - found[near])
+        return found
+
+
+def measured_as_pieces(vectors: Floats, nodes: Floats, to_layout: Floats) -> Floats:
+    """:meth:`DriverLips.as_pieces` for one use."""
+    return DriverLips.of(nodes, to_layout).as_pieces(vectors)
 
 
 def _unlike_layout(mesh: Floats) -> float:

@@ -7,10 +7,12 @@ A :class:`Motion` is independent of the person: it is expressed in face units of
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
 from mien.engine.face.layout import GRID
+from mien.engine.face.lips import DriverLips
 from mien.engine.face.regions import REGIONS
 from mien.engine.motion.key_motion import KeyMotion, mixed
 from mien.engine.mouth.view import MouthView
@@ -47,7 +49,7 @@ class Head:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Shape:
     """Position of the driver's own face in the layout; one per reference frame, shared by its motions.
 
@@ -61,6 +63,11 @@ class Shape:
 
     nodes: Floats
     to_layout: Floats
+
+    @cached_property
+    def lips(self) -> DriverLips:
+        """How what was measured on this driver's lips is carried over."""
+        return DriverLips.of(self.nodes, self.to_layout)
 
 
 @dataclass(frozen=True, slots=True)
