@@ -180,6 +180,8 @@ class OwnMouth:
         there, here = self.look.skin, np.maximum(self._skin, 1e-3)
         bright = float(there @ LUMINANCE) / float(here @ LUMINANCE)
         tinted = 0.5 * np.clip(there / here, 0.3 * bright, 3 * bright) + 0.5 * bright
+        # A paler skin is no bluer lamp: it would turn a tongue blue.
+        tinted = np.minimum(tinted, max(float(tinted[0]), bright))
         grey = 0.5 * there / float(here @ LUMINANCE) + 0.5 * bright
         lips = view.places[: len(view.places) // 2].mean(axis=0)
         colour = min(1.0, self.look.saturation / max(saturation_of(here, lips), 1e-3))

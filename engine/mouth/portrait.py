@@ -16,9 +16,17 @@ from mien.engine.types import Floats, Image
 MONOCHROME = 6.0
 """Grey levels by which 99 % of a monochrome portrait's pixels are off its tone, at most: what JPEG does."""
 
-SIDE, DRAWN = 128, 15.0
+ONE_HUE = 0.4
+"""The same as a share of the portrait's mean distance from grey: clay and bronze have 0.37, of 158 photos in
+colour none less than 0.64."""
+
+SIDE, DRAWN = 128, 14.4
 """Side at which a face is examined; contrast of its fine detail from which on it is a drawing: lines on
-flat colour have 16 to 33, smooth 3D characters 11 to 22, of 150 stills none has more than 14.3."""
+flat colour have 16 to 33, smooth 3D characters 11 to 22, 1 % of 420 stills more than that."""
+
+GREENISH, YELLOWISH = 0.03, 0.55
+"""Logarithms of light that no skin has, dark or fair, in warm light or cold: red over green below the first,
+green over blue by so much more than that.  Of 670 stills four are (0.6 %), one of them in clown's paint."""
 
 GRAIN_SIDE = 64
 """Side of the kept piece of grain, pixels."""
@@ -36,7 +44,8 @@ class PortraitLook:
         saturation: of skin and lips, as a share of their luminance.
         tone: ``(256, 3) uint8`` RGB of each luminance where the portrait has a single tone; else None.
         detail: of skin and lips at the result's own resolution, see :func:`detail_of`.
-        drawn: whether it is a drawing of lines or flat colours, or a smooth 3D character.
+        drawn: whether it is a drawing of lines or flat colours, a smooth 3D character, or painted in colours
+            that no skin has.
         grain: ``(64, 64) float32`` grey levels to add; None where it has none.
     """
 
@@ -63,13 +72,15 @@ class PortraitLook:
         at = np.round((inner[::2] + outer[::2]) / 2 - corner).astype(int)
         at = np.clip(at, 0, np.array(part.shape[1::-1]) - 1)
         skin = skin_light(image, landmarks, unit)
-        lips = to_linear(np.median(part[at[:, 1], at[:, 0]].astype(np.float32), axis=0))
+        lips_seen = np.median(part[at[:, 1], at[:, 0]].astype(np.float32), axis=0)
+        lips = to_linear(lips_seen)
+        tone = _tone(_face(image, landmarks), lips_seen)
         return PortraitLook(
             skin=skin,
             saturation=saturation_of(skin, lips),
-            tone=_tone(_face(image, landmarks)),
+            tone=tone,
             detail=detail_of(part),
-            drawn=_contrast(image, landmarks) > DRAWN,
+            drawn=_contrast(image, landmarks) > DRAWN or (tone is None and is_unlike_skin(skin)),
             grain=_grain(image, landmarks, unit),
         )
 
@@ -94,6 +105,12 @@ def saturation_of(*colours: Floats) -> float:
         for colour in colours
     ]
     return float(np.mean(shares))
+
+
+def is_unlike_skin(skin: Floats) -> bool:
+    """Whether linear light ``(3,)`` is no skin's under any usual lamp."""
+    red, green, blue = np.log(np.maximum(skin, 1e-4))
+    return bool(red - green < GREENISH or (green - blue) - (red - green) > YELLOWISH)
 
 
 def detail_of(image: Image) -> float:
@@ -128,8 +145,13 @@ def _face(image: Image, landmarks: Floats) -> Image:
     return np.ascontiguousarray(part[::step, ::step])
 
 
-def _tone(face: Image) -> Image | None:
-    """RGB of each luminance where all of a face has one tone (grey, sepia, cyanotype); else None."""
+def _tone(face: Image, lips: Floats) -> Image | None:
+    """RGB of each luminance where all of a face has one tone (grey, sepia, clay, bronze); else None.
+
+    Args:
+        face: ``(h, w, 3) uint8`` RGB.
+        lips: ``(3,)`` the same, their colour: where it is another one, a face of few colours is no figure.
+    """
     values: Any = face.reshape(-1, 3).astype(np.float32)
     grey: Any = cv2.cvtColor(face, cv2.COLOR_RGB2GRAY).ravel()
     if np.abs(values - values.mean(axis=1, keepdims=True)).max() <= 1:
@@ -140,11 +162,14 @@ def _tone(face: Image) -> Image | None:
     offsets = values - grey[:, None]
     curves = np.linalg.lstsq(basis, offsets, rcond=None)[0]
     apart = np.abs(offsets - basis @ curves).max(axis=1)
-    if np.quantile(apart, 0.99) > MONOCHROME:
-        return None
     levels = np.arange(256, dtype=np.float32)
     share = levels / 255
     tone = levels[:, None] + np.stack([np.ones_like(share), share, share**2], axis=1) @ curves
+    off = float(np.quantile(apart, 0.99))
+    if off > MONOCHROME:
+        lips_off = np.abs(lips - tone[int(np.asarray(lips) @ (0.299, 0.587, 0.114))]).max()
+        if off > ONE_HUE * float(np.abs(offsets).mean()) or lips_off > MONOCHROME:
+            return None
     # Black and white beyond what was seen stay what they are.
     return np.asarray(np.clip(tone + 0.5, 0, 255), np.uint8)
 

@@ -345,6 +345,24 @@ def test_a_drawing_is_told_from_a_photograph(astronaut: Image, avatar: Avatar) -
     assert PortraitLook.of(lines, points, avatar.geometry.unit).drawn
 
 
+def test_what_is_painted_in_colours_that_no_skin_has_is_a_drawing(astronaut: Image, avatar: Avatar) -> None:
+    landmarks, unit = avatar.face.landmarks[:, :2], 150.0
+    green = np.ascontiguousarray(astronaut[..., [1, 0, 2]])
+    assert PortraitLook.of(green, landmarks, unit).drawn
+    assert not PortraitLook.of(grey(astronaut), landmarks, unit).drawn, "a grey photo is a photo"
+
+
+def test_a_figure_of_clay_keeps_its_one_hue(astronaut: Image, avatar: Avatar) -> None:
+    landmarks, unit = avatar.face.landmarks[:, :2], 150.0
+    light = grey(astronaut)[..., 0].astype(np.float32)
+    # What lies in folds of clay is redder: no single tone, and no skin with lips either.
+    redder = 8 * np.sin(np.arange(light.size).reshape(light.shape) / 7)
+    clay = np.stack([light + 25 + redder, 0.75 * light, 0.5 * light], axis=2)
+    look = PortraitLook.of(np.asarray(np.clip(clay, 0, 255), np.uint8), landmarks, unit)
+    assert look.tone is not None
+    assert PortraitLook.of(astronaut, landmarks, unit).tone is None
+
+
 def opened(avatar: Avatar, view: MouthView | None, number: int = 0) -> Motion:
     motion = replace(Motion.neutral(number, number / FPS), mouth=view)
     motion.points[list(topo.LIPS_LOWER_INNER[1:-1] + topo.LIPS_LOWER_OUTER[1:-1]), 1] += 0.5
