@@ -1,4 +1,4 @@
-"""Command line of training: ``mien train prepare | fit | evaluate | card | import``."""
+"""Command line of training: ``mien train prepare | fit | follow | evaluate | card | import``."""
 
 from __future__ import annotations
 
@@ -35,6 +35,7 @@ def _command(arguments: Sequence[str] | None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     _add_prepare(commands)
     _add_fit(commands)
+    _add_follow(commands)
     _add_evaluate(commands)
     _add_card(commands)
     _add_import(commands)
@@ -134,6 +135,30 @@ def _fit(options: argparse.Namespace) -> int:
         changes = [*changes, f"data.leave_out={json.dumps(options.leave_out)}"]
     config = load_config(options.config, changes)
     Fit(config, Console(stderr=True)).run()
+    return 0
+
+
+def _add_follow(commands: argparse._SubParsersAction[Parser]) -> None:
+    parser = commands.add_parser("follow", help="learn how far hair, neck and shoulders follow a head")
+    parser.add_argument("--data", type=Path, required=True, help="output folder of prepare")
+    parser.add_argument("--output", type=Path, required=True, help=".npz file to write")
+    parser.add_argument("--pairs", type=int, default=6, help="pairs of each source frame (default 6)")
+    parser.add_argument("--steps", type=int, default=600, help="steps of 16 pairs (default 600)")
+    parser.set_defaults(run=_follow)
+
+
+def _follow(options: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from mien.train.following import train_following
+
+    if min(options.pairs, options.steps) < 1:
+        raise UsageError("follow needs --pairs and --steps of 1 or more.")
+    found = train_following(options.data, options.output, options.pairs, options.steps, Console(stderr=True))
+    sys.stdout.write(
+        f"{options.output}: on unseen people {found.learned:.4f} face units from where hair, neck and "
+        f"shoulders went; without it {found.usual:.4f}, at rest {found.still:.4f}\n"
+    )
     return 0
 
 

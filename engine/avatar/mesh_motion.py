@@ -22,6 +22,7 @@ from mien.engine.face.layout import N_MESH, apply2, at_landmarks
 from mien.engine.face.lips import mouth_gap
 from mien.engine.face.regions import region_maps
 from mien.engine.landmarks import topology as topo
+from mien.engine.mesh.head_sheet import HeadMotion
 from mien.engine.mesh.topology import LEFT_EYE, MOUTH, RIGHT_EYE, face_topology
 from mien.engine.mesh.unfolding import unfolded
 from mien.engine.types import Floats
@@ -81,6 +82,7 @@ class MeshMotion:
         gaze: ``(2, 2)`` how far the irises go within their eyes; right eye, left eye.
         irises: ``(2, 3)`` where they are in the portrait, and their radius.
         gap: how far apart the lips are, face units.
+        head: the head's motion in the portrait.
         turn: how far the head is turned, radians.
     """
 
@@ -94,6 +96,7 @@ class MeshMotion:
     gaze: Floats
     irises: Floats
     gap: float
+    head: HeadMotion
     turn: float
 
 
@@ -165,7 +168,8 @@ def mesh_motion(
         _eyeball(eye, source, places, shows[mesh.openings[opening]])
     outline = list(topo.FACE_OVAL)
     besides = (places[outline] - rigid[outline]) * per_norm
-    moved, back = avatar.mesh.sheet.moved(solid, turn, besides)
+    going = HeadMotion(solid, turn, besides)
+    moved, back = avatar.mesh.sheet.moved(going)
     return MeshMotion(
         vertices=vertices,
         shows=shows,
@@ -176,6 +180,7 @@ def mesh_motion(
         between=_between(motion, avatar, source, shares),
         gaze=np.stack([_gaze(eye, source, points) for eye in range(2)]),
         irises=np.stack([_iris(iris, source) for iris in (topo.RIGHT_IRIS, topo.LEFT_IRIS)]),
+        head=going,
         turn=float(np.hypot(*turn)),
         gap=gap,
     )

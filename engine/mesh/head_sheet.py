@@ -2,8 +2,9 @@
 
 The sheet is a regular grid over the avatar's crop.  Around the face it takes the depth of a round head whose
 rim is the person's outline, and turns and moves with the face as a solid; below the chin it follows less and
-less, down to shoulders that follow the head's shift alone.  Close to the face it goes along with what the
-face's outline does besides (a jaw that drops), so that face and sheet meet without a step.
+less, down to shoulders that follow the head's shift alone.  Where the person's outline is known, how much
+less was learned from clips (:mod:`mien.engine.mesh.following`).  Close to the face it goes along with what
+the face's outline does besides (a jaw that drops), so that face and sheet meet without a step.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from mien.engine.face.geometry import FaceGeometry
 from mien.engine.face.head_pose import Similarity, turn_matrix
 from mien.engine.face.layout import N_MESH
 from mien.engine.landmarks import topology as topo
+from mien.engine.mesh.following import shipped_following, usual_shares
 from mien.engine.types import Floats
 from mien.engine.utils.curves import smoothstep
 from mien.engine.utils.sampling import sample
@@ -44,11 +46,42 @@ MOST_RIM = 1.6
 NECK = (0.05, 1.05)
 """Face units above the chin where the neck begins, and below it where the shoulders do."""
 
-SHOULDERS = 0.4
-"""Share of the head's shift that shoulders take."""
+FARTHEST, DEEPEST = 1.5, 0.5
+"""Face units outside and inside the face's outline up to which the distance from it tells something."""
 
 NEAR, REACH = 0.22, 0.7
 """Face units over which the motions of the outline's landmarks are mixed, and within which they fade out."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeadMotion:
+    """A head's motion in its image; pixels.
+
+    Attributes:
+        solid, turn: its shift, roll and size, and its turn.
+        outline: ``(36, 2)`` what the face's outline does besides.
+    """
+
+    solid: Similarity
+    turn: tuple[float, float]
+    outline: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class HeadParts:
+    """What a head's motion would do to each node of a sheet if all of it were solid; pixels.
+
+    Attributes:
+        shift: ``(2,)`` of the head's centre.
+        rolled: ``(G, 2)`` by roll and size, and by what the face's outline does besides.
+        turned: ``(G, 2)`` by the turn.
+        depth: ``(G,)`` after the turn.
+    """
+
+    shift: Floats
+    rolled: Floats
+    turned: Floats
+    depth: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +91,10 @@ class HeadSheet:
     Attributes:
         positions: ``(G, 2)`` where the nodes are in the portrait.
         solid: ``(G, 3)`` the same relative to the head's centre, with depth.
-        follow: ``(G, 1)`` in 0..1: how far each moves with the head.
+        follow: ``(G, 3)`` how far each goes along with the head's shift, its roll and size, and its turn.
         rim: ``(G,)`` 0 on the face, 1 at the head's rim and beyond.
         ties: ``(G, 36)`` how each follows what the face's outline does besides.
+        known: ``(G, 8)`` as :data:`mien.engine.mesh.following.KNOWN`; None where the person's outline is not.
     """
 
     positions: Floats
@@ -68,6 +102,7 @@ class HeadSheet:
     follow: Floats
     rim: Floats
     ties: Floats
+    known: Floats | None
 
     @staticmethod
     def of(geometry: FaceGeometry, positions: Floats, depth: Floats, person: Floats | None) -> HeadSheet:
@@ -98,37 +133,47 @@ class HeadSheet:
         solid = np.empty((len(positions), 3), np.float32)
         solid[:, :2] = positions - geometry.centre
         solid[:, 2] = np.where(away > edge, outside, depth)
-        chin = oval[len(oval) // 2, 1]
-        follow: Floats = 1 - _eased((places[:, 1] - chin + NECK[0]) / (NECK[0] + NECK[1]))
+        below = places[:, 1] - oval[len(oval) // 2, 1]
+        usual: Floats = 1 - _eased((below + NECK[0]) / (NECK[0] + NECK[1]))
+        to_rim = _eased(share)
+        known = None
         if person is None:
-            follow *= 1 - _eased((away - rim) / MOST_RIM)
+            usual *= 1 - _eased((away - rim) / MOST_RIM)
+            follow = usual_shares(usual)
+        else:
+            inside = np.clip(_inside(places, oval), -FARTHEST, DEEPEST)
+            there = sample(person, positions[None]).ravel()
+            known = np.column_stack([places, below, inside, usual, to_rim, there, solid[:, 2] / unit])
+            known = known.astype(np.float32)
+            follow = shipped_following().shares(known)
         return HeadSheet(
             positions=positions,
             solid=solid,
-            follow=follow.astype(np.float32)[:, None],
-            rim=_eased(share),
+            follow=follow,
+            rim=to_rim,
             ties=_ties(places, oval),
+            known=known,
         )
 
-    def moved(self, head: Similarity, turn: tuple[float, float], outline: Floats) -> tuple[Floats, Floats]:
-        """Where the nodes go, ``(G, 2)``, and their depth, ``(G,)``; pixels.
-
-        Args:
-            head, turn: the head's motion.
-            outline: ``(36, 2)`` what the face's outline does besides, pixels.
-        """
-        rotation = turn_matrix(turn).astype(np.float32)
-        turned = self.solid @ rotation.T
-        shift = turned[:, :2] - self.solid[:, :2] + self._uncovered(turn)
-        goal = head.apply(self.positions + shift) + self.ties @ outline
-        centre = (self.positions[0] - self.solid[0, :2])[None]
-        sway = (head.apply(centre) - centre)[0] * np.float32(SHOULDERS)
-        goal -= self.positions
-        goal -= sway
-        goal *= self.follow
-        goal += sway
+    def moved(self, motion: HeadMotion) -> tuple[Floats, Floats]:
+        """Where the nodes go, ``(G, 2)``, and their depth, ``(G,)``; pixels."""
+        parts = self.parts(motion)
+        goal = parts.rolled * self.follow[:, 1:2]
+        goal += parts.turned * self.follow[:, 2:]
+        goal += parts.shift * self.follow[:, :1]
         goal += self.positions
-        return goal, turned[:, 2]
+        return goal, parts.depth
+
+    def parts(self, motion: HeadMotion) -> HeadParts:
+        """What a motion would do if all of the sheet were solid."""
+        solid = motion.solid
+        rotation = turn_matrix(motion.turn).astype(np.float32)
+        turned = self.solid @ rotation.T
+        centre = (self.positions[0] - self.solid[0, :2])[None]
+        shift = (solid.apply(centre) - centre)[0]
+        rolled = solid.apply(self.positions) - self.positions - shift + self.ties @ motion.outline
+        aside = turned[:, :2] - self.solid[:, :2] + self._uncovered(motion.turn)
+        return HeadParts(shift, rolled, Similarity(solid.a, 0j).apply(aside), turned[:, 2])
 
     def _uncovered(self, turn: tuple[float, float]) -> Floats | float:
         """Skin and hair continued on the side that a turn uncovers: the outline stays round."""
@@ -209,6 +254,14 @@ def _rim(
 def _sorted(polar: Floats, values: Floats) -> tuple[Floats, Floats]:
     order = np.argsort(polar)
     return polar[order], values[order]
+
+
+def _inside(places: Floats, oval: Floats) -> Floats:
+    """``(G,)`` how far inside the face's outline, negative outside."""
+    polygon = np.ascontiguousarray(oval)
+    return np.array(
+        [cv2.pointPolygonTest(polygon, (float(x), float(y)), True) for x, y in places], np.float32
+    )
 
 
 def _ties(places: Floats, oval: Floats) -> Floats:

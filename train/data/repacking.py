@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from mien.engine.landmarks import Landmarker
-from mien.engine.types import Face, SourceError
+from mien.engine.types import Face, Image, SourceError
 from mien.train.data.choice import openness
 from mien.train.data.packing import FORMAT, Drawn, PackConfig, arrays_of, driven_by, write_packed
 
@@ -47,7 +47,7 @@ def repack_clip(folder: Path, config: PackConfig, landmarker: Landmarker) -> dic
     sources = np.sort(sources[np.argsort(open_by, kind="stable")[: config.sources]])
     wanted = np.concatenate([np.flatnonzero(pairs[:, 0] == s)[: config.drivings] for s in sources])
     images = {int(frame): np.ascontiguousarray(packed[frame]) for frame in np.unique(pairs[wanted])}
-    faces = {frame: face for frame, image in images.items() if (face := _face(image, landmarker))}
+    faces = {frame: face for frame, image in images.items() if (face := face_of(image, landmarker))}
     rows: list[int] = []
     drawn: list[Drawn] = []
     for source in sources:
@@ -72,6 +72,7 @@ def repack_clip(folder: Path, config: PackConfig, landmarker: Landmarker) -> dic
     return dict(meta)
 
 
-def _face(image: Any, landmarker: Landmarker) -> Face | None:
+def face_of(image: Image, landmarker: Landmarker) -> Face | None:
+    """The face in an image by itself."""
     landmarker.reset()
     return landmarker.track(image)

@@ -17,7 +17,7 @@ from mien.engine.avatar.layers import Layers
 from mien.engine.avatar.mesh_motion import MeshMotion
 from mien.engine.avatar.model_io import IMAGE_SIZE, AvatarCode
 from mien.engine.avatar.mouth import Cavity
-from mien.engine.avatar.transfer import carry_over
+from mien.engine.avatar.transfer import Driving, carry_over
 from mien.engine.face.layout import N_MESH
 from mien.engine.face.lips import lip_axes
 from mien.engine.landmarks import Landmarker
@@ -146,14 +146,20 @@ class SourceView:
         )
         self._canvas = make_canvas(self.avatar, IMAGE_SIZE)
 
-    def drive(self, image: Image, face: Face) -> Driven | None:
-        """The motion to ``image``; None if it is too large to be transferred unchanged."""
+    def carried(self, image: Image, face: Face) -> Driving | None:
+        """The motion to ``image`` on this face; None if it is too large to be transferred unchanged."""
         tracker = Tracker(landmarker=cast(Any, _NoLandmarker()))  # a new one, without memory of other pairs
         tracker.reference = self._reference
         motion = tracker.measure(Frame(image, 0, 0, 0.0), face)
         if np.hypot(*motion.head.shift) > MOST_SHIFT or np.hypot(*motion.head.turn) > MOST_TURN:
             return None
-        driving = carry_over(motion, self.avatar)
+        return carry_over(motion, self.avatar)
+
+    def drive(self, image: Image, face: Face) -> Driven | None:
+        """The motion to ``image`` and what it looks like; None as in :meth:`carried`."""
+        driving = self.carried(image, face)
+        if driving is None:
+            return None
         return Driven(driving.points, driving.dense, *self.draw(driving.mesh))
 
     def draw(self, moving: MeshMotion) -> tuple[Image, Image]:

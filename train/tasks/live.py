@@ -32,7 +32,9 @@ class LiveTask(Task):
     card = CardText(
         method="""\
 - method: motion part against teacher flow (DIS), then all parts with pyramid L1 and ImageNet
-  features ({features}); the painter on what the engine shows of it, the inside of opened mouths""",
+  features ({features}); the painter on what the engine shows of it, the inside of opened mouths
+- how far hair, neck and shoulders follow the head (`head-following.npz`): a small network by itself, on
+  optical flow of clips (`mien train follow`)""",
         limits="""\
 - Teeth, tongue and closed lids are painted after other people's: they are plausible, not the portrait's own.
   Do not read identity, health or emotion from them.
