@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from mien.engine.mouth.light import LUMINANCE
 from mien.engine.mouth.view import MouthView
 from mien.engine.types import Floats
+from mien.engine.utils.light import LUMINANCE
 
 WIDTH = (22.0, 24.0)
 """Pixels of the driver's frame: a shown mouth is given up below the first, a painted one from the second."""

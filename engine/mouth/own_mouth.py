@@ -15,12 +15,12 @@ import numpy as np
 
 from mien.engine.mouth.carrying import carried
 from mien.engine.mouth.gate import LONGEST, Gate
-from mien.engine.mouth.light import LUMINANCE, relit
 from mien.engine.mouth.portrait import MONOCHROME, PortraitLook, box_around, detail_of, saturation_of
 from mien.engine.mouth.steadying import SteadyLips
 from mien.engine.mouth.view import MouthView
 from mien.engine.types import Floats, Image
 from mien.engine.utils.curves import ramp, smoothstep
+from mien.engine.utils.light import LUMINANCE, relit
 from mien.engine.utils.sampling import sample
 
 OPEN = (0.010, 0.035)

@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 
 from mien.engine.landmarks import topology as topo
-from mien.engine.mouth.light import LUMINANCE, to_linear
 from mien.engine.mouth.view import INNER, OUTER, skin_light
 from mien.engine.types import Floats, Image
+from mien.engine.utils.light import LUMINANCE, to_linear
 
 MONOCHROME = 6.0
 """Grey levels by which 99 % of a monochrome portrait's pixels are off its tone, at most: what JPEG does."""

@@ -9,8 +9,8 @@ import numpy as np
 
 from mien.engine.face.lips import mouth_gap
 from mien.engine.landmarks import topology as topo
-from mien.engine.mouth.light import to_linear
 from mien.engine.types import Floats, Image
+from mien.engine.utils.light import to_linear
 
 INNER, OUTER = list(topo.LIPS_INNER), list(topo.LIPS_OUTER)
 

@@ -11,6 +11,7 @@ from mien.engine.face.layout import N_MESH, layout
 from mien.engine.landmarks import topology as topo
 from mien.engine.photos.photo import Photo
 from mien.engine.types import Floats, Image
+from mien.engine.utils.light import linear, lit
 from mien.engine.utils.sampling import sample
 
 AROUND = 0.10
@@ -24,8 +25,6 @@ UNLIKE = 0.35
 
 RIDGE = 0.02
 """Regularisation of the slopes."""
-
-GAMMA = 2.2
 
 
 def relit(photo: Photo, portrait: Image, points: Floats, unit: float) -> tuple[Image, float]:
@@ -69,21 +68,17 @@ def _lit(photo: Photo, found: np.ndarray) -> Image:
     nodes = np.column_stack([np.ones(x.size), x.ravel(), y.ravel()]) @ to_flat
     low, high = flat.min(axis=0), flat.max(axis=0)
     factor = np.exp(_basis(np.clip(nodes, low, high)) @ found)
-    coarse = factor.reshape(side, side, 3).astype(np.float32) ** np.float32(1 / GAMMA)
+    coarse = factor.reshape(side, side, 3).astype(np.float32)
     grown: Any = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
-    lit = photo.image.astype(np.float32) * grown
-    # Highlights bend instead of being clipped.
-    over = np.maximum(lit - 225, 0)
-    return np.asarray(np.clip(np.minimum(lit, 225) + 30 * over / (30 + over) + 0.5, 0, 255), np.uint8)
+    return lit(photo.image, grown)
 
 
 def _light(image: Image, at: Floats, unit: float) -> np.ndarray:
     """``(N, 3)`` mean linear light around places."""
     scale = min(1.0, 6 / (AROUND * unit))
     small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    linear = (np.asarray(small, np.float32) / 255) ** np.float32(GAMMA)
     window = max(1, round(AROUND * unit * scale))
-    mean = np.asarray(cv2.blur(linear, (window, window)), np.float32)
+    mean = np.asarray(cv2.blur(linear(np.asarray(small, np.uint8)), (window, window)), np.float32)
     found = sample(mean, np.asarray(at * scale - 0.5, np.float32).reshape(-1, 1, 2))
     return np.asarray(found.reshape(-1, 3), np.float64) + 0.004
 

@@ -14,10 +14,10 @@ from mien.engine.animator import Animator
 from mien.engine.avatar import Avatar
 from mien.engine.avatar.transfer import carry_over
 from mien.engine.landmarks import Landmarker
-from mien.engine.mouth.light import LUMINANCE
 from mien.engine.mouth.view import INNER
 from mien.engine.runtime import Runtime
 from mien.engine.types import Floats, Frame, Image
+from mien.engine.utils.light import LUMINANCE
 from mien.streams.images import load_image
 
 OPEN = 0.06

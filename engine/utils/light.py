@@ -34,19 +34,41 @@ def to_srgb(light: Floats) -> Floats:
     """Linear light in 0..1 as sRGB values in 0..255; highlights are bent, so that they keep their shape."""
     beyond = np.maximum(light - BEND, 0)
     bent = np.clip(light, 0, BEND) + (1 - BEND) * beyond / (1 - BEND + beyond)
-    low = 12.92 * bent
-    return np.asarray(255 * np.where(bent <= 0.0031308, low, 1.055 * bent ** (1 / 2.4) - 0.055), np.float32)
+    return _curve(bent)
+
+
+def _curve(light: Floats) -> Floats:
+    low = 12.92 * light
+    return np.asarray(255 * np.where(light <= 0.0031308, low, 1.055 * light ** (1 / 2.4) - 0.055), np.float32)
 
 
 def relit(image: Image, matrix: Floats) -> Image:
     """An image with its linear light multiplied by a ``(3, 3)`` matrix, highlights bent; ``uint8`` RGB."""
     light: Any = cv2.LUT(image, _decoding())
     cv2.transform(light, matrix, light)
+    return _encoded(light)
+
+
+def lit(image: Image, factor: Floats) -> Image:
+    """An image with its linear light multiplied by ``(H, W, 3) float32``; what becomes brighter is bent."""
+    before: Any = cv2.LUT(image, _decoding())
+    after = before * factor
+    plain = _encoded(np.minimum(before, after), bent=False)
+    return np.asarray(np.maximum(plain, _encoded(after)), np.uint8)
+
+
+def linear(image: Image) -> Floats:
+    """Linear light in 0..1 of a ``uint8`` image, ``float32`` of the same shape."""
+    return np.asarray(cv2.LUT(image, _decoding()), np.float32)
+
+
+def _encoded(light: Any, *, bent: bool = True) -> Image:
+    """Linear light as ``uint8``, highlights bent; ``light`` is used up."""
     np.maximum(light, 0, out=light)
     cv2.sqrt(light, light)
     light *= np.float32((STEPS - 1) / MOST**0.5)
     index = np.minimum(light, STEPS - 1).astype(np.intp)
-    return np.asarray(_encoding().take(index), np.uint8)
+    return np.asarray(_encoding(bent).take(index), np.uint8)
 
 
 @lru_cache(maxsize=1)
@@ -54,7 +76,8 @@ def _decoding() -> Floats:
     return to_linear(np.arange(256, dtype=np.float32))
 
 
-@lru_cache(maxsize=1)
-def _encoding() -> Image:
+@lru_cache(maxsize=2)
+def _encoding(bent: bool) -> Image:
     roots = (np.arange(STEPS, dtype=np.float32) + 0.5) * np.float32(MOST**0.5 / (STEPS - 1))
-    return np.asarray(np.clip(to_srgb(roots**2) + 0.5, 0, 255), np.uint8)
+    values = to_srgb(roots**2) if bent else _curve(np.minimum(roots**2, 1))
+    return np.asarray(np.clip(values + 0.5, 0, 255), np.uint8)
