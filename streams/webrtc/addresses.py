@@ -17,6 +17,15 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 THIS_NETWORK = ipaddress.ip_network("0.0.0.0/8")
 
 
+def is_address(text: str) -> bool:
+    """Whether the text is an IP address, and no name."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
 def usable(candidate: RTCIceCandidate, local_only: bool) -> bool:
     """Whether connectivity checks may go to a candidate's address.
 

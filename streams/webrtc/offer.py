@@ -9,7 +9,7 @@ from typing import Any
 from aiortc import RTCIceCandidate
 from aiortc.sdp import SessionDescription, candidate_from_sdp
 
-from mien.streams.webrtc.addresses import usable
+from mien.streams.webrtc.addresses import is_address, usable
 from mien.streams.webrtc.problems import Problem
 from mien.streams.webrtc.sections import (
     SOUND_CODECS,
@@ -173,13 +173,22 @@ def _parse(text: str) -> Any:
 
 
 def _with_candidates(text: str, local_only: bool) -> str:
-    kept = [line for line in text.splitlines() if _may_stay(line, local_only)]
+    kept = [_without_host_name(line) for line in text.splitlines() if _may_stay(line, local_only)]
     return "\r\n".join(kept) + "\r\n"
+
+
+def _without_host_name(line: str) -> str:
+    """A connection line as it is, or with no address where it has a name: aiortc cannot write those again."""
+    host = line.split()[-1] if line.startswith("c=IN ") else ""
+    return "c=IN IP4 0.0.0.0" if host and not is_address(host.partition("/")[0]) else line
 
 
 def _may_stay(line: str, local_only: bool) -> bool:
     # Never "no more candidates": the client may reach us from an address that it did not name.
     if line.startswith("a=end-of-candidates"):
+        return False
+    # RTCP comes with RTP (a=rtcp-mux). Firefox names its host here, by its mDNS name.
+    if line.startswith("a=rtcp:"):
         return False
     if not line.startswith("a=candidate:"):
         return True

@@ -63,6 +63,15 @@ def answered(text: str, path: str = "/whip") -> tuple[int, str]:
     return asyncio.run(asyncio.wait_for(run(), 60))
 
 
+def test_a_host_that_is_named_and_not_numbered_is_taken() -> None:
+    """Firefox names itself by its mDNS name in ``a=rtcp``; SDP allows a name in ``c=``, too."""
+    named = video("96 VP8/90000", direction="sendrecv").replace(
+        "c=IN IP4 0.0.0.0\n", "c=IN IP4 somebody.local\na=rtcp:57752 IN IP4 somebody.local\n"
+    )
+    status, text = answered(offer(named), "/session")
+    assert status == 201, text
+
+
 @pytest.mark.parametrize(
     "parameters",
     [
