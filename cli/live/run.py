@@ -31,6 +31,7 @@ from mien.engine.landmarks import Landmarker
 from mien.engine.pipeline.stage import Stage
 from mien.engine.session.live_pipeline import LivePipeline, Shown
 from mien.engine.types import MienError, SourceError
+from mien.engine.utils.memory import release_freed
 from mien.streams.factory import open_source
 from mien.streams.images import list_portraits
 from mien.streams.preview import PreviewSink, check_display
@@ -86,6 +87,7 @@ def run_live(options: Options, console: Console) -> None:
         gallery.show = live.set_avatar
         connect(live, outputs, window=preview is not None)
         stop = stack.enter_context(Stopper())
+        release_freed()
         _announce(console, source, show, outputs)
         loop = LiveLoop(live, gallery, calibration, preview, news)
         loop.run(source, stop)

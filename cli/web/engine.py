@@ -29,6 +29,7 @@ from mien.engine.session.driver_session import DriverSession
 from mien.engine.session.resting import blink_frames
 from mien.engine.session.shared_renderer import SharedRenderer
 from mien.engine.types import Frame, Image, ModelError, Rendered, SourceError, UsageError
+from mien.engine.utils.memory import release_freed
 from mien.engine.utils.thread_priority import make_way
 from mien.streams.webrtc.backdrops import Backdrop
 from mien.streams.webrtc.engine_interface import Prepared
@@ -53,6 +54,8 @@ class LocalEngine:
         self._landmarker: Landmarker | None = None
         # The portraits' landmarker belongs to one thread at a time.
         self._lock = threading.Lock()
+        self._drivers: Landmarker | None = None
+        self._drivers_lock = threading.Lock()
         self._cutter = ThreadPoolExecutor(1, "background", initializer=make_way)
         self._ready = False
 
@@ -84,10 +87,16 @@ class LocalEngine:
 
     def open_doors(self) -> None:
         """Accept drivers from now on."""
+        release_freed()
         self._ready = True
 
     def _make_landmarker(self) -> Landmarker:
-        return make_landmarker(self._options.tracker, 1, live=True)
+        """One more driver's: they share their networks (30 MB otherwise)."""
+        with self._drivers_lock:
+            first = self._drivers or make_landmarker(self._options.tracker, 1, live=True)
+            twin = first.twin(live=True)
+            self._drivers = None if twin is None else first
+        return twin or first
 
     def prepare(self, image: Image, name: str, photos: tuple[Any, ...] = ()) -> Prepared:
         if self._owner is None or self._landmarker is None:
@@ -142,6 +151,8 @@ class LocalEngine:
             self._runtime.close()
         if self._landmarker is not None:
             self._landmarker.close()
+        if self._drivers is not None:
+            self._drivers.close()
 
 
 class LocalSession:

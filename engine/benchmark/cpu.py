@@ -215,10 +215,16 @@ def _print_rows(console: Console, rows: list[Row]) -> None:
 
 def _print_counts(console: Console, counts: list[Count], fps: float) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("avatars", "fps of the slowest", "95 % latency, ms"):
+    for heading in ("avatars", "fps of the slowest", "95 % latency, ms", "dropped", "memory, MB"):
         table.add_column(heading, justify="right")
     for count in counts:
-        table.add_row(str(count.sessions), f"{count.fps:.1f}", f"{count.p95_ms:.0f}")
+        table.add_row(
+            str(count.sessions),
+            f"{count.fps:.1f}",
+            f"{count.p95_ms:.0f}",
+            f"{100 * count.dropped:.1f} %",
+            f"{count.memory_mb:.0f}",
+        )
     console.print(table)
     held = max((count.sessions for count in counts if count.holds), default=0)
     line(

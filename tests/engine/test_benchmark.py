@@ -185,6 +185,8 @@ def test_sessions_are_added_until_the_machine_lags(capsys: pytest.CaptureFixture
     assert main(["--sessions", "2", "--fps", "2", "--seconds", "3", "--json", "-"]) == 0
     counts = json.loads(capsys.readouterr().out)["sessions"]
     assert [count["sessions"] for count in counts] == [1, 2] and counts[0]["fps"] == pytest.approx(2, rel=0.4)
+    assert all(count["dropped"] < 0.5 and count["p95_ms"] > 0 for count in counts)
+    assert counts[1]["memory_mb"] - counts[0]["memory_mb"] < 60
 
 
 @pytest.mark.parametrize(
