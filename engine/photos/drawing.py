@@ -22,6 +22,10 @@ OWN_MOUTH = 0.7
 """Factor of the portrait's own distance: on 167 frames of six people a photo's mouth was nearer to the truth
 where it was nearer to what is wanted by 0.55."""
 
+INSIDE, LACKING = (0.05, 0.09), 2.0
+"""Gaps of the lips beyond the portrait's, face units, from which on the portrait has no inside to show, and
+the distance that this counts as: a person's own teeth in not quite their shape beat painted ones."""
+
 UNLIKE_MOUTH = (1.5, 2.2)
 """Distance of the portrait's mouth from which on a photo's counts, and counts wholly."""
 
@@ -123,7 +127,8 @@ class PhotoChooser:
     def _mouths(self, wanted: Traits, time: float) -> list[Patch]:
         own, others = self._distances(self._faces.mouths(wanted))
         share = smoothstep(ramp(own, UNLIKE_MOUTH))
-        shown = self._mouth(OWN_MOUTH * own, others, time)
+        lacking = LACKING * ramp(wanted.gap - self._own.gap, INSIDE)
+        shown = self._mouth(OWN_MOUTH * own + lacking, others, time)
         place = mouth_place()
         return [Patch(self._photos[i], place, w * share) for i, w in shown if w * share > 0]
 

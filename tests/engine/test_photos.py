@@ -16,6 +16,7 @@ from mien.engine.landmarks import topology as topo
 from mien.engine.motion import Motion
 from mien.engine.photos.album import fitted
 from mien.engine.photos.choice import FADE, Choice, Faces
+from mien.engine.photos.drawing import PhotoChooser
 from mien.engine.photos.photo import Photo
 from mien.engine.runtime import Runtime
 from mien.engine.session.renderer import Renderer
@@ -147,6 +148,20 @@ def test_a_grey_portrait_stays_grey(
     avatar = replace(Avatar.of(np.asarray(grey, np.uint8), landmarker, runtime), photos=helped.photos)
     image = Renderer(avatar, runtime).render(person.motions[BLINKING]).image
     assert int(np.ptp(image.astype(int), axis=2).max()) <= 1
+
+
+def test_a_mouth_that_opens_takes_teeth_that_are_not_quite_in_place_before_painted_ones(
+    person: Person,
+) -> None:
+    photo, points = photo_of(person, SHOUTING), person.faces[REST].landmarks[:, :2]
+    shown = fitted(photo, person.images[REST], points)
+    assert shown is not None
+    own = photo_of(person, REST).traits
+    halfway = replace(own, lips=(own.lips + photo.traits.lips) / 2, shapes=None)
+    for gap, is_shown in ((own.gap + 0.03, False), (own.gap + 0.12, True)):
+        chooser = PhotoChooser([shown], replace(own, shapes=None))
+        patches = chooser.choose(replace(halfway, gap=gap), 0.0, shown.vertices, shown.depth)
+        assert (patches is not None and patches.mouth > 0.5) == is_shown
 
 
 def test_of_several_faces_each_is_most_like_itself(person: Person) -> None:
