@@ -27,6 +27,7 @@ from mien.engine.avatar.background import BackgroundKind
 from mien.engine.enrolment.container import load_enrolled
 from mien.engine.photos.photo import Photo
 from mien.engine.types import Frame, Image, MienError, NoFaceError, SourceError, UsageError
+from mien.engine.utils.memory import share_arenas
 from mien.streams.factory import open_source
 from mien.streams.images import fit_within, list_portraits, load_image
 from mien.streams.source import Source
@@ -57,6 +58,7 @@ def run_web(options: Options, console: Console) -> None:
         MienError: the port is taken, the camera is missing, the certificate is wrong.
     """
     settings = settings_of(options)
+    share_arenas()
     with ExitStack() as stack:
         _share_the_cores(stack)
         handler = set_up(options.web.log_json)

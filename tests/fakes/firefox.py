@@ -24,6 +24,9 @@ PREFERENCES = {
     "network.connectivity-service.enabled": False,
     "media.gmp-manager.updateEnabled": False,
     "browser.shell.checkDefaultBrowser": False,
+    # A camera and a microphone that are made up, and nobody is asked for.
+    "media.navigator.streams.fake": True,
+    "media.navigator.permission.disabled": True,
 }
 START_S = 60.0
 ANSWER_S = 60.0

@@ -79,6 +79,25 @@ def test_the_page_in_firefox_from_the_lobby_to_another_portrait(tmp_path: Path) 
     asyncio.run(asyncio.wait_for(_with_firefox(tmp_path, visit), 240))
 
 
+def test_firefoxs_own_camera_and_microphone(tmp_path: Path) -> None:
+    async def visit(browser: Firefox, server: Server) -> None:
+        await browser.open(server.url)
+        await browser.until("document.querySelectorAll('#gallery img').length === 2")
+        await browser.run("document.getElementById('lobby-skip').click()")
+        await click(browser, "start")
+        await browser.until(LIVE, 60)
+        await browser.until("document.getElementById('self').videoWidth > 0")
+        assert await browser.run("document.getElementById('camera').selectedOptions[0].text")
+        await click(browser, "microphone")
+        await browser.until("document.getElementById('microphone').ariaPressed === 'true'")
+        await browser.until("document.getElementById('avatar').srcObject.getAudioTracks().length === 1")
+        await browser.until("document.getElementById('fps').textContent > 5")
+        await click(browser, "stop")
+        await until(lambda: not server.hub.streams)
+
+    asyncio.run(asyncio.wait_for(_with_firefox(tmp_path, visit, "() => {}"), 240))
+
+
 def test_the_view_in_firefox_which_hides_its_address(tmp_path: Path) -> None:
     """Without a camera Firefox gives its candidates mDNS names, and names itself so in ``a=rtcp``, too."""
 
@@ -94,9 +113,11 @@ def test_the_view_in_firefox_which_hides_its_address(tmp_path: Path) -> None:
     asyncio.run(asyncio.wait_for(_with_firefox(tmp_path, visit), 240))
 
 
-async def _with_firefox(folder: Path, visit: Callable[[Firefox, Server], Awaitable[None]]) -> None:
+async def _with_firefox(
+    folder: Path, visit: Callable[[Firefox, Server], Awaitable[None]], script: str = CAMERA
+) -> None:
     async with (
-        firefox(folder, CAMERA) as browser,
+        firefox(folder, script) as browser,
         served(TintEngine(), [(WHITE, "white"), (RED, "red")], mark=False) as server,
     ):
         await visit(browser, server)

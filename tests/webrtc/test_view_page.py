@@ -267,6 +267,10 @@ def test_a_recording_is_not_stopped_unasked(page: Any) -> None:
     page.click("#stop")
     assert asked == ["You are recording. Stop, and keep what is recorded?"]
     assert page.inner_text("#state") == "Live"
+    kinds: list[str] = []
+    page.once("dialog", lambda dialog: (kinds.append(dialog.type), dialog.dismiss()))
+    page.close(run_before_unload=True)
+    until(lambda: page.evaluate("() => 1") == 1 and kinds == ["beforeunload"], "asked before it is left")
     page.once("dialog", lambda dialog: dialog.accept())
     with page.expect_download():
         page.click("#stop")

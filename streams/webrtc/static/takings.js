@@ -19,6 +19,7 @@ export class Takings {
     this.#ids = ids;
     this.#stream = stream;
     ids("record").addEventListener("click", () => this.#record());
+    addEventListener("beforeunload", (event) => this.#recorder.running && event.preventDefault()); // it would be lost
     ids("snapshot").addEventListener("click", async () => this.#save(await snapshot(ids("avatar"))));
   }
 
