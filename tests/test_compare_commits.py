@@ -32,7 +32,7 @@ def test_a_checkout_without_an_environment_is_refused(tmp_path: Path) -> None:
 def test_a_version_is_as_fast_as_itself(tmp_path: Path) -> None:
     python = tmp_path / ".venv" / "bin" / "python"
     python.parent.mkdir(parents=True)
-    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n', encoding="utf-8")
     python.chmod(0o755)
     done = _compare(tmp_path, "--rounds", "4", "--part", "track, 640x480")
     assert done.returncode == 0, done.stderr

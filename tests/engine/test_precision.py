@@ -19,7 +19,7 @@ AMD = INTEL.replace("GenuineIntel", "AuthenticAMD")
 def _on(monkeypatch: pytest.MonkeyPatch, folder: Path, about: str | None, bf16: bool = True) -> str:
     path = folder / "cpuinfo"
     if about is not None:
-        path.write_text(about)
+        path.write_text(about, encoding="utf-8")
     monkeypatch.setattr(openvino_core, "CPU_INFO", path)
     monkeypatch.setattr(openvino_core, "cpu_has_bf16", lambda: bf16)
     return quick_precision()

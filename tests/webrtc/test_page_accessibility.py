@@ -29,7 +29,9 @@ def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
     if shutil.which("npm") is None:
         pytest.skip("needs npm")
     words = ["npm", "pack", "--silent", AXE]
-    done = subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        words, cwd=folder, capture_output=True, text=True, encoding="utf-8", timeout=120, check=False
+    )
     if done.returncode:
         pytest.skip(f"npm cannot get {AXE}: {done.stderr[-200:]}")
     with tarfile.open(next(folder.glob("*.tgz"))) as packed:
