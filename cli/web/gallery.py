@@ -31,7 +31,7 @@ EXHIBITS = (
     ),
     Exhibit(
         GALLERY / "morisot-young-woman-in-mauve.jpg",
-        "Young Woman in Mauve",
+        "Woman in Mauve",
         "Berthe Morisot, oil on canvas, 1880; public domain",
     ),
     Exhibit(

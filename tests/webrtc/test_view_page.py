@@ -354,6 +354,21 @@ def test_portraits_are_tiles_with_names_that_are_added_renamed_and_removed(
     assert page.locator("#gallery span").all_inner_texts()[len(EXHIBITS) :] == ["Ann"]
 
 
+def test_the_still_is_never_the_whole_portrait(page: Any) -> None:
+    """From its first moment on it is what the live image will show: there is no jump."""
+    page.add_init_script("""
+        window.stills = [];
+        new MutationObserver((changes) => changes.forEach(({ target }) =>
+            target.id === "still" && window.stills.push(target.src))).observe(
+            document, { subtree: true, attributes: true, attributeFilter: ["src"] });
+    """)
+    page.reload()
+    until(
+        lambda: bool(page.locator("#still").evaluate("(img) => !img.hidden && img.naturalWidth")), "the still"
+    )
+    assert page.evaluate("() => window.stills.every((src) => src.startsWith('blob:'))")
+
+
 def test_the_gallery_is_gone_through_by_keys_and_says_whose_each_portrait_is(page: Any) -> None:
     assert page.locator("#gallery span").all_inner_texts() == [exhibit.name for exhibit in EXHIBITS]
     page.locator("#gallery input").first.focus()

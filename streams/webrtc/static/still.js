@@ -17,12 +17,11 @@ export class Still {
   async show(portrait, background) {
     if (!portrait) return;
     const turn = ++this.#turn;
-    Object.assign(this.#img, { alt: `Portrait: ${portrait.name || "unnamed"}`, hidden: false });
-    if (!this.#img.getAttribute("src")) this.#img.src = portrait.image;
     const blob = await this.#fetch(portrait.id, background);
     if (turn !== this.#turn) return;
     const old = this.#img.src;
-    this.#img.src = blob ? URL.createObjectURL(blob) : portrait.image;
+    const src = blob ? URL.createObjectURL(blob) : portrait.image;
+    Object.assign(this.#img, { src, alt: `Portrait: ${portrait.name || "unnamed"}`, hidden: false });
     if (old.startsWith("blob:")) URL.revokeObjectURL(old);
   }
 
