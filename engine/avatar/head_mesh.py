@@ -55,5 +55,5 @@ class HeadMesh:
         source = crop.normalised(geometry.points)
         openings = tuple(around(source[list(outline)], FIELD_SIZE) for outline, _ in OPENINGS)
         per_norm = np.float32(crop.pixels_per_norm)
-        far = FarSide.of(geometry.axes, geometry.unit)
+        far = FarSide.of(geometry.points, geometry.axes, geometry.unit, person)
         return HeadMesh(sheet, between, grid.window / per_norm, far, openings)

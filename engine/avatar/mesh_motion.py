@@ -64,6 +64,9 @@ FAR = (0.20, 0.42)
 UNCOVERED = 0.06
 """Turn to the front (radians; 3 degrees) from which on what it would uncover goes along with what is seen."""
 
+INSET = 0.14
+"""Turn to the front (radians; 8 degrees) from which on the far cheek's edge shows skin from within alone."""
+
 
 @dataclass(frozen=True, slots=True)
 class MeshMotion:
@@ -158,6 +161,10 @@ def mesh_motion(
     part_lips(places)
     keep_within_edges(places, source)
     shown = source
+    if uncovering > 0:
+        share = np.float32(smoothstep(min(uncovering * UNCOVERED / INSET, 1.0)))
+        shown = source.copy()
+        shown[:N_MESH] += avatar.mesh.far.inset * (share / per_norm)
     for eye in range(2):
         shown = _shut_lids(eye, source, points, places, shown)
     vertices, shows = places[mesh.landmark], shown[mesh.landmark]

@@ -18,13 +18,18 @@ def seen_from(yaw: float) -> np.ndarray:
     return points.astype(np.float32)
 
 
+def far_side(points: np.ndarray, person: np.ndarray | None = None) -> FarSide:
+    scale = 100.0 if person is not None else 1.0
+    return FarSide.of(points, jacobians(points), scale, person)
+
+
 def test_a_frontal_face_shows_all_of_itself() -> None:
-    assert len(FarSide.of(jacobians(seen_from(0.0)), 1.0).hidden) == 0
+    assert len(far_side(seen_from(0.0)).hidden) == 0
 
 
 @pytest.mark.parametrize("yaw", [0.45, 0.8])
 def test_the_far_cheek_is_hidden_and_the_near_one_is_not(yaw: float) -> None:
-    far = FarSide.of(jacobians(seen_from(yaw)), 1.0)
+    far = far_side(seen_from(yaw))
     assert FAR_CHEEK in far.hidden
     assert NEAR_CHEEK not in far.hidden
     assert NOSE_TIP not in far.hidden
@@ -34,10 +39,28 @@ def test_the_far_cheek_is_hidden_and_the_near_one_is_not(yaw: float) -> None:
 
 def test_a_turn_to_the_front_does_not_turn_out_the_far_cheek() -> None:
     rest, turned = seen_from(0.6), seen_from(0.45)
-    far = FarSide.of(jacobians(rest), 1.0)
+    far = far_side(rest)
     held = far.held(turned, rest, 1.0)
     seen = np.setdiff1d(np.arange(len(rest)), far.hidden)
     np.testing.assert_array_equal(held[seen], turned[seen])
     before, free, now = (np.linalg.norm(one[FAR_CHEEK] - one[6]) for one in (rest, turned, held))
     assert abs(now - before) < 0.5 * abs(free - before)
     np.testing.assert_array_equal(far.held(turned, rest, 0.0), turned)
+
+
+def test_the_far_cheeks_edge_shows_skin_from_within() -> None:
+    """A wall that begins a little within the outermost landmarks."""
+    points = 100 * seen_from(0.5) + np.float32(150)
+    person = np.zeros((300, 300), np.float32)
+    border = points[FAR_CHEEK, 0] - 8
+    person[:, : int(border)] = 1.0
+    far = far_side(points, person)
+    shown = points + far.inset
+    assert points[FAR_CHEEK, 0] > border
+    assert shown[FAR_CHEEK, 0] < border - 4, "skin, and a margin of it"
+    assert np.abs(far.inset[[NOSE_TIP, NEAR_CHEEK, 33, 263]]).max() < 0.5, "elsewhere nothing changes"
+
+
+def test_a_frontal_face_keeps_its_edges() -> None:
+    points = 100 * seen_from(0.0) + np.float32(150)
+    assert np.abs(far_side(points, np.zeros((300, 300), np.float32)).inset).max() < 0.5
