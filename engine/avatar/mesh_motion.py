@@ -64,8 +64,9 @@ FAR = (0.20, 0.42)
 UNCOVERED = 0.06
 """Turn to the front (radians; 3 degrees) from which on what it would uncover goes along with what is seen."""
 
-INSET = 0.14
-"""Turn to the front (radians; 8 degrees) from which on the far cheek's edge shows skin from within alone."""
+INSET, ASIDE = 0.14, (0.12, 0.22)
+"""Turn to the front (radians; 8 degrees) from which on the far cheek's edge shows skin from within
+alone, and own poses (7 and 13 degrees) from which on a portrait has a far cheek, and wholly so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +162,9 @@ def mesh_motion(
     part_lips(places)
     keep_within_edges(places, source)
     shown = source
-    if uncovering > 0:
-        share = np.float32(smoothstep(min(uncovering * UNCOVERED / INSET, 1.0)))
+    turned_away = ramp(float(np.hypot(*avatar.pose)), ASIDE)
+    if uncovering > 0 and turned_away > 0:
+        share = np.float32(turned_away * smoothstep(min(uncovering * UNCOVERED / INSET, 1.0)))
         shown = source.copy()
         shown[:N_MESH] += avatar.mesh.far.inset * (share / per_norm)
     for eye in range(2):

@@ -34,6 +34,10 @@ AROUND = 4
 CELLS = (4, 2)
 """Rows and columns of cells in which jumps are looked for, so that a long outline has small boxes."""
 
+LEAST_SIDE = 384
+"""Pixels of a canvas's longer side from which on its outline is softened: of 256 a double pixel is as wide as
+the strip of hair beside a cheek, and twice as many frames counted as torn."""
+
 LEAST_AREA = 0.4
 """Double pixels of a cell that jump at least, per double pixel of the canvas's longer side: an outline is
 long; what is short is a steep place of skin."""
@@ -73,8 +77,8 @@ class Outline:
             small = _halved(plane)
             change = cv2.morphologyEx(small, cv2.MORPH_GRADIENT, pair)
             cv2.bitwise_or(jumps, _above(change, STEEP), jumps)
-        # The two that differ, and what lies between them.
-        cv2.dilate(jumps, np.ones((3, 3), np.uint8), jumps)
+        # Both of the two that differ, and no more: beside them is hair that is there.
+        cv2.dilate(jumps, np.ones((2, 2), np.uint8), jumps, (0, 0))
         cv2.subtract(jumps, cuts, jumps)
         boxes = tuple(box for cell in _cells(jumps.shape) if (box := _bounds(jumps, cell)) is not None)
         return Outline(jumps, boxes) if boxes else None
