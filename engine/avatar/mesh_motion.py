@@ -64,6 +64,9 @@ FAR = (0.20, 0.42)
 UNCOVERED = 0.06
 """Turn to the front (radians; 3 degrees) from which on what it would uncover goes along with what is seen."""
 
+PROFILE = (0.60, 0.80)
+"""Own poses (34 and 46 degrees) from which on a portrait hardly turns to the front, and shows what it has."""
+
 INSET, ASIDE = 0.14, (0.12, 0.22)
 """Turn to the front (radians; 8 degrees) from which on the far cheek's edge shows skin from within
 alone, and own poses (7 and 13 degrees) from which on a portrait has a far cheek, and wholly so."""
@@ -162,7 +165,8 @@ def mesh_motion(
     part_lips(places)
     keep_within_edges(places, source)
     shown = source
-    turned_away = ramp(float(np.hypot(*avatar.pose)), ASIDE)
+    away = float(np.hypot(*avatar.pose))
+    turned_away = ramp(away, ASIDE) - ramp(away, PROFILE)
     if uncovering > 0 and turned_away > 0:
         share = np.float32(turned_away * smoothstep(min(uncovering * UNCOVERED / INSET, 1.0)))
         shown = source.copy()
