@@ -11,7 +11,7 @@ from mien.cli.options.arguments import Options
 from mien.engine.avatar import Avatar
 from mien.engine.presets import PresetRuntime
 from mien.engine.runtime import Network, OpenVinoRuntime
-from mien.engine.session.speed import settle_speed
+from mien.engine.session.speed import USUAL_FPS, settle_speed
 
 SERVER_CORES = 4
 """A server with fewer cores disables the network unless it is asked for."""
@@ -24,7 +24,7 @@ def choose_speed(runtime: PresetRuntime, avatar: Avatar, options: Options, conso
     if options.model in (EXACT, FAST):
         runtime.network = Network.EVERY_FRAME if options.model == EXACT else Network.BACKGROUND
         return
-    speed = settle_speed(runtime, avatar)
+    speed = settle_speed(runtime, avatar, camera_fps=options.fps or USUAL_FPS)
     what = "on every frame" if speed.network is Network.EVERY_FRAME else "beside, as often as it can"
     line = f"this machine renders live at {speed.fps:.0f} fps: the network runs {what}"
     line += f" ({speed.note})" if speed.note else ""

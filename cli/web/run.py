@@ -45,7 +45,7 @@ END_S = 4.5
 """Seconds from the signal to the end of the process, at most."""
 
 FPS = 30.0
-"""Frame rate that the virtual camera tells programs."""
+"""Frame rate that the virtual camera tells programs, unless ``--fps`` gives another."""
 
 SWITCH_S = 0.001
 """Interpreter switch interval in seconds (Python's default: 5 ms)."""
@@ -116,7 +116,8 @@ def _feed(options: Options, engine: LocalEngine, hub: Hub) -> Feed | None:
         return None
     width, height = engine.size
     device = options.virtual_camera or None
-    camera = VirtualCameraSink(width=width, height=height, fps=FPS, device=device, tell=log, wait=True)
+    fps = options.fps or FPS
+    camera = VirtualCameraSink(width=width, height=height, fps=fps, device=device, tell=log, wait=True)
     return Feed(camera, hub.shown)
 
 

@@ -24,8 +24,12 @@ from mien.engine.utils.folders import NO_HOME, user_folder
 from mien.engine.utils.openvino_core import core, load_openvino
 
 ENOUGH_FPS = 40.0
-"""Frame rate at full speed from which the network runs on every frame of a 30 fps camera.  A machine
+"""Frame rate at full speed from which the network runs on every frame of a 30 fps camera (of another, in
+proportion).  A machine
 measured at 35 kept 30 with nothing to spare: 1 % of the frames dropped, 31 fps over ten seconds."""
+
+USUAL_FPS = 30.0
+"""Of cameras."""
 
 SECONDS, WARM_UP = 1.2, 0.3
 
@@ -47,7 +51,9 @@ class Speed:
     note: str = ""
 
 
-def settle_speed(runtime: OpenVinoRuntime, avatar: Avatar, folder: Path | None = None) -> Speed:
+def settle_speed(
+    runtime: OpenVinoRuntime, avatar: Avatar, folder: Path | None = None, camera_fps: float = USUAL_FPS
+) -> Speed:
     """Set how often ``runtime``'s network runs, from the remembered or a new measurement (two seconds)."""
     folder = folder or user_folder("cache")
     path = folder / "speed.json" if folder else None
@@ -63,7 +69,8 @@ def settle_speed(runtime: OpenVinoRuntime, avatar: Avatar, folder: Path | None =
                 _write(path, known)
         else:
             fps = 0.0  # not one frame in time: too slow, at least today
-    runtime.network = Network.EVERY_FRAME if fps >= ENOUGH_FPS else Network.BACKGROUND
+    enough = fps >= ENOUGH_FPS * camera_fps / USUAL_FPS
+    runtime.network = Network.EVERY_FRAME if enough else Network.BACKGROUND
     return Speed(fps, runtime.network, measured, "" if path else f"not remembered: {NO_HOME}")
 
 

@@ -6,8 +6,11 @@ libvpx's denoiser and static threshold, which take movements of half a pixel for
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
+from statistics import median
 from typing import Any
 
 import cv2
@@ -20,7 +23,13 @@ CLOCK = 90_000
 """RTP clock of video, Hz."""
 
 TIME_BASE = Fraction(1, CLOCK)
-FRAME_RATE = 30
+FRAME_RATES = 30, 60
+"""What an encoder is told.  x264 gives each frame its share of the bit rate by it: told 30, it sends twice
+the rate at 60."""
+
+PACE = 30
+"""Frames whose median distance tells the rate."""
+
 HARDWARE = ("h264_nvenc", "h264_qsv", "h264_videotoolbox", "h264_amf", "h264_vaapi")
 KEY_FRAME_GAP_S = 10
 
@@ -41,7 +50,7 @@ class Rates:
 
 
 class Encoder:
-    """One codec for one stream of frames; a new size or a far other rate starts it anew.
+    """One codec for one stream of frames; a new size or a far other bit or frame rate starts it anew.
 
     Args:
         codec: ``"vp8"`` or ``"h264"``.
@@ -53,6 +62,8 @@ class Encoder:
         self.name = ""
         self._context: Any = None
         self._rate = 0
+        self._pace = FRAME_RATES[0]
+        self._times: deque[int] = deque(maxlen=PACE + 1)
 
     def encode(self, frame: Any, rate: int, key: bool) -> tuple[bytes, bool]:
         """The frame's bytes (Annex B for H.264) and whether it is a key frame.
@@ -62,7 +73,7 @@ class Encoder:
             rate: bits per second asked for.
             key: whether everything must be in this frame.
         """
-        fresh = self._context is None or self._outgrown(frame, rate)
+        fresh = self._outpaced(frame.pts) or self._context is None or self._outgrown(frame, rate)
         if fresh:
             self._open(frame.width, frame.height, rate)
         types = av.video.frame.PictureType
@@ -74,6 +85,16 @@ class Encoder:
         """Free the encoder."""
         self._context = None
 
+    def _outpaced(self, pts: int) -> bool:
+        """Whether frames come at another rate than the encoder was told."""
+        self._times.append(pts)
+        if len(self._times) <= PACE:
+            return False
+        usual = median(after - before for before, after in pairwise(self._times))
+        pace = min(FRAME_RATES, key=lambda rate: abs(CLOCK / rate - usual))
+        changed, self._pace = pace != self._pace, pace
+        return changed
+
     def _outgrown(self, frame: Any, rate: int) -> bool:
         context = self._context
         size = (context.width, context.height) != (frame.width, frame.height)
@@ -82,28 +103,28 @@ class Encoder:
     def _open(self, width: int, height: int, rate: int) -> None:
         self._rate = rate
         if self.codec == "vp8":
-            self._context, self.name = _vp8(width, height, rate), "libvpx"
+            self._context, self.name = _vp8(width, height, rate, self._pace), "libvpx"
             return
         if self._hardware:
             for name in HARDWARE:
-                if name in av.codecs_available and (context := _try(name, width, height, rate)):
+                if name in av.codecs_available and (context := _try(name, width, height, rate, self._pace)):
                     self._context, self.name = context, name
                     return
-        self._context, self.name = _x264(width, height, rate), "libx264"
+        self._context, self.name = _x264(width, height, rate, self._pace), "libx264"
 
 
-def _new(name: str, width: int, height: int, rate: int) -> Any:
+def _new(name: str, width: int, height: int, rate: int, pace: int) -> Any:
     context: Any = av.CodecContext.create(name, "w")
     context.width, context.height, context.bit_rate = width, height, rate
     context.pix_fmt = "yuv420p"
-    context.framerate = Fraction(FRAME_RATE)
+    context.framerate = Fraction(pace)
     context.time_base = TIME_BASE
-    context.gop_size = KEY_FRAME_GAP_S * FRAME_RATE
+    context.gop_size = KEY_FRAME_GAP_S * pace
     return context
 
 
-def _vp8(width: int, height: int, rate: int) -> Any:
-    context = _new("libvpx", width, height, rate)
+def _vp8(width: int, height: int, rate: int, pace: int) -> Any:
+    context = _new("libvpx", width, height, rate, pace)
     context.qmin, context.qmax = 2, 56
     context.thread_count = 1
     context.options = {
@@ -125,8 +146,8 @@ def _vp8(width: int, height: int, rate: int) -> Any:
     return context
 
 
-def _x264(width: int, height: int, rate: int) -> Any:
-    context = _new("libx264", width, height, rate)
+def _x264(width: int, height: int, rate: int, pace: int) -> Any:
+    context = _new("libx264", width, height, rate, pace)
     context.profile = "Baseline"
     context.thread_count = 1
     context.options = {
@@ -138,10 +159,10 @@ def _x264(width: int, height: int, rate: int) -> Any:
     return context
 
 
-def _try(name: str, width: int, height: int, rate: int) -> Any | None:
+def _try(name: str, width: int, height: int, rate: int, pace: int) -> Any | None:
     """A hardware encoder that made a frame, or None: many are compiled in, few find their hardware."""
     try:
-        context = _new(name, width, height, rate)
+        context = _new(name, width, height, rate, pace)
         context.profile = "Baseline"
         context.max_b_frames = 0
         if name == "h264_nvenc":

@@ -257,6 +257,7 @@ def test_the_speed_is_measured_once_and_remembered(
     known = json.loads((tmp_path / "speed.json").read_text(encoding="utf-8"))
     (tmp_path / "speed.json").write_text(json.dumps(dict.fromkeys(known, 60.0)), encoding="utf-8")
     assert settle_speed(runtime, avatar, tmp_path).network is Network.EVERY_FRAME
+    assert settle_speed(runtime, avatar, tmp_path, camera_fps=60.0).network is Network.BACKGROUND
 
 
 def test_a_measurement_without_a_frame_is_not_remembered(

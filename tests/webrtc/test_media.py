@@ -22,7 +22,7 @@ from mien.streams.video.ffmpeg import av
 from mien.streams.webrtc.app import Server
 from mien.streams.webrtc.broadcast import Broadcast
 from mien.streams.webrtc.client import _read, play, publish
-from mien.streams.webrtc.encoder import Encoder, Rates, to_frame
+from mien.streams.webrtc.encoder import CLOCK, PACE, Encoder, Rates, to_frame
 from mien.streams.webrtc.tracks import Sound
 from mien.streams.webrtc.watermark import Watermark
 from mien.streams.webrtc.whip import claim_main
@@ -455,6 +455,25 @@ def test_the_encoder_keeps_its_rate_and_gives_key_frames_on_request(codec: str) 
         keys += [index] if key else []
     assert keys == [0, 30]
     assert size * 8 / 2 < 3 * rate, "noise is the worst there is, and still it is held back"
+
+
+@pytest.mark.parametrize("codec", ["vp8", "h264"])
+@pytest.mark.parametrize("fps", [30, 60])
+def test_the_bit_rate_does_not_depend_on_the_frame_rate(codec: str, fps: int) -> None:
+    noise = np.random.default_rng(3)
+    frame = cv2.GaussianBlur(noise.integers(0, 255, (256, 256, 3), np.uint8), (0, 0), 2)
+    encoder = Encoder(codec, hardware=False)
+    rate = Rates.of(256, 256).start
+    size, keys = 0, []
+    for index in range(4 * fps):
+        shift = 20 * np.sin(5 * index / fps)
+        moved = np.roll(frame, int(shift), axis=1).astype(int) + noise.normal(0, 4, frame.shape).astype(int)
+        image = np.clip(moved, 0, 255).astype(np.uint8)
+        data, key = encoder.encode(to_frame(image, index * CLOCK // fps), rate, False)
+        size += len(data) if index >= fps else 0
+        keys += [index] if key else []
+    assert 0.8 < size * 8 / 3 / rate < 1.2
+    assert keys == ([0] if fps == 30 else [0, PACE]), "told the true rate as soon as it is known"
 
 
 @pytest.mark.parametrize("codec", ["vp8", "h264"])
