@@ -41,6 +41,8 @@ class BatchRuntime(Runtime):
     def draw(self, drawings: Sequence[Drawing]) -> list[Image]:
         """Draw images, in order, as ``engine.avatar.composition.compose`` does from each one's field.
 
+        A turned head's outline is left as the map has it: ``show_outline`` of the same module softens it.
+
         Several drawings, of one avatar or of several, take one call of the network.
 
         Returns:
