@@ -10,7 +10,7 @@ The bounds belong to the weights: ``mien export`` measures them (:mod:`mien.expo
 them into the renderer's file.
 
 CPU time of a run, one thread, Xeon without AMX: 20 ms (FP32 48, bfloat16 80); with AVX2 alone 49 (FP32 87).
-In opened mouths (64 frames, 16 people not used for the bounds) paint differs by 0.14 grey levels in the mean,
+In opened mouths (22 frames, 16 people not used for the bounds) paint differs by 0.14 grey levels in the mean,
 the flow by 0.03 of 256 pixels.
 """
 
