@@ -95,7 +95,8 @@ def test_a_batch_on_a_cluster_makes_the_same_bytes_also_when_a_worker_is_killed(
     assert victim.wait(1) < 0
     assert files_of(clips / "remote") == files_of(clips / "local")
     remote = capsys.readouterr()
-    assert said(remote.out.replace("remote", "local")) == {*said(local.out), f"note: {WAITING}"}
+    # Whether a worker is there before the first look is a matter of luck.
+    assert said(remote.out.replace("remote", "local")) - {f"note: {WAITING}"} == said(local.out)
     assert generate([*words, "--output", "remote"]) == 1
     assert f"{PAIRS - 1} pairs finished already" in capsys.readouterr().out
 

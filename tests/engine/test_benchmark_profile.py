@@ -84,7 +84,7 @@ def test_a_profile_names_functions_and_layers_and_draws_a_flame_graph(tmp_path: 
     assert done.returncode == 0, done.stderr
     found = json.loads(figures.read_text(encoding="utf-8"))["profile"]
     functions = {row["function"]: row for row in found["functions"]}
-    assert any(name.startswith("calc < align (engine/tracking/alignment.py") for name in functions)
+    assert any(name.startswith("calc < _measured (engine/tracking/alignment.py") for name in functions)
     # What the functions take by themselves is the frame, but for the loop around it.
     own = sum(row["own_ms"] for row in found["functions"])
     assert own == pytest.approx(found["frame_ms"], rel=0.05)
