@@ -83,7 +83,7 @@ class ServerSettings:
     panel: bool = False
     mark: bool = True
     rate: float = 50.0
-    burst: int = 100
+    burst: int = 300
     silence_s: float = 5.0
     ice_servers: tuple[IceServer, ...] = ()
 

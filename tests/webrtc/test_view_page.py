@@ -152,6 +152,7 @@ def test_views_that_come_and_go_leave_nothing(page: Any, obs: Any, server: PageS
             except OSError:  # 50 requests a second are taken from one address
                 time.sleep(0.2)
     assert len(list(Path(f"/proc/{server.pid}/task").iterdir())) <= threads + 2
+    time.sleep(2)  # until so many are taken again as the next page asks for
 
 
 def test_the_background_is_chosen_with_a_preview_and_remembered(
