@@ -173,7 +173,7 @@ def _stacked(samples: Sequence[HeadSample]) -> Batch:
 def _mirrored(known: Tensor, parts: Tensor, moved: Tensor, counts: Tensor) -> Batch:
     """The mirror images: what lies across and goes across changes its sign, node by node."""
     side, signs = torch.ones(len(KNOWN)), torch.tensor([-1.0, 1.0])
-    side[0] = -1.0
+    side[KNOWN.index("across")] = -1.0
 
     def flipped(values: Tensor) -> Tensor:
         """The grid's columns in the other order; nodes are the axis before the last."""

@@ -20,7 +20,7 @@ from mien.cli.batch.pairs import Failure, Pair, read_pairs
 from mien.cli.batch.pool import Outcome, Task, run_pairs
 from mien.cli.batch.report.page import write_report
 from mien.cli.batch.report.wording import number
-from mien.cli.batch.resume import HIDDEN, finished, request_of, results_of, settings_of
+from mien.cli.batch.resume import HIDDEN, finished, request_of, results_of, settings_of, with_settings
 from mien.cli.build import make_gains
 from mien.cli.model_choice import BUILT_IN, check_model
 from mien.cli.terminal import progress_bar, say
@@ -231,7 +231,7 @@ def _check_places(options: GenerateOptions, pairs: Sequence[Pair]) -> None:
 def _check_backgrounds(options: GenerateOptions, pairs: Sequence[Pair]) -> None:
     """Refuse a background that is none, and transparency that the results cannot hold."""
     chosen_background(options.engine.background)
-    wanted = {pair.background or options.engine.background for pair in pairs}
+    wanted = {with_settings(pair, options.engine).background for pair in pairs}
     if options.engine.lossless or not any(
         chosen_background(w).transparent for w in wanted if not is_file_name(w)
     ):

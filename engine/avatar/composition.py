@@ -44,8 +44,12 @@ def with_opacity(canvas: Canvas, image: Image, warp: Warp) -> Image:
     cover = np.zeros(canvas.part[::-1], np.uint8)
     seen = _where_seen(canvas, warp)
     cover[seen] = _layer(canvas, warp, seen)[..., 3]
-    moved = image[canvas.top : canvas.bottom, canvas.left : canvas.right] if canvas.pasted else image
-    return _opened(canvas, np.ascontiguousarray(moved), cover)
+    return _opened(canvas, np.ascontiguousarray(_moving_part(canvas, image)), cover)
+
+
+def _moving_part(canvas: Canvas, image: Image) -> Image:
+    """A view of the part of a whole result that moves."""
+    return image[canvas.top : canvas.bottom, canvas.left : canvas.right] if canvas.pasted else image
 
 
 def _opened(canvas: Canvas, moved: Image, cover: Image) -> Image:
@@ -100,7 +104,7 @@ def show_outline(canvas: Canvas, image: Image, warp: Warp) -> None:
     """Soften the outline of a turned head in an image that another runtime drew, in place."""
     if warp.outline is None:
         return
-    part = image[canvas.top : canvas.bottom, canvas.left : canvas.right] if canvas.pasted else image
+    part = _moving_part(canvas, image)
     for box, jumps in warp.outline.parts():
         layer, target = _layer(canvas, warp, box), part[box]
         behind = None if canvas.behind is None else np.ascontiguousarray(canvas.behind[box])
@@ -144,8 +148,7 @@ def _open_mouth(canvas: Canvas, moved: Image, field: Field | None, warp: Warp) -
 def show_cavity(canvas: Canvas, image: Image, warp: Warp) -> None:
     """Put the bare cavity into an image that was painted already, in place."""
     if warp.mouth is not None:
-        part = image[canvas.top : canvas.bottom, canvas.left : canvas.right] if canvas.pasted else image
-        _open_mouth(canvas, part[..., :3], None, warp)
+        _open_mouth(canvas, _moving_part(canvas, image)[..., :3], None, warp)
 
 
 def _from(to_model: Floats, corner: Floats) -> Floats:

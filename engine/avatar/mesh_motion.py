@@ -155,20 +155,19 @@ def mesh_motion(
     rigid = crop.normalised(solid.apply(_turned(avatar, turn)))
     keep_within_edges(places, source)
     places[:N_MESH] = unfolded(rigid, places[:N_MESH], _INNER_LIPS)
-    uncovering = to_front(turn, avatar.pose) / UNCOVERED
-    aside = (float(np.hypot(*avatar.pose)) - FAR[0]) / (FAR[1] - FAR[0])
+    uncovering, away = to_front(turn, avatar.pose), float(np.hypot(*avatar.pose))
+    aside = ramp(away, FAR)
     if uncovering > 0 and aside > 0:
         still = crop.normalised(solid.apply(geometry.points[:N_MESH]))
         places[:N_MESH] = avatar.mesh.far.held(
-            places[:N_MESH], still, smoothstep(min(uncovering, 1.0)) * smoothstep(min(aside, 1.0))
+            places[:N_MESH], still, smoothstep(ramp(uncovering, (0.0, UNCOVERED))) * smoothstep(aside)
         )
     part_lips(places)
     keep_within_edges(places, source)
     shown = source
-    away = float(np.hypot(*avatar.pose))
     turned_away = ramp(away, ASIDE) - ramp(away, PROFILE)
     if uncovering > 0 and turned_away > 0:
-        share = np.float32(turned_away * smoothstep(min(uncovering * UNCOVERED / INSET, 1.0)))
+        share = np.float32(turned_away * smoothstep(ramp(uncovering, (0.0, INSET))))
         shown = source.copy()
         shown[:N_MESH] += avatar.mesh.far.inset * (share / per_norm)
     for eye in range(2):

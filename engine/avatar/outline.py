@@ -191,7 +191,7 @@ def _mix(part: Any, jumps: Image, mixed: Image, deviation: float) -> None:
     window = 2 * ceil(AROUND * deviation) + 1
     mean = cv2.GaussianBlur(half * sound[..., None], (window, window), deviation)
     weight = cv2.GaussianBlur(sound, (window, window), deviation)
-    mean /= np.maximum(weight, 1e-6)[..., None]
+    mean /= np.maximum(weight, LEAST_WEIGHT)[..., None]
     full = cv2.resize(np.asarray(mean + np.float32(0.5), np.uint8), (2 * width, 2 * height))
     usable = cv2.bitwise_and(mixed, _above(weight, LEAST_WEIGHT))
     cv2.copyTo(full, cv2.resize(usable, (2 * width, 2 * height), interpolation=cv2.INTER_NEAREST), part)

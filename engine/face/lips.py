@@ -117,11 +117,6 @@ class DriverLips:
         return found
 
 
-def measured_as_pieces(vectors: Floats, nodes: Floats, to_layout: Floats) -> Floats:
-    """:meth:`DriverLips.as_pieces` for one use."""
-    return DriverLips.of(nodes, to_layout).as_pieces(vectors)
-
-
 def _unlike_layout(mesh: Floats) -> float:
     """How far (0..1) a mouth, in face units, is so open or narrow that its local maps mislead."""
     width = float(np.linalg.norm(mesh[_CORNERS[1]] - mesh[_CORNERS[0]]))

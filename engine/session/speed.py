@@ -25,8 +25,8 @@ from mien.engine.utils.openvino_core import core, load_openvino
 
 ENOUGH_FPS = 40.0
 """Frame rate at full speed from which the network runs on every frame of a 30 fps camera (of another, in
-proportion).  A machine
-measured at 35 kept 30 with nothing to spare: 1 % of the frames dropped, 31 fps over ten seconds."""
+proportion).  A machine measured at 35 kept 30 with nothing to spare: 1 % of the frames dropped, 31 fps over
+ten seconds."""
 
 USUAL_FPS = 30.0
 """Of cameras."""

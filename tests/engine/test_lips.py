@@ -14,7 +14,7 @@ from mien.engine.avatar.lip_contact import LOWER_ROWS, keep_within_edges
 from mien.engine.avatar.model_io import IMAGE_SIZE
 from mien.engine.avatar.transfer import carry_over
 from mien.engine.face.layout import N_MESH, apply2, inverse2, jacobians, layout
-from mien.engine.face.lips import brought_together, lip_axes, measured_as_pieces
+from mien.engine.face.lips import DriverLips, brought_together, lip_axes
 from mien.engine.landmarks import topology as topo
 from mien.engine.motion import Motion, Shape
 from mien.engine.runtime import Runtime
@@ -162,7 +162,7 @@ def test_lips_of_a_gaping_driver_move_as_they_are_seen(mesh: Floats) -> None:
     nodes = layout().nodes.copy()
     nodes[:N_MESH] = wide
     seen = np.tile(np.array([[0.05, 0.1]], np.float32), (len(nodes), 1))
-    found = measured_as_pieces(apply2(maps, seen), nodes, maps)
+    found = DriverLips.of(nodes, maps).as_pieces(apply2(maps, seen))
     lips = list(topo.LIPS_OUTER + topo.LIPS_INNER)
     assert np.abs(apply2(maps, seen)[lips] - seen[lips]).max() > 0.05
     np.testing.assert_allclose(found[lips], seen[lips], atol=0.02)
@@ -187,7 +187,7 @@ def test_lips_of_a_puckered_driver_move_as_they_are_seen(mesh: Floats) -> None:
     seen = np.tile(np.array([[0.05, 0.1]], np.float32), (len(nodes), 1))
     lips = list(topo.LIPS_OUTER + topo.LIPS_INNER)
     assert np.abs(apply2(maps, seen)[lips] - seen[lips]).max() > 0.04
-    found = measured_as_pieces(apply2(maps, seen), nodes, maps)
+    found = DriverLips.of(nodes, maps).as_pieces(apply2(maps, seen))
     np.testing.assert_allclose(found[lips], seen[lips], atol=0.02)
 
 
