@@ -32,6 +32,11 @@ WAKE, NEARLY = (0.12, 0.16), (0.10, 0.15)
 """Openness in the reference from which on those scores are believed, and wholly so; and openness now up to
 which they are believed whatever the reference showed, and from which on not: narrow eyes score too."""
 
+HALF_SHUT, USUAL = (0.07, 0.11), 0.28
+"""Openness in the reference up to which lids are judged by how far eyes are usually open, and from which on
+by the reference alone; and that usual openness.  Against a gap of two pixels, lids that stayed shut
+flickered between half open and shut."""
+
 OVER = 0.12
 """How far a shut upper lid passes over the lower one, as a share of the open gap: no slit is left between two
 edges whose landmarks are not in one place."""
@@ -83,7 +88,8 @@ def set_lids(points: Floats, source: Floats, motion: Motion) -> None:
     for eye, (was, left) in enumerate(zip(lid_gaps(before), lid_gaps(now), strict=True)):
         ends = motion.shape.nodes[list(_CORNERS[eye])]
         width = max(float(np.hypot(*(ends[1] - ends[0]))), 1e-6)
-        rest, ratio = was / width, left / max(was, 1e-6)
+        rest = _rest(was / width, Eye.of(source, eye))
+        ratio = left / max(rest * width, 1e-6)
         believed = max(ramp(rest, WAKE), 1.0 - ramp(left / width, NEARLY))
         blink = ramp(float(motion.blink[eye]), BLINK) * believed
         share = max(lid_share(1.0 - min(ratio, 1.0)), blink)
@@ -92,6 +98,16 @@ def set_lids(points: Floats, source: Floats, motion: Motion) -> None:
             _lower_lid(points, source, eye, wanted * (1.0 - blink), share)
         elif ratio > 1.0:
             _hold_wide(points, source, eye, rest)
+
+
+def _rest(seen: float, portrait: Eye) -> float:
+    """Openness in the driver's reference that theirs is held against, for what was seen there.
+
+    Where the portrait's eye is shut, too, both open from there.
+    """
+    own = float(np.abs(portrait.upper - portrait.lower).mean())
+    unlike = (1 - ramp(seen, HALF_SHUT)) * ramp(own, NARROW)
+    return seen + unlike * (USUAL - seen)
 
 
 def wanted_openness(ratio: float, rest: float) -> float:

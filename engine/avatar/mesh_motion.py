@@ -91,6 +91,7 @@ class MeshMotion:
         gap: how far apart the lips are, face units.
         head: the head's motion in the portrait.
         turn: how far the head is turned, radians.
+        shut: how far right and left eye are shut, 0..1.
     """
 
     vertices: Floats
@@ -105,6 +106,7 @@ class MeshMotion:
     gap: float
     head: HeadMotion
     turn: float
+    shut: tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,8 +172,9 @@ def mesh_motion(
         share = np.float32(turned_away * smoothstep(ramp(uncovering, (0.0, INSET))))
         shown = source.copy()
         shown[:N_MESH] += avatar.mesh.far.inset * (share / per_norm)
-    for eye in range(2):
-        shown = _shut_lids(eye, source, points, places, shown)
+    right, left = (_shut_share(eye, source, points) for eye in range(2))
+    for eye, share in enumerate((right, left)):
+        shown = _shut_lids(eye, share, source, points, places, shown)
     vertices, shows = places[mesh.landmark], shown[mesh.landmark]
     gap = mouth_gap(places) * float(per_norm) / (geometry.unit * float(size))
     # The lips' own vertices come first; behind them the opening keeps what it shows.
@@ -195,6 +198,7 @@ def mesh_motion(
         head=going,
         turn=float(np.hypot(*turn)),
         gap=gap,
+        shut=(right, left),
     )
 
 
@@ -232,19 +236,27 @@ def _between(motion: Motion, avatar: Placed, source: Floats, shares: tuple[float
     return found
 
 
-def _shut_lids(eye: int, source: Floats, points: Floats, places: Floats, shown: Floats) -> Floats:
+def _shut_share(eye: int, source: Floats, points: Floats) -> float:
+    """How far an eye is shut beyond what its lids do as they are, 0..1."""
+    before, now = (
+        float(np.abs(one.lower - one.upper).mean()) for one in (Eye.of(source, eye), Eye.of(points, eye))
+    )
+    return smoothstep(ramp(1 - now / max(before, 1e-6), (SHUTTING, 1.0)))
+
+
+def _shut_lids(
+    eye: int, shut: float, source: Floats, points: Floats, places: Floats, shown: Floats
+) -> Floats:
     """What the landmarks show where an eye shuts; its lids' edges in ``places`` are put back where they meet.
 
     A lid that shuts shows its skin from a little beyond its edge on: the edge is a curve, and the mesh has
     chords; between the two lies a row of slits of eyeball.
     """
-    before, now = Eye.of(source, eye), Eye.of(points, eye)
-    gaps = [float(np.abs(one.lower - one.upper).mean()) for one in (before, now)]
-    shut = smoothstep(ramp(1 - gaps[1] / max(gaps[0], 1e-6), (SHUTTING, 1.0)))
     if shut == 0.0:
         return shown
     found: Floats = shown.copy()
     share = np.float32(shut)
+    before = Eye.of(source, eye)
     gap = (before.lower - before.upper) * before.width
     for row, beyond in zip(EYES[eye][:2], (-SKIN_ABOVE, SKIN_BELOW), strict=True):
         edge = list(row)

@@ -13,6 +13,7 @@ from mien.engine.avatar.avatar_mouth import AvatarMouth
 from mien.engine.avatar.avatar_photos import AvatarPhotos
 from mien.engine.avatar.canvas import make_canvas
 from mien.engine.avatar.composition import compose, show_cavity, show_outline, with_opacity
+from mien.engine.avatar.lid_skin import AvatarLids, ShutLid
 from mien.engine.avatar.transfer import carry_over
 from mien.engine.motion import Motion
 from mien.engine.mouth.own_mouth import Placed
@@ -58,6 +59,8 @@ class Planned:
         placed: what it is to draw, or None.
         photos: draws the avatar's further photos.
         patches: what of them, or None.
+        lids: draws the lids that shut.
+        shut: which they are.
     """
 
     drawing: Drawing
@@ -68,10 +71,13 @@ class Planned:
     placed: Placed | None
     photos: AvatarPhotos
     patches: Patches | None
+    lids: AvatarLids
+    shut: tuple[ShutLid, ...]
 
     def finish(self, image: Image) -> float:
-        """Draw photos, then the driver's mouth, in place; milliseconds spent."""
-        return self.photos.draw(image, self.patches) + self.mouth.draw(image, self.placed)
+        """Draw shut lids, photos, then the driver's mouth, in place; milliseconds spent."""
+        spent = self.lids.draw(image, self.shut) + self.photos.draw(image, self.patches)
+        return spent + self.mouth.draw(image, self.placed)
 
 
 def draw_together(runtime: BatchRuntime, planned: Sequence[Planned]) -> list[Rendered]:
@@ -133,12 +139,14 @@ class Renderer:
         self._canvas = make_canvas(avatar, crop)
         self.mouth = AvatarMouth(avatar, self._canvas)
         self.photos = AvatarPhotos(avatar, self._canvas)
+        self.lids = AvatarLids(avatar, self._canvas)
 
     def set_avatar(self, avatar: Avatar) -> None:
         """Draw another avatar from the next frame on."""
         self._canvas, self.avatar = make_canvas(avatar, self._crop), avatar
         self.mouth.set_avatar(avatar, self._canvas)
         self.photos.set_avatar(avatar, self._canvas)
+        self.lids.set_avatar(avatar, self._canvas)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -161,6 +169,7 @@ class Renderer:
         driving = carry_over(motion, self.avatar)
         warp = self._canvas.mesh.warp(driving.mesh)
         begun = perf_counter()
+        shut = self.lids.place(driving.mesh, warp)
         patches = self.photos.place(driving, motion.time)
         covered = 0.0 if patches is None else patches.mouth
         placed = self.mouth.place(motion, driving.mesh, covered)
@@ -175,7 +184,8 @@ class Renderer:
         dense = driving.dense if self._asked else None
         drawing = Drawing(code, points, driving.points, dense, self._canvas, warp)
         carry_ms = 1000 * (perf_counter() - start) - mouth_ms
-        return Planned(drawing, motion, carry_ms, mouth_ms, self.mouth, placed, self.photos, patches)
+        drawn_after = self.mouth, placed, self.photos, patches, self.lids, shut
+        return Planned(drawing, motion, carry_ms, mouth_ms, *drawn_after)
 
     def render(self, motion: Motion) -> Rendered:
         """Draw the avatar with this motion; ``image`` is ``(H, W, 3) uint8`` RGB, a new array every time.

@@ -193,6 +193,21 @@ def test_half_a_blink_and_a_motion_without_a_face_are_left_alone(avatar: Avatar)
     np.testing.assert_array_equal(moved, avatar.source_points)
 
 
+def test_a_driver_who_began_with_shut_eyes_and_keeps_them_shut_shuts_the_avatars(avatar: Avatar) -> None:
+    """Against a gap of nearly nothing, its noise would open and shut the avatar's eyes."""
+    shape = narrow_eyed(avatar, 0.1)
+    for share in (-0.8, 0.0, 0.6):
+        points = Motion.neutral().points.copy()
+        points[:468] += closing(shape.nodes[:468], share) - shape.nodes[:468]
+        moved = avatar.source_points.copy()
+        set_lids(moved, avatar.source_points, replace(Motion.neutral(), points=points, shape=shape))
+        assert max(1.0 - change for change in lid_change(avatar.source_points, moved)) < 0.2
+    shut = closing(avatar.source_points, 0.9)
+    moved = shut.copy()
+    set_lids(moved, shut, replace(Motion.neutral(), shape=shape))
+    np.testing.assert_array_equal(moved, shut)
+
+
 def blinking(image: Image, points: Floats, share: float) -> Image:
     """The image of a face with its upper lids painted over the eyes in the skin's colour."""
     found = image.copy()

@@ -1,0 +1,112 @@
+"""Shut lids show smooth skin and a line of lashes, and nothing else changes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from mien.engine.avatar import Avatar
+from mien.engine.avatar.canvas import make_canvas
+from mien.engine.avatar.eyelids import EYES
+from mien.engine.avatar.lid_edges import eyeball_below
+from mien.engine.avatar.lid_skin import AvatarLids, LidSkin, ShutLid, lash_line
+from mien.engine.avatar.transfer import carry_over
+from mien.engine.motion import Motion, Shape
+from mien.engine.types import Floats, Image
+
+SKIN, WHITE, LASHES = (190, 140, 120), (240, 240, 235), (40, 25, 20)
+
+
+def shutting(avatar: Avatar, share: float, eyes: tuple[int, ...] = (0, 1)) -> Motion:
+    """A driver with the avatar's face whose upper lids come down by this share of the gap."""
+    geometry = avatar.geometry
+    nodes = (geometry.nodes - geometry.centre) / np.float32(geometry.unit)
+    shape = Shape(nodes, np.tile(np.eye(2, dtype=np.float32), (len(nodes), 1, 1)))
+    points = Motion.neutral().points.copy()
+    for eye in eyes:
+        upper, lower = (list(row[1:-1]) for row in EYES[eye][:2])
+        points[upper] += np.float32(share) * (nodes[lower] - nodes[upper])
+    return replace(Motion.neutral(), points=points, shape=shape)
+
+
+def placed(avatar: Avatar, motion: Motion) -> tuple[AvatarLids, Image, tuple[ShutLid, ...]]:
+    canvas = make_canvas(avatar, None)
+    moving = carry_over(motion, avatar).mesh
+    lids = AvatarLids(avatar, canvas)
+    return lids, canvas.still.copy(), lids.place(moving, canvas.mesh.warp(moving))
+
+
+@pytest.mark.parametrize(("eyes", "count"), [((), 0), ((0,), 1), ((1,), 1), ((0, 1), 2)])
+def test_each_eye_that_shuts_has_its_lid(avatar: Avatar, eyes: tuple[int, ...], count: int) -> None:
+    assert len(placed(avatar, shutting(avatar, 1.0, eyes))[2]) == count
+
+
+def test_open_eyes_are_left_alone(avatar: Avatar) -> None:
+    assert placed(avatar, Motion.neutral())[2] == ()
+    assert placed(avatar, shutting(avatar, 0.1))[2] == ()
+
+
+def test_a_shut_lid_is_drawn_around_its_eye_alone(avatar: Avatar) -> None:
+    lids, image, found = placed(avatar, shutting(avatar, 1.0, (0,)))
+    before = image.copy()
+    assert lids.draw(image, found) > 0
+    changed = np.argwhere((image != before).any(axis=2))[:, ::-1]
+    eye = avatar.geometry.points[[*EYES[0][0], *EYES[0][1]]]
+    width = float(np.ptp(eye[:, 0]))
+    assert len(changed) > width
+    assert (changed.min(axis=0) > eye.min(axis=0) - width).all()
+    assert (changed.max(axis=0) < eye.max(axis=0) + width).all()
+
+
+def drawn_eye() -> tuple[Image, Floats]:
+    """A large drawn eye on flat skin, its lower lid's landmarks within the white, and long lashes."""
+    image = np.full((240, 240, 3), SKIN, np.uint8)
+    cv2.ellipse(image, (120, 120), (60, 36), 0, 0, 360, WHITE, -1)
+    cv2.ellipse(image, (120, 120), (60, 36), 0, 180, 360, LASHES, 3)
+    for x in range(75, 170, 12):
+        cv2.line(image, (x, 92), (x - 4, 74), LASHES, 2)
+    points = np.zeros((478, 2), np.float32)
+    upper, lower, _, _ = EYES[0]
+    angle = np.linspace(np.pi, 0, 9)
+    for row, height in ((upper, -36), (lower, 26)):
+        points[list(row)] = np.stack([120 + 60 * np.cos(angle), 120 + height * np.sin(angle)], axis=1)
+    for row, height in (((247, 30, 29, 27, 28, 56, 190), -46), ((113, 225, 224, 223, 222, 221, 189), -66)):
+        angle = np.linspace(np.pi, 0, 9)[1:-1]
+        points[list(row)] = np.stack([120 + 64 * np.cos(angle), 120 + height * np.sin(angle)], axis=1)
+    return image, points
+
+
+def test_white_of_the_eye_below_the_landmarks_is_found() -> None:
+    image, points = drawn_eye()
+    upper, lower = (points[list(row)] for row in EYES[0][:2])
+    below = eyeball_below(image, upper, lower)
+    assert 7 < below[4, 1] < 18, "ten pixels of white"
+    flat = np.full_like(image, SKIN)
+    np.testing.assert_array_equal(eyeball_below(flat, upper, lower), 0)
+
+
+def test_the_cleared_skin_has_neither_lashes_nor_white() -> None:
+    image, points = drawn_eye()
+    skin = LidSkin.of(image, points, 0)
+    assert skin is not None
+    counts = skin.colours[..., 3] > 128
+    assert counts.sum() > 2000
+    assert np.abs(skin.colours[counts][:, :3].astype(int) - SKIN).max() < 16
+    assert skin.lashes @ (0.3, 0.6, 0.1) < 70
+
+
+def test_an_eye_of_a_few_pixels_has_no_skin_of_its_own() -> None:
+    image, points = drawn_eye()
+    small = cv2.resize(image, (12, 12), interpolation=cv2.INTER_AREA)
+    assert LidSkin.of(np.asarray(small, np.uint8), points / 20, 0) is None
+
+
+def test_the_line_of_lashes_is_a_bow_whatever_a_squint_does_to_the_landmarks() -> None:
+    x = np.linspace(0, 80, 9, dtype=np.float32)
+    wavy = np.stack([x, 3 * np.sin(x / 80 * 4 * np.pi)], axis=1).astype(np.float32)
+    line = lash_line(wavy)
+    assert np.ptp(line[:, 1]) < 5
+    assert line[:, 0].min() > -4 and line[:, 0].max() < 84
