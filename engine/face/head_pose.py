@@ -50,23 +50,37 @@ def fit_similarity(start: Floats, end: Floats, weights: Floats, rounds: int = 0)
     w = _complex(end)
     base = weights.astype(np.float64)
     found = _weighted_similarity(z, w, base)
+    counted = np.flatnonzero(base > 0.05) if rounds else np.zeros(0, np.intp)
     for _ in range(rounds):
         error = np.abs(found.a * z + found.b - w)
-        scale = 1.5 * np.median(error[base > 0.05]) + 1e-4
-        found = _weighted_similarity(z, w, base / (1.0 + (error / scale) ** 2))
+        scale = 1.5 * _median(error[counted]) + 1e-4
+        error /= scale
+        error *= error
+        error += 1.0
+        found = _weighted_similarity(z, w, base / error)
     return found
 
 
 def _weighted_similarity(z: np.ndarray, w: np.ndarray, weights: np.ndarray) -> Similarity:
     weights = weights / weights.sum()
-    z_mean, w_mean = weights @ z, weights @ w
+    z_mean, w_mean = np.dot(z, weights), np.dot(w, weights)
     spread = z - z_mean
-    a = (weights * np.conj(spread)) @ (w - w_mean) / ((weights * np.abs(spread) ** 2).sum() + 1e-9)
+    weighted = spread * weights
+    a = np.vdot(weighted, w - w_mean) / (np.vdot(weighted, spread).real + 1e-9)
     return Similarity(complex(a), complex(w_mean - a * z_mean))
 
 
+def _median(values: np.ndarray) -> float:
+    """Like ``np.median``, which takes four times as long for a few hundred values."""
+    middle = len(values) // 2
+    if not middle:
+        return float(np.median(values))
+    near = np.partition(values, (middle - 1, middle))
+    return float(near[middle] if len(values) % 2 else 0.5 * (near[middle - 1] + near[middle]))
+
+
 def _complex(points: Floats) -> np.ndarray:
-    return points[:, 0].astype(np.float64) + 1j * points[:, 1]
+    return np.ascontiguousarray(points, np.float64).view(np.complex128)[:, 0]
 
 
 def turn_between(reference: Floats, pose: Floats) -> tuple[float, float]:

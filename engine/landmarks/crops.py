@@ -22,13 +22,14 @@ _EYE_RIGHT_OUTER, _EYE_LEFT_OUTER = 33, 263
 
 def crop_of_landmarks(landmarks: Floats) -> FaceCrop:
     """The square around ``landmarks`` (``(478, 3)`` px) in which the next frame is searched."""
-    low = landmarks[:, :2].min(axis=0)
-    high = landmarks[:, :2].max(axis=0)
+    # By columns: numpy's reduction along the rows of a narrow array takes five times as long.
+    x, y = landmarks[:, 0], landmarks[:, 1]
+    left, right, top, bottom = x.min(), x.max(), y.min(), y.max()
     along = landmarks[_EYE_LEFT_OUTER] - landmarks[_EYE_RIGHT_OUTER]
     return FaceCrop(
-        x=float(low[0] + high[0]) / 2,
-        y=float(low[1] + high[1]) / 2,
-        size=float((high - low).max()) * CROP_SCALE,
+        x=float(left + right) / 2,
+        y=float(top + bottom) / 2,
+        size=float(max(right - left, bottom - top)) * CROP_SCALE,
         angle=math.atan2(float(along[1]), float(along[0])),
     )
 

@@ -11,6 +11,7 @@ reference (or the landmarks): it converges and is never chained from key to key,
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from math import hypot, radians
 
 import numpy as np
@@ -213,4 +214,10 @@ def _measured(aligner: Aligner, gray: NDArray[np.uint8], landmarks: Floats) -> t
 
 def face_mean(values: Floats) -> float:
     """Mean of ``(GRID, GRID)`` values over the face."""
-    return float(values.reshape(-1)[region_maps().rigid_grid > 0].mean())
+    return float(values.reshape(-1)[_face_nodes()].mean())
+
+
+@lru_cache(maxsize=1)
+def _face_nodes() -> NDArray[np.intp]:
+    """The grid's nodes on the face."""
+    return np.flatnonzero(region_maps().rigid_grid > 0)
