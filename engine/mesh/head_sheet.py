@@ -21,6 +21,7 @@ from mien.engine.face.head_pose import Similarity, turn_matrix
 from mien.engine.face.layout import N_MESH
 from mien.engine.landmarks import topology as topo
 from mien.engine.mesh.following import shipped_following, usual_shares
+from mien.engine.mesh.steepness import slack, uncovered_share
 from mien.engine.types import Floats
 from mien.engine.utils.curves import smoothstep
 from mien.engine.utils.sampling import sample
@@ -94,6 +95,7 @@ class HeadSheet:
         follow: ``(G, 3)`` how far each goes along with the head's shift, its roll and size, and its turn.
         rim: ``(G,)`` 0 on the face, 1 at the head's rim and beyond.
         ties: ``(G, 36)`` how each follows what the face's outline does besides.
+        slack: ``(G,)`` how much less of its depth counts where a turn uncovers it, and ``unit`` the face's.
         known: ``(G, 8)`` as :data:`mien.engine.mesh.following.KNOWN`; None where the person's outline is not.
     """
 
@@ -102,6 +104,8 @@ class HeadSheet:
     follow: Floats
     rim: Floats
     ties: Floats
+    slack: Floats
+    unit: float
     known: Floats | None
 
     @staticmethod
@@ -137,21 +141,26 @@ class HeadSheet:
         usual: Floats = 1 - _eased((below + NECK[0]) / (NECK[0] + NECK[1]))
         to_rim = _eased(share)
         known = None
+        inside = np.clip(_inside(places, oval), -FARTHEST, DEEPEST)
         if person is None:
             usual *= 1 - _eased((away - rim) / MOST_RIM)
             follow = usual_shares(usual)
         else:
-            inside = np.clip(_inside(places, oval), -FARTHEST, DEEPEST)
             there = sample(person, positions[None]).ravel()
             known = np.column_stack([places, below, inside, usual, to_rim, there, solid[:, 2] / unit])
             known = known.astype(np.float32)
             follow = shipped_following().shares(known)
+        outline = list(topo.FACE_OVAL)
         return HeadSheet(
             positions=positions,
             solid=solid,
             follow=follow,
             rim=to_rim,
-            ties=_ties(places, oval),
+            ties=_ties(places, oval, inside >= 0),
+            slack=slack(
+                positions, solid[:, 2] * follow[:, 2], mesh[outline], geometry.solid[outline, 2], inside
+            ),
+            unit=geometry.unit,
             known=known,
         )
 
@@ -160,9 +169,18 @@ class HeadSheet:
         parts = self.parts(motion)
         goal = parts.rolled * self.follow[:, 1:2]
         goal += parts.turned * self.follow[:, 2:]
+        goal -= self._held(motion)
         goal += parts.shift * self.follow[:, :1]
         goal += self.positions
         return goal, parts.depth
+
+    def _held(self, motion: HeadMotion) -> Floats:
+        """How much less far a turn moves what it would draw out too much, ``(G, 2)``."""
+        towards = np.asarray(motion.turn[::-1], np.float32)
+        angle = max(float(np.hypot(*towards)), 1e-6)
+        share = uncovered_share(self.solid[:, :2] @ towards / np.float32(angle * self.unit))
+        less = (self.slack * share)[:, None] * turn_matrix(motion.turn).astype(np.float32)[:2, 2]
+        return Similarity(motion.solid.a, 0j).apply(less)
 
     def parts(self, motion: HeadMotion) -> HeadParts:
         """What a motion would do if all of the sheet were solid."""
@@ -264,13 +282,11 @@ def _inside(places: Floats, oval: Floats) -> Floats:
     )
 
 
-def _ties(places: Floats, oval: Floats) -> Floats:
+def _ties(places: Floats, oval: Floats, within: NDArray[np.bool_]) -> Floats:
     square = np.square(places[:, None] - oval[None]).sum(axis=2)
     nearest = np.sqrt(square.min(axis=1, keepdims=True))
     weights = np.exp(-(square - nearest**2) / (2 * NEAR**2))
-    polygon = np.ascontiguousarray(oval)
-    inside = [cv2.pointPolygonTest(polygon, (float(x), float(y)), False) >= 0 for x, y in places]
-    fade = np.where(inside, 1.0, 1 - _eased(nearest[:, 0] / REACH))
+    fade = np.where(within, 1.0, 1 - _eased(nearest[:, 0] / REACH))
     return np.asarray(weights / weights.sum(axis=1, keepdims=True) * fade[:, None], np.float32)
 
 
