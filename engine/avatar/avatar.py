@@ -19,6 +19,7 @@ from mien.engine.avatar.matte import matte_of
 from mien.engine.avatar.model_io import IMAGE_SIZE, AvatarCode
 from mien.engine.avatar.mouth import Cavity
 from mien.engine.avatar.pose_limits import HALF_PROFILE, room_to_front
+from mien.engine.avatar.room import Room
 from mien.engine.face.geometry import FaceGeometry
 from mien.engine.face.head_pose import turn_between
 from mien.engine.face.layout import N_MESH
@@ -49,7 +50,7 @@ class Avatar:
         crop: the square that moves.
         geometry, grid: the face's geometry at the layout's nodes and on the model's grid.
         source_points: ``(478, 2)`` landmarks in the model's coordinates.
-        mesh: the face's mesh and the head around it.
+        mesh: the face's mesh and the head around it, and ``room`` for it within the crop.
         cavity: the inside of the mouth.
         shows_mouth: whether its mouth is seen; one that is not stays still.
         layers: person and background apart; None where they cannot be told apart.
@@ -69,6 +70,7 @@ class Avatar:
     source_points: Floats
     code: AvatarCode
     mesh: HeadMesh
+    room: Room
     cavity: Cavity
     layers: Layers | None = None
     shows_mouth: bool = True
@@ -118,6 +120,7 @@ class Avatar:
         crop = crop_around(face)
         grid = avatar_grid(geometry, crop)
         layers = Layers.of(image, crop, geometry.points)
+        mesh = HeadMesh.of(geometry, crop, grid, None if layers is None else layers.person)
         mouth = shows_mouth(image, geometry.points, geometry.unit)
         return Avatar(
             image=image,
@@ -127,7 +130,8 @@ class Avatar:
             grid=grid,
             source_points=crop.normalised(geometry.points),
             code=runtime.encode(cut(image, crop, IMAGE_SIZE)),
-            mesh=HeadMesh.of(geometry, crop, grid, None if layers is None else layers.person),
+            mesh=mesh,
+            room=Room.of(geometry, crop, mesh.sheet, (image.shape[1], image.shape[0])),
             layers=layers,
             shows_mouth=mouth,
             cavity=Cavity.of(image, geometry.points, geometry.unit),

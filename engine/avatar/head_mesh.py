@@ -12,7 +12,9 @@ from mien.engine.avatar.model_io import FIELD_SIZE
 from mien.engine.face.geometry import FaceGeometry
 from mien.engine.face.layout import N_MESH
 from mien.engine.face.openings import OPENINGS, around
-from mien.engine.mesh.head_sheet import NODES, HeadSheet
+from mien.engine.mesh.borders import Borders
+from mien.engine.mesh.following import INSIDE
+from mien.engine.mesh.head_sheet import NODES, HeadMotion, HeadSheet
 from mien.engine.mesh.interpolation import MeshInterpolation
 from mien.engine.mesh.uncovered import FarSide
 from mien.engine.types import Floats
@@ -28,6 +30,7 @@ class HeadMesh:
 
     Attributes:
         sheet: the head around the face.
+        borders: where the portrait's borders cut the person; None where they do not.
         between: the mesh on the model's grid.
         window: ``(FIELD_SIZE, FIELD_SIZE)`` 1 on the face, fading to 0 around it; model units per pixel.
         far: what the portrait hardly shows of its face.
@@ -35,6 +38,7 @@ class HeadMesh:
     """
 
     sheet: HeadSheet
+    borders: Borders | None
     between: MeshInterpolation
     window: Floats
     far: FarSide
@@ -56,4 +60,15 @@ class HeadMesh:
         openings = tuple(around(source[list(outline)], FIELD_SIZE) for outline, _ in OPENINGS)
         per_norm = np.float32(crop.pixels_per_norm)
         far = FarSide.of(geometry.points, geometry.axes, geometry.unit, person)
-        return HeadMesh(sheet, between, grid.window / per_norm, far, openings)
+        borders = None
+        if person is not None and sheet.known is not None:
+            beside, step = np.maximum(-sheet.known[:, INSIDE], 0.0), float(axis[1] - axis[0])
+            borders = Borders.of(sheet.positions, beside, geometry.unit, step, person)
+        return HeadMesh(sheet, borders, between, grid.window / per_norm, far, openings)
+
+    def moved(self, motion: HeadMotion) -> tuple[Floats, Floats]:
+        """Where the sheet's nodes go, ``(G, 2)``, and their depth, ``(G,)``; pixels."""
+        moved, depth = self.sheet.moved(motion)
+        if self.borders is not None:
+            self.borders.hold(moved, self.sheet.positions)
+        return moved, depth

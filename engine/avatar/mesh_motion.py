@@ -184,7 +184,7 @@ def mesh_motion(
     outline = list(topo.FACE_OVAL)
     besides = (places[outline] - rigid[outline]) * per_norm
     going = HeadMotion(solid, turn, besides)
-    moved, back = avatar.mesh.sheet.moved(going)
+    moved, back = avatar.mesh.moved(going)
     return MeshMotion(
         vertices=vertices,
         shows=shows,

@@ -132,9 +132,10 @@ def _held(motion: Motion, avatar: Avatar) -> Motion:
 
 
 def head_similarity(head: Head, avatar: Avatar) -> Similarity:
-    """The head's motion in the avatar's image, limited to what a warp of the portrait can show."""
+    """The head's motion in the avatar's image, limited to what the portrait and its crop can show."""
     shift = within(head.shift, FREE_SHIFT, MOST_SHIFT)
     scale = float(np.clip(head.scale, 0.6, 1.6))
+    shift, scale = avatar.room.kept(shift, scale)
     return similarity_of(replace(head, shift=shift, scale=scale), avatar.geometry)
 
 

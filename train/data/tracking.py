@@ -17,6 +17,7 @@ from mien.engine.avatar.layers import Layers
 from mien.engine.avatar.mesh_motion import MeshMotion
 from mien.engine.avatar.model_io import IMAGE_SIZE, AvatarCode
 from mien.engine.avatar.mouth import Cavity
+from mien.engine.avatar.room import Room
 from mien.engine.avatar.transfer import Driving, carry_over
 from mien.engine.face.layout import N_MESH
 from mien.engine.face.lips import lip_axes
@@ -131,6 +132,7 @@ class SourceView:
         geometry = replace(geometry, axes=axes)
         grid = avatar_grid(geometry, WHOLE)
         layers = Layers.of(image, WHOLE, geometry.points)
+        mesh = HeadMesh.of(geometry, WHOLE, grid, None if layers is None else layers.person)
         nothing = np.zeros((1, 0), np.float32)
         self.avatar = Avatar(
             image,
@@ -140,7 +142,8 @@ class SourceView:
             grid,
             self.points,
             AvatarCode(nothing, nothing),
-            HeadMesh.of(geometry, WHOLE, grid, None if layers is None else layers.person),
+            mesh,
+            Room.of(geometry, WHOLE, mesh.sheet, (image.shape[1], image.shape[0])),
             Cavity.of(image, geometry.points, geometry.unit),
             layers,
         )
