@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from mien.engine.avatar.crop import Square
 from mien.engine.avatar.eyelids import EYES, Eye
+from mien.engine.avatar.far_side import go_along, shown_places
 from mien.engine.avatar.grid import AvatarGrid
 from mien.engine.avatar.head_mesh import HeadMesh
 from mien.engine.avatar.lip_contact import LOWER_ROWS, keep_within_edges, part_lips
 from mien.engine.avatar.model_io import FIELD_SIZE
-from mien.engine.avatar.pose_limits import to_front
 from mien.engine.face.geometry import FaceGeometry
 from mien.engine.face.head_pose import Similarity, fit_similarity, parallax, turn_matrix
 from mien.engine.face.layout import N_MESH, apply2, at_landmarks
@@ -57,19 +57,6 @@ _INNER_LIPS = [*topo.LIPS_UPPER_INNER[2:-2], *topo.LIPS_LOWER_INNER[2:-2]]
 opening, for the sake of rows between the edges that have their place there anyway."""
 
 _UPPER_LIDS = [*topo.RIGHT_EYE_UPPER[1:-1], *topo.LEFT_EYE_UPPER[1:-1]]
-
-FAR = (0.20, 0.42)
-"""Own poses (radians; 11 and 24 degrees) from which on a portrait's far side is a guess, and wholly so."""
-
-UNCOVERED = 0.06
-"""Turn to the front (radians; 3 degrees) from which on what it would uncover goes along with what is seen."""
-
-PROFILE = (0.60, 0.80)
-"""Own poses (34 and 46 degrees) from which on a portrait hardly turns to the front, and shows what it has."""
-
-INSET, ASIDE = 0.14, (0.12, 0.22)
-"""Turn to the front (radians; 8 degrees) from which on the far cheek's edge shows skin from within
-alone, and own poses (7 and 13 degrees) from which on a portrait has a far cheek, and wholly so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,21 +144,10 @@ def mesh_motion(
     rigid = crop.normalised(solid.apply(_turned(avatar, turn)))
     keep_within_edges(places, source)
     places[:N_MESH] = unfolded(rigid, places[:N_MESH], _INNER_LIPS)
-    uncovering, away = to_front(turn, avatar.pose), float(np.hypot(*avatar.pose))
-    aside = ramp(away, FAR)
-    if uncovering > 0 and aside > 0:
-        still = crop.normalised(solid.apply(geometry.points[:N_MESH]))
-        places[:N_MESH] = avatar.mesh.far.held(
-            places[:N_MESH], still, smoothstep(ramp(uncovering, (0.0, UNCOVERED))) * smoothstep(aside)
-        )
+    go_along(places, rigid, lambda: _unturned(avatar, solid), avatar.mesh.far, avatar.pose, turn)
     part_lips(places)
     keep_within_edges(places, source)
-    shown = source
-    turned_away = ramp(away, ASIDE) - ramp(away, PROFILE)
-    if uncovering > 0 and turned_away > 0:
-        share = np.float32(turned_away * smoothstep(ramp(uncovering, (0.0, INSET))))
-        shown = source.copy()
-        shown[:N_MESH] += avatar.mesh.far.inset * (share / per_norm)
+    shown = shown_places(source, avatar.mesh.far, avatar.pose, turn, float(per_norm))
     right, left = (_shut_share(eye, source, points) for eye in range(2))
     for eye, share in enumerate((right, left)):
         shown = _shut_lids(eye, share, source, points, places, shown)
@@ -206,6 +182,11 @@ def _turned(avatar: Placed, turn: tuple[float, float]) -> Floats:
     """``(468, 2)`` the portrait's landmarks after a turn, pixels."""
     geometry = avatar.geometry
     return geometry.points[:N_MESH] + parallax(geometry.solid[:N_MESH], turn)
+
+
+def _unturned(avatar: Placed, solid: Similarity) -> Floats:
+    """``(468, 2)`` where the head's motion without its turn puts the landmarks, model coordinates."""
+    return avatar.crop.normalised(solid.apply(avatar.geometry.points[:N_MESH]))
 
 
 def _solid_motion(points: Floats, avatar: Placed, turn: tuple[float, float]) -> Similarity:

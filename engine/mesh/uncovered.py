@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from mien.engine.face.layout import N_MESH
 from mien.engine.landmarks import topology as topo
 from mien.engine.mesh.unfolding import neighbours
-from mien.engine.types import Floats
+from mien.engine.types import Bools, Floats
 from mien.engine.utils.curves import smoothstep
 from mien.engine.utils.sampling import sample
 
@@ -25,6 +25,9 @@ SEEN = 0.45
 
 FEATURE_SEEN = 0.1
 """The same of eyes, brows and lips, whose edges the tracker knows better."""
+
+PROFILE_SEEN = 0.35
+"""The same of lips, in profile: their far half is the face's outline there; an opening mouth drew it out."""
 
 EDGE = (0.9, 0.6)
 """Shares of its frontal area between which a place comes to lie at the far side's edge."""
@@ -39,8 +42,51 @@ MARGIN = 0.08
 SMOOTH = 2
 """Times that neighbours are asked, so that what is moved inwards fades out over the cheek."""
 
+_LIPS = [*topo.LIPS_OUTER, *topo.LIPS_INNER]
 _EYES = (*topo.LEFT_EYE, *topo.RIGHT_EYE)
 _FEATURES = sorted({*_EYES, *topo.LIPS_OUTER, *topo.LIPS_INNER, *topo.LEFT_EYEBROW, *topo.RIGHT_EYEBROW})
+
+
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """Landmarks that go along with those that are seen.
+
+    Attributes:
+        hidden: ``(n,)`` which they are.
+        follow: ``(n, 468)`` how each goes along with the landmarks that are seen, smoothly; rows add up to 1.
+    """
+
+    hidden: NDArray[np.intp]
+    follow: Floats
+
+    @staticmethod
+    def of(seen: Bools) -> Unseen:
+        """Of which of the 468 are seen."""
+        hidden = np.flatnonzero(~seen)
+        follow = np.zeros((len(hidden), N_MESH), np.float32)
+        if 0 < len(hidden) < N_MESH:
+            means = neighbours()[hidden].astype(np.float64)
+            among = np.eye(len(hidden)) * (1 + 1e-9) - means[:, hidden]
+            follow[:, seen] = np.linalg.solve(among, means[:, seen])
+        return Unseen(hidden, follow)
+
+    def held(self, places: Floats, rigid: Floats, share: float) -> Floats:
+        """The mesh with what is hidden going along with what is seen.
+
+        Args:
+            places: ``(468, 2)`` where the landmarks go.
+            rigid: ``(468, 2)`` where the motion puts them in which they take part themselves.
+            share: how far, 0..1.
+
+        Returns:
+            ``places`` itself where nothing is hidden, else a new array.
+        """
+        if share == 0.0 or len(self.hidden) == 0:
+            return places
+        own = places - rigid
+        found: Floats = places.copy()
+        found[self.hidden] += np.float32(share) * (self.follow @ own - own[self.hidden])
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +94,14 @@ class FarSide:
     """Landmarks of a face that it hardly shows.
 
     Attributes:
-        hidden: ``(n,)`` which they are.
-        follow: ``(n, 468)`` how each goes along with the landmarks that are seen, smoothly; rows add up to 1.
+        unseen: what a turn to the front would uncover.
+        in_profile: what goes along with the rest of an expression in profile.
         inset: ``(468, 2)`` from each landmark to the place of the portrait that it shows where it is
             uncovered, pixels: skin from within the far cheek's edge instead of the wall beside it.
     """
 
-    hidden: NDArray[np.intp]
-    follow: Floats
+    unseen: Unseen
+    in_profile: Unseen
     inset: Floats
 
     @staticmethod
@@ -71,32 +117,10 @@ class FarSide:
         area = (local[:, 0, 0] * local[:, 1, 1] - local[:, 0, 1] * local[:, 1, 0]) / np.float32(unit**2)
         least = np.full(N_MESH, SEEN, np.float32)
         least[_FEATURES] = FEATURE_SEEN
-        seen = area >= least
-        hidden = np.flatnonzero(~seen)
-        follow = np.zeros((len(hidden), N_MESH), np.float32)
-        if 0 < len(hidden) < N_MESH:
-            means = neighbours()[hidden].astype(np.float64)
-            among = np.eye(len(hidden)) * (1 + 1e-9) - means[:, hidden]
-            follow[:, seen] = np.linalg.solve(among, means[:, seen])
-        return FarSide(hidden, follow, _inset(points[:N_MESH], np.float32(unit), area, person))
-
-    def held(self, places: Floats, rigid: Floats, share: float) -> Floats:
-        """The mesh with its far side going along with what is seen.
-
-        Args:
-            places: ``(468, 2)`` where the landmarks go.
-            rigid: ``(468, 2)`` where the head's motion without its turn puts them.
-            share: how far, 0..1.
-
-        Returns:
-            ``places`` itself where nothing is hidden, else a new array.
-        """
-        if share == 0.0 or len(self.hidden) == 0:
-            return places
-        own = places - rigid
-        found: Floats = places.copy()
-        found[self.hidden] += np.float32(share) * (self.follow @ own - own[self.hidden])
-        return found
+        unseen = Unseen.of(area >= least)
+        least[_LIPS] = PROFILE_SEEN
+        in_profile = Unseen.of(area >= least)
+        return FarSide(unseen, in_profile, _inset(points[:N_MESH], np.float32(unit), area, person))
 
 
 def _inset(points: Floats, unit: np.float32, area: Floats, person: Floats | None) -> Floats:

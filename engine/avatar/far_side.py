@@ -1,0 +1,73 @@
+"""When the far side of a turned portrait goes along with what is seen of its face, and what it shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import hypot
+
+import numpy as np
+
+from mien.engine.avatar.pose_limits import to_front
+from mien.engine.face.layout import N_MESH
+from mien.engine.mesh.uncovered import FarSide
+from mien.engine.types import Floats
+from mien.engine.utils.curves import ramp, smoothstep
+
+FAR = (0.20, 0.42)
+"""Own poses (radians; 11 and 24 degrees) from which on a portrait's far side is a guess, and wholly so."""
+
+UNCOVERED = 0.06
+"""Turn to the front (radians; 3 degrees) from which on what it would uncover goes along with what is seen."""
+
+PROFILE = (0.60, 0.80)
+"""Own poses (34 and 46 degrees) from which on a portrait hardly turns to the front, and shows what it has."""
+
+IN_PROFILE = (0.45, 0.65)
+"""Own poses (26 and 37 degrees) from which on a face's far half goes along with the rest of an expression."""
+
+INSET, ASIDE = 0.14, (0.12, 0.22)
+"""Turn to the front (radians; 8 degrees) from which on the far cheek's edge shows skin from within
+alone, and own poses (7 and 13 degrees) from which on a portrait has a far cheek, and wholly so."""
+
+Turn = tuple[float, float]
+"""Pitch and yaw, radians."""
+
+
+def go_along(
+    places: Floats, rigid: Floats, unturned: Callable[[], Floats], far: FarSide, own: Turn, turn: Turn
+) -> None:
+    """Let the far side of a turned portrait go along with what is seen.
+
+    Args:
+        places: ``(478, 2)`` where the landmarks go; the mesh's are changed in place.
+        rigid: ``(468, 2)`` where the head's motion alone puts them.
+        unturned: gives the same without its turn.
+        far: the portrait's far side.
+        own: the portrait's own pose, and ``turn`` the head's turn from there.
+    """
+    uncovering, away = to_front(turn, own), hypot(*own)
+    if away > IN_PROFILE[0]:
+        share = smoothstep(ramp(away, IN_PROFILE))
+        places[:N_MESH] = far.in_profile.held(places[:N_MESH], rigid, share)
+    aside = ramp(away, FAR)
+    if uncovering > 0 and aside > 0:
+        share = smoothstep(ramp(uncovering, (0.0, UNCOVERED))) * smoothstep(aside)
+        places[:N_MESH] = far.unseen.held(places[:N_MESH], unturned(), share)
+
+
+def shown_places(source: Floats, far: FarSide, own: Turn, turn: Turn, per_norm: float) -> Floats:
+    """``(478, 2)`` the places that landmarks show, ``source`` itself where it is that.
+
+    Args:
+        source: where they are in the portrait.
+        far, own, turn: as in :func:`go_along`.
+        per_norm: pixels per unit of the model's coordinates.
+    """
+    uncovering, away = to_front(turn, own), hypot(*own)
+    turned_away = ramp(away, ASIDE) - ramp(away, PROFILE)
+    if uncovering <= 0 or turned_away <= 0:
+        return source
+    share = np.float32(turned_away * smoothstep(ramp(uncovering, (0.0, INSET))))
+    shown: Floats = source.copy()
+    shown[:N_MESH] += far.inset * (share / np.float32(per_norm))
+    return shown

@@ -1,0 +1,35 @@
+"""A nose moves as one piece where landmarks slide along it: in strong turns and on turned portraits."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mien.engine.face.stiff_nose import KEPT, nose_stiffness, with_stiff_nose
+from mien.engine.landmarks import topology as topo
+
+NOSE, CHEEK = [1, 4, 5, 195, 197], 205
+
+
+def test_a_frontal_face_that_hardly_turns_keeps_every_landmark() -> None:
+    points = np.random.default_rng(0).normal(0, 0.05, (478, 2)).astype(np.float32)
+    assert with_stiff_nose(points, nose_stiffness((0.1, -0.1), (0.1, 0.2))) is points
+
+
+@pytest.mark.parametrize(("own", "turn"), [((0.0, 0.7), (0.0, 0.0)), ((0.0, 0.0), (0.1, -0.7))])
+def test_a_half_profile_and_a_strong_turn_have_a_nose_of_one_piece(
+    own: tuple[float, float], turn: tuple[float, float]
+) -> None:
+    points = np.zeros((478, 2), np.float32)
+    points[NOSE[:3]] = (0.08, 0.0)  # the tip slides off the bridge
+    found = with_stiff_nose(points, nose_stiffness(own, turn))
+    assert np.abs(found[NOSE]).max() < 0.02
+    assert np.ptp(found[NOSE], axis=0).max() < 0.005
+
+
+def test_what_is_not_nose_is_free() -> None:
+    points = np.full((478, 2), 0.1, np.float32)
+    found = with_stiff_nose(points, 1.0)
+    free = [CHEEK, topo.CHIN, *topo.LIPS_INNER, *topo.LEFT_EYE]
+    np.testing.assert_allclose(found[free], points[free], atol=0.02)
+    np.testing.assert_allclose(found[NOSE], KEPT * 0.1, atol=0.02)
