@@ -10,13 +10,10 @@ from mien.engine.avatar.avatar import Avatar
 from mien.engine.avatar.canvas import Canvas
 from mien.engine.avatar.mesh_motion import MeshMotion
 from mien.engine.motion import Motion
-from mien.engine.mouth.own_mouth import Lips, OwnMouth, Placed
+from mien.engine.mouth.own_mouth import HIDES, Lips, OwnMouth, Placed
 from mien.engine.mouth.portrait import PortraitLook
 from mien.engine.mouth.view import INNER, OUTER
 from mien.engine.types import Image
-
-HIDES = 0.999
-"""Share of the driver's mouth from which on nothing of what lies below it is seen."""
 
 
 def portrait_look(avatar: Avatar, canvas: Canvas) -> PortraitLook:
@@ -45,9 +42,12 @@ class AvatarMouth:
         self._mouth = OwnMouth(portrait_look(avatar, canvas), own)
 
     @property
-    def drawn(self) -> bool:
-        """Whether the avatar is a drawing, whose mouth stays a dark hollow: the network saw none."""
-        return self._mouth.look.drawn
+    def unpainted(self) -> bool:
+        """Whether nothing of the network's paint is shown: drawings and mouths that are open in the portrait.
+
+        The network saw no drawings, and of teeth that are there it makes whorls.
+        """
+        return self._mouth.look.drawn or self._avatar.cavity.shows_inside
 
     @property
     def own(self) -> bool:
@@ -76,10 +76,11 @@ class AvatarMouth:
         """
         corner = np.array(self._canvas.corner, np.float32)
         at = self._canvas.placed(moving.vertices[INNER + OUTER]) - corner
-        lips = Lips(at[:20], at[20:], moving.gap, max(covered, self._avatar.cavity.own(moving.gap)))
+        own = max(covered, self._avatar.cavity.own(moving.gap))
+        lips = Lips(at[:20], at[20:], moving.gap, own, covered < 1 and not self.unpainted)
         placed = self._mouth.place(motion.mouth, motion.time, lips, motion.shape)
         share = 0.0 if placed is None else placed.share
-        self.shows, self.takes_paint = share > 0, share < HIDES and not self.drawn
+        self.shows, self.takes_paint = share > 0, share < HIDES and not self.unpainted
         return placed
 
     def draw(self, image: Image, placed: Placed | None) -> float:

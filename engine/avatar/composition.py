@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import cv2
@@ -145,10 +146,15 @@ def _open_mouth(canvas: Canvas, moved: Image, field: Field | None, warp: Warp) -
     part[...] = np.clip(mixed + 0.5, 0, 255)
 
 
-def show_cavity(canvas: Canvas, image: Image, warp: Warp) -> None:
-    """Put the bare cavity into an image that was painted already, in place."""
-    if warp.mouth is not None:
-        _open_mouth(canvas, _moving_part(canvas, image)[..., :3], None, warp)
+def show_cavity(canvas: Canvas, image: Image, warp: Warp, whole: bool) -> None:
+    """Put the bare cavity into an image that was painted already, in place.
+
+    Args:
+        whole: everywhere, or only deep in the mouth, where the paint is not to be believed.
+    """
+    if warp.mouth is not None and warp.calm is not None:
+        cover = warp.cover if whole else warp.calm
+        _open_mouth(canvas, _moving_part(canvas, image)[..., :3], None, replace(warp, cover=cover))
 
 
 def _from(to_model: Floats, corner: Floats) -> Floats:

@@ -43,6 +43,11 @@ degrees), and the largest that is believed."""
 JAW, CHEEKS = 0.9, 0.3
 """Reach of the skin that goes along, below and beside the lips, face units: the chin takes half."""
 
+EYES, SMILE = (33, 263), 0.57
+"""Outer corners of the eyes, and the mouth's width over their distance beyond which it smiles: of 130 stills,
+faces at rest have 0.44 to 0.57, smiles 0.60 to 0.76.  A smile is wider than its mouth: in its widths, other
+mouths' openings became a third larger."""
+
 UPPER = 0.3
 """Share of the upper lip in what the profile changes; the rest is the lower one's, which follows the jaw."""
 
@@ -104,9 +109,11 @@ def set_lips(points: Floats, source: Floats, motion: Motion, scale: float) -> No
     if share == 0.0:
         return
     change = since.gap[_MIDDLE] * abs(since.width) - before.gap[_MIDDLE] * abs(before.width)
+    nodes = motion.shape.nodes
+    ours, theirs = (_at_rest(abs(lips.width), face) for lips, face in ((own, source), (before, nodes)))
     # A mouth that is seen aslant is wider than it looks, its gap is not.
-    aslant = foreshortening(motion.shape.nodes) / foreshortening(source)
-    added = max(change, 0.0) / abs(before.width) * usual * aslant
+    aslant = foreshortening(nodes) / foreshortening(source)
+    added = max(change, 0.0) / theirs * ours * scale * aslant
     profile = np.clip(since.gap / since.gap[_MIDDLE], 0.0, MOST)
     opened = share * (rest + added * profile - now.gap * wide)
     along = [
@@ -128,6 +135,12 @@ def set_lips(points: Floats, source: Floats, motion: Motion, scale: float) -> No
     moved *= now.width / wide
     points[:N_MESH, 0] += moved.real
     points[:N_MESH, 1] += moved.imag
+
+
+def _at_rest(width: float, face: Floats) -> float:
+    """Width that a mouth has when it does not smile, from landmarks ``(468+, 2)`` of the same unit."""
+    right, left = face[list(EYES)].astype(np.float64)
+    return min(width, SMILE * float(np.hypot(*(left - right))))
 
 
 def foreshortening(points: Floats) -> float:

@@ -30,6 +30,10 @@ TURNED = 0.1
 LEAST = 0.01
 """Pixels below which nothing was measured between the vertices."""
 
+EDGE = 1.5
+"""Factor of the opening's mean over three pixels that makes its edge: all of the opening, half of the pixels
+beside it."""
+
 RIM = 5
 """Pixels over which the face's raster passes into the sheet's (odd)."""
 
@@ -44,6 +48,7 @@ class Warp:
         mouth: rows and columns around the mouth's opening; None where nothing is to be put into it.
         cover: ``(rows, columns) float32`` in 0..1 within ``mouth``: where the opening is.
         inside: ``(rows, columns, 3) float32`` RGB in 0..255: what is seen there.
+        calm: ``(rows, columns) float32`` in 0..1 how far that goes over the network's paint.
         outline: where a turned head's map jumps; None where it does not.
     """
 
@@ -51,6 +56,7 @@ class Warp:
     mouth: Box | None = None
     cover: Floats | None = None
     inside: Floats | None = None
+    calm: Floats | None = None
     outline: Outline | None = None
 
     def kept(self) -> Warp:
@@ -210,19 +216,23 @@ class MeshCanvas:
 
     def _mouth(self, moving: MeshMotion, layers: Floats, box: Box) -> Warp:
         bounds = self._bounds(moving.vertices[face_topology().openings[MOUTH]])
-        own = self._cavity.own(moving.gap)
-        if bounds is None or own == 1.0:
+        if bounds is None or self._cavity.is_whole(moving.gap):
             return Warp(self._shift)
         rows, columns = _within(bounds, box)
         down = layers[rows, columns] - np.float32(FIRST_OPENING_LAYER + MOUTH)
-        inside = (np.abs(down) < 0.5).astype(np.float32)
+        # A slit of a pixel is where the rings of lips that meet are not in one place.
+        inside = cv2.morphologyEx(
+            (np.abs(down) < 0.5).astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)
+        )
         if not inside.any():
             return Warp(self._shift)
-        # A slit of a pixel is where the rings of lips that meet are not in one place.
-        cover = np.clip(1.8 * cv2.blur(inside, (3, 3)) - 0.8, 0.0, 1.0)
-        cover *= 1 - own
-        shade = self._cavity.shade(down / np.float32(2 * SLOPE) + 0.5, moving.gap)
-        return Warp(self._shift, bounds, cover, shade)
+        # All of the opening, and half of the pixels beside it: what the ring shows there is no lip.
+        cover = np.minimum(EDGE * cv2.blur(inside.astype(np.float32), (3, 3)), 1.0)
+        below = down / np.float32(2 * SLOPE) + np.float32(0.5)
+        cover *= 1 - self._cavity.kept(below, moving.gap)
+        shade = self._cavity.shade(below, moving.gap)
+        calm = cover * self._cavity.calm(below, moving.gap)
+        return Warp(self._shift, bounds, cover, shade, calm)
 
 
 def _within(bounds: Box, box: Box) -> Box:

@@ -10,11 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.engine.avatar.crop import Square
-from mien.engine.avatar.eyelids import EYES, Eye
 from mien.engine.avatar.far_side import go_along, shown_places
 from mien.engine.avatar.grid import AvatarGrid
 from mien.engine.avatar.head_mesh import HeadMesh
 from mien.engine.avatar.lip_contact import LOWER_ROWS, keep_within_edges, part_lips
+from mien.engine.avatar.mesh_openings import (
+    gaze_shift,
+    hang_teeth,
+    iris_place,
+    show_eyeball,
+    shut_lids,
+    shut_share,
+)
 from mien.engine.avatar.model_io import FIELD_SIZE
 from mien.engine.face.geometry import FaceGeometry
 from mien.engine.face.head_pose import Similarity, fit_similarity, parallax, turn_matrix
@@ -26,13 +33,13 @@ from mien.engine.mesh.head_sheet import HeadMotion
 from mien.engine.mesh.topology import LEFT_EYE, MOUTH, RIGHT_EYE, face_topology
 from mien.engine.mesh.unfolding import unfolded
 from mien.engine.types import Floats
-from mien.engine.utils.curves import ramp, smoothstep
+from mien.engine.utils.curves import smoothstep
 from mien.engine.utils.sampling import sample
 
 if TYPE_CHECKING:
     from mien.engine.motion import Motion
 
-BEHIND, EYE_BEHIND = 0.05, 0.2
+BEHIND, EYE_BEHIND = 0.12, 0.2
 """How far behind lips and lids lies what is seen between them, face units: further than a lower lid is behind
 an upper one that passes over it."""
 
@@ -42,10 +49,6 @@ LIDS_BEFORE = 0.1
 RIGID, ROUNDS = 0.25, 3
 """Share of the skull from which on a landmark tells of the head, and times that the fit leaves out what moves
 by itself: a raised brow moved hair and collar by 0.1 px."""
-
-SHUTTING, SKIN_ABOVE, SKIN_BELOW = 0.35, 0.20, 0.08
-"""Share by which an eye has shut from which on its lids show skin from beyond their edges alone, and from how
-far above and below them in the end, as shares of the open gap."""
 
 LIP_BEHIND = 0.03
 """How far behind the upper lip the lower one lies besides, face units: where they meet, one is in front."""
@@ -148,15 +151,16 @@ def mesh_motion(
     part_lips(places)
     keep_within_edges(places, source)
     shown = shown_places(source, avatar.mesh.far, avatar.pose, turn, float(per_norm))
-    right, left = (_shut_share(eye, source, points) for eye in range(2))
+    right, left = (shut_share(eye, source, points) for eye in range(2))
     for eye, share in enumerate((right, left)):
-        shown = _shut_lids(eye, share, source, points, places, shown)
+        shown = shut_lids(eye, share, source, points, places, shown)
     vertices, shows = places[mesh.landmark], shown[mesh.landmark]
     gap = mouth_gap(places) * float(per_norm) / (geometry.unit * float(size))
     # The lips' own vertices come first; behind them the opening keeps what it shows.
     shows[list(topo.LIPS_INNER)] += _shut_lips(avatar, gap)
+    hang_teeth(source, places, float(size), shows[mesh.openings[MOUTH]])
     for eye, opening in enumerate((RIGHT_EYE, LEFT_EYE)):
-        _eyeball(eye, source, places, shows[mesh.openings[opening]])
+        show_eyeball(eye, source, places, shows[mesh.openings[opening]])
     outline = list(topo.FACE_OVAL)
     besides = (places[outline] - rigid[outline]) * per_norm
     going = HeadMotion(solid, turn, besides)
@@ -169,8 +173,8 @@ def mesh_motion(
         sheet_shows=crop.normalised(avatar.mesh.sheet.positions),
         sheet_depth=back * (size / per_norm),
         between=_between(motion, avatar, source, shares),
-        gaze=np.stack([_gaze(eye, source, points) for eye in range(2)]),
-        irises=np.stack([_iris(iris, source) for iris in (topo.RIGHT_IRIS, topo.LEFT_IRIS)]),
+        gaze=np.stack([gaze_shift(eye, source, points) for eye in range(2)]),
+        irises=np.stack([iris_place(iris, source) for iris in (topo.RIGHT_IRIS, topo.LEFT_IRIS)]),
         head=going,
         turn=float(np.hypot(*turn)),
         gap=gap,
@@ -217,66 +221,8 @@ def _between(motion: Motion, avatar: Placed, source: Floats, shares: tuple[float
     return found
 
 
-def _shut_share(eye: int, source: Floats, points: Floats) -> float:
-    """How far an eye is shut beyond what its lids do as they are, 0..1."""
-    before, now = (
-        float(np.abs(one.lower - one.upper).mean()) for one in (Eye.of(source, eye), Eye.of(points, eye))
-    )
-    return smoothstep(ramp(1 - now / max(before, 1e-6), (SHUTTING, 1.0)))
-
-
-def _shut_lids(
-    eye: int, shut: float, source: Floats, points: Floats, places: Floats, shown: Floats
-) -> Floats:
-    """What the landmarks show where an eye shuts; its lids' edges in ``places`` are put back where they meet.
-
-    A lid that shuts shows its skin from a little beyond its edge on: the edge is a curve, and the mesh has
-    chords; between the two lies a row of slits of eyeball.
-    """
-    if shut == 0.0:
-        return shown
-    found: Floats = shown.copy()
-    share = np.float32(shut)
-    before = Eye.of(source, eye)
-    gap = (before.lower - before.upper) * before.width
-    for row, beyond in zip(EYES[eye][:2], (-SKIN_ABOVE, SKIN_BELOW), strict=True):
-        edge = list(row)
-        found[edge, 0] += share * np.float32(beyond) * gap.real.astype(np.float32)
-        found[edge, 1] += share * np.float32(beyond) * gap.imag.astype(np.float32)
-        places[edge] += share * (points[edge] - places[edge])
-    return found
-
-
 def _shut_lips(avatar: Placed, gap: float) -> Floats:
     """``(20, 2)`` from where the lips' inner edges are in the portrait to what they show as the lips meet."""
     own = mouth_gap(avatar.source) * avatar.crop.pixels_per_norm / avatar.geometry.unit
     shut = smoothstep(min(max(1 - gap / max(own, 1e-6), 0.0), 1.0))
     return np.asarray(avatar.edges * np.float32(shut / avatar.crop.pixels_per_norm), np.float32)
-
-
-def _eyeball(eye: int, source: Floats, points: Floats, shows: Floats) -> None:
-    """Let an eye's opening show the eyeball where it is: lids pass over it and do not squeeze it.
-
-    Args:
-        shows: ``(16, 2)`` the places that the opening's ring shows; changed in place.
-    """
-    before, now = Eye.of(source, eye), Eye.of(points, eye)
-    ring = list(topo.RIGHT_EYE if eye == 0 else topo.LEFT_EYE)
-    at = (points[ring] @ np.array([1, 1j]) - now.corner) / now.width
-    top, bottom = before.edges(at.real)
-    # Beyond the portrait's own lids no eyeball is visible: there it is stretched.
-    inside = np.clip(at.real, 0.0, 1.0) + 1j * np.clip(at.imag, top, bottom)
-    there = before.corner + before.width * inside
-    shows[:, 0], shows[:, 1] = there.real, there.imag
-
-
-def _gaze(eye: int, source: Floats, points: Floats) -> Floats:
-    before, now = Eye.of(source, eye), Eye.of(points, eye)
-    shift = (now.iris - before.iris) * before.width
-    return np.array([shift.real, shift.imag], np.float32)
-
-
-def _iris(iris: tuple[int, ...], source: Floats) -> Floats:
-    centre = source[list(iris)].mean(axis=0)
-    radius = np.hypot(*(source[list(iris[1:])] - centre).T).mean()
-    return np.array([*centre, radius], np.float32)

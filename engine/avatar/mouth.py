@@ -27,8 +27,16 @@ OWN = (0.03, 0.05)
 STRETCHED = (1.4, 2.2)
 """Times the portrait's own gap to which its mouth's inside may be stretched; beyond the second it is gone."""
 
+LOOSE, HELD = (1.0, 1.25), (0.75, 1.0)
+"""Times the portrait's own gap from which on its teeth hang from the upper lip instead of being stretched,
+and wholly so; and heights of its own opening from which on they give way to the cavity, and wholly so."""
+
 PAINTED = (0.03, 0.10)
 """Paint (shares of white) that counts as none, and as the network's drawing of a mouth."""
+
+TEETH, DEEP_PAINT = 0.12, 0.10
+"""How far below the upper lip the network's paint is right, face units: it knows teeth; and over how much
+more it gives way to the cavity.  Further down in mouths opened wide it makes whorls."""
 
 CLOSING = 9
 """Side of the square, in the model's pixels, in which a place with little paint counts as painted where paint
@@ -64,6 +72,30 @@ class Cavity:
         edges = shadowed_edges(image, points, unit)
         gap = mouth_gap(points) / unit
         return Cavity(deep.astype(np.float32), (lips * TONGUE).astype(np.float32), gap, edges)
+
+    @property
+    def shows_inside(self) -> bool:
+        """Whether the portrait's mouth is so open that its own teeth are seen, as far as they go."""
+        return self.gap > OWN[1]
+
+    def is_whole(self, gap: float) -> bool:
+        """Whether the portrait's own inside is all that is seen of a mouth open by ``gap`` (face units)."""
+        return self.shows_inside and gap <= LOOSE[0] * self.gap
+
+    def kept(self, below: Floats, gap: float) -> Floats:
+        """How far the portrait's own inside is seen, by how far down the opening each pixel lies, 0..1.
+
+        What hangs from the upper lip keeps its size; see :func:`mien.engine.avatar.mesh_motion.mesh_motion`.
+        """
+        wider = gap / max(self.gap, 1e-6)
+        low, high = HELD
+        end = smoothstep(np.clip((below * np.float32(wider) - low) / (high - low), 0.0, 1.0))
+        return np.asarray(ramp(self.gap, OWN) * (1 - ramp(wider, LOOSE) * end), np.float32)
+
+    def calm(self, below: Floats, gap: float) -> Floats:
+        """How far the cavity goes over the network's paint, 0..1; ``below`` as for :meth:`kept`."""
+        further = (below * np.float32(gap) - TEETH) / np.float32(DEEP_PAINT)
+        return np.asarray(smoothstep(np.clip(further, 0.0, 1.0)), np.float32)
 
     def shade(self, below: Floats, gap: float) -> Floats:
         """``(rows, columns, 3) float32``: the inside, by how far down the opening each pixel lies, 0..1."""

@@ -41,6 +41,9 @@ SOFT = (0.6, 0.07, 0.03)
 DETAIL = (0.35, 1.3)
 """Bounds of the factor by which fine detail is made weaker or stronger."""
 
+HIDES = 0.999
+"""Share of the driver's mouth from which on nothing of what lies below it is seen."""
+
 EVERY = 4
 """Frames from one look at the driver's sharpness to the next."""
 
@@ -53,12 +56,14 @@ class Lips:
         inner, outer: ``(20, 2) float32`` their edges (``LIPS_INNER``, ``LIPS_OUTER``), pixel indices.
         gap: between them, face units.
         own: how far the portrait's own open mouth is seen between them, 0..1.
+        painted: whether anything between them may be the network's paint.
     """
 
     inner: Floats
     outer: Floats
     gap: float
     own: float = 0.0
+    painted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +73,7 @@ class Placed:
     Attributes:
         lips: where.
         steady: ``(40, 2)`` the edges of these lips, inner and outer, without their trembling.
-        view: what, its lips without trembling, too; None where only the portrait's tone is to be kept.
+        view: what, its lips without trembling, too; None where only the portrait's colours are to be kept.
         share: how far, 0..1.
         matrix: ``(3, 3) float32`` from the driver's light to the portrait's.
         detail: factor of fine detail.
@@ -86,7 +91,7 @@ class OwnMouth:
     """Draws the driver's mouth into one avatar's images; one thread at a time.
 
     Attributes:
-        wanted: whether the driver's own mouth is wanted; else only a monochrome portrait's tone is kept.
+        wanted: whether the driver's own mouth is wanted; else only the portrait's colours are kept.
         look: of the portrait.
         note: why the mouth is painted although it is wanted, once it has been for a second.
     """
@@ -123,7 +128,7 @@ class OwnMouth:
         if share > 0 and seen is not None and self._skin is not None:
             matrix, detail = self._matrix(seen), self._sharpness(seen, lips)
             return Placed(lips, self._lips(edges, time), seen, share, matrix, detail)
-        if self.look.tone is not None and lips.gap > 0:
+        if (self.look.tone is not None or lips.painted) and lips.gap > 0:
             return Placed(lips, edges, None, 0.0, np.eye(3, dtype=np.float32), 1.0)
         return None
 
@@ -133,6 +138,11 @@ class OwnMouth:
         # An image may have an opacity, too.
         part = np.ascontiguousarray(image[box][..., :3])
         opening = _opening(placed.lips.inner, box)
+        if placed.lips.painted and placed.share < HIDES:
+            weight = opening * np.float32(1 / 255)
+            part = np.asarray(
+                cv2.blendLinear(_toned(part, self.look.palette), part, weight, 1 - weight), np.uint8
+            )
         if placed.view is not None and placed.share > 0:
             mouth = self._mouth(placed, box)
             weight = _softened(opening, placed.lips.inner) * np.float32(placed.share)

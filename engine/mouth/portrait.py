@@ -11,7 +11,7 @@ import numpy as np
 from mien.engine.landmarks import topology as topo
 from mien.engine.mouth.view import INNER, OUTER, skin_light
 from mien.engine.types import Floats, Image
-from mien.engine.utils.light import LUMINANCE, to_linear
+from mien.engine.utils.light import LUMINANCE, to_linear, to_srgb
 
 MONOCHROME = 6.0
 """Grey levels by which 99 % of a monochrome portrait's pixels are off its tone, at most: what JPEG does."""
@@ -28,6 +28,13 @@ GREENISH, YELLOWISH = 0.03, 0.55
 """Logarithms of light that no skin has, dark or fair, in warm light or cold: red over green below the first,
 green over blue by so much more than that.  Of 670 stills four are (0.6 %), one of them in clown's paint."""
 
+HOLLOW, FLESH, TEETH = (0.15, 0.30), (0.45, 0.85), 1.05
+"""Brightness of a mouth's hollow (as dark as nothing, and as the tongue begins), of tongue and gums, and from
+which on there are teeth, as shares of the skin's."""
+
+IVORY = 0.35
+"""Share of the skin's tint in its teeth: what the lamp gives both."""
+
 GRAIN_SIDE = 64
 """Side of the kept piece of grain, pixels."""
 
@@ -43,6 +50,8 @@ class PortraitLook:
         skin: ``(3,) float32`` linear light.
         saturation: of skin and lips, as a share of their luminance.
         tone: ``(256, 3) uint8`` RGB of each luminance where the portrait has a single tone; else None.
+        palette: ``(256, 3) uint8`` RGB of each luminance in a painted mouth: a hollow and a tongue in the
+            colour of the lips, teeth in the light on the skin.
         detail: of skin and lips at the result's own resolution, see :func:`detail_of`.
         drawn: whether it is a drawing of lines or flat colours, a smooth 3D character, or painted in colours
             that no skin has.
@@ -52,6 +61,7 @@ class PortraitLook:
     skin: Floats
     saturation: float
     tone: Image | None
+    palette: Image
     detail: float
     drawn: bool
     grain: Floats | None
@@ -79,10 +89,37 @@ class PortraitLook:
             skin=skin,
             saturation=saturation_of(skin, lips),
             tone=tone,
+            palette=_palette(skin, lips_seen) if tone is None else tone,
             detail=detail_of(part),
             drawn=_contrast(image, landmarks) > DRAWN or (tone is None and is_unlike_skin(skin)),
             grain=_grain(image, landmarks, unit),
         )
+
+
+def _palette(skin: Floats, lips: Floats) -> Image:
+    """Colours of what is between lips, by luminance, ``(256, 3) uint8`` RGB.
+
+    The painter saw more mouths than lamps: its shadows are purple, its teeth blue, whatever the skin.
+
+    Args:
+        skin: ``(3,)`` linear light.
+        lips: ``(3,)`` 0..255.
+    """
+    weights = np.array([0.299, 0.587, 0.114], np.float32)
+
+    def tint(colour: Floats) -> Floats:
+        return np.asarray(colour / max(float(colour @ weights), 1.0), np.float32)
+
+    lit = to_srgb(skin)
+    bright = max(float(lit @ weights), 1.0)
+    flesh, ivory = tint(lips), 1 + np.float32(IVORY) * (tint(lit) - 1)
+    # Redder in the dark, where light has been through flesh.
+    deep = tint(flesh**2)
+    places = bright * np.array([0.0, *HOLLOW, *FLESH, TEETH, 3.0])
+    tints = np.stack([deep, deep, flesh, flesh, (flesh + ivory) / 2, ivory, ivory])
+    levels = np.arange(256, dtype=np.float32)
+    found = np.stack([np.interp(levels, places, tints[:, i]) for i in range(3)], axis=1)
+    return np.asarray(np.clip(levels[:, None] * found + 0.5, 0, 255), np.uint8)
 
 
 def box_around(points: Floats, margin: float, shape: tuple[int, ...]) -> tuple[slice, slice]:

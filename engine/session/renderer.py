@@ -75,7 +75,9 @@ class Planned:
     shut: tuple[ShutLid, ...]
 
     def finish(self, image: Image) -> float:
-        """Draw shut lids, photos, then the driver's mouth, in place; milliseconds spent."""
+        """Draw deep mouths, shut lids, photos, then the driver's mouth, in place; milliseconds spent."""
+        if self.mouth.takes_paint and self.drawing.dense is not None:
+            show_cavity(self.drawing.canvas, image, self.drawing.warp, whole=False)
         spent = self.lids.draw(image, self.shut) + self.photos.draw(image, self.patches)
         return spent + self.mouth.draw(image, self.placed)
 
@@ -109,8 +111,8 @@ def _finish(plan: Planned, image: Image) -> float:
     """What a GPU's graph, which always paints, leaves to be done; milliseconds spent."""
     start = perf_counter()
     show_outline(plan.drawing.canvas, image, plan.drawing.warp)
-    if plan.mouth.drawn:
-        show_cavity(plan.drawing.canvas, image, plan.drawing.warp)
+    if plan.mouth.unpainted:
+        show_cavity(plan.drawing.canvas, image, plan.drawing.warp, whole=True)
     plan.finish(image)
     return 1000 * (perf_counter() - start)
 

@@ -83,18 +83,22 @@ def test_lips_that_were_shut_open_as_they_were_measured(portrait: Floats) -> Non
     assert np.abs(shaped - plain).max() < 0.02 * 0.3
 
 
-def test_a_mouth_opens_in_widths_of_the_mouth(portrait: Floats) -> None:
-    """The driver's mouth is twice as wide as the layout's, and so is its gap: half of it is asked for."""
+@pytest.mark.parametrize(
+    ("wider", "share"), [(0.9, 1 / 0.9), (1.1, 1 / 1.1), (1.6, 1 / 1.177), (2.0, 1 / 1.177)]
+)
+def test_a_mouth_opens_in_widths_of_the_mouth_at_rest(portrait: Floats, wider: float, share: float) -> None:
+    """The wider the driver's mouth, the less their gap asks for; as far as it is no smile."""
     corners = layout().points[UPPER[0]], layout().points[UPPER[-1]]
-    wider = np.zeros((478, 2), np.float32)
+    stretched = np.zeros((478, 2), np.float32)
     lips = list({*topo.LIPS_INNER, *topo.LIPS_OUTER})
-    wider[lips, 0] = layout().points[lips, 0] - (corners[0][0] + corners[1][0]) / 2
+    middle = (corners[0][0] + corners[1][0]) / 2
+    stretched[lips, 0] = (wider - 1) * (layout().points[lips, 0] - middle)
     motion = gaping(0.5, 0.5)
     _, alike = opened(portrait, driver(gaping(0.0, 1.0), motion))
-    _, shaped = opened(portrait, driver(wider, motion))
+    _, shaped = opened(portrait, driver(stretched, motion))
     rest = portrait[14, 1] - portrait[13, 1]
     assert (shaped[14, 1] - shaped[13, 1] - rest) == pytest.approx(
-        0.5 * (alike[14, 1] - alike[13, 1] - rest), rel=0.05
+        share * (alike[14, 1] - alike[13, 1] - rest), rel=0.05
     )
 
 

@@ -369,10 +369,15 @@ def opened(avatar: Avatar, view: MouthView | None, number: int = 0) -> Motion:
     return motion
 
 
+def lips_shut(avatar: Avatar) -> Avatar:
+    """The same, as if no teeth were seen in the portrait: what opens has to be painted."""
+    return replace(avatar, cavity=replace(avatar.cavity, gap=0.0))
+
+
 def test_the_network_rests_where_the_drivers_own_mouth_hides_its_paint(
     avatar: Avatar, whole_runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    renderer = Renderer(avatar, whole_runtime)
+    renderer = Renderer(lips_shut(avatar), whole_runtime)
     asked = []
     render = renderer._draws.render
     monkeypatch.setattr(renderer._draws, "render", lambda *given: asked.append(1) or render(*given))
@@ -385,8 +390,20 @@ def test_the_network_rests_where_the_drivers_own_mouth_hides_its_paint(
     assert len(asked) == 2, "painted again, as the driver is not seen"
 
 
+def test_the_network_rests_where_the_portrait_shows_teeth_of_its_own(
+    avatar: Avatar, whole_runtime: Runtime
+) -> None:
+    """Of teeth that are there it makes whorls: they hang from the upper lip, before a dark hollow."""
+    painted = Renderer(avatar, whole_runtime)
+    plain = Renderer(avatar, whole_runtime)
+    plain.mouth._mouth.look = replace(plain.mouth._mouth.look, drawn=True)
+    motion = opened(avatar, None)
+    np.testing.assert_array_equal(painted.render(motion).image, plain.render(motion).image)
+    assert painted.mouth.unpainted
+
+
 def test_a_drawings_mouth_stays_a_dark_hollow(avatar: Avatar, whole_runtime: Runtime) -> None:
-    renderer = Renderer(avatar, whole_runtime)
+    renderer = Renderer(lips_shut(avatar), whole_runtime)
     painted = renderer.render(opened(avatar, None)).image
     renderer.mouth._mouth.look = replace(renderer.mouth._mouth.look, drawn=True)
     plain = renderer.render(opened(avatar, None)).image

@@ -148,10 +148,15 @@ def _parser() -> Parser:
         help="each clip's hardest frames on every portrait: share of torn ones, shut eyes, wide mouths",
     )
     parser.add_argument(
+        "--openings",
+        action="store_true",
+        help="each clip's shut eyes and wide mouths on every portrait, as landmarks read them and as drawn",
+    )
+    parser.add_argument(
         "--frames",
         type=int,
         metavar="N",
-        help="of a passage found (40); of a clip that is looked at for tears (6)",
+        help="of a passage found (40); of a clip looked at for tears (6); of each kind for openings (6)",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to this file")
     return parser
@@ -164,12 +169,16 @@ def _command(arguments: Sequence[str] | None) -> None:
         parser.error("--self and --avatar exclude each other")
     if options.torn and (options.own or options.find):
         parser.error("--torn excludes --self and --find")
+    if options.openings and (options.own or options.find or options.torn):
+        parser.error("--openings excludes --self, --find and --torn")
     if options.frames is not None and options.frames < 3:
         parser.error("--frames: a passage needs at least three")
     if options.find:
         _find(options.clips, options.frames or 40)
     elif options.torn:
         _torn(options.clips, options.avatar, options.frames or 6, options.json)
+    elif options.openings:
+        _openings(options.clips, options.avatar, options.frames or 6, options.json)
     else:
         _measure(options)
 
@@ -197,17 +206,11 @@ def _find(clips: Sequence[str], length: int) -> None:
 
 
 def _torn(clips: Sequence[str], portraits: Sequence[Path] | None, count: int, path: Path | None) -> None:
-    from mien.streams.images import fit_within, load_image
     from mien.train.metrics.torn import hard_frames, torn_table
 
-    runtime = default_runtime()
-    if isinstance(runtime, OpenVinoRuntime) and not runtime.untrained:
-        runtime.network = Network.EVERY_FRAME
+    runtime = _every_frame()
     with make_landmarker() as landmarker:
-        avatars = [
-            (one.stem, Avatar.of(fit_within(load_image(one), 1024), landmarker, runtime, one.name))
-            for one in portraits or [PORTRAIT]
-        ]
+        avatars = _named(portraits, landmarker, runtime)
         passages = [Passage.parse(clip) for clip in clips]
         found = list(hard_frames(passages, avatars, runtime, landmarker, count))
     print(torn_table(found))
@@ -216,6 +219,38 @@ def _torn(clips: Sequence[str], portraits: Sequence[Path] | None, count: int, pa
             {"clip": f.clip, "portrait": f.portrait, "frames": f.frames, "scores": f.scores} for f in found
         ]
         _write(path, rows)
+
+
+def _openings(clips: Sequence[str], portraits: Sequence[Path] | None, count: int, path: Path | None) -> None:
+    from mien.train.metrics.openings import openings_of, openings_table, plain_openings
+
+    runtime = _every_frame()
+    with make_landmarker() as landmarker:
+        avatars = _named(portraits, landmarker, runtime)
+        passages = [Passage.parse(clip) for clip in clips]
+        found = list(openings_of(passages, avatars, runtime, landmarker, count))
+    print(openings_table(found))
+    if path is not None:
+        _write(path, [plain_openings(one) for one in found])
+
+
+def _every_frame() -> Runtime:
+    """The built-in model, its network run on every frame."""
+    runtime = default_runtime()
+    if isinstance(runtime, OpenVinoRuntime) and not runtime.untrained:
+        runtime.network = Network.EVERY_FRAME
+    return runtime
+
+
+def _named(
+    portraits: Sequence[Path] | None, landmarker: Landmarker, runtime: Runtime
+) -> list[tuple[str, Avatar]]:
+    from mien.streams.images import fit_within, load_image
+
+    return [
+        (one.stem, Avatar.of(fit_within(load_image(one), 1024), landmarker, runtime, one.name))
+        for one in portraits or [PORTRAIT]
+    ]
 
 
 def _write(path: Path, rows: Sequence[dict[str, object]]) -> None:

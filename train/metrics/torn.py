@@ -63,7 +63,7 @@ def hard_frames(
     gauges = [TearGauge(avatar.image, avatar.face, landmarker) for _, avatar in avatars]
     for passage in passages:
         images = passage.frames()
-        motions, faces = _tracked(images)
+        motions, faces = tracked(images)
         first = next((face for face in faces if face is not None), None)
         if first is None:
             continue
@@ -81,7 +81,8 @@ def hard_frames(
             yield Hard(passage.name, name, tuple(chosen), tuple(scores), torn, followed)
 
 
-def _tracked(images: Sequence[Image]) -> tuple[list[Motion | None], list[Face | None]]:
+def tracked(images: Sequence[Image]) -> tuple[list[Motion | None], list[Face | None]]:
+    """Motions and faces of a clip, frame by frame, relative to its first face."""
     motions: list[Motion | None] = []
     faces: list[Face | None] = []
     with Tracker() as tracker:

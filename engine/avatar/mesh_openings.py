@@ -1,0 +1,92 @@
+"""What moving lids and lips show: eyeballs, irises, the portrait's own teeth, the skin of shut lids."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mien.engine.avatar.eyelids import EYES, Eye
+from mien.engine.avatar.mouth import LOOSE
+from mien.engine.landmarks import topology as topo
+from mien.engine.types import Floats
+from mien.engine.utils.curves import ramp, smoothstep
+
+SHUTTING, SKIN_ABOVE, SKIN_BELOW = 0.35, 0.20, 0.08
+"""Share by which an eye has shut from which on its lids show skin from beyond their edges alone, and from how
+far above and below them in the end, as shares of the open gap."""
+
+
+def shut_share(eye: int, source: Floats, points: Floats) -> float:
+    """How far an eye is shut beyond what its lids do as they are, 0..1."""
+    before, now = (
+        float(np.abs(one.lower - one.upper).mean()) for one in (Eye.of(source, eye), Eye.of(points, eye))
+    )
+    return smoothstep(ramp(1 - now / max(before, 1e-6), (SHUTTING, 1.0)))
+
+
+def shut_lids(eye: int, shut: float, source: Floats, points: Floats, places: Floats, shown: Floats) -> Floats:
+    """What the landmarks show where an eye shuts; its lids' edges in ``places`` are put back where they meet.
+
+    A lid that shuts shows its skin from a little beyond its edge on: the edge is a curve, and the mesh has
+    chords; between the two lies a row of slits of eyeball.
+    """
+    if shut == 0.0:
+        return shown
+    found: Floats = shown.copy()
+    share = np.float32(shut)
+    before = Eye.of(source, eye)
+    gap = (before.lower - before.upper) * before.width
+    for row, beyond in zip(EYES[eye][:2], (-SKIN_ABOVE, SKIN_BELOW), strict=True):
+        edge = list(row)
+        found[edge, 0] += share * np.float32(beyond) * gap.real.astype(np.float32)
+        found[edge, 1] += share * np.float32(beyond) * gap.imag.astype(np.float32)
+        places[edge] += share * (points[edge] - places[edge])
+    return found
+
+
+def hang_teeth(source: Floats, places: Floats, size: float, shows: Floats) -> None:
+    """Let a mouth that opens wider than in the portrait show its own inside unstretched, below the upper lip.
+
+    Args:
+        size: by how much the head has become larger.
+        shows: ``(20, 2)`` the places that the opening's ring shows; changed in place.
+    """
+    upper, lower = list(topo.LIPS_UPPER_INNER[1:-1]), list(topo.LIPS_LOWER_INNER[1:-1])
+    own = np.hypot(*(source[lower] - source[upper]).T)
+    wider = np.hypot(*(places[lower] - places[upper]).T) / np.maximum(own * size, 1e-6)
+    middle = len(own) // 2
+    # As far as the middle of the mouth, whatever the corners do.
+    loose = ramp(float(wider[middle]), LOOSE)
+    further = np.clip(wider, 1.0, max(float(wider[middle]), 1.0))
+    stretch = (1 + loose * (further - 1)).astype(np.float32)[::-1, None]
+    above, below = shows[1 : 1 + len(own)][::-1], shows[2 + len(own) :]
+    below += (stretch - 1) * (below - above)
+
+
+def show_eyeball(eye: int, source: Floats, points: Floats, shows: Floats) -> None:
+    """Let an eye's opening show the eyeball where it is: lids pass over it and do not squeeze it.
+
+    Args:
+        shows: ``(16, 2)`` the places that the opening's ring shows; changed in place.
+    """
+    before, now = Eye.of(source, eye), Eye.of(points, eye)
+    ring = list(topo.RIGHT_EYE if eye == 0 else topo.LEFT_EYE)
+    at = (points[ring] @ np.array([1, 1j]) - now.corner) / now.width
+    top, bottom = before.edges(at.real)
+    # Beyond the portrait's own lids no eyeball is visible: there it is stretched.
+    inside = np.clip(at.real, 0.0, 1.0) + 1j * np.clip(at.imag, top, bottom)
+    there = before.corner + before.width * inside
+    shows[:, 0], shows[:, 1] = there.real, there.imag
+
+
+def gaze_shift(eye: int, source: Floats, points: Floats) -> Floats:
+    """``(2,)`` how far an iris goes within its eye."""
+    before, now = Eye.of(source, eye), Eye.of(points, eye)
+    shift = (now.iris - before.iris) * before.width
+    return np.array([shift.real, shift.imag], np.float32)
+
+
+def iris_place(iris: tuple[int, ...], source: Floats) -> Floats:
+    """``(3,)`` where an iris is in the portrait, and its radius."""
+    centre = source[list(iris)].mean(axis=0)
+    radius = np.hypot(*(source[list(iris[1:])] - centre).T).mean()
+    return np.array([*centre, radius], np.float32)
