@@ -81,6 +81,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 LIBRARIES = pytest.mark.parametrize("library", ["werift", "libdatachannel", "libwebrtc"])
+PLAYERS = pytest.mark.parametrize("library", ["werift", "libdatachannel", "obs", "libwebrtc"])
 
 
 def node_peer(network: Network, folder: Path, *words: str) -> Process:
@@ -89,7 +90,7 @@ def node_peer(network: Network, folder: Path, *words: str) -> Process:
     return network.run("sh", "-c", program, str(folder), str(HERE / "node_peer.mjs"), *words)
 
 
-@LIBRARIES
+@PLAYERS
 def test_a_node_peer_plays_from_one_server_and_publishes_to_another(
     network: Network, node: Path, library: str
 ) -> None:
@@ -109,6 +110,93 @@ def test_mien_publishes_to_another_server_and_plays_from_it(
     player.until(lambda line: "playing" in line)
     network.server("--drive", "--publish", "http://127.0.0.1:8765/whip")
     driven(player)
+
+
+PYTHON_PACKAGES = ("wrtc==0.1.0", "tatolab-webrtc==0.55.4")
+
+
+@pytest.fixture(scope="session")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the PyPI packages, by pip's ordinary client, beside those of the environment."""
+    folder = tmp_path_factory.mktemp("wheels")
+    words = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--only-binary", ":all:"]
+    done = subprocess.run(
+        [*words, "--target", str(folder), *PYTHON_PACKAGES],
+        capture_output=True,
+        text=True,
+        check=False,
+        encoding="utf-8",
+    )
+    if done.returncode:
+        pytest.skip(f"pip cannot get {' '.join(PYTHON_PACKAGES)}: {done.stderr[-200:]}")
+    return folder
+
+
+def python_peer(network: Network, wheels: Path, *words: str) -> Process:
+    """A peer on those packages, inside the network."""
+    return network.run("env", f"PYTHONPATH={wheels}", sys.executable, str(HERE / words[0]), *words[1:])
+
+
+@pytest.mark.parametrize("program", ["libwebrtc_peer.py", "webrtc_rs_peer.py"])
+def test_a_peer_from_pypi_plays_from_one_server_and_publishes_to_another(
+    network: Network, wheels: Path, program: str
+) -> None:
+    _, played = network.server("--drive")
+    published, url = network.server()
+    python_peer(network, wheels, program, "relay", f"{played}/whep", f"{url}/whip")
+    driven(published)
+
+
+def test_mien_publishes_to_chromes_library_of_today_and_plays_from_it(network: Network, wheels: Path) -> None:
+    other = python_peer(network, wheels, "libwebrtc_peer.py", "serve", "8765")
+    other.until(lambda line: line == "serving")
+    player, _ = network.server("--play", "http://127.0.0.1:8765/whep")
+    player.until(lambda line: "playing" in line)
+    network.server("--drive", "--publish", "http://127.0.0.1:8765/whip")
+    driven(player)
+
+
+@pytest.mark.skipif(shutil.which("janus") is None, reason="needs janus")
+def test_mien_publishes_to_janus(network: Network) -> None:
+    janus = network.run(sys.executable, str(HERE / "janus_peer.py"), "serve", "8765")
+    janus.until(lambda line: line == "serving")
+    network.server("--drive", "--publish", "http://127.0.0.1:8765/whip")
+    janus.until(lambda line: line.startswith("packets") and int(line.split()[1]) >= 50)
+
+
+WHIP_CLIENT_VIDEO = (
+    "videotestsrc is-live=true ! video/x-raw,width=320,height=240,framerate=15/1 ! videoconvert "
+    "! vp8enc deadline=1 ! rtpvp8pay pt=96 ! application/x-rtp,media=video,encoding-name=VP8,payload=96"
+)
+
+
+@pytest.fixture(scope="session")
+def without_two_libsoups(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A libgupnp-igd that does nothing.
+
+    Debian 12's ``whip-client`` wants libsoup 2, its libnice by way of libgupnp-igd libsoup 3, and both end a
+    process in which the other is.  Nothing asks a router for anything here.
+    """
+    folder = tmp_path_factory.mktemp("lib")
+    names = ("add_port", "get_type", "remove_port_local", "thread_new")
+    code = "".join(f"void *gupnp_simple_igd_{name}(void) {{ return 0; }}\n" for name in names)
+    (folder / "stub.c").write_text(code, encoding="utf-8")
+    words = ["cc", "-shared", "-fPIC", "-o", "libgupnp-igd-1.0.so.4", "stub.c"]
+    subprocess.run(words, cwd=folder, check=True)
+    return folder
+
+
+@pytest.mark.skipif(
+    shutil.which("whip-client") is None or shutil.which("cc") is None,
+    reason="needs simple-whip-client and cc",
+)
+def test_the_simple_whip_client_of_januss_makers_sends_and_trickles(
+    network: Network, without_two_libsoups: Path
+) -> None:
+    server, url = network.server()
+    words = ["whip-client", "-u", f"{url}/whip", "-V", WHIP_CLIENT_VIDEO]
+    network.run("env", f"LD_LIBRARY_PATH={without_two_libsoups}", *words)
+    driven(server)
 
 
 GO_LIBRARIES = Path("/usr/share/gocode")

@@ -1,7 +1,7 @@
 // Peers of npm packages: they pass on what they get.
 //   node node_peer.mjs LIBRARY relay WHEP_URL WHIP_URL   plays from one server, publishes to the other
 //   node node_peer.mjs LIBRARY serve PORT                WHIP at /whip, the same video as WHEP at /whep
-// LIBRARY: werift, libdatachannel (they pass on RTP packets) or libwebrtc (images, which it encodes anew).
+// LIBRARY: werift, libdatachannel, obs (they pass on RTP packets) or libwebrtc (images, which it encodes anew).
 // Run where node_modules has the package.  Prints how many packets or images came.
 
 import http from "node:http";
@@ -10,7 +10,7 @@ import path from "node:path";
 
 const require = createRequire(path.join(process.cwd(), "x.js"));
 const [library, mode, ...rest] = process.argv.slice(2);
-const payload = (sdp) => Number(/a=rtpmap:(\d+) VP8/i.exec(sdp)?.[1]);
+const payload = (sdp) => Number(/a=rtpmap:(\d+) (?:VP8|H264)/i.exec(sdp)?.[1]);
 
 class Werift {
   static library = library === "werift" ? require("werift") : null;
@@ -57,7 +57,7 @@ class Werift {
 }
 
 class LibDataChannel {
-  static library = library === "libdatachannel" ? require("node-datachannel") : null;
+  static library = ["libdatachannel", "obs"].includes(library) ? require("node-datachannel") : null;
 
   constructor() {
     this.pc = new LibDataChannel.library.PeerConnection("peer", { iceServers: [] });
@@ -104,6 +104,25 @@ class LibDataChannel {
     rtp[1] = (rtp[1] & 128) | this.payload;
     rtp.writeUInt32BE(4242, 8);
     this.track.sendMessageBinary(rtp);
+  }
+}
+
+/** libdatachannel as OBS 30 and later uses it for WHIP: sound first, then H.264, one stream, all candidates in the offer. */
+class Obs extends LibDataChannel {
+  async offer(way) {
+    if (way === "sendonly") {
+      const audio = new LibDataChannel.library.Audio("0", "SendOnly");
+      audio.addOpusCodec(111);
+      audio.addSSRC(4241, "obs", "stream", "stream-audio");
+      this.sound = this.pc.addTrack(audio);
+    }
+    const video = new LibDataChannel.library.Video("1", way === "sendonly" ? "SendOnly" : "RecvOnly");
+    video.addH264Codec(96);
+    if (way === "sendonly") video.addSSRC(4242, "obs", "stream", "stream-video");
+    this.use(this.pc.addTrack(video));
+    this.pc.setLocalDescription("offer");
+    await this.gathered;
+    return this.pc.localDescription().sdp;
   }
 }
 
@@ -158,7 +177,7 @@ class LibWebRtc {
   }
 }
 
-const Peer = { werift: Werift, libdatachannel: LibDataChannel, libwebrtc: LibWebRtc }[library];
+const Peer = { werift: Werift, libdatachannel: LibDataChannel, obs: Obs, libwebrtc: LibWebRtc }[library];
 let packets = 0;
 setInterval(() => console.log("packets", packets), 500);
 
