@@ -141,7 +141,7 @@ class Avatar:
         )
 
     def before(self, background: Background) -> Avatar:
-        """The same person before another background (0.2 s the first time).
+        """The same person before another background (0.3 s the first time).
 
         Raises:
             SourceError: nobody can be told apart from what is around them.

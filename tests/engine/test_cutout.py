@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mien.engine.avatar import Avatar
+from mien.engine.avatar import Avatar, matte
 from mien.engine.avatar.background import KEEP, Background, BackgroundKind, filling, out_of_focus
 from mien.engine.avatar.canvas import make_canvas
 from mien.engine.avatar.composition import compose, with_opacity
@@ -18,7 +18,7 @@ from mien.engine.landmarks import Landmarker
 from mien.engine.motion import Head, Motion
 from mien.engine.runtime import Runtime
 from mien.engine.session.renderer import Renderer
-from mien.engine.types import Image, SourceError
+from mien.engine.types import Floats, Image, SourceError
 
 GREEN = Background(BackgroundKind.COLOUR, (0, 255, 0))
 CLEAR = Background(BackgroundKind.NONE)
@@ -151,7 +151,39 @@ def test_the_first_background_costs_and_the_next_ones_do_not(green: Avatar) -> N
     assert green.before(KEEP).cutout is None
 
 
-def test_where_nobody_is_found_it_says_what_to_do(avatar: Avatar) -> None:
+def _beside_stripes(astronaut: Image, opacity: Floats) -> Image:
+    """The person before what makes matting err: stripes in the colours of hair, skin and suit, and grain."""
+    random = np.random.default_rng(3)
+    stripes = np.array([(70, 50, 35), (215, 165, 140), (235, 235, 235), (190, 90, 40)], np.float32)
+    wall = stripes[(np.arange(512)[:, None] + np.arange(512)) // 24 % 4]
+    noisy = over(np.asarray(astronaut * opacity[..., None], np.uint8), opacity, np.asarray(wall, np.uint8))
+    return np.asarray(np.clip(noisy + random.normal(0, 12, noisy.shape), 0, 255), np.uint8)
+
+
+def test_a_busy_and_grainy_background_leaves_no_specks_and_no_holes(
+    green: Avatar, astronaut: Image, landmarker: Landmarker, runtime: Runtime
+) -> None:
+    assert green.cutout is not None
+    truth = green.cutout.matte.opacity
+    found = Avatar.of(_beside_stripes(astronaut, truth), landmarker, runtime).before(GREEN).cutout
+    assert found is not None
+    shown = (found.matte.opacity > 0.05).astype(np.uint8)
+    _, _, parts, _ = cv2.connectedComponentsWithStats(shown)
+    assert sum(parts[1:, cv2.CC_STAT_AREA]) - parts[1:, cv2.CC_STAT_AREA].max() < 30
+    deep = cv2.erode((truth > 0.9).astype(np.uint8), np.ones((25, 25), np.uint8)) > 0
+    deep[200:] = False  # hair and face
+    assert deep.sum() > 5000 and found.matte.opacity[deep].min() > 0.95
+
+
+def test_of_a_vague_outline_what_is_certain_is_cut_out(avatar: Avatar) -> None:
+    vague = replace(avatar, layers=None).before(GREEN)
+    assert vague.cutout is not None
+    opacity = vague.cutout.matte.opacity
+    assert opacity[120, 225] == 1 and opacity[100, 40] == 0  # face, flag
+
+
+def test_where_nobody_is_found_it_says_what_to_do(avatar: Avatar, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(matte, "person_in", lambda image, crop: np.zeros(image.shape[:2], np.float32))
     with pytest.raises(SourceError, match=r"No outline of a person.*PNG that is transparent") as caught:
         replace(avatar, layers=None, name="me.png").before(GREEN)
     assert "me.png" in str(caught.value) and "\n" not in str(caught.value)
