@@ -12,6 +12,7 @@ import { Hold } from "./hold.js";
 import { Lobby } from "./lobby.js";
 import { Meter } from "./meter.js";
 import { copyViewLink } from "./obs.js";
+import { Pace } from "./pace.js";
 import { Photos } from "./photos.js";
 import { OwnCamera } from "./own_camera.js";
 import { Presets } from "./presets.js";
@@ -36,6 +37,7 @@ class Page {
   #meter = new Meter(ids);
   #sound = new Sound(ids);
   #camera = new OwnCamera(ids, this.#choices);
+  #pace = new Pace(() => this.#camera.track);
   #lobby = new Lobby(ids, this.#choices);
   #reference = new Reference(ids, (message) => this.#link.send(message));
   #takings = new Takings(this.#api, ids, () => this.#recordable());
@@ -175,6 +177,7 @@ class Page {
 
   /** Another camera, or the first one. */
   #seen(track) {
+    this.#pace.begin();
     if (this.#lobby.open) this.#lobby.use(track);
     this.#link.connection?.setVideo(track).catch(() => {}); // of one that has just ended
   }
@@ -203,6 +206,7 @@ class Page {
   /** A new connection knows the portrait, and nothing else of what the person chose on the last one. */
   #connected(connection) {
     this.#meter.watch(connection);
+    this.#pace.begin();
     if (this.#words.panel) return; // what the avatar is like now stays until something is changed here
     connection.send({ type: "gains", ...this.#gains.values });
     connection.send({ type: "mirror", on: "mirror" in root.dataset });
@@ -228,7 +232,10 @@ class Page {
         this.#reference.hint(hint);
         this.#hold.hear(hint.resting);
       },
-      stats: (stats) => this.#meter.hear(stats),
+      stats: (stats) => {
+        this.#meter.hear(stats);
+        this.#pace.hear(stats);
+      },
       error: ({ text }) => this.#gallery.say(text),
     };
     acts[message.type]?.(message);

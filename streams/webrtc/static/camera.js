@@ -4,6 +4,11 @@ import { Problem } from "./api.js";
 
 const WANTED = { width: { ideal: 640 }, height: { ideal: 480 }, frameRate: { ideal: 30, max: 30 } };
 
+/** @param {MediaStreamTrack} track a camera's @param {number} rate frames a second, at most */
+export function askForRate(track, rate) {
+  return track.applyConstraints({ ...WANTED, frameRate: { ideal: rate, max: rate } });
+}
+
 const CAMERA_WORDS = {
   NotAllowedError: ["The browser may not use the camera.", "Allow it at the left end of the address bar, then start again."],
   NotFoundError: ["There is no camera.", "Connect one, then start again."],

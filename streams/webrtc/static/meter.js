@@ -58,6 +58,8 @@ export class Meter {
 
   #show(numbers) {
     for (const name of ["fps", "latency", "dropped"]) this.#ids(name).textContent = whole(numbers[name]);
+    const { camera } = numbers;
+    this.#ids("fps-of").textContent = camera ? `of ${whole(camera)} per s` : "per s";
     this.#ids("bitrate").textContent = Number.isFinite(numbers.bitrate) ? numbers.bitrate.toFixed(1) : "–";
     const rows = NAMED.filter(([key]) => Number.isFinite(numbers[key])).map(([key, words]) => {
       const row = document.createElement("div");
@@ -91,6 +93,7 @@ function read(report) {
         decode: entry.totalDecodeTime ?? 0,
       });
     }
+    if (entry.type === "media-source" && entry.kind === "video") found.camera = entry.framesPerSecond;
     if (entry.type === "candidate-pair" && entry.nominated) found.network = entry.currentRoundTripTime;
   }
   return found;
@@ -102,6 +105,7 @@ function between(before, now, server) {
   const frames = now.frames - before.frames;
   const numbers = {
     fps: frames / seconds,
+    camera: now.camera,
     bitrate: (8 * (now.bytes - before.bytes)) / seconds / 1e6,
     dropped: server.dropped,
     track_ms: server.track_ms,

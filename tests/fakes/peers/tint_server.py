@@ -59,7 +59,7 @@ async def main(options: argparse.Namespace) -> None:
     logger = logging.getLogger("mien")
     logger.addHandler(kept)
     logger.setLevel(logging.INFO)
-    engine = TintEngine()
+    engine = TintEngine(options.work)
     more = {} if options.rate is None else {"rate": options.rate, "burst": int(options.rate)}
     async with served(engine, [(GREY, "grey")], host=options.host, **more) as server:
         print(server.url, flush=True)
@@ -83,6 +83,7 @@ async def main(options: argparse.Namespace) -> None:
 parser = argparse.ArgumentParser()
 parser.add_argument("--host", default="127.0.0.1")
 parser.add_argument("--rate", type=float)
+parser.add_argument("--work", type=float, default=0.0, help="seconds for a frame")
 parser.add_argument("--drive", action="store_true")
 parser.add_argument("--publish")
 parser.add_argument("--play")
