@@ -5,8 +5,8 @@ a background that stays what it was.  Before another one every error shows, so h
 
 1. the outline of the whole portrait is found, shoulders included, and only what hangs together with the face
    is kept;
-2. along the outline each pixel is placed between the colours of person and background nearby (the projection
-   of colour sampling mattes), as far as the two differ by more than each varies in itself;
+2. along the outline, the colours on both sides tell how much of each pixel is the person's
+   (:mod:`mien.engine.avatar.matte_edge`);
 3. small holes are filled, and what does not hang together with the face is left out, level by level of
    opacity;
 4. the person's colours are estimated from local means of both (blur-fusion, Forte 2021, arXiv:2102.09828):
@@ -23,6 +23,7 @@ import numpy as np
 
 from mien.engine.avatar.crop import Square
 from mien.engine.avatar.layers import Layers, filled_behind, fitted, without_holes
+from mien.engine.avatar.matte_edge import disc, reach_in, refined
 from mien.engine.avatar.segmentation import ROOM, person_in
 from mien.engine.face.layout import N_MESH
 from mien.engine.types import Floats, Image
@@ -31,11 +32,8 @@ from mien.engine.utils.images import WHITE
 SEAM = 0.12
 """Width over which the outline around the face passes into the whole portrait's, in sides of its square."""
 
-NEAR = 1 / 50
-"""How far from the outline colours are asked, in sides of the crop; a second look asks twice as far."""
-
 EVEN = 0.4
-"""Smoothing of the outline, in those distances: the network's pixels are not the person's shape."""
+"""Smoothing of the outline, in reaches: the network's pixels are not the person's shape."""
 
 FIRM = (0.3, 0.7)
 """Values of the outline that count as none and all: how soft an edge is, the colours tell."""
@@ -46,29 +44,11 @@ CERTAIN = (0.75, 0.95)
 FACE_CERTAIN = 0.97
 """Share of the face that it must be certain of, for it to know anything of the portrait."""
 
-SURE, NONE = 0.9, 0.1
-"""Opacities from which on, and up to which, a pixel's colour is the person's or the background's alone."""
-
-GRAIN = 0.7
-"""Smoothing of the colours that are compared, pixels: a film's grain is not the person's shape either."""
-
-SPREAD = 1.3
-"""Standard deviations of either side's colours within which a pixel is that side's."""
-
-LEAST_ROOM, ENOUGH = 0.1, 0.6
-"""Of the way from one colour to the other: where less than the first lies between the two sides, colours tell
-nothing, and from the second on what they can."""
-
-APART, BETWEEN = 25.0, 30.0
-"""Grey levels per channel by which the two colours must differ, and by which a pixel may lie beside them."""
-
 HOLE = 1 / 12
 """Side of the largest hole that is filled, in sides of the crop."""
 
 LEVELS = 12
 """Opacities at which connection is looked at."""
-
-_NEXT = [1, 2, 0]
 
 NOSE = 1
 """Landmark that is on the person in every portrait."""
@@ -103,7 +83,7 @@ class Matte:
         """
         found = _outline(image, crop)
         outline = without_holes(fitted(_firm(found, CERTAIN) if vague else found, image, crop), points)
-        opacity = _whole(_refined(image, _of_the_face(outline, crop, points), crop), points, crop)
+        opacity = _whole(refined(image, _of_the_face(outline, crop, points), crop), points, crop)
         background = filled_behind(image, opacity, crop)
         return Matte(opacity, _own_colours(image, opacity, background, crop), background)
 
@@ -177,8 +157,8 @@ def _within(start: float, side: float, size: int) -> Floats:
 
 def _of_the_face(outline: Floats, crop: Square, points: Floats) -> Floats:
     """What hangs together with the face, with a sharp edge."""
-    smooth = np.asarray(cv2.GaussianBlur(outline, (0, 0), EVEN * _reach(crop)), np.float32)
-    mine = cv2.dilate(_with_the_face(smooth > 0.5, points), _disc(2))
+    smooth = np.asarray(cv2.GaussianBlur(outline, (0, 0), EVEN * reach_in(crop)), np.float32)
+    mine = cv2.dilate(_with_the_face(smooth > 0.5, points), disc(2))
     return np.asarray(mine * _firm(smooth, FIRM), np.float32)
 
 
@@ -188,92 +168,6 @@ def _with_the_face(mask: Any, points: Floats) -> Any:
     _, parts = cv2.connectedComponents(mask.astype(np.uint8))
     column, row = np.clip(points[NOSE].astype(int), 0, (width - 1, height - 1))
     return (parts == parts[row, column]).astype(np.uint8)
-
-
-def _reach(crop: Square) -> int:
-    return max(2, round(NEAR * crop.side))
-
-
-def _disc(reach: int) -> Any:
-    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
-
-
-def _refined(image: Image, person: Floats, crop: Square) -> Floats:
-    """Opacity along the outline from the colours on both of its sides."""
-    colours = cv2.GaussianBlur(image, (0, 0), GRAIN).astype(np.float32)
-    opacity = person
-    for reach in (_reach(crop), 2 * _reach(crop)):
-        found = _placed(colours, opacity, reach)
-        if found is None:
-            break
-        share, trust = found
-        opacity = np.asarray(opacity + trust * (share - opacity), np.float32)
-    return opacity
-
-
-def _placed(colours: Any, opacity: Floats, reach: int) -> tuple[Any, Any] | None:
-    """Where each pixel's colour lies between the background's (0) and the person's (1) nearby.
-
-    Within the spread of one side's colours a pixel is that side's: a bright strand in hair is no hole.
-
-    Returns:
-        that share, and in 0..1 how much it tells (0 beside the outline); None where there is no outline.
-    """
-    sure = cv2.erode((opacity > SURE).astype(np.uint8), _disc(reach))
-    none = cv2.erode((opacity <= NONE).astype(np.uint8), _disc(reach))
-    band = (sure == 0) & (none == 0)
-    if not sure.any() or not none.any() or not band.any():
-        return None
-    behind, around = _nearby(colours, none, 2 * reach)
-    own, within = _nearby(colours, sure, 2 * reach)
-    across, seen = own - behind, colours - behind
-    length = np.maximum(_dot(across, across), 1)
-    share = _dot(seen, across) / length
-    seen -= share[..., None] * across
-    spread = SPREAD / length
-    # The more a pixel is the person's by the outline, the more it may be one of the person's other colours.
-    low, high = spread * _along(across, around), 1 - opacity * spread * _along(across, within)
-    room = high - low
-    vague = around[..., :3].sum(axis=2) + within[..., :3].sum(axis=2)
-    fits = np.exp(-_dot(seen, seen) / (2 * BETWEEN**2 + 2 * vague))
-    told = np.clip((room - LEAST_ROOM) / (ENOUGH - LEAST_ROOM), 0, 1) * length / (length + 3 * APART**2)
-    return np.clip((share - low) / np.maximum(room, LEAST_ROOM), 0, 1), band * fits * told
-
-
-def _along(across: Any, covariance: Any) -> Any:
-    """Standard deviation along ``across`` ``(H, W, 3)``, times its length."""
-    variances = _dot(np.square(across), covariance[..., :3])
-    mixed = _dot(across * across[..., _NEXT], covariance[..., 3:])
-    return np.sqrt(np.maximum(variances + 2 * mixed, 0))
-
-
-def _dot(one: Any, other: Any) -> Any:
-    return np.einsum("ijc,ijc->ij", one, other)
-
-
-def _nearby(colours: Any, known: Any, reach: int) -> tuple[Any, Any]:
-    """The colours of what is ``known`` nearby; of what is further away where nothing is near.
-
-    Returns:
-        ``(H, W, 3)`` their mean, and ``(H, W, 6)`` their covariance: of red, green and blue with themselves,
-        then of each with the next.
-    """
-    moments: Any = np.dstack(
-        [colours, np.square(colours), colours * colours[..., _NEXT], np.ones_like(known)]
-    )
-    moments *= known[..., None]
-    height, width = known.shape
-    # Means vary slowly: half the size does.
-    moments = cv2.resize(moments, ((width + 1) // 2, (height + 1) // 2), interpolation=cv2.INTER_AREA)
-    sums: Any = np.zeros_like(moments)
-    for step, wide in enumerate((1, 3, 9)):
-        window = (wide * reach | 1,) * 2
-        sums += np.float32(1e-3**step) * cv2.blur(moments, window)
-    sums /= np.maximum(sums[..., 9:], 1e-9)
-    sums[..., 3:6] -= np.square(sums[..., :3])
-    sums[..., 6:9] -= sums[..., :3] * sums[..., _NEXT]
-    found: Any = cv2.resize(sums, (width, height), interpolation=cv2.INTER_LINEAR)
-    return np.ascontiguousarray(found[..., :3]), np.ascontiguousarray(found[..., 3:9])
 
 
 def _whole(opacity: Floats, points: Floats, crop: Square) -> Floats:

@@ -73,6 +73,12 @@ class PageServer:
         self._process.kill()
         self._process.wait()
 
+    def stop(self, number: signal.Signals, seconds: float) -> int:
+        """Send it a signal, and wait for its exit status."""
+        assert self._process is not None
+        self._process.send_signal(number)
+        return self._process.wait(seconds)
+
     def log(self) -> str:
         """What it has said so far."""
         self._log.flush()

@@ -36,8 +36,9 @@ async def main(url: str, cycles: int) -> None:
         await client.delete()
         await client.close()
     if not cycles:
-        await once(url)
+        client = await once(url)  # kept: what nobody holds is collected, and its connection with it
         await asyncio.Event().wait()
+        await client.close()
 
 
 asyncio.run(main(sys.argv[1], int(sys.argv[2])))

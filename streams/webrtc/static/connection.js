@@ -102,6 +102,7 @@ export class Connection extends EventTarget {
   }
 
   #hear(data) {
+    if (this.#ended) return; // what was on its way when this side ended it
     let message;
     try {
       message = JSON.parse(data);

@@ -29,9 +29,16 @@ export class Reference {
 
   /** How the face is now. */
   hint({ neutral, why, none = false }) {
+    if (none) this.#forget();
     this.#ids("neutral").dataset.neutral = none ? "" : neutral ? "yes" : "no";
     const words = none ? "No face yet" : neutral ? "Your face is at rest" : `Not at rest${why ? `: ${why}` : ""}`;
     if (this.#ids("neutral-words").textContent !== words) this.#ids("neutral-words").textContent = words;
+  }
+
+  /** What was said of a reference ends with its connection. */
+  #forget() {
+    clearTimeout(this.#answer);
+    this.#ids("reference-words").textContent = "";
   }
 
   #ask(type, text) {
