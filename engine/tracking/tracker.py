@@ -19,13 +19,19 @@ from mien.engine.mouth.view import view_mouth
 from mien.engine.tracking import landmark_field
 from mien.engine.tracking.alignment import FILE_SIDE, LIVE_SIDE, sample_layout
 from mien.engine.tracking.head_motion import head_motion, landmark_motion, split_head
-from mien.engine.tracking.key_frames import EVERY, KeyFrames
+from mien.engine.tracking.key_frames import EVERY, KeyFrames, face_mean
 from mien.engine.tracking.one_euro import OneEuro
 from mien.engine.tracking.reference import Reference
 from mien.engine.types import Face, Floats, Frame, Image
+from mien.engine.utils.curves import ramp
 
 LANDMARK_NOISE = 0.018
 """Landmark displacements below this (face units; 1.5 px on a face 145 px wide) are left to the alignment."""
+
+SURE = (0.93, 0.98)
+"""Files: mean trust on the face up to which a frame is aligned a second time, resampled by what was found
+first, and from which on once is enough.  Where landmarks are pixels off, the first look sees a distorted face
+and is hardly trusted: in 24 frames driven by others of their clips, eyes are 2 % nearer with it."""
 
 REST, SPEED, SPEED_CUTOFF, STILL, NEAR = 2.0, 400.0, 2.0, 0.01, 5
 """Live: the field's One-Euro filter: cut-off at rest, Hz, and its increase with the speed; cut-off of the
@@ -206,10 +212,18 @@ class Tracker:
             positions = head.apply(turned[N_MESH:] + apply2(geometry.axes[N_MESH:], field))
             return sample_layout(frame.image, positions, unit, reference.aligner.side)
 
+        def looked(field: Floats) -> tuple[Floats, Floats]:
+            beyond = (landmarks - field).reshape(GRID, GRID, 2)
+            correction, trust = keys.align(resampled(field), turn, frame.time, beyond)
+            return correction.reshape(-1, 2), trust
+
         start = _without_noise(landmarks)
-        beyond = (landmarks - start).reshape(GRID, GRID, 2)
-        correction, trust = keys.align(resampled(start), turn, frame.time, beyond)
-        grid = start + correction.reshape(-1, 2)
+        correction, trust = looked(start)
+        grid = start + correction
+        again = 0.0 if self.settings.live else 1.0 - ramp(face_mean(trust), SURE)
+        if again > 0.0:
+            correction, trust = looked(grid)
+            grid = grid + np.float32(again) * correction
         if keys.wanted(turn, trust):
             keys.add(resampled(grid), turn, frame.time)
         return grid, trust
