@@ -25,12 +25,13 @@ head's rim, whether it shows the person, and its depth."""
 INSIDE, USUAL = KNOWN.index("inside"), KNOWN.index("usual")
 
 SHARES = ("shift", "roll", "turn")
-"""What is told of a node: how far it goes along with the head's shift, its roll and size, and its turn."""
+"""What is told of a node: how far it goes along with the body's shift, with what the head does on its neck in
+the image (shift, roll and size), and with its turn."""
 
-SHOULDERS = 0.4
-"""Share of the head's shift that shoulders take, where nothing was learned."""
+SHOULDERS = 0.6
+"""Share of the body's shift that shoulders take, where nothing was learned."""
 
-FREE = 0.2
+FREE = 0.25
 """Face units beyond the face's outline over which the network gets its say: on the face it has none."""
 
 MOST = 1.6

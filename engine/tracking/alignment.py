@@ -101,8 +101,8 @@ LIVE_SMOOTHNESS, FILE_SMOOTHNESS = 40.0, 60.0
 """Weight of the flow's gradient in the refinement.
 
 Two frames of six faces of 256 px under known smooth fields of 0.5 and 1 px: the live measurement has a gain
-of 0.85 at 200 and 0.90 at 50 (correlation 0.92 and 0.91; sampled as it is now, 40 gives the same); that of files 0.89 without refinement and 0.91 at
-60 (correlation 0.946 and 0.951).
+of 0.85 at 200 and 0.90 at 50 (correlation 0.92 and 0.91; sampled as it is now, 40 gives the same); that of
+files 0.89 without refinement and 0.91 at 60 (correlation 0.946 and 0.951).
 """
 
 EQUALISED = 2.0, (4, 4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cmath import rect
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,9 +11,9 @@ import pytest
 
 from mien.engine.avatar import Avatar
 from mien.engine.avatar.head_mesh import HeadMesh
-from mien.engine.face.head_pose import Similarity
+from mien.engine.face.head_pose import Similarity, turn_matrix
 from mien.engine.mesh.following import INSIDE, KNOWN, USUAL, read_following, shipped_following, usual_shares
-from mien.engine.mesh.head_sheet import HeadMotion, HeadSheet
+from mien.engine.mesh.head_sheet import BESIDE, HeadMotion, HeadSheet
 from mien.engine.types import ModelError
 
 STILL = np.zeros((36, 2), np.float32)
@@ -55,7 +56,7 @@ def test_without_an_outline_nothing_learned_counts(avatar: Avatar) -> None:
     assert sheet.known is None
     shoulders = sheet.follow[:, 1] == 0
     assert shoulders.any()
-    np.testing.assert_allclose(sheet.follow[shoulders, 0], 0.4)
+    np.testing.assert_allclose(sheet.follow[shoulders, 0], 0.6)
 
 
 def test_a_motion_is_the_sum_of_its_parts(avatar: Avatar) -> None:
@@ -64,6 +65,38 @@ def test_a_motion_is_the_sum_of_its_parts(avatar: Avatar) -> None:
     solid = Similarity(1.02 + 0.05j, -4 + 3j)
     moved, _ = sheet.moved(HeadMotion(solid, (0.0, 0.0), STILL))
     np.testing.assert_allclose(moved, solid.apply(sheet.positions), atol=1e-3)
+
+
+@pytest.mark.parametrize("roll", [-0.2, 0.3])
+def test_a_head_that_rolls_on_its_neck_leaves_the_body_where_it_is(avatar: Avatar, roll: float) -> None:
+    sheet = avatar.mesh.sheet
+    pivot = sheet.positions[0] - sheet.solid[0, :2] + sheet.neck[:2]
+    solid = Similarity(rect(1.0, roll), 0j).about(complex(*pivot))
+    shift = sheet.parts(HeadMotion(solid, (0.0, 0.0), STILL)).shift
+    np.testing.assert_allclose(shift / sheet.unit, 0.0, atol=1e-3)
+
+
+@pytest.mark.parametrize("turn", [(0.0, 0.3), (0.0, -0.2), (0.2, 0.0)])
+def test_a_head_that_turns_on_its_neck_leaves_the_body_where_it_is(
+    avatar: Avatar, turn: tuple[float, float]
+) -> None:
+    sheet = avatar.mesh.sheet
+    swung = sheet.neck[:2] - (turn_matrix(turn) @ sheet.neck)[:2]
+    shift = sheet.parts(HeadMotion(Similarity(1 + 0j, complex(*swung)), turn, STILL)).shift
+    assert np.abs(swung).max() > 0.2 * sheet.unit
+    np.testing.assert_allclose(shift / sheet.unit, 0.0, atol=1e-3)
+
+
+def test_a_head_that_shifts_takes_the_body_along(avatar: Avatar) -> None:
+    shift = avatar.mesh.sheet.parts(HeadMotion(Similarity(1 + 0j, 7 - 2j), (0.0, 0.0), STILL)).shift
+    np.testing.assert_allclose(shift, (7, -2), atol=1e-3)
+
+
+def test_a_head_that_turns_in_its_place_hardly_moves_the_body(avatar: Avatar) -> None:
+    sheet = avatar.mesh.sheet
+    for yaw in (-0.6, 0.6):
+        shift = sheet.parts(HeadMotion(Similarity(1 + 0j, 0j), (0.0, yaw), STILL)).shift
+        assert np.abs(shift).max() <= BESIDE * sheet.unit * 1.001
 
 
 def test_no_motion_moves_nothing(avatar: Avatar) -> None:

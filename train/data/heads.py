@@ -31,7 +31,8 @@ class HeadSample(NamedTuple):
 
     Attributes:
         known: ``(G, 8)`` as :data:`mien.engine.mesh.following.KNOWN`.
-        parts: ``(3, G, 2)`` what the head's shift, its roll and size, and its turn would do to each node.
+        parts: ``(3, G, 2)`` what the body's shift, the head's roll and size, and its turn would do to each
+            node.
         moved: ``(G, 2)`` where it went.
         counts: ``(G,) bool`` where the person is, is seen in both frames, and is not the face.
     """
