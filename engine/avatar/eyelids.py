@@ -74,9 +74,10 @@ class Eye(NamedTuple):
         corner, width = complex(places[0]), complex(places[upper.stop - 1] - places[0])
         width = width if abs(width) > 1e-3 else 1e-3 + 0j
         own = (places - corner) / width
-        return Eye(
-            corner, width, own[upper], own[lower], complex(own[iris].mean()), float(own[brow].imag.mean())
-        )
+        # Sums: numpy's mean takes four times as long for so few.
+        centre, height = np.add.reduce(own[iris]), np.add.reduce(own[brow].imag)
+        middle, above = complex(centre / len(own[iris])), float(height / len(own[brow]))
+        return Eye(corner, width, own[upper], own[lower], middle, above)
 
     def edges(self, at: Reals) -> tuple[Reals, Reals]:
         """Heights of the upper and the lower lid's edge at places between the corners."""

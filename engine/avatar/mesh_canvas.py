@@ -129,8 +129,9 @@ class MeshCanvas:
             cv2.warpAffine(plane, to_coarse, self._part, target, how, cv2.BORDER_REPLICATE)
 
     def _bounds(self, places: Floats) -> Box | None:
-        low = np.floor(self._pixels(places.min(axis=0))).astype(int) - RIM
-        high = np.ceil(self._pixels(places.max(axis=0))).astype(int) + RIM + 1
+        x, y = places[:, 0], places[:, 1]
+        low = np.floor(self._pixels(np.array([x.min(), y.min()]))).astype(int) - RIM
+        high = np.ceil(self._pixels(np.array([x.max(), y.max()]))).astype(int) + RIM + 1
         columns, rows = self._part
         left, top = max(0, int(low[0])), max(0, int(low[1]))
         right, bottom = min(columns, int(high[0])), min(rows, int(high[1]))

@@ -72,7 +72,7 @@ class DriverLips:
 
     Attributes:
         share, unlike: how far the lips count as pieces, and the mouth as unlike the layout's, 0..1.
-        mesh: ``(468, 2)`` the landmarks in the reference, in the driver's face units.
+        slope: scale and roll of the reference's landmarks in the layout, a complex number.
         pieces: of each lip its nodes, the maps ``(n, 2, 2)`` from the layout to the image by which they were
             measured, and those back that it has as one piece.
         near: the nodes near the lips, and the same first maps for them.
@@ -80,7 +80,7 @@ class DriverLips:
 
     share: float
     unlike: float
-    mesh: Floats
+    slope: complex
     pieces: tuple[tuple[np.ndarray, Floats, Floats], ...]
     near: tuple[np.ndarray, Floats] | None
 
@@ -100,7 +100,7 @@ class DriverLips:
         )
         around = np.flatnonzero(near_lips())
         near = (around, inverse2(to_layout[around])) if unlike > 0.0 else None
-        return DriverLips(share, unlike, mesh, pieces, near)
+        return DriverLips(share, unlike, _slope(mesh), pieces, near)
 
     def as_pieces(self, vectors: Floats) -> Floats:
         """Displacements ``(N, 2)`` at the layout's nodes, or a copy with what belongs to the lips changed."""
@@ -112,7 +112,7 @@ class DriverLips:
             found[lip] += np.float32(self.share) * (apply2(back, image) - vectors[lip])
         if self.near is not None:
             near, to_image = self.near
-            seen = _as_seen(apply2(to_image, vectors[near]), self.mesh)
+            seen = _as_seen(apply2(to_image, vectors[near]), self.slope)
             found[near] += np.float32(self.unlike) * near_lips()[near, None] * (seen - found[near])
         return found
 
@@ -124,11 +124,15 @@ def _unlike_layout(mesh: Floats) -> float:
     return max(ramp(mouth_gap(mesh), GAPING), ramp(width / usual, NARROW))
 
 
-def _as_seen(image: Floats, mesh: Floats) -> Floats:
-    """Image displacements ``(N, 2)`` in the layout, by the scale and the roll of the whole face."""
+def _slope(mesh: Floats) -> complex:
+    """Scale and roll of landmarks ``(468, 2)`` against the layout."""
     flat = layout().points - layout().points.mean(axis=0)
     z, w = flat @ np.array([1, 1j]), mesh @ np.array([1, 1j])
-    slope = np.vdot(z, w - w.mean()) / np.vdot(z, z)
+    return complex(np.vdot(z, w - w.mean()) / np.vdot(z, z))
+
+
+def _as_seen(image: Floats, slope: complex) -> Floats:
+    """Image displacements ``(N, 2)`` in the layout, by the scale and the roll of the whole face."""
     seen = (image @ np.array([1, 1j])) / slope
     return np.stack([seen.real, seen.imag], axis=1).astype(np.float32)
 
