@@ -154,8 +154,8 @@ def make_animator(
 
 
 def tracker_settings(options: Options, *, live: bool = False) -> TrackerSettings:
-    """The settings of the driver's tracker; only live use smooths over time."""
-    return TrackerSettings(landmarks=options.tracker, live=live)
+    """The settings of the driver's tracker; only live use smooths over time, and leaves out what is late."""
+    return TrackerSettings(landmarks=options.tracker, live=live, paced=live)
 
 
 def wants_credentials(options: Options) -> bool:

@@ -120,7 +120,12 @@ class Bench:
         driver, network, fps = what.split(", ")
         self._runtime.network = _get("Network")(network)
         renderer = _get("Renderer")(self._avatar, self._runtime)
-        with _get("Tracker")(_get("TrackerSettings")(live=True)) as tracker:
+        settings = _get("TrackerSettings")
+        try:
+            live = settings(live=True, paced=True)
+        except TypeError:  # earlier, the network saw every frame
+            live = settings(live=True)
+        with _get("Tracker")(live) as tracker:
             session = _get("Session")(tracker, renderer)
             figures = _get("run_pipeline")(
                 session, self._drivers[driver], fps=float(fps), seconds=seconds, warm_up=1.0

@@ -17,6 +17,7 @@ from mien.engine.landmarks import make_landmarker
 from mien.engine.runtime import Runtime, default_runtime
 from mien.engine.runtime.openvino import Network, OpenVinoRuntime
 from mien.engine.session.session import Session
+from mien.engine.tracking import TrackerSettings
 from mien.engine.types import Image
 
 
@@ -43,7 +44,9 @@ class Setup:
         """Create a session like a live run's, for one measurement."""
         cv2.setNumThreads(1)  # as in a live run
         # Nothing is skipped: all frames of a benchmark count.
-        with Animator(avatar or self.avatar, live=True, runtime=runtime or self.runtime) as animator:
+        settings = TrackerSettings(live=True, paced=True)
+        given = avatar or self.avatar
+        with Animator(given, live=True, runtime=runtime or self.runtime, settings=settings) as animator:
             animator.load()
             yield animator.session
 

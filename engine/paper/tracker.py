@@ -35,7 +35,8 @@ class PaperTracker(Tracker):
         settings: TrackerSettings | None = None,
         landmarker: Landmarker | None = None,
     ) -> None:
-        super().__init__(settings, landmarker)
+        # Its key points are detected in every frame, around the landmarks of that frame.
+        super().__init__(None if settings is None else replace(settings, paced=False), landmarker)
         self._runtime = runtime
         self._square = Square(0.0, 0.0, float(IMAGE_SIZE))
         self._first: Keys | None = None

@@ -67,7 +67,7 @@ class DriverSession:
         own_mouth: bool = True,
     ) -> None:
         self._shared, self._landmarker, self._deliver = shared, landmarker, deliver
-        self._tracker = Tracker(TrackerSettings(live=True, mouth=True), landmarker)
+        self._tracker = Tracker(TrackerSettings(live=True, mouth=True, paced=True), landmarker)
         self._renderer = Renderer(avatar, runtime, crop)
         self._renderer.mouth.own = own_mouth
         self._session = Session(self._tracker, self._renderer, gains)

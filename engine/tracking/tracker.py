@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from time import perf_counter
 
 import cv2
 import numpy as np
@@ -21,6 +22,7 @@ from mien.engine.tracking.alignment import FILE_SIDE, LIVE_SIDE, sample_layout
 from mien.engine.tracking.head_motion import head_motion, landmark_motion, split_head
 from mien.engine.tracking.key_frames import EVERY, KeyFrames, face_mean
 from mien.engine.tracking.one_euro import OneEuro
+from mien.engine.tracking.pace import Carried, Pace
 from mien.engine.tracking.reference import Reference
 from mien.engine.types import Face, Floats, Frame, Image
 from mien.engine.utils.curves import ramp
@@ -55,6 +57,8 @@ class TrackerSettings:
         live: smooth over time, and align at a resolution that leaves time for rendering.
         threads: CPU threads of the landmark networks.
         mouth: keep the driver's mouth with every motion, for an avatar that is to show it.
+        paced: leave the landmark network out of every second frame while it takes longer than the frames
+            are apart: the head and the skin are measured in every frame, lids and lips in every second.
     """
 
     landmarks: str = "openvino"
@@ -62,6 +66,7 @@ class TrackerSettings:
     live: bool = False
     threads: int = 1
     mouth: bool = False
+    paced: bool = False
 
 
 class Tracker:
@@ -94,6 +99,8 @@ class Tracker:
         self._smooth = OneEuro(REST, SPEED, SPEED_CUTOFF, STILL, NEAR)
         self._keys: KeyFrames | None = None
         self._size: tuple[int, int] | None = None
+        self._pace = Pace()
+        self._carried: Carried | None = None
 
     def __enter__(self) -> Tracker:
         return self
@@ -119,17 +126,36 @@ class Tracker:
         self.reference = Reference.of(image, face, side)
         self._turn.reset()
         self._smooth.reset()
-        self._keys = None
+        self._keys = self._carried = None
         return True
 
     def track(self, frame: Frame) -> Motion | None:
         """Measure the driver's motion in ``frame``; None if no face is found."""
+        if self.settings.paced and self._pace.spares(frame.time):
+            motion = self._without_network(frame)
+            if motion is not None:
+                return motion
+        start = perf_counter()
         face = self.locate(frame)
         if face is None or self.frame is None:
+            self._carried = None
             return None
         if self.reference is None:
             self.set_reference(self.frame.image, face)
-        return self.measure(self.frame, face)
+        motion = self.measure(self.frame, face)
+        self._pace.took(perf_counter() - start)
+        return motion
+
+    def _without_network(self, frame: Frame) -> Motion | None:
+        """The motion in a frame, with lids and lips as in the last one; None if that will not do."""
+        face, carried, reference = self.face, self._carried, self.reference
+        if face is None or carried is None or reference is None:
+            return None
+        head = carried.expected(reference.geometry.centre, reference.geometry.unit)
+        if head is None:
+            return None
+        self.frame = self._at_reference_size(frame)
+        return self._measured(self.frame, carried.moved(face, head), carried)
 
     def locate(self, frame: Frame) -> Face | None:
         """Find the face in ``frame``; :attr:`frame` is then the frame at the reference's size."""
@@ -155,6 +181,10 @@ class Tracker:
 
     def measure(self, frame: Frame, face: Face) -> Motion:
         """The motion of an already found ``face`` in ``frame`` relative to the reference."""
+        return self._measured(frame, face)
+
+    def _measured(self, frame: Frame, face: Face, carried: Carried | None = None) -> Motion:
+        """The same; ``carried`` is what a face that no network saw in this frame was carried from."""
         reference = self.reference
         if reference is None:
             raise ValueError("a tracker measures against a reference: call set_reference first")
@@ -169,6 +199,10 @@ class Tracker:
             head, grid = split_head(reference, head, turned, grid, 4 if live else 1)
         else:
             points = landmark_field.at_points(moved)
+        if carried is not None:
+            face = self.face = carried.moved(face, head)
+        if self.settings.paced:
+            self._carried = Carried.of(face, head, self._carried, carried)
         grid = grid.reshape(GRID, GRID, 2)
         if live:
             grid = self._smooth(grid, frame.time)
