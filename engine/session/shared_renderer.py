@@ -32,9 +32,9 @@ WAIT_S = 0.003
 class SharedRenderer:
     """Owner of the runtime and of the thread that renders for all drivers.
 
-    It takes all motions that are ready, the oldest frame first, after waiting at most 3 ms for drivers whose
-    tracking is about to finish, and renders them: in one call if the runtime's :attr:`~Runtime.batch` is
-    above 1, otherwise one after the other.  A motion overtaken by a newer one of the same driver is dropped
+    It takes all motions that are ready, the oldest frame first.  If the runtime's :attr:`~Runtime.batch` is
+    above 1, it waits at most 3 ms for drivers whose tracking is about to finish, and renders all in one call;
+    otherwise one after the other, at once.  A motion overtaken by a newer one of the same driver is dropped
     and counted.  Nothing queues up, so a slow machine lowers the frame rate, not the timeliness.
 
     >>> with SharedRenderer(default_runtime(), make_landmarker) as shared:   # doctest: +SKIP
@@ -180,7 +180,7 @@ class SharedRenderer:
     def _take(self) -> tuple[list[tuple[Callable[[], object], Future[object]]] | None, list[Driven]]:
         with self._changed:
             self._changed.wait_for(lambda: self._closed or self._calls or self._ready)
-            if self._ready and not self._closed:
+            if self._ready and not self._closed and self._runtime.batch > 1:
                 self._wait_for_others()
             calls = list(self._calls)
             self._calls.clear()

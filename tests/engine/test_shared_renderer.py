@@ -14,6 +14,7 @@ from mien.engine.avatar import Avatar
 from mien.engine.landmarks import make_landmarker
 from mien.engine.motion import Gains
 from mien.engine.runtime import Runtime
+from mien.engine.session import shared_renderer
 from mien.engine.session.shared_renderer import SharedRenderer
 from mien.engine.types import Frame, Image, MienError, Rendered
 from mien.engine.utils.throttled_log import ThrottledLog
@@ -86,6 +87,26 @@ def test_frames_overtaken_by_newer_ones_are_never_rendered(
     until(lambda: len(seen) == 2)
     assert made == [0, 5]
     assert session.dropped == 4
+
+
+def test_a_frame_waits_for_nobody_where_each_is_drawn_by_itself(
+    shared: SharedRenderer, avatar: Avatar, close_up: Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared_renderer, "WAIT_S", 600.0)
+    seen: list[Rendered] = []
+    gate = threading.Event()
+    slow, quick = shared.open(avatar, seen.append), shared.open(avatar, seen.append)
+
+    def tracked_later() -> Frame:
+        gate.wait(60)
+        return frame(close_up, 1)
+
+    slow.put(tracked_later)
+    until(lambda: slow.tracking)
+    quick.put(lambda: frame(close_up, 0))
+    until(lambda: seen)
+    gate.set()
+    assert seen[0].index == 0
 
 
 def test_user_commands_are_never_dropped(shared: SharedRenderer, avatar: Avatar, close_up: Image) -> None:
