@@ -237,6 +237,20 @@ def test_the_lobby_leads_to_a_call_in_two_clicks_and_is_remembered(chromium: Any
     server.wait_until_empty()
 
 
+def test_on_a_phone_the_words_leave_the_heads_outline_in_view(chromium: Any, server: PageServer) -> None:
+    context = chromium.new_context(viewport={"width": 390, "height": 844}, is_mobile=True, has_touch=True)
+    page = context.new_page()
+    page.goto(server.url)
+    page.locator("#gallery img").first.wait_for()
+    page.click("#start")
+    page.locator("html[data-lobby]").wait_for(state="attached")
+    outline, words = (page.locator(what).bounding_box() for what in (".outline", "#words"))
+    head = outline["y"] + 0.65 * outline["height"]
+    shoot(page, "lobby-phone")
+    context.close()
+    assert words["y"] > head, (outline, words)
+
+
 def test_a_lobby_that_is_left_sends_nothing(chromium: Any, server: PageServer) -> None:
     context = chromium.new_context(viewport=WIDE)
     page = context.new_page()
@@ -339,8 +353,12 @@ def test_portraits_are_tiles_with_names_that_are_added_renamed_and_removed(
         files.append(tmp_path / f"{name}.png")
         cv2.imwrite(str(files[-1]), cv2.cvtColor(close_up, cv2.COLOR_RGB2BGR))
     assert page.locator("#portrait-own").is_hidden(), "the server's own stays"
-    page.set_input_files("#file", files)
-    until(lambda: "Bob is ready" in page.inner_text("#portrait-words"), "both")
+    nobody = tmp_path / "wall.png"
+    cv2.imwrite(str(nobody), np.full((300, 300, 3), 120, np.uint8))
+    page.set_input_files("#file", [files[0], nobody, files[1]])
+    until(lambda: "2 of 3 portraits are ready." in page.inner_text("#portrait-words"), "both")
+    assert "wall.png: No face was found" in page.inner_text("#portrait-words")
+    assert shown_name(page) == "Bob"
     assert page.locator("#gallery span").all_inner_texts()[len(EXHIBITS) :] == ["Ann", "Bob"]
     page.once("dialog", lambda dialog: dialog.accept("Robert"))
     page.click("#portrait-rename")

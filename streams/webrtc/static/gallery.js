@@ -33,7 +33,7 @@ export class Gallery extends EventTarget {
     own.querySelector("#portrait-rename").addEventListener("click", () => this.#rename());
     own.querySelector("#portrait-remove").addEventListener("click", () => this.#discard());
     addEventListener("paste", ({ clipboardData }) => this.add(imageIn(clipboardData), false));
-    listenForDrops(drop, (data) => this.add(imageIn(data) ?? data.files[0]));
+    listenForDrops(drop, (data) => this.#addAll([...data.files]));
   }
 
   /** @param {{portraits: {id: string, name: string, image: string}[], limits: object}} state the server's */
@@ -127,10 +127,21 @@ export class Gallery extends EventTarget {
     this.#words.textContent = text;
   }
 
-  /** One after the other: the last one is the avatar. */
+  /** One after the other; the last one that works is the avatar, and what is wrong with any of them is said. */
   async #addAll(files) {
-    if (!files.length) this.say("That is not an image.");
-    for (const file of files) await this.add(file);
+    if (files.length < 2) return this.add(files[0]);
+    const [ready, refused] = [[], []];
+    for (const [index, file] of files.entries()) {
+      this.say(`Looking for the face: image ${index + 1} of ${files.length}…`);
+      try {
+        ready.push(await this.#take(file));
+      } catch (problem) {
+        refused.push(`${file.name}: ${inWords(problem)}`);
+      }
+    }
+    if (ready.length) this.choose(ready.at(-1).id);
+    this.say([`${ready.length} of ${files.length} portraits are ready.`, ...refused].join(" "));
+    return undefined;
   }
 
   async #rename() {
@@ -145,7 +156,7 @@ export class Gallery extends EventTarget {
       known.label.querySelector("span").textContent = name;
       this.say(`It is called ${name} now.`);
     } catch (problem) {
-      this.say([problem.title, problem.detail].join(" "));
+      this.say(inWords(problem));
     }
   }
 
@@ -159,7 +170,7 @@ export class Gallery extends EventTarget {
       this.#remove(id);
       this.say(`${name} is removed.`);
     } catch (problem) {
-      this.say([problem.title, problem.detail].join(" "));
+      this.say(inWords(problem));
     }
     this.#box.querySelector("input:checked")?.focus();
   }
@@ -169,21 +180,22 @@ export class Gallery extends EventTarget {
       if (say) this.say("That is not an image.");
       return;
     }
-    const refused = this.refusal(file);
-    if (refused) {
-      this.say(refused);
-      return;
-    }
     this.say("Looking for the face…");
     try {
-      // A copy: the file on the disk may be gone when it is wanted again.
-      const copy = new File([await file.arrayBuffer()], file.name, { type: file.type });
-      const portrait = await this.#send(copy);
+      const portrait = await this.#take(file);
       this.choose(portrait.id);
       this.say(portrait.notes?.length ? portrait.notes.join(" ") : `${portrait.name || "The portrait"} is ready.`);
     } catch (problem) {
-      this.say([problem.title ?? problem.message, problem.detail].filter(Boolean).join(" "));
+      this.say(inWords(problem));
     }
+  }
+
+  /** @throws {Problem} it is no portrait, or the server does not take it */
+  async #take(file) {
+    const refused = this.refusal(file);
+    if (refused) throw new Problem(refused);
+    // A copy: the file on the disk may be gone when it is wanted again.
+    return this.#send(new File([await file.arrayBuffer()], file.name, { type: file.type }));
   }
 
   /** Why a file is not sent; "" if it is. */
@@ -213,7 +225,11 @@ export class Gallery extends EventTarget {
   }
 }
 
-/** The first image in what was dropped or pasted. */
+function inWords({ title, detail, message }) {
+  return [title ?? message, detail].filter(Boolean).join(" ");
+}
+
+/** The first image in what was pasted. */
 function imageIn(data) {
   return [...(data?.files ?? [])].find(({ type }) => type.startsWith("image/")) ?? null;
 }

@@ -4,7 +4,7 @@ const TOP = { off: "Off", asking: "Asking for the camera", lobby: "Not live yet"
 const LAMP = { off: "off", asking: "busy", lobby: "busy", loading: "busy", connecting: "busy", live: "live", waiting: "trouble", failed: "trouble" };
 const DETAIL = {
   off: "Your video goes to this Mien server and nowhere else.",
-  lobby: "Then rest your face for three seconds: all motion is relative to that.",
+  lobby: "Then rest your face for three seconds.",
 };
 const BUTTON = { off: "Start camera", lobby: "Go live", failed: "Start again", waiting: "Try now" };
 
