@@ -34,7 +34,7 @@ APART, BETWEEN = 25.0, 30.0
 """Grey levels per channel by which the two colours must differ, and by which a pixel may lie beside them."""
 
 DEEP = (1.3, 2.2)
-"""How deep within the outline colours may take all of a pixel away, and from where on nothing; in reaches."""
+"""How far from the outline colours may change a pixel wholly, and from where on not at all; in reaches."""
 
 _NEXT = [1, 2, 0]
 """Each channel's neighbour: the pairs of a covariance."""
@@ -54,17 +54,22 @@ def refined(image: Image, person: Floats, crop: Square) -> Floats:
     """Opacity along the outline from the colours on both of its sides."""
     colours = cv2.GaussianBlur(image, (0, 0), GRAIN).astype(np.float32)
     opacity, near = person, reach_in(crop)
-    # Dark hair before a dark wall is the person's whatever the face beside it is like.
-    depth: Any = cv2.distanceTransform((person > 0.5).astype(np.uint8), cv2.DIST_L2, 3)
-    takes = np.clip((DEEP[1] * near - depth) / ((DEEP[1] - DEEP[0]) * near), 0, 1)
+    # Dark hair before a dark wall is the person's whatever the face beside it is like; nor is a pale wall skin.
+    inside, outside = (_close(mask, near) for mask in (person > 0.5, person <= 0.5))
     for reach in (near, 2 * near):
         found = _placed(colours, opacity, reach)
         if found is None:
             break
         share, trust = found
         change = trust * (share - opacity)
-        opacity = np.asarray(opacity + np.where(change < 0, takes, 1) * change, np.float32)
+        opacity = np.asarray(opacity + np.where(change < 0, inside, outside) * change, np.float32)
     return opacity
+
+
+def _close(mask: Any, reach: int) -> Any:
+    """1 beside the mask and at its rim, 0 deep in it."""
+    depth: Any = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 3)
+    return np.clip((DEEP[1] * reach - depth) / ((DEEP[1] - DEEP[0]) * reach), 0, 1)
 
 
 def _placed(colours: Any, opacity: Floats, reach: int) -> tuple[Any, Any] | None:
