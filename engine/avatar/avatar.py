@@ -131,7 +131,7 @@ class Avatar:
             source_points=crop.normalised(geometry.points),
             code=runtime.encode(cut(image, crop, IMAGE_SIZE)),
             mesh=mesh,
-            room=Room.of(geometry, crop, mesh.sheet, (image.shape[1], image.shape[0])),
+            room=Room.of(geometry, crop, (image.shape[1], image.shape[0])),
             layers=layers,
             shows_mouth=mouth,
             cavity=Cavity.of(image, geometry.points, geometry.unit),

@@ -1,4 +1,4 @@
-"""How far a head may move within its crop: whatever it does, the crop must not cut it.
+"""How far a head may move within its crop: whatever it does, the crop must not cut its face.
 
 A head that comes near grows and shifts at once.  In a wide portrait, where its crop ends in the middle of the
 image, it was cut as with a knife.  Where the portrait itself ends, it may cut a head, as any photo does.
@@ -14,18 +14,14 @@ from mien.engine.avatar.crop import Square
 from mien.engine.avatar.pose_limits import within
 from mien.engine.face.geometry import FaceGeometry
 from mien.engine.face.layout import N_MESH
-from mien.engine.mesh.following import KNOWN
-from mien.engine.mesh.head_sheet import ASIDE, SCALP, HeadSheet
 from mien.engine.types import Floats
 
-CLEAR = 0.06
-"""What is left between a head and its crop's border, where motion fades out; shares of the crop's side."""
+BESIDE = 0.15
+"""Face units around the face that stay within the crop with it.  Hair further out may be squeezed: its motion
+fades out towards the crop's border, the face's does not."""
 
-FREELY, LEAST = 0.5, 0.1
-"""Share of the room that a head may take freely, more is approached; and the least room, face units."""
-
-GOES_ALONG = 0.6
-"""Share of the head's growth from which on a place of the person counts as head."""
+FREELY, LEAST = 0.6, 0.1
+"""Share of the room that a face may take freely, more is approached; and the least room, face units."""
 
 WAYS = np.array([[-1, 0], [1, 0], [0, -1], [0, 1]], np.float32)
 """To the left, right, top and bottom."""
@@ -36,7 +32,7 @@ class Room:
     """A head's room within its crop; pixels of the portrait.
 
     Attributes:
-        head: ``(4,)`` how far the head reaches from its centre, as :data:`WAYS`.
+        head: ``(4,)`` how far the face and what is close around it reach from the centre, as :data:`WAYS`.
         free: ``(4,)`` how far it is from there to where the crop ends, infinite where the portrait does.
         unit: of the face.
     """
@@ -46,19 +42,14 @@ class Room:
     unit: float
 
     @staticmethod
-    def of(geometry: FaceGeometry, crop: Square, sheet: HeadSheet, size: tuple[int, int]) -> Room:
+    def of(geometry: FaceGeometry, crop: Square, size: tuple[int, int]) -> Room:
         """A portrait's, of this width and height."""
-        mesh, centre, unit = geometry.points[:N_MESH], geometry.centre, np.float32(geometry.unit)
-        if sheet.known is None:
-            beside = np.array([ASIDE, ASIDE, SCALP, 0], np.float32) * unit
-            head = ((mesh - centre) @ WAYS.T).max(axis=0) + beside
-        else:
-            along = (sheet.known[:, KNOWN.index("person")] > 0.5) & (sheet.follow[:, 1] > GOES_ALONG)
-            head = ((np.concatenate([mesh, sheet.positions[along]]) - centre) @ WAYS.T).max(axis=0)
+        centre, unit = geometry.centre, np.float32(geometry.unit)
+        head = ((geometry.points[:N_MESH] - centre) @ WAYS.T).max(axis=0) + np.float32(BESIDE) * unit
         ends = np.array([crop.x, crop.x + crop.side, crop.y, crop.y + crop.side], np.float32)
         whole = np.array([0, size[0], 0, size[1]], np.float32)
         cut_off = (ends - whole) * WAYS.sum(axis=1) >= 0
-        free = np.abs(ends - np.repeat(centre, 2)) - np.float32(CLEAR * crop.side) - head
+        free = np.abs(ends - np.repeat(centre, 2)) - head
         return Room(head, np.where(cut_off, np.inf, np.maximum(free, LEAST * unit)), geometry.unit)
 
     def kept(self, shift: tuple[float, float], scale: float) -> tuple[tuple[float, float], float]:

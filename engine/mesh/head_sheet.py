@@ -47,6 +47,10 @@ MOST_RIM = 1.6
 NECK = (0.05, 1.05)
 """Face units above the chin where the neck begins, and below it where the shoulders do."""
 
+CLOSE = (0.15, 0.50)
+"""Face units beside the face up to which all is head whatever was learned, and from which on it counts alone:
+the rims of far cheeks and beards, which followed less, were drawn out."""
+
 FARTHEST, DEEPEST = 1.5, 0.5
 """Face units outside and inside the face's outline up to which the distance from it tells something."""
 
@@ -164,6 +168,8 @@ class HeadSheet:
             known = np.column_stack([places, below, inside, usual, to_rim, there, solid[:, 2] / unit])
             known = known.astype(np.float32)
             follow = shipped_following().shares(known)
+            close = usual * (1 - _eased((-inside - CLOSE[0]) / (CLOSE[1] - CLOSE[0])))
+            follow = np.maximum(follow, close[:, None])
         outline = list(topo.FACE_OVAL)
         return HeadSheet(
             positions=positions,
@@ -219,11 +225,10 @@ class HeadSheet:
 
     def _uncovered(self, turn: tuple[float, float]) -> Floats | float:
         """Skin and hair continued on the side that a turn uncovers: the outline stays round."""
-        pitch, yaw = turn
-        angle = float(np.hypot(pitch, yaw))
+        angle = float(np.hypot(*turn))
         if angle < 1e-6:
             return 0.0
-        towards = np.array([yaw, pitch], np.float32) / angle
+        towards = np.asarray(turn[::-1], np.float32) / angle
         along = np.minimum(self.solid[:, :2] @ towards, 0.0) * self.rim
         return np.asarray((along * np.float32(1 - np.cos(angle)))[:, None] * towards, np.float32)
 

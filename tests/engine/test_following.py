@@ -13,7 +13,7 @@ from mien.engine.avatar import Avatar
 from mien.engine.avatar.head_mesh import HeadMesh
 from mien.engine.face.head_pose import Similarity, turn_matrix
 from mien.engine.mesh.following import INSIDE, KNOWN, USUAL, read_following, shipped_following, usual_shares
-from mien.engine.mesh.head_sheet import BESIDE, HeadMotion, HeadSheet
+from mien.engine.mesh.head_sheet import BESIDE, CLOSE, HeadMotion, HeadSheet
 from mien.engine.types import ModelError
 
 STILL = np.zeros((36, 2), np.float32)
@@ -48,7 +48,7 @@ def test_hair_goes_with_the_head_and_shoulders_hardly(avatar: Avatar) -> None:
 def test_shares_pass_into_each_other_without_a_step(avatar: Avatar) -> None:
     grid = avatar.mesh.sheet.follow.reshape(33, 33, 3)
     for axis in (0, 1):
-        assert np.abs(np.diff(grid, axis=axis)).max() < 0.45
+        assert np.abs(np.diff(grid, axis=axis)).max() < 0.5
 
 
 def test_without_an_outline_nothing_learned_counts(avatar: Avatar) -> None:
@@ -120,3 +120,13 @@ def test_a_damaged_network_is_one_line(tmp_path: Path, content: bytes | None) ->
     with pytest.raises(ModelError, match="reinstall") as caught:
         read_following(path)
     assert "\n" not in str(caught.value)
+
+
+def test_what_is_close_beside_the_face_goes_with_it_whatever_was_learned(avatar: Avatar) -> None:
+    """The rim of a far cheek, which followed less, was drawn out into a bulge."""
+    for one in (avatar.mesh.sheet, sheet_of(avatar, np.zeros(avatar.image.shape[:2], np.float32))):
+        assert one.known is not None
+        close = (one.known[:, INSIDE] > -CLOSE[0]) & (one.known[:, USUAL] > 0.999)
+        beside = close & (one.known[:, INSIDE] < 0)
+        assert beside.sum() > 5
+        assert one.follow[beside].min() >= 0.99

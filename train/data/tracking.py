@@ -143,7 +143,7 @@ class SourceView:
             self.points,
             AvatarCode(nothing, nothing),
             mesh,
-            Room.of(geometry, WHOLE, mesh.sheet, (image.shape[1], image.shape[0])),
+            Room.of(geometry, WHOLE, (image.shape[1], image.shape[0])),
             Cavity.of(image, geometry.points, geometry.unit),
             layers,
         )
