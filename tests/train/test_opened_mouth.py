@@ -16,7 +16,7 @@ pytest.importorskip("efficientnet_lite_pytorch")
 from short_training import pack  # noqa: E402
 
 from mien.engine.avatar.canvas import make_canvas  # noqa: E402
-from mien.engine.avatar.composition import compose  # noqa: E402
+from mien.engine.avatar.composition import compose, show_cavity  # noqa: E402
 from mien.engine.avatar.mesh_canvas import Warp  # noqa: E402
 from mien.engine.avatar.model_io import Field  # noqa: E402
 from mien.engine.face.lips import mouth_gap  # noqa: E402
@@ -30,7 +30,7 @@ from mien.train.data.dataset import PackedData  # noqa: E402
 from mien.train.data.packed_clip import PackedClip  # noqa: E402
 from mien.train.data.packing import ARRAYS, FORMAT, PackConfig  # noqa: E402
 from mien.train.data.repacking import can_repack, repack_clip  # noqa: E402
-from mien.train.data.tracking import SourceView  # noqa: E402
+from mien.train.data.tracking import SourceView, front_of  # noqa: E402
 from mien.train.losses.kept import KeptPaintings  # noqa: E402
 from mien.train.losses.objective import Objective  # noqa: E402
 from mien.train.losses.perceptual import LitePerceptual  # noqa: E402
@@ -89,6 +89,35 @@ def test_the_loss_sees_what_the_engine_shows(close_up: Image, face: Face) -> Non
     apart = np.abs(found.clamp(0, 1)[0].permute(1, 2, 0).numpy() * 255 - wanted)
     assert apart[mouth].max() < 2.0
     assert np.abs(plain[mouth].astype(int) - wanted[mouth]).mean() > 5
+
+
+def test_the_loss_sees_the_cavity_where_the_engine_puts_it_over_the_paint(
+    close_up: Image, face: Face
+) -> None:
+    rng = np.random.default_rng(1)
+    darker = (0.6 * close_up).astype(np.uint8)  # nothing is to reach white
+    canvas = make_canvas(SourceView(darker, face).avatar, 256)
+    mouth = slice(150, 190), slice(100, 160)
+    inside = np.full((40, 60, 3), (60, 20, 10), np.float32)
+    calm = np.round(np.linspace(0, 1, 40, dtype=np.float32)[:, None].repeat(60, axis=1) * 255) / np.float32(
+        255
+    )
+    shift = np.zeros((2, 256, 256), np.float32)
+    warp = Warp(shift, mouth, np.ones((40, 60), np.float32), inside, calm)
+    paint = (0.12 + 0.05 * rng.random((256, 256, 3))).astype(np.float32)
+    wanted = compose(
+        canvas, Field(np.zeros((64, 64, 2), np.float32), np.ones((64, 64), np.float32), paint), warp
+    )
+    show_cavity(canvas, wanted, warp, whole=False)
+
+    def planes(image: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(image.astype(np.float32)).permute(2, 0, 1)[None] / 255
+
+    plain = compose(canvas, None, warp)
+    found = with_mouth(planes(plain), planes(front_of(warp)), planes(darker), planes(255 * paint))
+    apart = np.abs(found.clamp(0, 1)[0].permute(1, 2, 0).numpy() * 255 - wanted)
+    assert apart[mouth].max() < 2.5
+    assert np.abs(wanted[189, 100:160] - inside[-1]).max() < 1
 
 
 def test_a_pair_is_packed_as_the_engine_draws_it(close_up: Image, face: Face) -> None:

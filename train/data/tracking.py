@@ -14,6 +14,7 @@ from mien.engine.avatar.crop import Square, crop_around, cut
 from mien.engine.avatar.grid import avatar_grid
 from mien.engine.avatar.head_mesh import HeadMesh
 from mien.engine.avatar.layers import Layers
+from mien.engine.avatar.mesh_canvas import Warp
 from mien.engine.avatar.mesh_motion import MeshMotion
 from mien.engine.avatar.model_io import IMAGE_SIZE, AvatarCode
 from mien.engine.avatar.mouth import Cavity
@@ -106,7 +107,8 @@ class Driven:
         points: ``(478, 2) float32`` target positions of the landmarks, model coordinates.
         dense: ``(3, 64, 64) float32`` measured backward flow and its weight.
         mesh: ``(256, 256, 3) uint8`` RGB what the engine draws without the network.
-        front: ``(256, 256, 4) uint8`` RGB of the mouth's inside, and how far it covers the rest.
+        front: ``(256, 256, 4) uint8`` RGB of the mouth's inside, and how far the network's image takes
+            its place.
     """
 
     points: Floats
@@ -168,7 +170,17 @@ class SourceView:
     def draw(self, moving: MeshMotion) -> tuple[Image, Image]:
         """What the engine draws without the network: ``mesh`` and ``front`` of :class:`Driven`."""
         warp = self._canvas.mesh.warp(moving)
-        return compose(self._canvas, None, warp), np.asarray(warp.device_inputs()["front"][0], np.uint8)
+        return compose(self._canvas, None, warp), front_of(warp)
+
+
+def front_of(warp: Warp) -> Image:
+    """``(h, w, 4)``: the mouth's inside, and how far the network's image takes its place.
+
+    Deep in a mouth the engine puts the cavity over the paint again.
+    """
+    if warp.cover is not None and warp.calm is not None:
+        warp = replace(warp, cover=warp.cover - warp.calm)
+    return np.asarray(warp.device_inputs()["front"][0], np.uint8)
 
 
 class _NoLandmarker:
