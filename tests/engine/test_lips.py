@@ -201,3 +201,17 @@ def test_what_lies_between_a_lips_edges_stays_there(mesh: Floats) -> None:
     thrown[row, 1] -= 40
     keep_within_edges(thrown, mesh)
     np.testing.assert_allclose(thrown, mesh, atol=0.01)
+
+
+def test_a_lip_whose_map_back_is_nearly_singular_does_not_fly_off() -> None:
+    """A driver whose reference is half in profile: the far corner is a fold, 0.27 face units became 2.4."""
+    lip = np.array(topo.LIPS_LOWER_INNER[6:10])
+    to_image = np.tile(np.eye(2, dtype=np.float32), (4, 1, 1))
+    back = np.tile(np.array([[9.0, 1.0], [0.0, 1.0]], np.float32), (4, 1, 1))
+    measured = np.zeros((len(layout().nodes), 2), np.float32)
+    measured[lip] = (-0.2, 0.25)
+    found = DriverLips(1.0, 0.0, 1 + 0j, ((lip, to_image, back),), None).as_pieces(measured)
+    assert np.hypot(*found[lip].T).max() < 1.4 * np.hypot(0.2, 0.25)
+    gentle = np.tile(np.array([[1.1, 0.0], [0.0, 0.9]], np.float32), (4, 1, 1))
+    found = DriverLips(1.0, 0.0, 1 + 0j, ((lip, to_image, gentle),), None).as_pieces(measured)
+    np.testing.assert_allclose(found[lip], apply2(gentle, measured[lip]), atol=1e-6)
