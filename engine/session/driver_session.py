@@ -50,9 +50,12 @@ class RenderThread(Protocol):
 class DriverSession:
     """One driver of a shared renderer (``SharedRenderer.open``); thread-safe.
 
+    The next frame is tracked when the last one's motion has its turn in the render thread: on a machine with
+    more drivers than it has time for, no time goes into motions that nobody would see.
+
     Attributes:
         tracking: whether a frame is being tracked at the moment.
-        dropped: frames and motions replaced by newer ones before they were used.
+        dropped: frames replaced by newer ones before they were tracked.
     """
 
     def __init__(
@@ -79,7 +82,7 @@ class DriverSession:
         self._trouble = ThrottledLog(LOG)
         self._last: Image | None = None
         self._ended = False
-        self.tracking = False
+        self.tracking = self._waiting = False
         self.dropped = 0
         self._thread = threading.Thread(target=self._run, name="track", daemon=True)
         self._thread.start()
@@ -99,10 +102,11 @@ class DriverSession:
             self._next = make
             self._changed.notify()
 
-    def count_dropped(self) -> None:
-        """Count a motion that was replaced before it was rendered."""
+    def taken(self) -> None:
+        """The motion tracked last is being rendered: the next frame may be tracked."""
         with self._changed:
-            self.dropped += 1
+            self._waiting = False
+            self._changed.notify()
 
     def set_avatar(self, avatar: Avatar) -> None:
         """Draw another avatar from the next frame on."""
@@ -245,12 +249,14 @@ class DriverSession:
     def _run(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._ended or self._next or self._commands)
+                self._changed.wait_for(
+                    lambda: self._ended or self._commands or (self._next and not self._waiting)
+                )
                 if self._ended:
                     return
-                commands, make = list(self._commands), self._next
+                commands, make = list(self._commands), None if self._waiting else self._next
                 self._commands.clear()
-                self._next = None
+                self._next = self._next if make is None else None
                 self.tracking = make is not None
             for command in commands:
                 command()
@@ -274,6 +280,8 @@ class DriverSession:
         self._last = frame.image
         if self._search is not None:
             self._keep_searching(frame)
+        with self._changed:
+            self._waiting = True
         self._shared.submit(Driven(self, frame, motion, spent))
 
     def _take_reference(self) -> str | None:

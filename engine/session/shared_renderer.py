@@ -34,8 +34,8 @@ class SharedRenderer:
 
     It takes all motions that are ready, the oldest frame first.  If the runtime's :attr:`~Runtime.batch` is
     above 1, it waits at most 3 ms for drivers whose tracking is about to finish, and renders all in one call;
-    otherwise one after the other, at once.  A motion overtaken by a newer one of the same driver is dropped
-    and counted.  Nothing queues up, so a slow machine lowers the frame rate, not the timeliness.
+    otherwise one after the other, at once.  A driver's next frame is tracked when the motion of the last one
+    has been taken: nothing queues up, so a slow machine lowers the frame rate, not the timeliness.
 
     >>> with SharedRenderer(default_runtime(), make_landmarker) as shared:   # doctest: +SKIP
     ...     session = shared.open(avatar, deliver=show)
@@ -126,12 +126,10 @@ class SharedRenderer:
         return session
 
     def submit(self, driven: Driven) -> None:
-        """Queue a tracked motion for rendering, replacing an older one of the same driver."""
+        """Queue a tracked motion for rendering."""
         with self._changed:
             if driven.session not in self._sessions:
                 return
-            if driven.session in self._ready:
-                driven.session.count_dropped()
             self._ready[driven.session] = driven
             self._changed.notify_all()
 
@@ -190,7 +188,9 @@ class SharedRenderer:
                 return None, []
             batch = sorted(self._ready.values(), key=lambda driven: driven.frame.captured_ns)
             self._ready.clear()
-            return calls, batch
+        for driven in batch:
+            driven.session.taken()
+        return calls, batch
 
     def _wait_for_others(self) -> None:
         until = monotonic() + WAIT_S

@@ -109,6 +109,39 @@ def test_a_frame_waits_for_nobody_where_each_is_drawn_by_itself(
     assert seen[0].index == 0
 
 
+def test_no_frame_is_tracked_while_the_last_one_waits_to_be_rendered(
+    shared: SharedRenderer, avatar: Avatar, close_up: Image
+) -> None:
+    seen: list[Rendered] = []
+    made: list[int] = []
+    session = shared.open(avatar, seen.append)
+
+    def make(index: int) -> Callable[[], Frame]:
+        def now() -> Frame:
+            made.append(index)
+            return frame(close_up, index)
+
+        return now
+
+    busy, gate = threading.Event(), threading.Event()
+
+    def occupy() -> None:
+        busy.set()
+        gate.wait(60)
+
+    shared.call(occupy)
+    assert busy.wait(60)
+    session.put(make(0))
+    until(lambda: made and not session.tracking)
+    for index in range(1, 6):
+        session.put(make(index))
+        sleep(0.02)
+    assert made == [0] and session.dropped == 4
+    gate.set()
+    until(lambda: len(seen) == 2)
+    assert made == [0, 5] == [rendered.index for rendered in seen], "the newest comes next"
+
+
 def test_user_commands_are_never_dropped(shared: SharedRenderer, avatar: Avatar, close_up: Image) -> None:
     seen: list[Rendered] = []
     session = shared.open(avatar, seen.append)
