@@ -232,6 +232,8 @@ class MeshCanvas:
         below = down / np.float32(2 * SLOPE) + np.float32(0.5)
         cover *= 1 - self._cavity.kept(below, moving.gap)
         shade = self._cavity.shade(below, moving.gap)
+        # Beside the opening there is flesh: a rim of the hollow's black would be an outline.
+        np.copyto(shade, self._cavity.tongue, where=inside[..., None] == 0)
         calm = cover * self._cavity.calm(below, moving.gap)
         return Warp(self._shift, bounds, cover, shade, calm)
 

@@ -38,6 +38,9 @@ STEADY = 1.0
 SOFT = (0.6, 0.07, 0.03)
 """Width of the soft edge: pixels at least, share of the gap, share of the mouth's width at most."""
 
+EDGE = 0.5
+"""Share of the driver's mouth on the very edge of the avatar's lips: what is behind it there is dark."""
+
 DETAIL = (0.35, 1.3)
 """Bounds of the factor by which fine detail is made weaker or stronger."""
 
@@ -277,8 +280,9 @@ def _softened(opening: Image, inner: Floats) -> Floats:
     least, of_gap, most = SOFT
     soft = max(least, min(of_gap * gap, most * _width(inner)))
     blurred = cv2.GaussianBlur(opening.astype(np.float32), (0, 0), soft)
-    cover = np.clip(blurred * np.float32(2 / 255) - 1, 0, 1)
-    return np.asarray(np.minimum(cover, opening.astype(np.float32) / 255), np.float32)
+    cover = np.clip(blurred * np.float32(2 / 255) - np.float32(1 - EDGE), 0, 1)
+    # A pixel that the edge cuts belongs to the lip.
+    return np.asarray(np.where(opening == 255, cover, 0), np.float32)
 
 
 def _keep_tone(part: Image, opening: Image, tone: Image) -> None:
