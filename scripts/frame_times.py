@@ -29,6 +29,7 @@ PLACES = {
     "Frame": ("mien.engine.types", "engine.types"),
     "Network": ("mien.engine.runtime.openvino", "engine.runtime.openvino"),
     "default_runtime": ("mien.engine.runtime", "engine.runtime"),
+    "open_sink": ("mien.streams.factory", "streams.sink"),
     "make_landmarker": ("mien.engine.landmarks", "engine.landmarks"),
 }
 """Modules in which a name stands or stood, the newest first."""
@@ -45,7 +46,8 @@ def main() -> int:
     return 0
 
 
-def _get(name: str) -> Any:
+def named(name: str) -> Any:
+    """What has this name in this version of Mien, wherever it stands."""
     for place in PLACES[name]:
         try:
             return getattr(import_module(place), name)
@@ -67,9 +69,9 @@ class Bench:
             self._portrait = given["portrait"]
             self._drivers = {name: list(given[name]) for name in given.files if name != "portrait"}
         start = time.perf_counter()
-        self._runtime = _get("default_runtime")()
-        with _get("make_landmarker")() as landmarker:
-            self._avatar = _get("Avatar").of(self._portrait, landmarker, self._runtime, "the portrait")
+        self._runtime = named("default_runtime")()
+        with named("make_landmarker")() as landmarker:
+            self._avatar = named("Avatar").of(self._portrait, landmarker, self._runtime, "the portrait")
         self._ready_s = time.perf_counter() - start
         self._parts: dict[str, Callable[[], object]] = {}
 
@@ -86,7 +88,7 @@ class Bench:
                 self._parts[part]()
         step, times = self._parts[part], []
         if kind == "draw":
-            self._runtime.network = _get("Network")(rest)
+            self._runtime.network = named("Network")(rest)
         for _ in range(int(amount)):
             start, busy = time.perf_counter(), time.process_time()
             step()
@@ -96,8 +98,8 @@ class Bench:
     def _tracking(self, driver: str) -> Callable[[], object]:
         images = self._drivers[driver]
         frames = cycle([*images, *images[-2:0:-1]])
-        tracker = _get("Tracker")(_get("TrackerSettings")(live=True))
-        make, numbers = _get("Frame"), iter(range(10**9))
+        tracker = named("Tracker")(named("TrackerSettings")(live=True))
+        make, numbers = named("Frame"), iter(range(10**9))
 
         def step() -> object:
             number = next(numbers)
@@ -107,27 +109,27 @@ class Bench:
 
     def _drawing(self, network: str) -> Callable[[], object]:
         """The renderer alone, on motions tracked beforehand, with the network wherever it can run."""
-        self._runtime.network = _get("Network")(network)
+        self._runtime.network = named("Network")(network)
         track = self._tracking(next(iter(self._drivers)))
         motions = cycle([motion for motion in (track() for _ in range(30)) if motion is not None])
         try:
-            renderer = _get("Renderer")(self._avatar, self._runtime, always=network != "warp")
+            renderer = named("Renderer")(self._avatar, self._runtime, always=network != "warp")
         except TypeError:  # earlier, it always was
-            renderer = _get("Renderer")(self._avatar, self._runtime)
+            renderer = named("Renderer")(self._avatar, self._runtime)
         return lambda: renderer.render(next(motions))
 
     def _live(self, what: str, seconds: float) -> dict[str, float]:
         driver, network, fps = what.split(", ")
-        self._runtime.network = _get("Network")(network)
-        renderer = _get("Renderer")(self._avatar, self._runtime)
-        settings = _get("TrackerSettings")
+        self._runtime.network = named("Network")(network)
+        renderer = named("Renderer")(self._avatar, self._runtime)
+        settings = named("TrackerSettings")
         try:
             live = settings(live=True, paced=True)
         except TypeError:  # earlier, the network saw every frame
             live = settings(live=True)
-        with _get("Tracker")(live) as tracker:
-            session = _get("Session")(tracker, renderer)
-            figures = _get("run_pipeline")(
+        with named("Tracker")(live) as tracker:
+            session = named("Session")(tracker, renderer)
+            figures = named("run_pipeline")(
                 session, self._drivers[driver], fps=float(fps), seconds=seconds, warm_up=1.0
             )
         return {
