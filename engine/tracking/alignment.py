@@ -112,6 +112,23 @@ On the fields above files see a correlation of 0.963 (worst case 0.90) with it, 
 measurement 0.92 (0.79) and 0.91 (0.76).
 """
 
+NARROW, NEAR = 0.2, 15
+"""Share of a displacement's difference from the mean around it that is given back, and side of the box of
+that mean, nodes.
+
+What the search smooths away is narrow: files see known fields of half a pixel of 256 with gains of 0.78,
+0.95 and 1.01 where these are smooth over 10, 20 and 40 px."""
+
+NOISE = 0.0035
+"""Length of such a difference of which half counts as noise, face units.
+
+Without it, noisy and compressed pushes of half a pixel are seen with errors a fifteenth larger; with it, a
+fiftieth, and those of two pixels with smaller ones."""
+
+LARGE = 0.015
+"""Length of such a difference from which on less than half is given back, face units: in large motion it
+may as well be an error."""
+
 
 class Aligner:
     """Measures the displacement of a face, resampled into the layout, from a reference face.
@@ -164,6 +181,7 @@ class Aligner:
         trust = np.clip((1.15 - misfit) / 0.45, 0.0, 1.0)
         scale = np.float32(EXTENT / self.side)
         coarse = cv2.resize(flow, (GRID, GRID), interpolation=cv2.INTER_AREA) * scale
+        coarse = _sharpened(np.asarray(coarse, np.float32))
         even = cv2.blur(trust.astype(np.float32), (3, 3))
         found = np.asarray(coarse, np.float32), np.asarray(even, np.float32)
         for values in found:
@@ -174,6 +192,14 @@ class Aligner:
         """The image without its low frequencies: a flickering lamp is not motion."""
         values = gray.astype(np.float32)
         return np.asarray(values - cv2.blur(values, (self._window, self._window)), dtype=np.float32)
+
+
+def _sharpened(field: Floats) -> Floats:
+    """A ``(GRID, GRID, 2)`` field with more of what is narrow in it, small, and stands out of the noise."""
+    narrow = field - cv2.blur(field, (NEAR, NEAR))
+    power = cv2.blur(np.einsum("ijk,ijk->ij", narrow, narrow), (5, 5))
+    share = np.float32(NARROW) * power / (power + np.float32(NOISE**2)) / (1 + power / np.float32(LARGE**2))
+    return np.asarray(field + share[..., None] * narrow, np.float32)
 
 
 def _blocks(values: NDArray[np.float32]) -> Floats:
