@@ -54,7 +54,7 @@ def refined(image: Image, person: Floats, crop: Square) -> Floats:
     """Opacity along the outline from the colours on both of its sides."""
     colours = cv2.GaussianBlur(image, (0, 0), GRAIN).astype(np.float32)
     opacity, near = person, reach_in(crop)
-    # Dark hair before a dark wall is the person's whatever the face beside it is like; nor is a pale wall skin.
+    # Dark hair before a dark wall is the person's, whatever the face beside is like; a pale wall is not skin.
     inside, outside = (_close(mask, near) for mask in (person > 0.5, person <= 0.5))
     for reach in (near, 2 * near):
         found = _placed(colours, opacity, reach)
