@@ -10,6 +10,7 @@ import numpy as np
 
 from mien.engine.avatar.avatar import Avatar
 from mien.engine.avatar.crop import Square, continued, extended, within_image
+from mien.engine.avatar.crown import rounded
 from mien.engine.avatar.fine_layer import FineLayer
 from mien.engine.avatar.mesh_canvas import MeshCanvas
 from mien.engine.avatar.model_io import FIELD_SIZE, IMAGE_SIZE
@@ -170,6 +171,8 @@ def _on_still(
     # A cut-out crop has its margin already.
     rims = _rims(crop, width, height) if pasted else (0, 0, 0, 0)
     layer = extended(still if person is None else person, rims, crop.side)
+    if person is not None:
+        layer = rounded(layer, rims[0], avatar.geometry.unit)
     place = np.stack([x, y])
     return Canvas(
         still=still,

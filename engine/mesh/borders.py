@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mien.engine.types import Floats
+from mien.engine.types import Bools, Floats
 from mien.engine.utils.curves import smoothstep
 from mien.engine.utils.sampling import sample
 
@@ -23,6 +23,10 @@ DRAWN_OUT = 1.2
 
 CUT = (0.3, 0.8)
 """How far the border's pixels are the person's, from not cut to cut."""
+
+WIDE = (1.2, 2.2)
+"""Face units of a head that the top border cuts from which on it is held, and wholly so: of less, little is
+missing (:mod:`mien.engine.avatar.crown`), and held, it was drawn out into a cone."""
 
 DOWN, UP = 1.0, -1.0
 """Ways from the top and from the bottom border into the image.  Hair at the sides is free: a turn takes it
@@ -59,6 +63,9 @@ class Borders:
             at[:, 0] = np.clip(positions[:, 0], 0, width - 1)
             cut = sample(person, at[None]).ravel()
             cut = smoothstep(np.clip((cut - CUT[0]) / (CUT[1] - CUT[0]), 0.0, 1.0))
+            if way == DOWN:
+                wide = _widths(person[0] >= CUT[1])[at[:, 0].astype(int)] / np.float32(unit)
+                cut *= smoothstep(np.clip((wide - WIDE[0]) / (WIDE[1] - WIDE[0]), 0.0, 1.0))
             # Between two nodes motion is even: the first one within the image stays, too.
             away = np.maximum((positions[:, 1] - border) * way - step, 0.0) / unit
             between = np.minimum(away + beside, REACH)
@@ -74,3 +81,17 @@ class Borders:
             np.clip(motion, 0.0, most, out=motion)
             motion *= share * np.float32(way)
             moved[:, 1] -= motion
+
+
+def pieces(cut: Bools) -> list[tuple[int, int]]:
+    """First and last column, and one, of each piece that a border cuts; ``cut`` is ``(W,)``."""
+    steps = np.flatnonzero(np.diff(np.concatenate([[False], cut, [False]]).astype(np.int8)))
+    return [(int(start), int(stop)) for start, stop in zip(steps[::2], steps[1::2], strict=True)]
+
+
+def _widths(cut: Bools) -> Floats:
+    """``(W,)`` how wide the piece is of which each column is one; 0 where nothing is cut."""
+    found = np.zeros(len(cut), np.float32)
+    for start, stop in pieces(cut):
+        found[start:stop] = stop - start
+    return found

@@ -67,3 +67,12 @@ def test_nothing_is_drawn_out_more_than_pixels_bear(shift: float) -> None:
     going = held(borders, shift)
     assert np.diff(going).max() / STEP < 1.3 * DRAWN_OUT
     assert shift - going.min() <= DRAWN_OUT * REACH * UNIT
+
+
+def test_a_head_of_which_the_top_border_cuts_little_is_free() -> None:
+    """Held, the little that is cut was drawn out into a cone."""
+    person = np.ones((SIDE, SIDE), np.float32)
+    person[:20, :160] = person[:20, 240:] = 0
+    borders = borders_of(person)
+    assert borders is not None
+    np.testing.assert_allclose(held(borders, 40.0)[:24], 40.0, atol=1e-3)
