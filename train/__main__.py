@@ -143,7 +143,7 @@ def _add_follow(commands: argparse._SubParsersAction[Parser]) -> None:
     parser.add_argument("--data", type=Path, required=True, help="output folder of prepare")
     parser.add_argument("--output", type=Path, required=True, help=".npz file to write")
     parser.add_argument("--pairs", type=int, default=6, help="pairs of each source frame (default 6)")
-    parser.add_argument("--steps", type=int, default=600, help="steps of 16 pairs (default 600)")
+    parser.add_argument("--steps", type=int, default=900, help="steps of 16 pairs (default 900)")
     parser.set_defaults(run=_follow)
 
 

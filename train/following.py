@@ -21,11 +21,18 @@ from mien.engine.utils.files import replacing
 from mien.train.data.dataset import split_ids
 from mien.train.data.heads import HeadSample, head_samples
 
+BELOW, TURN = KNOWN.index("below"), SHARES.index("turn")
 WIDTH = 48
 BATCH = 16
 RATE, DECAY = 3e-3, 0.05
-SMOOTH = 0.3
+SMOOTH = 0.6
 """Weight of the differences between neighbouring nodes' shares."""
+
+STEADY = 0.05
+"""Weight of the shoulders' share of the head's turn: it tells little of them, and they are not to swing."""
+
+LOW = (0.1, 0.8)
+"""Face units below the chin from which on that counts, and wholly so."""
 
 LEAST = 0.05
 """Added to a pair's own motion (face units), by which its error is divided: pairs at rest must not lead."""
@@ -154,7 +161,9 @@ def _loss(net: FollowingNet, known: Tensor, parts: Tensor, moved: Tensor, counts
     errors = (_distance(shares, parts, moved) * counts).sum(dim=1) / total
     grid = shares.reshape(-1, NODES, NODES, len(SHARES))
     rough = grid.diff(dim=1).square().mean() + grid.diff(dim=2).square().mean()
-    loss: Tensor = (errors / (own + LEAST)).mean() + SMOOTH * rough
+    low = ((known[..., BELOW] - LOW[0]) / (LOW[1] - LOW[0])).clamp(0.0, 1.0)
+    swung = (low * shares[..., TURN].square()).mean()
+    loss: Tensor = (errors / (own + LEAST)).mean() + SMOOTH * rough + STEADY * swung
     return loss
 
 
