@@ -26,7 +26,7 @@ from mien.engine.avatar.model_io import (
 )
 from mien.engine.runtime.background_network import BackgroundNetwork
 from mien.engine.runtime.base import Runtime
-from mien.engine.runtime.openvino_files import REMEDY, metadata_of, quickest, read_model
+from mien.engine.runtime.openvino_files import REMEDY, metadata_of, quickest_with, read_model
 from mien.engine.runtime.openvino_parts import NetworkResults, PartedRenderer
 from mien.engine.runtime.quantisation import bounds_of
 from mien.engine.types import Floats, Image, ModelError
@@ -79,8 +79,9 @@ class OpenVinoRuntime(Runtime):
         skip_untrained: bool = False,
     ) -> None:
         encoder, renderer = read_model(encoder_path), read_model(renderer_path)
-        self.precision: str = quickest(renderer) if precision == "auto" else precision
-        if precision == "int8" and not bounds_of(renderer):
+        self._bounds = bounds_of(renderer)
+        self.precision: str = quickest_with(self._bounds) if precision == "auto" else precision
+        if precision == "int8" and not self._bounds:
             raise ModelError(f"{renderer_path}: has no bounds for int8 (export it again, or use f32)")
         self.threads = threads
         metadata = metadata_of(encoder, encoder_path, "encoder")
@@ -94,7 +95,7 @@ class OpenVinoRuntime(Runtime):
             encoder, threads=1, precision="f32", name="encoder", kept=True
         ).create_infer_request()
         self._model = renderer
-        self._renderer = PartedRenderer(renderer, threads, self.precision)
+        self._renderer = PartedRenderer(renderer, threads, self.precision, self._bounds)
         self._worker = ThreadPoolExecutor(1, "network", initializer=make_way)
         self._background: BackgroundNetwork | None = None
         self._own = SessionRuntime(self)
@@ -122,7 +123,7 @@ class OpenVinoRuntime(Runtime):
     def network(self, network: Network) -> None:
         if network is Network.BACKGROUND and self._background is None:
             # One thread: it uses the time that the frames leave, and two would take theirs.
-            renderer = PartedRenderer(self._model, 1, self.precision)
+            renderer = PartedRenderer(self._model, 1, self.precision, self._bounds)
             self._background = BackgroundNetwork(renderer, self._worker)
         if network is Network.OFF:
             # Its last result would remain in every frame.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from mien.engine.runtime.quantisation import bounds_of, int8_pays
+from mien.engine.runtime.quantisation import Bounds, bounds_of, int8_pays
 from mien.engine.types import ModelError
 from mien.engine.utils.openvino_core import core, quick_precision
 
@@ -25,7 +25,12 @@ def read_model(path: Path) -> Any:
 
 def quickest(model: Any) -> str:
     """The precision in which this machine computes a renderer (``openvino.Model``) fastest."""
-    return "int8" if int8_pays() and bounds_of(model) else quick_precision()
+    return quickest_with(bounds_of(model))
+
+
+def quickest_with(bounds: Bounds) -> str:
+    """The same, by the renderer's bounds for integers (empty: it has none)."""
+    return "int8" if int8_pays() and bounds else quick_precision()
 
 
 def metadata_of(model: Any, path: Path, part: str) -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mien.engine.runtime.quantisation import bounds_of, quantised
+from mien.engine.runtime.quantisation import Bounds, quantised
 from mien.engine.types import Floats, ModelError
 from mien.engine.utils.openvino_core import compile_for_cpu, load_openvino
 
@@ -92,7 +92,7 @@ class NetworkResults:
 class PartedRenderer:
     """Compiled parts with shared tensors: one, or several run in sequence, and light ones without network."""
 
-    def __init__(self, model: Any, threads: int, precision: str) -> None:
+    def __init__(self, model: Any, threads: int, precision: str, bounds: Bounds) -> None:
         tensor = load_openvino().Tensor
         self.inputs: dict[str, Floats] = {
             value.get_any_name(): np.zeros(tuple(value.get_shape()), np.float32) for value in model.inputs
@@ -103,7 +103,7 @@ class PartedRenderer:
 
         def compiled(inputs: Sequence[str], outputs: Sequence[str], low: bool) -> Any:
             integers = low and precision == "int8"
-            part = _cut(quantised(model, bounds_of(model)) if integers else model, inputs, outputs)
+            part = _cut(quantised(model, bounds) if integers else model, inputs, outputs)
             request = compile_for_cpu(
                 part,
                 threads=threads,
