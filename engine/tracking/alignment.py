@@ -145,8 +145,9 @@ class Aligner:
         self._window = 13 if live else 25
         if live:
             self._flow.setFinestScale(0)
-            # Patches of 8 px: with a stride of 4 the search takes a third longer and sees the same.
-            self._flow.setPatchStride(5)
+            # Patches of 8 px.  A stride of 5 takes 0.4 ms less; on eight subtle passages, drawn on other
+            # faces, it lost 0.006 of correlation.
+            self._flow.setPatchStride(4)
             self._flow.setGradientDescentIterations(6)
             self._flow.setVariationalRefinementIterations(0)
         # Of the local contrasts, bare cheeks and forehead have the least: equalised, they speak, too.
