@@ -19,7 +19,7 @@ def test_the_worker_finds_everything_in_this_version() -> None:
     worker = module_from_spec(spec)
     spec.loader.exec_module(worker)
     for name, (newest, *_) in worker.PLACES.items():
-        assert worker._get(name).__module__.startswith(newest.rsplit(".", 1)[0])
+        assert worker.named(name).__module__.startswith(newest.rsplit(".", 1)[0])
 
 
 def test_a_checkout_without_an_environment_is_refused(tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def test_what_cannot_be_is_one_line(arguments: list[str], says: str) -> None:
 def test_a_portrait_without_an_outline_is_said_and_nothing_is_written(
     tmp_path: Path, close_up: Image, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("mien.engine.avatar.avatar.Layers.of", lambda *_: None)
+    monkeypatch.setattr("mien.engine.avatar.avatar.matte_of", lambda *_: None)
     arguments = ["--demo", "--model", "warp", "--background", "green", "--output", str(tmp_path / "a.mp4")]
     assert main(arguments) == 2
     assert "No outline of a person was found in the portrait" in capsys.readouterr().err
