@@ -1,6 +1,6 @@
 """How fast the page is: pictures per second, and the time from the camera to the screen.
 
-``python -m pytest -m slow -s tests/test_webrtc_page_speed.py`` prints the numbers.
+``python -m pytest -m slow -s tests/webrtc/test_page_speed.py`` prints the numbers.
 """
 
 from __future__ import annotations
