@@ -84,6 +84,10 @@ class Canvas:
         found = at / np.array([self.to_image[0, 0], self.to_image[1, 1]], np.float32)
         return np.asarray(found + np.array([self.left, self.top], np.float32), np.float32)
 
+    def moving_part(self, image: Image) -> Image:
+        """A view of the part of a whole result that moves."""
+        return image[self.top : self.bottom, self.left : self.right] if self.pasted else image
+
     @property
     def corner(self) -> tuple[int, int]:
         """Column and row of ``still`` at which the result begins."""

@@ -45,12 +45,7 @@ def with_opacity(canvas: Canvas, image: Image, warp: Warp) -> Image:
     cover = np.zeros(canvas.part[::-1], np.uint8)
     seen = _where_seen(canvas, warp)
     cover[seen] = _layer(canvas, warp, seen)[..., 3]
-    return _opened(canvas, np.ascontiguousarray(_moving_part(canvas, image)), cover)
-
-
-def _moving_part(canvas: Canvas, image: Image) -> Image:
-    """A view of the part of a whole result that moves."""
-    return image[canvas.top : canvas.bottom, canvas.left : canvas.right] if canvas.pasted else image
+    return _opened(canvas, np.ascontiguousarray(canvas.moving_part(image)), cover)
 
 
 def _opened(canvas: Canvas, moved: Image, cover: Image) -> Image:
@@ -105,7 +100,7 @@ def show_outline(canvas: Canvas, image: Image, warp: Warp) -> None:
     """Soften the outline of a turned head in an image that another runtime drew, in place."""
     if warp.outline is None:
         return
-    part = _moving_part(canvas, image)
+    part = canvas.moving_part(image)
     for box, jumps in warp.outline.parts():
         layer, target = _layer(canvas, warp, box), part[box]
         behind = None if canvas.behind is None else np.ascontiguousarray(canvas.behind[box])
@@ -154,7 +149,7 @@ def show_cavity(canvas: Canvas, image: Image, warp: Warp, whole: bool) -> None:
     """
     if warp.mouth is not None and warp.calm is not None:
         cover = warp.cover if whole else warp.calm
-        _open_mouth(canvas, _moving_part(canvas, image)[..., :3], None, replace(warp, cover=cover))
+        _open_mouth(canvas, canvas.moving_part(image)[..., :3], None, replace(warp, cover=cover))
 
 
 def _from(to_model: Floats, corner: Floats) -> Floats:

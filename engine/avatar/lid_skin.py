@@ -26,6 +26,7 @@ from mien.engine.avatar.mesh_canvas import Warp
 from mien.engine.avatar.mesh_motion import MeshMotion
 from mien.engine.avatar.outline import Box
 from mien.engine.types import Floats, Image
+from mien.engine.utils.images import filled
 from mien.engine.utils.sampling import sample
 
 MARGIN = 0.3
@@ -98,9 +99,9 @@ class LidSkin:
         lid = np.concatenate([under_brow, ends[1:], crease[::-1], ends[:1]])
         cheek = np.concatenate([under, (under + KNOWN * width * down)[::-1]])
         part = np.ascontiguousarray(image[low[1] : high[1], low[0] : high[0]])
-        known = np.maximum(_filled(lid - low, part.shape), _filled(cheek - low, part.shape))
-        counts = _filled(np.concatenate([under_brow, under[::-1]]) - low, part.shape)
-        counts -= _filled(np.concatenate([upper, lower[::-1]]) - low, part.shape)
+        known = np.maximum(filled(lid - low, part.shape), filled(cheek - low, part.shape))
+        counts = filled(np.concatenate([under_brow, under[::-1]]) - low, part.shape)
+        counts -= filled(np.concatenate([upper, lower[::-1]]) - low, part.shape)
         soft = cv2.GaussianBlur(counts, (0, 0), max(0.6, 0.5 * BLUR * width))
         colours = _cleared(part, known, width)
         found = np.dstack([colours, 255 * np.clip(np.minimum(2 * soft - 0.5, soft + 0.3), 0, 1)])
@@ -179,8 +180,7 @@ class AvatarLids:
         if not lids:
             return 0.0
         start = perf_counter()
-        canvas = self._canvas
-        part = image[canvas.top : canvas.bottom, canvas.left : canvas.right] if canvas.pasted else image
+        part = self._canvas.moving_part(image)
         for lid in lids:
             # An image may have an opacity, too.
             target = part[lid.box][..., :3]
@@ -195,7 +195,7 @@ class AvatarLids:
             drawn: Any = cv2.blendLinear(
                 colours, np.ascontiguousarray(target), weight, np.float32(1) - weight
             )
-            weight = cv2.GaussianBlur(_filled(lid.line, drawn.shape), (0, 0), max(0.5, SOFT * lid.width))
+            weight = cv2.GaussianBlur(filled(lid.line, drawn.shape), (0, 0), max(0.5, SOFT * lid.width))
             weight *= np.float32(DARK * lid.shut) * seen
             colours[...] = lid.skin.lashes
             target[...] = cv2.blendLinear(colours, drawn, weight, np.float32(1) - weight)
@@ -250,10 +250,3 @@ def _lash_colour(image: Image, upper: Floats, lower: Floats) -> Floats:
     seen: Any = sample(image, places.astype(np.float32)).astype(np.float32)
     darkest = seen.sum(axis=2).argmin(axis=1)
     return np.asarray(np.median(seen[np.arange(len(seen)), darkest], axis=0), np.float32)
-
-
-def _filled(outline: Floats, shape: tuple[int, ...]) -> Floats:
-    """``(H, W) float32``: 1 within an outline of pixel indices."""
-    mask = np.zeros(shape[:2], np.uint8)
-    cv2.fillPoly(mask, [np.round(outline * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
-    return np.asarray(mask / np.float32(255), np.float32)

@@ -1,4 +1,4 @@
-"""Images brought to a size or laid over white."""
+"""Images brought to a size or laid over white, and outlines filled."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import cast
 import cv2
 import numpy as np
 
-from mien.engine.types import Image
+from mien.engine.types import Floats, Image
 
 WHITE = 255
 
@@ -66,3 +66,10 @@ def over_checks(rgba: Image) -> Image:
     alpha = rgba[..., 3:].astype(np.uint16)
     blended = rgba[..., :3] * alpha + (checks * (255 - alpha)).astype(np.uint16) + 127
     return (blended // 255).astype(np.uint8)
+
+
+def filled(outline: Floats, shape: tuple[int, ...]) -> Floats:
+    """``(H, W) float32``: 1 within an outline ``(N, 2)`` of pixel indices, its edge smooth."""
+    mask = np.zeros(shape[:2], np.uint8)
+    cv2.fillPoly(mask, [np.round(outline * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
+    return np.asarray(mask / np.float32(255), np.float32)

@@ -10,17 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 from mien.engine.avatar import Avatar
-from mien.engine.avatar.canvas import Canvas, make_canvas
+from mien.engine.avatar.canvas import make_canvas
 from mien.engine.avatar.transfer import Driving, carry_over
 from mien.engine.landmarks import Landmarker
 from mien.engine.landmarks import topology as topo
 from mien.engine.runtime import Runtime
 from mien.engine.session.renderer import Renderer
 from mien.engine.types import Face, Floats
+from mien.engine.utils.images import filled
 from mien.engine.utils.sampling import sample
 from mien.train.metrics.expression import CLOSED, OPEN, SHUT, TOLERANCE, WIDE, Expression
 from mien.train.metrics.image_tears import face_in
@@ -114,7 +114,7 @@ class Drawn:
     def __init__(self, avatar: Avatar) -> None:
         self._canvas = make_canvas(avatar, None)
         points = self._canvas.placed(avatar.source_points)
-        self._eyes = tuple(_within(self._canvas, points[list(ring)]) for ring in EYES)
+        self._eyes = tuple(filled(points[list(ring)], self._canvas.still.shape) for ring in EYES)
 
     def measured(self, driving: Driving) -> tuple[float, float, float]:
         """Shares of right and left eyeball that are still seen, and the mouth's aperture in pixels."""
@@ -127,13 +127,6 @@ class Drawn:
         )
         upper, lower = canvas.placed(driving.mesh.vertices[list(LIPS)])
         return right, left, float(np.hypot(*(lower - upper)))
-
-
-def _within(canvas: Canvas, ring: Floats) -> Floats:
-    """``(H, W) float32`` 1 within an outline of the still image."""
-    mask = np.zeros(canvas.still.shape[:2], np.uint8)
-    cv2.fillPoly(mask, [np.round(ring * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
-    return np.asarray(mask / np.float32(255), np.float32)
 
 
 _Rows = list[list[float]]
