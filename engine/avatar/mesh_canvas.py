@@ -233,7 +233,7 @@ class MeshCanvas:
         cover *= 1 - self._cavity.kept(below, moving.gap)
         shade = self._cavity.shade(below, moving.gap)
         # Beside the opening there is flesh: a rim of the hollow's black would be an outline.
-        np.copyto(shade, self._cavity.tongue, where=inside[..., None] == 0)
+        np.copyto(shade, self._cavity.flesh, where=inside[..., None] == 0)
         calm = cover * self._cavity.calm(below, moving.gap)
         return Warp(self._shift, bounds, cover, shade, calm)
 

@@ -18,8 +18,8 @@ from mien.engine.landmarks import topology as topo
 from mien.engine.types import Floats, Image
 from mien.engine.utils.curves import ramp, smoothstep
 
-DEEP, TONGUE = 0.16, 0.45
-"""Brightness of the cavity and of the tongue, as shares of the lips'."""
+DEEP, TONGUE, FLESH = 0.16, 0.45, 0.8
+"""Brightness of the cavity, of the tongue and of the flesh on the lips' edge, as shares of the lips'."""
 
 OWN = (0.03, 0.05)
 """Gaps of the portrait's lips (face units) from which on its mouth has an inside, and wholly so."""
@@ -48,13 +48,14 @@ class Cavity:
     """The inside of a portrait's mouth.
 
     Attributes:
-        deep, tongue: ``(3,) float32`` RGB in 0..255.
+        deep, tongue, flesh: ``(3,) float32`` RGB in 0..255.
         gap: between its lips, face units.
         edges: ``(20, 2) float32`` how far behind each of ``LIPS_INNER`` the lip begins, portrait pixels.
     """
 
     deep: Floats
     tongue: Floats
+    flesh: Floats
     gap: float
     edges: Floats
 
@@ -71,7 +72,8 @@ class Cavity:
         deep = lips * DEEP * (lips / max(float(lips.max()), 1.0)) ** 0.5
         edges = shadowed_edges(image, points, unit)
         gap = mouth_gap(points) / unit
-        return Cavity(deep.astype(np.float32), (lips * TONGUE).astype(np.float32), gap, edges)
+        tongue, flesh = ((lips * share).astype(np.float32) for share in (TONGUE, FLESH))
+        return Cavity(deep.astype(np.float32), tongue, flesh, gap, edges)
 
     @property
     def shows_inside(self) -> bool:

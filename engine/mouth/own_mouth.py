@@ -38,8 +38,15 @@ STEADY = 1.0
 SOFT = (0.6, 0.07, 0.03)
 """Width of the soft edge: pixels at least, share of the gap, share of the mouth's width at most."""
 
-EDGE = 0.5
-"""Share of the driver's mouth on the very edge of the avatar's lips: what is behind it there is dark."""
+EDGE = 0.85
+"""Share of the driver's mouth on the very edge of the avatar's lips: what is behind it there is dark, and
+half of it drew a dark line around teeth and tongues."""
+
+CUT = 120
+"""Share of a pixel (255: all) between the lips from which on the image shows the dark behind them there."""
+
+RIM = 0.8
+"""Pixels over which a lip's colour is continued to the opening's edge (standard deviation)."""
 
 DETAIL = (0.35, 1.3)
 """Bounds of the factor by which fine detail is made weaker or stronger."""
@@ -149,6 +156,7 @@ class OwnMouth:
         if placed.view is not None and placed.share > 0:
             mouth = self._mouth(placed, box)
             weight = _softened(opening, placed.lips.inner) * np.float32(placed.share)
+            part = _without_rim(part, opening, placed.share)
             part = np.asarray(cv2.blendLinear(mouth, part, weight, 1 - weight), np.uint8)
         if self.look.tone is not None:
             _keep_tone(part, opening, self.look.tone)
@@ -267,7 +275,7 @@ def _opening(inner: Floats, box: tuple[slice, slice]) -> Image:
     size = box[1].stop - box[1].start, box[0].stop - box[0].start
     corner = np.array([box[1].start, box[0].start], np.float32)
     # Drawn larger and reduced: OpenCV's own smooth edges reach a pixel beyond the outline.
-    scale = 4 if size[0] < 200 else 2
+    scale = 8 if size[0] < 100 else 4 if size[0] < 200 else 2
     mask = np.zeros((size[1] * scale, size[0] * scale), np.uint8)
     outline = ((inner - corner + 0.5) * scale - 0.5) * 16
     cv2.fillPoly(mask, [np.round(outline).astype(np.int32)], 255, cv2.LINE_8, 4)
@@ -281,8 +289,23 @@ def _softened(opening: Image, inner: Floats) -> Floats:
     soft = max(least, min(of_gap * gap, most * _width(inner)))
     blurred = cv2.GaussianBlur(opening.astype(np.float32), (0, 0), soft)
     cover = np.clip(blurred * np.float32(2 / 255) - np.float32(1 - EDGE), 0, 1)
-    # A pixel that the edge cuts belongs to the lip.
-    return np.asarray(np.where(opening == 255, cover, 0), np.float32)
+    # A pixel that the edge cuts belongs to the lip as far as that covers it.
+    cover *= np.clip((opening - np.float32(CUT)) / np.float32(255 - CUT), 0, 1)
+    return np.asarray(cover, np.float32)
+
+
+def _without_rim(part: Image, opening: Image, share: float) -> Image:
+    """The image with the nearest lip's colour in pixels that the opening's edge cuts, by ``share`` in 0..1.
+
+    They show the dark behind the mouth at full strength: next to teeth and tongues that was a dotted outline.
+    """
+    lip = (opening == 0).astype(np.float32)
+    near = cv2.GaussianBlur(lip, (0, 0), RIM)
+    colour = cv2.GaussianBlur(part * lip[..., None], (0, 0), RIM) / np.maximum(near, 1e-3)[..., None]
+    cut = (opening > CUT) & (opening < 255) & (near > 1e-3)
+    weight = cut.astype(np.float32) * np.float32(share)
+    healed = np.asarray(np.clip(colour + 0.5, 0, 255), np.uint8)
+    return np.asarray(cv2.blendLinear(healed, part, weight, 1 - weight), np.uint8)
 
 
 def _keep_tone(part: Image, opening: Image, tone: Image) -> None:

@@ -80,9 +80,10 @@ def lips_of(landmarks: Floats, unit: float = 100.0, own: float = 0.0) -> Lips:
 
 
 def between(landmarks: Floats, inset: int = 0) -> np.ndarray:
-    """Where an image shows what is between the lips."""
-    mask = np.zeros((256, 256), np.uint8)
-    cv2.fillPoly(mask, [np.round((landmarks[INNER] - 0.5) * 16).astype(np.int32)], 255, shift=4)
+    """Where an image shows what is between the lips, pixels that their edge cuts among them."""
+    mask = np.zeros((1024, 1024), np.uint8)
+    cv2.fillPoly(mask, [np.round((landmarks[INNER] * 4 - 0.5) * 16).astype(np.int32)], 255, shift=4)
+    mask = cv2.resize(mask, (256, 256), interpolation=cv2.INTER_AREA)
     if inset:
         mask = cv2.erode(mask, np.ones((2 * inset + 1,) * 2, np.uint8))
     return mask > 0

@@ -32,7 +32,8 @@ def test_a_wide_place_without_paint_stays_as_it_is() -> None:
     assert painted_share(paint_strength(paint))[20 + CLOSING, 20 + CLOSING] == 0.0
 
 
-SMILE = Cavity(np.full(3, 20, np.float32), np.full(3, 60, np.float32), 0.1, np.zeros((20, 2), np.float32))
+DARK, TONGUE, FLESH = (np.full(3, value, np.float32) for value in (20, 60, 110))
+SMILE = Cavity(DARK, TONGUE, FLESH, 0.1, np.zeros((20, 2), np.float32))
 DOWN = np.linspace(0, 1, 101, dtype=np.float32)
 
 
