@@ -111,7 +111,7 @@ def make_canvas(avatar: Avatar, crop: int | None) -> Canvas:
         apart = None if layers is None else (layers.person, layers.background)
         return _on_still(avatar, avatar.image, avatar.crop, apart)
     # Cut with a margin that provides what moves in from outside.
-    view, margin = within_image(avatar.crop, avatar.image), round(MARGIN * crop)
+    view, margin = within_image(avatar.crop, avatar.image, avatar.face), round(MARGIN * crop)
     scale = crop / view.side
     wide = Square(view.x - margin / scale, view.y - margin / scale, view.side + 2 * margin / scale)
     size = crop + 2 * margin

@@ -15,6 +15,9 @@ from mien.engine.utils.curves import smoothstep
 CROP_FACES = 2.0
 """Side of the avatar's crop in face sizes: hair, ears and neck move with the face, shoulders stay."""
 
+SHOWN = 1.1
+"""Least side of a crop that is shown, in sides of the square around the face's landmarks."""
+
 
 @dataclass(frozen=True, slots=True)
 class Square:
@@ -55,16 +58,24 @@ def crop_around(face: Face) -> Square:
     return Square(float(x - side / 2), float(y - 0.53 * side), float(side))
 
 
-def within_image(crop: Square, image: Image) -> Square:
+def within_image(crop: Square, image: Image, face: Face) -> Square:
     """The crop, moved and if need be shrunk until it lies within the image ``(H, W, ...)``.
 
-    A portrait that the face fills has no room for two faces: what is shown of it ends where it ends.
+    A portrait that the face fills has no room for two faces: what is shown of it ends where it ends.  But the
+    whole face is shown: of a narrow portrait more than its narrower side, going on softly beside it.
     """
     height, width = image.shape[:2]
-    side = min(crop.side, float(width), float(height))
-    spare = (crop.side - side) / 2
-    x, y = (min(max(start + spare, 0.0), room - side) for start, room in ((crop.x, width), (crop.y, height)))
-    return Square(x, y, side)
+    room = np.array([width, height], np.float32)
+    points = np.clip(face.landmarks[:, :2], 0, room)
+    low, high = points.min(axis=0), points.max(axis=0)
+    needed = min(SHOWN * float((high - low).max()), float(room.max()))
+    side = min(crop.side, max(float(room.min()), needed))
+    start = np.array([crop.x, crop.y], np.float32) + np.float32((crop.side - side) / 2)
+    margin = (SHOWN - 1) / 2 * (high - low).max()
+    start = np.clip(start, high + margin - side, low - margin)
+    # Where the image is narrower than the square, its middle is the square's.
+    start = np.where(room < side, (room - side) / 2, np.clip(start, 0, np.maximum(room - side, 0)))
+    return Square(float(start[0]), float(start[1]), side)
 
 
 def cut(image: Image, crop: Square, size: int, *, mirrored: bool = False) -> Image:

@@ -69,7 +69,7 @@ def test_every_region_moves_as_much_as_it_should(tight: Avatar, crop: int | None
     on_face, nodes = on_face[inside], nodes[inside]
     corner, scale = np.zeros(2, np.float32), 1.0
     if crop is not None:
-        view = within_image(tight.crop, tight.image)
+        view = within_image(tight.crop, tight.image, tight.face)
         corner, scale = np.array([view.x, view.y], np.float32), crop / view.side
     places = ((nodes - corner) * np.float32(scale) - 0.5).astype(np.float32)
     true, found = [], []

@@ -13,7 +13,7 @@ from known_motion import compressed
 from mien.engine.avatar import Avatar
 from mien.engine.avatar.canvas import make_canvas
 from mien.engine.avatar.composition import compose
-from mien.engine.avatar.crop import Square, cut, within_image
+from mien.engine.avatar.crop import crop_around, cut, within_image
 from mien.engine.avatar.mesh_canvas import Warp
 from mien.engine.avatar.model_io import FIELD_SIZE, IMAGE_SIZE, Field
 from mien.engine.avatar.transfer import carry_over
@@ -157,7 +157,7 @@ def tight(astronaut: Image, avatar: Avatar, landmarker: Landmarker, runtime: Run
 def test_the_crop_of_a_tight_portrait_is_what_there_is_of_it(tight: Avatar, runtime: Runtime) -> None:
     height, width = tight.image.shape[:2]
     assert tight.crop.side > max(height, width)
-    view = within_image(tight.crop, tight.image)
+    view = within_image(tight.crop, tight.image, tight.face)
     assert view.side == min(height, width)
     assert 0 <= view.x <= width - view.side
     assert 0 <= view.y <= height - view.side
@@ -167,11 +167,27 @@ def test_the_crop_of_a_tight_portrait_is_what_there_is_of_it(tight: Avatar, runt
     assert apart.max() <= 2
 
 
+def test_the_crop_of_a_narrow_portrait_shows_the_whole_face(astronaut: Image, avatar: Avatar) -> None:
+    """Data of micro-expressions is often cropped to the face, which is higher than wide."""
+    low, high = (at(avatar.face.landmarks[:, :2], axis=0).astype(int) for at in (np.min, np.max))
+    part = astronaut[low[1] - 10 : high[1] + 10, low[0] - 5 : high[0] + 5]
+    landmarks = avatar.face.landmarks - np.array([low[0] - 5, low[1] - 10, 0], np.float32)
+    face = replace(avatar.face, landmarks=landmarks)
+    view = within_image(crop_around(face), part, face)
+    height, width = part.shape[:2]
+    assert width < high[1] - low[1]
+    assert view.side <= height
+    assert view.y <= landmarks[:, 1].min() and landmarks[:, 1].max() <= view.y + view.side
+    assert view.x == pytest.approx((width - view.side) / 2), "as much beside it on the left as on the right"
+
+
 def test_a_crop_within_the_portrait_is_left_as_it_is(astronaut: Image, avatar: Avatar) -> None:
-    small = Square(20.0, 30.0, 200.0)
-    assert within_image(small, astronaut) == small
-    moved = within_image(replace(small, x=-15.0, y=astronaut.shape[0] - 190.0), astronaut)
-    assert moved == Square(0.0, astronaut.shape[0] - 200.0, 200.0)
+    own = avatar.crop
+    assert within_image(own, astronaut, avatar.face) == own
+    beyond = replace(own, x=-15.0, y=astronaut.shape[0] - own.side + 10.0)
+    moved = within_image(beyond, astronaut, avatar.face)
+    assert moved.side == own.side
+    assert moved.x >= 0 and moved.y <= astronaut.shape[0] - own.side
 
 
 def test_a_tight_crop_moves_as_the_whole_portrait_does(
