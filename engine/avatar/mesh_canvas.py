@@ -230,6 +230,9 @@ class MeshCanvas:
         # All of the opening, and half of the pixels beside it: what the ring shows there is no lip.
         cover = np.minimum(EDGE * cv2.blur(inside.astype(np.float32), (3, 3)), 1.0)
         below = down / np.float32(2 * SLOPE) + np.float32(0.5)
+        # Pixels beside the opening are what their neighbours in it are.
+        below = np.where(inside > 0, below, np.float32(0))
+        below = np.where(inside > 0, below, cv2.dilate(below, np.ones((3, 3), np.uint8)))
         cover *= 1 - self._cavity.kept(below, moving.gap)
         shade = self._cavity.shade(below, moving.gap)
         # Beside the opening there is flesh: a rim of the hollow's black would be an outline.

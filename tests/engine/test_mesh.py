@@ -125,6 +125,19 @@ def test_an_opened_mouth_does_not_tear(avatar: Avatar, canvas: Canvas, size: flo
     assert opening > 0.7 * size, "it opens as far as it is asked to"
 
 
+def test_teeth_do_not_show_along_the_lower_lip_of_a_mouth_that_opens_further(
+    avatar: Avatar, canvas: Canvas
+) -> None:
+    """The portrait smiles: its teeth hang from the upper lip, and below them is the hollow, up to the lip."""
+    assert avatar.cavity.shows_inside
+    warp = canvas.mesh.warp(carry_over(speaking(0.3), avatar).mesh)
+    assert warp.cover is not None
+    columns = warp.cover.shape[1]
+    for column in range(columns // 3, 2 * columns // 3):
+        hollow = np.flatnonzero(warp.cover[:, column] > 0.99)
+        assert warp.cover[hollow[-1] + 1, column] > 0.25, "the pixel that the lip's edge cuts"
+
+
 def test_lips_meet_and_do_not_pass_through_each_other() -> None:
     points = np.ascontiguousarray(layout().points * np.float32(100))
     moved = points.copy()
