@@ -11,9 +11,10 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -33,6 +34,8 @@ from mien.train.metrics.judge import Judge, Truth, Watch
 from mien.train.metrics.layout_motion import LayoutFlow, layout_motion_of
 from mien.train.metrics.passage import Passage
 from mien.train.metrics.table import Row, markdown, plain
+
+_Found = TypeVar("_Found")
 
 
 @dataclass(frozen=True)
@@ -176,9 +179,9 @@ def _command(arguments: Sequence[str] | None) -> None:
     if options.find:
         _find(options.clips, options.frames or 40)
     elif options.torn:
-        _torn(options.clips, options.avatar, options.frames or 6, options.json)
+        _torn(options)
     elif options.openings:
-        _openings(options.clips, options.avatar, options.frames or 6, options.json)
+        _openings(options)
     else:
         _measure(options)
 
@@ -205,33 +208,33 @@ def _find(clips: Sequence[str], length: int) -> None:
                 print(f"{passage.path}: no subtle passage of {length} frames")
 
 
-def _torn(clips: Sequence[str], portraits: Sequence[Path] | None, count: int, path: Path | None) -> None:
-    from mien.train.metrics.torn import hard_frames, torn_table
+def _torn(options: argparse.Namespace) -> None:
+    from mien.train.metrics.torn import hard_frames, plain_frames, torn_table
 
-    runtime = _every_frame()
-    with make_landmarker() as landmarker:
-        avatars = _named(portraits, landmarker, runtime)
-        passages = [Passage.parse(clip) for clip in clips]
-        found = list(hard_frames(passages, avatars, runtime, landmarker, count))
-    print(torn_table(found))
-    if path is not None:
-        rows: list[dict[str, object]] = [
-            {"clip": f.clip, "portrait": f.portrait, "frames": f.frames, "scores": f.scores} for f in found
-        ]
-        _write(path, rows)
+    _on_portraits(options, hard_frames, torn_table, plain_frames)
 
 
-def _openings(clips: Sequence[str], portraits: Sequence[Path] | None, count: int, path: Path | None) -> None:
+def _openings(options: argparse.Namespace) -> None:
     from mien.train.metrics.openings import openings_of, openings_table, plain_openings
 
+    _on_portraits(options, openings_of, openings_table, plain_openings)
+
+
+def _on_portraits(
+    options: argparse.Namespace,
+    looked_at: Callable[..., Iterator[_Found]],
+    table: Callable[[Sequence[_Found]], str],
+    plain_row: Callable[[_Found], dict[str, object]],
+) -> None:
+    """Print what is found in a few frames of each clip on each portrait, and write it as JSON."""
     runtime = _every_frame()
     with make_landmarker() as landmarker:
-        avatars = _named(portraits, landmarker, runtime)
-        passages = [Passage.parse(clip) for clip in clips]
-        found = list(openings_of(passages, avatars, runtime, landmarker, count))
-    print(openings_table(found))
-    if path is not None:
-        _write(path, [plain_openings(one) for one in found])
+        avatars = _named(options.avatar, landmarker, runtime)
+        passages = [Passage.parse(clip) for clip in options.clips]
+        found = list(looked_at(passages, avatars, runtime, landmarker, options.frames or 6))
+    print(table(found))
+    if options.json is not None:
+        _write(options.json, [plain_row(one) for one in found])
 
 
 def _every_frame() -> Runtime:

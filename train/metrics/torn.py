@@ -118,6 +118,11 @@ def _turn(face: Face) -> float:
     return float(abs(abs(nose - right) - abs(left - nose)) / max(abs(left - right), 1e-6))
 
 
+def plain_frames(one: Hard) -> dict[str, object]:
+    """For JSON."""
+    return {"clip": one.clip, "portrait": one.portrait, "frames": one.frames, "scores": one.scores}
+
+
 def torn_table(found: Sequence[Hard]) -> str:
     """Markdown: a line for each portrait and one for all."""
     lines = ["| portrait | frames | torn | shut | closed | wide | opened | strength |", "|---" * 8 + "|"]
