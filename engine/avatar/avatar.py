@@ -121,7 +121,7 @@ class Avatar:
         grid = avatar_grid(geometry, crop)
         layers = Layers.of(image, crop, geometry.points)
         mesh = HeadMesh.of(geometry, crop, grid, None if layers is None else layers.person)
-        mouth = shows_mouth(image, geometry.points, geometry.unit)
+        mouth = shows_mouth(image, geometry.points, geometry.unit, landmarker)
         return Avatar(
             image=image,
             face=face,
