@@ -71,24 +71,23 @@ def settings_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(scope="session", autouse=True)
 def networks_are_compiled_once() -> Iterator[None]:
     """Landmarkers share the face networks, as a live run's do: compiling them takes a second each time."""
-    compiled: dict[tuple[int, str], OpenVinoLandmarker] = {}
+    compiled: dict[int, OpenVinoLandmarker] = {}
     alone = OpenVinoLandmarker.__init__
 
     def shared(
         self: OpenVinoLandmarker,
         threads: int = 1,
-        precision: str = "f32",
         bundle: Path = BUNDLE_PATH,
         live: bool = False,
     ) -> None:
         if bundle != BUNDLE_PATH:
-            alone(self, threads, precision, bundle, live)
+            alone(self, threads, bundle, live)
             return
-        if (threads, precision) not in compiled:
+        if threads not in compiled:
             first = OpenVinoLandmarker.__new__(OpenVinoLandmarker)
-            alone(first, threads, precision, bundle, live)
-            compiled[threads, precision] = first
-        self._begin(compiled[threads, precision]._networks().twin(), live)
+            alone(first, threads, bundle, live)
+            compiled[threads] = first
+        self._begin(compiled[threads]._networks().twin(), live)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(OpenVinoLandmarker, "__init__", shared)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from math import degrees, hypot
 from typing import Protocol
 
@@ -40,7 +41,7 @@ class PortraitEncoder(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Avatar:
     """A portrait ready to be driven.
 
@@ -80,7 +81,7 @@ class Avatar:
     opacity: Floats | None = None
     cutout: Cutout | None = None
 
-    @property
+    @cached_property
     def pose(self) -> tuple[float, float]:
         """How far the portrait is turned from the front: pitch and yaw, radians."""
         return turn_between(np.eye(4, dtype=np.float32), self.face.pose)

@@ -12,6 +12,7 @@ from math import atan2, cos, sin, sqrt
 import numpy as np
 
 from mien.engine.types import Floats
+from mien.engine.utils.matrices import determinant
 
 STILL_TURN = 0.026
 """Turns below 1.5 degrees count as none: the pose is that noisy, and the dense motion covers them."""
@@ -150,7 +151,7 @@ def turn_matrix(turn: tuple[float, float]) -> np.ndarray:
 
 def _rotation(pose: Floats) -> np.ndarray:
     rotation = pose[:3, :3].astype(np.float64)
-    return np.asarray(rotation / np.cbrt(np.linalg.det(rotation)))
+    return np.asarray(rotation / np.cbrt(determinant(rotation)))
 
 
 def _quaternion(r: np.ndarray) -> tuple[float, float, float, float]:

@@ -31,9 +31,8 @@ class LandmarkerKind:
 
 def _openvino(threads: int, live: bool) -> Landmarker:
     from mien.engine.landmarks.openvino_landmarker import OpenVinoLandmarker
-    from mien.engine.utils.openvino_core import quick_precision
 
-    return OpenVinoLandmarker(threads, quick_precision() if live else "f32", live=live)
+    return OpenVinoLandmarker(threads, live=live)
 
 
 def _mediapipe(threads: int, live: bool) -> Landmarker:
@@ -56,8 +55,7 @@ def make_landmarker(name: str = "openvino", threads: int = 1, *, live: bool = Fa
         name: ``"openvino"`` (the default; local, sends nothing) or ``"mediapipe"`` (the package of that
             name, which sends usage metrics to Google).
         threads: CPU threads for the networks (``"openvino"`` only).
-        live: spread the search for a lost face over several frames, and run the large layers in bfloat16
-            where that is faster (``"openvino"`` only).
+        live: spread the search for a lost face over several frames (``"openvino"`` only).
 
     Raises:
         UsageError: unknown name, missing package, or missing or damaged model bundle.

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
 from copy import copy
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,17 +21,12 @@ DETECTOR_SIDE = 128
 
 
 class _Network:
-    """A compiled network with one infer request.  Write ``self._input``, call ``_infer``, read the outputs.
+    """A network in FP32 with one infer request: write ``self._input``, call ``_infer``, read the outputs."""
 
-    Args:
-        parts: models with their precisions; the only output of each is the only input of the next.
-    """
-
-    def __init__(self, parts: Sequence[tuple[Any, str]], threads: int, dtype: type[np.generic]) -> None:
-        self._compiled = [
-            compile_for_cpu(part, threads=threads, precision=precision, name=type(self).__name__, kept=True)
-            for part, precision in parts
-        ]
+    def __init__(self, model: Any, threads: int, dtype: type[np.generic]) -> None:
+        self._compiled = compile_for_cpu(
+            model, threads=threads, precision="f32", name=type(self).__name__, kept=True
+        )
         self._dtype = dtype
         self._begin()
 
@@ -45,22 +38,17 @@ class _Network:
 
     def _begin(self) -> None:
         """Create the request and its arrays; subclasses name them here."""
-        openvino = load_openvino()
-        requests = [compiled.create_infer_request() for compiled in self._compiled]
-        first, last = requests[0], requests[-1]
-        self._input: NDArray[Any] = np.zeros(tuple(first.model_inputs[0].shape), self._dtype)
-        first.set_input_tensor(openvino.Tensor(self._input, shared_memory=True))
-        for before, after in pairwise(requests):
-            after.set_input_tensor(before.get_output_tensor())
-        self._requests = requests
+        request = self._compiled.create_infer_request()
+        self._input: NDArray[Any] = np.zeros(tuple(request.model_inputs[0].shape), self._dtype)
+        request.set_input_tensor(load_openvino().Tensor(self._input, shared_memory=True))
+        self._request = request
         self._infer()
         self._outputs: dict[str, NDArray[Any]] = {
-            name: last.get_tensor(port).data for port in last.model_outputs for name in port.get_names()
+            name: request.get_tensor(port).data for port in request.model_outputs for name in port.get_names()
         }
 
     def _infer(self) -> None:
-        for request in self._requests:
-            request.infer()
+        self._request.infer()
 
 
 class DetectorNetwork(_Network):
@@ -68,7 +56,7 @@ class DetectorNetwork(_Network):
 
     def __init__(self, data: bytes, threads: int) -> None:
         model = _read(data, "face detector", mean=127.5, scale=127.5)
-        super().__init__([(model, "f32")], threads, np.uint8)
+        super().__init__(model, threads, np.uint8)
 
     def _begin(self) -> None:
         super()._begin()
@@ -85,21 +73,15 @@ class DetectorNetwork(_Network):
 class LandmarkNetwork(_Network):
     """The landmark network: 256 x 256 pixels to 478 points and the presence of a face.
 
-    With ``precision`` ``"bf16"`` the large layers run in bfloat16, a sixth faster on CPUs that are fast in
-    it.  The layers that turn features into points stay in FP32, because bfloat16 cannot represent tenths of a
-    pixel above 32.  The points then differ by 0.08 pixels RMS (0.27 with all layers in bfloat16), less than
-    half of the network's own noise.  Eight-bit integers are no way: with all layers quantised (NNCF, 120
-    crops) the points are wrong by 1.8 pixels RMS, and the time is 8 % less.
+    It computes in FP32 with direct convolutions, on every CPU: its maps are too narrow for less to pay.  On a
+    Xeon with AMX it takes 4.9 ms of CPU time (beside other programs) so.  With its large layers in bfloat16
+    and the last ones in FP32 it takes 5.7, and points differ by 0.08 pixels RMS; all in bfloat16 4.4, and
+    0.28; in half precision (AVX-512 FP16) more than in FP32.  With all layers in eight-bit integers (NNCF,
+    120 crops) points are wrong by 1.8 pixels RMS, and the time is 8 % less.
     """
 
-    def __init__(self, data: bytes, threads: int, precision: str = "f32") -> None:
-        if precision == "f32":
-            parts = [(with_direct_convolutions(self._model(data)), precision)]
-        else:
-            # Read twice: cutting a graph destroys it.
-            large, small = _cut(self._model(data), self._model(data))
-            parts = [(large, precision), (small, "f32")]
-        super().__init__(parts, threads, np.uint8)
+    def __init__(self, data: bytes, threads: int) -> None:
+        super().__init__(with_direct_convolutions(self._model(data)), threads, np.uint8)
 
     @staticmethod
     def _model(data: bytes) -> Any:
@@ -118,7 +100,9 @@ class LandmarkNetwork(_Network):
         An image that is the last one again is not computed again: cameras repeat frames in the dark, and
         clips at a lower rate than their file's do everywhere.
         """
-        if not np.array_equal(self._input, self._seen):
+        some = slice(None, None, LANDMARK_SIDE // 8)  # rows that tell most new images at once
+        again = np.array_equal(self._input[0, some], self._seen[0, some])
+        if not (again and np.array_equal(self._input, self._seen)):
             self._infer()
             np.copyto(self._seen, self._input)
         return self._points, float(1.0 / (1.0 + np.exp(-self._presence[0])))
@@ -128,7 +112,7 @@ class BlendshapeNetwork(_Network):
     """The blendshape network: 146 landmarks to 52 coefficients."""
 
     def __init__(self, data: bytes, threads: int) -> None:
-        super().__init__([(_read(data, "blendshape"), "f32")], threads, np.float32)
+        super().__init__(_read(data, "blendshape"), threads, np.float32)
 
     def _begin(self) -> None:
         super()._begin()
@@ -147,42 +131,6 @@ def read_tflite(data: bytes) -> Any:
         path = Path(folder) / "network.tflite"
         path.write_bytes(data)
         return core().read_model(path)
-
-
-CUT_SIDE = 8
-"""Side of the feature maps from which on the network stays in FP32; the layers before take most of the
-time."""
-
-
-def _cut(first: Any, second: Any) -> tuple[Any, Any]:
-    """Split a network before its first block of 8 x 8 maps.
-
-    Args:
-        first, second: the same network, read twice.
-    """
-    openvino = load_openvino()
-    from openvino import opset13
-
-    last = _entrance(first)
-    large = openvino.Model([opset13.result(last)], first.get_parameters(), "large")
-    entrance = _entrance(second)
-    given = opset13.parameter(entrance.get_shape(), openvino.Type.f32)
-    for use in list(entrance.get_target_inputs()):
-        use.replace_source_output(given.output(0))
-    return large, openvino.Model(second.get_results(), [given], "small")
-
-
-def _entrance(model: Any) -> Any:
-    """The single output that feeds the 8 x 8 maps: the one after the second activation of that size.
-
-    (The first activation is inside a residual block.)
-    """
-    found = [
-        node.output(0)
-        for node in model.get_ordered_ops()
-        if node.get_type_name() == "PRelu" and list(node.output(0).get_shape())[2:] == [CUT_SIDE, CUT_SIDE]
-    ]
-    return found[1]
 
 
 def _read(data: bytes, what: str, mean: float = 0.0, scale: float | None = None) -> Any:

@@ -55,7 +55,6 @@ class OpenVinoLandmarker(Landmarker):
 
     Args:
         threads: CPU threads for the networks.
-        precision: ``"f32"`` or ``"bf16"``, for the landmark network's large layers.
         bundle: path of ``face_landmarker.task``.
         live: after a face was first found, spread the search for a lost one over several frames; compute
             the blendshapes of a followed face in every third frame and reuse them in between.
@@ -66,14 +65,12 @@ class OpenVinoLandmarker(Landmarker):
 
     name = "openvino"
 
-    def __init__(
-        self, threads: int = 1, precision: str = "f32", bundle: Path = BUNDLE_PATH, live: bool = False
-    ) -> None:
+    def __init__(self, threads: int = 1, bundle: Path = BUNDLE_PATH, live: bool = False) -> None:
         files = load_bundle(bundle)
         self._begin(
             _Networks(
                 Detector(files.detector, threads),
-                LandmarkNetwork(files.landmarks, threads, precision),
+                LandmarkNetwork(files.landmarks, threads),
                 BlendshapeNetwork(files.blendshapes, threads),
                 PoseSolver(files.geometry),
             ),

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from mien.engine.landmarks.bundle import N_MESH, FaceGeometry
 from mien.engine.types import Floats
+from mien.engine.utils.matrices import determinant
 
 NEAR_CM = 1.0
 VERTICAL_FOV_DEGREES = 63.0
@@ -47,8 +48,8 @@ class PoseSolver:
         screen *= per_pixel
 
         flat = screen * (1.0, 1.0, -1.0)
-        scale = self._fit(flat)[1]
-        scale *= self._fit(_unproject(screen, depth, scale))[1]
+        scale = self._scale(flat)
+        scale *= self._scale(_unproject(screen, depth, scale))
         metric = _unproject(screen, depth, scale)
         rotation, size = self._fit(metric)
 
@@ -61,11 +62,18 @@ class PoseSolver:
         """Rotation and scale from the canonical face to ``target`` (weighted least squares)."""
         covariance = target.T @ self._centred
         left, _, right = np.linalg.svd(covariance)
-        if np.linalg.det(left) * np.linalg.det(right) < 0:
+        if determinant(covariance) < 0:
             left[:, 2] *= -1
         rotation = left @ right
         scale = float((rotation * covariance).sum()) / self._spread
         return rotation, max(scale, 1e-9)
+
+    def _scale(self, target: _Doubles) -> float:
+        """The scale of :meth:`_fit` by itself: the singular values' sum."""
+        covariance = target.T @ self._centred
+        first, second, third = np.linalg.svd(covariance, compute_uv=False).tolist()
+        total = float(first + second + math.copysign(third, determinant(covariance)))
+        return max(total / self._spread, 1e-9)
 
 
 def _unproject(screen: _Doubles, depth: float, scale: float) -> _Doubles:

@@ -214,10 +214,11 @@ def _measured(aligner: Aligner, gray: NDArray[np.uint8], landmarks: Floats) -> t
 
 def face_mean(values: Floats) -> float:
     """Mean of ``(GRID, GRID)`` values over the face."""
-    return float(values.reshape(-1)[_face_nodes()].mean())
+    return float(values.reshape(-1) @ _face_shares())
 
 
 @lru_cache(maxsize=1)
-def _face_nodes() -> NDArray[np.intp]:
-    """The grid's nodes on the face."""
-    return np.flatnonzero(region_maps().rigid_grid > 0)
+def _face_shares() -> Floats:
+    """Shares of the grid's nodes in a mean over the face."""
+    face = (region_maps().rigid_grid > 0).astype(np.float32)
+    return np.asarray(face / face.sum(), np.float32)

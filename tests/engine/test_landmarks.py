@@ -17,14 +17,13 @@ import numpy as np
 import pytest
 
 from mien.engine.landmarks import Landmarker, canonical_mesh, make_landmarker, networks
-from mien.engine.landmarks.bundle import BUNDLE_PATH, load_bundle
-from mien.engine.landmarks.crops import cut, near
+from mien.engine.landmarks.bundle import BUNDLE_PATH
+from mien.engine.landmarks.crops import near
 from mien.engine.landmarks.detector import Detector
 from mien.engine.landmarks.mediapipe_landmarker import MediaPipeLandmarker
 from mien.engine.landmarks.openvino_landmarker import OpenVinoLandmarker
 from mien.engine.landmarks.topology import FLIP
 from mien.engine.types import Face, FaceCrop, Image, MienError
-from mien.engine.utils.openvino_core import cpu_has_bf16
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 
@@ -220,11 +219,8 @@ def test_live_blendshapes_are_new_in_every_third_frame_of_a_followed_face(carpho
     assert len({one.blendshapes.tobytes() for one in ours if one is not None}) == 3
 
 
-@pytest.mark.parametrize("precision", ["f32", "bf16"])
-def test_landmarks_settle_on_a_static_image(precision: str, carphone: list[Image]) -> None:
-    if precision == "bf16" and not cpu_has_bf16():
-        pytest.skip("this CPU does not compute in bfloat16")
-    with OpenVinoLandmarker(precision=precision, live=True) as live:
+def test_landmarks_settle_on_a_static_image(carphone: list[Image]) -> None:
+    with OpenVinoLandmarker(live=True) as live:
         faces = [live.track(carphone[0]) for _ in range(12)]
     assert faces[-1] is not None and faces[-2] is not None
     np.testing.assert_array_equal(faces[-1].landmarks, faces[-2].landmarks)
@@ -257,38 +253,6 @@ def test_crops_are_near_if_all_their_pixels_are() -> None:
     assert near(crop, replace(crop, x=101.0)) and not near(crop, replace(crop, y=82.0))
     assert near(crop, replace(crop, size=257.0)) and not near(crop, replace(crop, size=260.0))
     assert near(crop, replace(crop, angle=0.1 + 2 * np.pi)) and not near(crop, replace(crop, angle=0.12))
-
-
-def test_a_network_in_two_parts_computes_the_same(landmarker: Landmarker, astronaut: Image) -> None:
-    """On any CPU, cutting changes nothing in FP32."""
-    data = load_bundle().landmarks
-    whole, halves = (
-        networks.LandmarkNetwork(data, 1),
-        networks.LandmarkNetwork.__new__(networks.LandmarkNetwork),
-    )
-    large, small = networks._cut(whole._model(data), whole._model(data))
-    networks._Network.__init__(halves, [(large, "f32"), (small, "f32")], 1, np.uint8)
-    crop = landmarker.detect(astronaut)[0].crop
-    for network in (whole, halves, halves.twin()):
-        cut(astronaut, crop, network.image, cv2.BORDER_REPLICATE)
-        points, presence = network.run()
-        if network is whole:
-            wanted = points.copy(), presence
-            continue
-        np.testing.assert_allclose(points, wanted[0], atol=2e-3)
-        assert presence == pytest.approx(wanted[1], abs=1e-4)
-
-
-@pytest.mark.skipif(not cpu_has_bf16(), reason="this CPU does not compute in bfloat16")
-def test_bfloat16_costs_less_than_the_networks_noise(carphone: list[Image]) -> None:
-    with OpenVinoLandmarker(precision="bf16") as quick, OpenVinoLandmarker() as exact:
-        crop = exact.detect(carphone[0])[0].crop
-        apart = []
-        for image in carphone[:20]:
-            found = [one._look(image, crop) for one in (quick, exact)]
-            assert found[0] is not None and found[1] is not None
-            apart.append((found[0].landmarks - found[1].landmarks)[:, :2] * 256 / crop.size)
-    assert 0 < float(np.sqrt(np.square(apart).mean())) < 0.15
 
 
 def test_a_cut_to_another_place_is_followed_at_once(carphone: list[Image]) -> None:

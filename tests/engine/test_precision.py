@@ -44,13 +44,13 @@ def test_the_landmark_network_computes_directly_and_the_same() -> None:
     """Its layers have few channels, for which OpenVINO's first choice is a quarter slower."""
     data = load_bundle().landmarks
     direct, usual = LandmarkNetwork(data, 1), LandmarkNetwork.__new__(LandmarkNetwork)
-    _Network.__init__(usual, [(LandmarkNetwork._model(data), "f32")], 1, np.uint8)
+    _Network.__init__(usual, LandmarkNetwork._model(data), 1, np.uint8)
     image = np.random.default_rng(0).integers(0, 256, direct.image.shape, np.uint8)
     points = []
     for network in (direct, usual):
         network.image[...] = image
         points.append(network.run()[0].copy())
     np.testing.assert_allclose(points[0], points[1], atol=2e-3)
-    layers = direct._compiled[0].get_runtime_model().get_ordered_ops()
+    layers = direct._compiled.get_runtime_model().get_ordered_ops()
     kinds = {str(layer.get_rt_info()["primitiveType"].astype(str)) for layer in layers}
     assert not any(kind.startswith("brg") for kind in kinds)
