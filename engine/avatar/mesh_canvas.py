@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mien.engine.avatar.mesh_motion import MeshMotion
 from mien.engine.avatar.model_io import FIELD_SIZE
 from mien.engine.avatar.mouth import Cavity
-from mien.engine.avatar.outline import LEAST_SIDE, Box, Outline, inside_of
+from mien.engine.avatar.outline import Box, Outline, inside_of
 from mien.engine.mesh.head_sheet import NODES, sheet_triangles
 from mien.engine.mesh.rasterizer import Rasterizer
 from mien.engine.mesh.topology import FIRST_OPENING_LAYER, MOUTH, RIGHT_EYE, SLOPE, face_topology
@@ -103,7 +103,7 @@ class MeshCanvas:
             return Warp(self._shift)
         layers = self._draw_face(moving, box)
         warp = self._mouth(moving, layers, box)
-        if moving.turn <= TURNED or max(self._part) < LEAST_SIDE:
+        if moving.turn <= TURNED:
             return warp
         return replace(warp, outline=Outline.of(self._shift, inside_of(layers, box, self._shift.shape[1:])))
 

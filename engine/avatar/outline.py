@@ -1,17 +1,18 @@
-"""The outline of a turned head, without steps: where the map jumps, colours of both sides are mixed.
+"""The outline of a turned head, without steps: where the map jumps, its two sides meet in one smooth edge.
 
 Where a turn folds the head, pixels beside each other show places far apart.  The sheet's raster is coarser
 than the canvas and the face passes into it over a few pixels, so that the map runs through all that lies
-between the two places: a dark, stepped line, hair and wall squeezed into two pixels.  Those pixels take the
-mean of what is around them instead, in colours that are multiplied by their opacity.  Everything is done at
-half the canvas's resolution, in *double pixels* of 2 x 2: the mean is smooth.
+between the two places: a dark, stepped line, hair and wall squeezed into two pixels.  There an edge of one
+pixel runs where the map has come half of its way, and what is seen close to it on both sides, in colours that
+are multiplied by their opacity, goes on up to it.  Jumps are looked for in a canvas's *cells*: of one pixel,
+or of 2 x 2 of a large canvas.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import product
-from math import ceil
 from typing import Any
 
 import cv2
@@ -19,34 +20,44 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.engine.types import Floats, Image
+from mien.engine.utils.sampling import sample
 
-STEEP = 8.0
-"""By how many portrait pixels the map changes from a double pixel to the next where it jumps: more than the
-limb of a round head is foreshortened, or a chin squeezed by an opened mouth."""
+STEEP = 6.0
+"""By how many portrait pixels per pixel the map changes where it jumps: more than the limb of a round head is
+foreshortened, or a chin squeezed by an opened mouth."""
 
-SOFT, LEAST_SOFT = 1 / 512, 0.8
-"""Standard deviation of the mean: in longer sides of the canvas counted in double pixels, and in those at
-least, as a jump is marked three of them wide."""
+OF_MOST, NEAR = 0.4, 7
+"""Share of the greatest change within a window of so many cells from which on a place is of the jump: hair
+beside it that is foreshortened is there."""
 
-AROUND = 4
-"""Standard deviations around a jump from which colours are taken."""
+WIDE = 6
+"""Cells from which on what changes is no jump, but a strip that is foreshortened, and stays."""
 
-CELLS = (4, 2)
-"""Rows and columns of cells in which jumps are looked for, so that a long outline has small boxes."""
+WAY = 2
+"""Cells around a place that tell where the edge is: the sheet's raster has steps of up to 2.7 pixels."""
 
-LEAST_SIDE = 384
-"""Pixels of a canvas's longer side from which on its outline is softened: of 256 a double pixel is as wide as
-the strip of hair beside a cheek, and twice as many frames counted as torn."""
+SMOOTH = 2.5
+"""Standard deviation of their weights, cells."""
+
+BESIDE = 2.5
+"""Cells from the edge at which its two sides are seen as they are."""
+
+EDGE = 1.3
+"""Pixels over which one side passes into the other."""
+
+PARTS = (4, 2)
+"""Rows and columns of parts in which jumps are looked for, so that a long outline has small boxes."""
+
+LARGE = 384
+"""Pixels of a canvas's longer side from which on its cells are of 2 x 2: of 256, such a cell is as wide as
+the strip of hair beside a cheek."""
 
 LEAST_AREA = 0.4
-"""Double pixels of a cell that jump at least, per double pixel of the canvas's longer side: an outline is
-long; what is short is a steep place of skin."""
+"""Cells of a part that jump at least, per cell of the canvas's longer side: an outline is long; what is short
+is a steep place of skin."""
 
-LEAST_WEIGHT = 1e-6
-"""Weight of what is around from which on it has a mean."""
-
-FACE = 9
-"""Window, in double pixels, within which there is nothing but face where jumps are cuts and folds of its own
+FACE = 18
+"""Window, in pixels, within which there is nothing but face where jumps are cuts and folds of its own
 and stay: its raster has the canvas's pixels, and no line."""
 
 Box = tuple[slice, slice]
@@ -54,144 +65,175 @@ Box = tuple[slice, slice]
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """Where a map jumps.
+    """Where a map jumps, ``N`` of ``h`` x ``w`` cells.
 
     Attributes:
-        jumps: ``(h / 2, w / 2) uint8`` double pixels: 255 where it jumps.
-        boxes: rows and columns of the parts in which it does.
+        step: pixels per side of a cell.
+        size: ``h`` and ``w``.
+        boxes: rows and columns of the parts in which it does, cells.
+        cells: ``(2, N)`` x and y of those that jump.
+        normal: ``(2, N)`` x and y of a unit vector across the edge there.
+        distance: ``(N,)`` how far along it a cell's first pixel is from the edge, pixels.
     """
 
-    jumps: Image
+    step: int
+    size: tuple[int, int]
     boxes: tuple[Box, ...]
+    cells: NDArray[np.intp]
+    normal: Floats
+    distance: Floats
 
     @staticmethod
     def of(shift: Floats, cuts: Image) -> Outline | None:
-        """Where a map ``(2, h, w)`` jumps; None where it does not.
+        """Where a map ``(2, H, W)`` jumps; None where it does not.
 
         Args:
-            cuts: ``(h / 2, w / 2) uint8`` 255 where jumps are the face's own, and stay.
+            cuts: as from :func:`inside_of`: 255 where jumps are the face's own, and stay.
         """
-        jumps: Any = np.zeros(cuts.shape, np.uint8)
+        step = step_of(shift.shape[1:])
+        planes = _cells_of(shift, step)
         pair = np.ones((2, 2), np.uint8)
-        for plane in shift:
-            small = _halved(plane)
-            change = cv2.morphologyEx(small, cv2.MORPH_GRADIENT, pair)
-            cv2.bitwise_or(jumps, _above(change, STEEP), jumps)
+        x, y = (cv2.morphologyEx(plane, cv2.MORPH_GRADIENT, pair) for plane in planes)
+        change: Any = cv2.convertScaleAbs(cv2.max(x, y), alpha=1 / step)
+        most = cv2.convertScaleAbs(cv2.dilate(change, np.ones((NEAR, NEAR), np.uint8)), alpha=OF_MOST)
+        jumps: Any = cv2.compare(change, cv2.max(most, STEEP), cv2.CMP_GT)
         # Both of the two that differ, and no more: beside them is hair that is there.
-        cv2.dilate(jumps, np.ones((2, 2), np.uint8), jumps, (0, 0))
-        cv2.subtract(jumps, cuts, jumps)
-        boxes = tuple(box for cell in _cells(jumps.shape) if (box := _bounds(jumps, cell)) is not None)
-        return Outline(jumps, boxes) if boxes else None
+        cv2.dilate(jumps, pair, jumps, (0, 0))
+        wide = cv2.morphologyEx(jumps, cv2.MORPH_OPEN, np.ones((WIDE, WIDE), np.uint8))
+        cv2.subtract(jumps, cv2.max(cuts, wide), jumps)
+        boxes = tuple(box for part in _parts(jumps.shape) if (box := _bounds(jumps, part)) is not None)
+        if not boxes:
+            return None
+        kept = np.zeros_like(jumps)
+        for box in boxes:
+            kept[box] = jumps[box]
+        cells = np.stack(np.nonzero(kept)[::-1])
+        steeper = y[cells[1], cells[0]] > x[cells[1], cells[0]]
+        normal, distance = _edge(planes, cells, steeper)
+        return Outline(step, jumps.shape, boxes, cells, normal, distance * np.float32(step))
 
     def soften(self, layer: Image, box: Box) -> None:
-        """Mix the colours of both sides where the map jumps.
+        """Let the two sides meet where the map jumps.
 
         Args:
             layer: ``(rows, columns, C) uint8`` the person, colours times opacity, then opacity;
                 changed in place.
             box: the rows and columns of the canvas that it covers.
         """
-        deviation, around = self._reach()
-        limits = [slice(-(-part.start // 2), part.stop // 2) for part in box]
-        for inner in self.boxes:
-            rows, columns = (
-                slice(max(part.start - around, limit.start), min(part.stop + around, limit.stop, size))
-                for part, limit, size in zip(inner, limits, self.jumps.shape, strict=True)
-            )
-            if rows.stop - rows.start < 1 or columns.stop - columns.start < 1:
-                continue
-            y, x = (
-                slice(2 * part.start - whole.start, 2 * part.stop - whole.start)
-                for part, whole in zip((rows, columns), box, strict=True)
-            )
-            jumps = self.jumps[rows, columns]
-            mixed = np.zeros_like(jumps)
-            own = tuple(
-                slice(max(part.start - wide.start, 0), max(part.stop - wide.start, 0))
-                for part, wide in zip(inner, (rows, columns), strict=True)
-            )
-            mixed[own] = jumps[own]
-            _mix(layer[y, x], jumps, mixed, deviation)
+        x, y = self.step * self.cells
+        rows, columns = box
+        there = (x >= columns.start) & (x + self.step <= columns.stop)
+        there &= (y >= rows.start) & (y + self.step <= rows.stop)
+        if not there.any():
+            return
+        beside, (across, down) = np.float32(BESIDE * self.step), self.normal[:, there]
+        from_edge = np.clip(self.distance[there], -beside, beside)
+        x, y = x[there] - columns.start, y[there] - rows.start
+        sides = np.stack([-beside - from_edge, beside - from_edge]).astype(np.float32)
+        at = np.stack([x + sides * across, y + sides * down]).astype(np.float32)
+        low, high = sample(layer, *at).astype(np.float32)
+        for right, below in product(range(self.step), repeat=2):
+            share = np.clip((from_edge + right * across + below * down) * np.float32(1 / EDGE) + 0.5, 0, 1)
+            layer[y + below, x + right] = low + share[:, None] * (high - low) + np.float32(0.5)
+
+    def changed(self) -> NDArray[np.bool_]:
+        """``(H, W)`` pixels that :meth:`soften` changes, of whole cells."""
+        found = np.zeros(self.size, bool)
+        found[self.cells[1], self.cells[0]] = True
+        return found.repeat(self.step, 0).repeat(self.step, 1)
 
     def parts(self) -> list[tuple[Box, NDArray[np.bool_]]]:
         """For each box the part of the canvas that counts, and where :meth:`soften` changes it."""
-        _, around = self._reach()
+        changed, reach = self.changed(), int(2 * BESIDE) + 1
         found = []
-        for inner in self.boxes:
+        for box in self.boxes:
             wide = tuple(
-                slice(max(part.start - around, 0), min(part.stop + around, size))
-                for part, size in zip(inner, self.jumps.shape, strict=True)
+                slice(self.step * max(part.start - reach, 0), self.step * min(part.stop + reach, size))
+                for part, size in zip(box, self.size, strict=True)
             )
-            changed = np.zeros(self.jumps.shape, bool)
-            changed[inner] = self.jumps[inner] > 0
-            rows, columns = (slice(2 * part.start, 2 * part.stop) for part in wide)
-            found.append(((rows, columns), changed[wide].repeat(2, axis=0).repeat(2, axis=1)))
+            inner = np.zeros_like(changed)
+            own = tuple(slice(self.step * part.start, self.step * part.stop) for part in box)
+            inner[own] = changed[own]
+            found.append(((wide[0], wide[1]), inner[wide]))
         return found
 
-    def _reach(self) -> tuple[float, int]:
-        """Standard deviation of the mean and how far around a jump it reaches."""
-        deviation = max(2 * SOFT * max(self.jumps.shape), LEAST_SOFT)
-        return deviation, ceil(AROUND * deviation)
+
+def step_of(size: tuple[int, ...]) -> int:
+    """Pixels per side of a cell of a canvas of this height and width."""
+    return 2 if max(size) >= LARGE else 1
 
 
 def inside_of(layers: Floats, box: Box, size: tuple[int, int]) -> Image:
-    """Where jumps are the face's own, for :meth:`Outline.of`.
+    """Where jumps are the face's own, for :meth:`Outline.of`, cell by cell.
 
     Args:
         layers: ``(rows, columns)`` of ``box``: 0 beside the face, 1 on its skin, 2 and more in openings.
         size: height and width of the canvas.
     """
-    height, width = size
-    cuts = np.zeros((height // 2, width // 2), np.uint8)
-    rows, columns = (slice(-(-part.start // 2), part.stop // 2) for part in box)
-    y, x = 2 * rows.start - box[0].start, 2 * columns.start - box[1].start
+    step = step_of(size)
+    cuts = np.zeros((size[0] // step, size[1] // step), np.uint8)
+    rows, columns = (slice(-(-part.start // step), part.stop // step) for part in box)
+    y, x = step * rows.start - box[0].start, step * columns.start - box[1].start
     small: Any = layers[
-        y : y + 2 * (rows.stop - rows.start) : 2, x : x + 2 * (columns.stop - columns.start) : 2
+        y : y + step * (rows.stop - rows.start) : step, x : x + step * (columns.stop - columns.start) : step
     ]
-    cuts[rows, columns] = cv2.erode(_above(small, 0.5), np.ones((FACE, FACE), np.uint8))
+    skin: Any = cv2.compare(small, 0.5, cv2.CMP_GT)  # type: ignore[call-overload]
+    cuts[rows, columns] = cv2.erode(skin, np.ones((FACE // step, FACE // step), np.uint8))
     return cuts
 
 
-def _above(values: Any, least: float) -> Any:
-    """255 where values are above ``least``: OpenCV's stubs do not know its scalars."""
-    number: Any = least
-    return cv2.compare(values, number, cv2.CMP_GT)
+def _cells_of(shift: Any, step: int) -> Floats:
+    height, width = shift.shape[1:]
+    found = shift[:, : height // step * step : step, : width // step * step : step]
+    return np.array(found, np.float32, order="C")
 
 
-def _halved(plane: Any) -> Any:
-    height, width = plane.shape
-    return np.ascontiguousarray(plane[: height // 2 * 2 : 2, : width // 2 * 2 : 2])
-
-
-def _cells(size: tuple[int, ...]) -> list[Box]:
+def _parts(size: tuple[int, ...]) -> list[Box]:
     rows, columns = (
         [slice(length * at // count, length * (at + 1) // count) for at in range(count)]
-        for length, count in zip(size, CELLS, strict=True)
+        for length, count in zip(size, PARTS, strict=True)
     )
     return list(product(rows, columns))
 
 
-def _bounds(jumps: Any, cell: Box) -> Box | None:
-    """The rows and columns of a cell in which the map jumps."""
-    part = jumps[cell]
-    # An outline may run along the border of two cells.
-    rows, columns = (slice(max(0, side.start - 3), side.stop + 3) for side in cell)
-    if cv2.countNonZero(jumps[rows, columns]) < LEAST_AREA * max(jumps.shape) or not cv2.hasNonZero(part):
+def _bounds(jumps: Any, part: Box) -> Box | None:
+    """The rows and columns of a part in which the map jumps."""
+    inner = jumps[part]
+    # An outline may run along the border of two parts.
+    rows, columns = (slice(max(0, side.start - 3), side.stop + 3) for side in part)
+    if cv2.countNonZero(jumps[rows, columns]) < LEAST_AREA * max(jumps.shape) or not cv2.hasNonZero(inner):
         return None
-    left, top, width, height = cv2.boundingRect(part)
-    top, left = top + cell[0].start, left + cell[1].start
+    left, top, width, height = cv2.boundingRect(inner)
+    top, left = top + part[0].start, left + part[1].start
     return slice(top, top + height), slice(left, left + width)
 
 
-def _mix(part: Any, jumps: Image, mixed: Image, deviation: float) -> None:
-    """The mean of what does not jump, where ``mixed`` says; ``part`` is changed in place."""
-    height, width = jumps.shape
-    sound = (jumps == 0).astype(np.float32)
-    half = cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA)
-    window = 2 * ceil(AROUND * deviation) + 1
-    mean = cv2.GaussianBlur(half * sound[..., None], (window, window), deviation)
-    weight = cv2.GaussianBlur(sound, (window, window), deviation)
-    mean /= np.maximum(weight, LEAST_WEIGHT)[..., None]
-    full = cv2.resize(np.asarray(mean + np.float32(0.5), np.uint8), (2 * width, 2 * height))
-    usable = cv2.bitwise_and(mixed, _above(weight, LEAST_WEIGHT))
-    cv2.copyTo(full, cv2.resize(usable, (2 * width, 2 * height), interpolation=cv2.INTER_NEAREST), part)
+def _edge(planes: Floats, cells: NDArray[np.intp], plane: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+    """A unit vector across the edge, ``(2, N)``, and how far along it each cell is from it, ``(N,)``; cells.
+
+    Args:
+        planes: ``(2, h, w)`` the map's displacement.
+        cells: ``(2, N)`` x and y of the cells.
+        plane: ``(N,)`` in which of the planes it changes more.
+    """
+    _, height, width = planes.shape
+    offsets, weights = _window()
+    # Next to the border of the canvas its neighbour tells.
+    x, y = np.clip(cells[0], WAY, width - 1 - WAY), np.clip(cells[1], WAY, height - 1 - WAY)
+    at = (plane * height + y) * width + x
+    around = planes.ravel()[at + (offsets[1] * width + offsets[0])[:, None]]
+    value, across, down = weights @ around
+    steep = np.maximum(np.hypot(across, down), np.float32(1e-3))
+    middle = np.float32(0.5) * (around.min(axis=0) + around.max(axis=0))
+    across, down = across / steep, down / steep
+    distance = (value - middle) / steep + across * (cells[0] - x) + down * (cells[1] - y)
+    return np.stack([across, down]), np.asarray(distance, np.float32)
+
+
+@lru_cache(maxsize=1)
+def _window() -> tuple[NDArray[np.intp], Floats]:
+    """Columns and rows of what is around a cell, ``(2, K)``; ``(3, K)`` weights of its mean and slope."""
+    y, x = (axis.ravel() for axis in np.mgrid[-WAY : WAY + 1, -WAY : WAY + 1])
+    near = np.exp(-(x**2 + y**2) / (2 * SMOOTH**2))
+    slopes = [near * axis / (near * axis**2).sum() for axis in (x, y)]
+    return np.stack([x, y]), np.stack([near / near.sum(), *slopes]).astype(np.float32)
