@@ -226,7 +226,7 @@ class OwnMouth:
         """``(rows, columns, 3) uint8``: the driver's mouth where the avatar's is."""
         view, lips = placed.view, placed.lips
         assert view is not None
-        view = _reduced(view, _width(lips.outer))
+        view = _reduced(view, lips)
         lookup = carried(placed.steady[:20], view.inner, view.outer, box)
         lit = relit(view.image, placed.matrix)
         mouth = sample(lit, lookup, cubic=True)
@@ -258,12 +258,20 @@ def _width(ring: Floats) -> float:
     return float(np.linalg.norm(ring[10] - ring[0]))
 
 
-def _reduced(view: MouthView, width: float) -> MouthView:
-    """The view no more than twice as large as it is drawn: sampling it would flicker."""
-    scale = 1.5 * width / max(_width(view.outer), 1.0)
-    if scale >= 1:
+def _gap(inner: Floats) -> float:
+    return float(np.linalg.norm(inner[5] - inner[15]))
+
+
+def _reduced(view: MouthView, lips: Lips) -> MouthView:
+    """The view no more than half as large again as it is drawn, each way: sampling it would flicker.
+
+    Lips that open less than the driver's press teeth and the dark between them into few rows.
+    """
+    wide = min(1.0, 1.5 * _width(lips.outer) / max(_width(view.outer), 1.0))
+    high = min(wide, 1.5 * _gap(lips.inner) / max(_gap(view.inner), 1.0))
+    if high >= 1:
         return view
-    size = max(8, round(view.image.shape[1] * scale)), max(8, round(view.image.shape[0] * scale))
+    size = max(8, round(view.image.shape[1] * wide)), max(8, round(view.image.shape[0] * high))
     small = np.asarray(cv2.resize(view.image, size, interpolation=cv2.INTER_AREA), np.uint8)
     ratio = np.array([size[0] / view.image.shape[1], size[1] / view.image.shape[0]], np.float32)
     inner, outer = ((ring + 0.5) * ratio - np.float32(0.5) for ring in (view.inner, view.outer))
