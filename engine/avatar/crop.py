@@ -33,9 +33,10 @@ class Square:
         -1 and 1 are the centres of the crop's first and last pixel at 256 x 256.
         """
         corner = np.array([self.x, self.y], np.float32)
-        return (((points - corner) * (IMAGE_SIZE / self.side) - 0.5) * (2 / (IMAGE_SIZE - 1)) - 1).astype(
-            np.float32
-        )
+        found = points - corner
+        found *= np.float32(2 * IMAGE_SIZE / (self.side * (IMAGE_SIZE - 1)))
+        found -= np.float32(1 + 1 / (IMAGE_SIZE - 1))
+        return np.asarray(found, np.float32)
 
     @property
     def pixels_per_norm(self) -> float:

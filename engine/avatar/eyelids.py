@@ -68,16 +68,14 @@ class Eye(NamedTuple):
 
     @staticmethod
     def of(points: Floats, eye: int) -> Eye:
-        upper, lower, iris, brow = _PARTS[eye]
-        # (x, y) as x + iy, all parts at once: it is asked for fifteen times a frame.
-        places = points[_MEMBERS[eye], :2].astype(np.float64).view(np.complex128)[:, 0]
-        corner, width = complex(places[0]), complex(places[upper.stop - 1] - places[0])
-        width = width if abs(width) > 1e-3 else 1e-3 + 0j
-        own = (places - corner) / width
-        # Sums: numpy's mean takes four times as long for so few.
-        centre, height = np.add.reduce(own[iris]), np.add.reduce(own[brow].imag)
-        middle, above = complex(centre / len(own[iris])), float(height / len(own[brow]))
-        return Eye(corner, width, own[upper], own[lower], middle, above)
+        # It is asked for fifteen times a frame, of the portrait and of two or three moved copies.
+        return _eye(points[_MEMBERS[eye], :2].astype(np.float64).tobytes(), eye)
+
+    @property
+    def gap(self) -> float:
+        """Mean distance between the lids."""
+        apart = np.abs(self.lower - self.upper)
+        return float(np.add.reduce(apart) / len(apart))
 
     def edges(self, at: Reals) -> tuple[Reals, Reals]:
         """Heights of the upper and the lower lid's edge at places between the corners."""
@@ -85,6 +83,22 @@ class Eye(NamedTuple):
             np.interp(at, np.maximum.accumulate(edge.real), edge.imag) for edge in (self.upper, self.lower)
         )
         return top, np.maximum(top, bottom)
+
+
+@lru_cache(maxsize=64)
+def _eye(places: bytes, eye: int) -> Eye:
+    """An eye by the ``(n, 2) float64`` positions of its landmarks, part after part."""
+    upper, lower, iris, brow = _PARTS[eye]
+    # (x, y) as x + iy, all parts at once.
+    at = np.frombuffer(places, np.complex128)
+    corner, width = complex(at[0]), complex(at[upper.stop - 1] - at[0])
+    width = width if abs(width) > 1e-3 else 1e-3 + 0j
+    own = (at - corner) / width
+    own.setflags(write=False)  # it may be returned again
+    # Sums: numpy's mean takes four times as long for so few.
+    centre, height = np.add.reduce(own[iris]), np.add.reduce(own[brow].imag)
+    middle, above = complex(centre / len(own[iris])), float(height / len(own[brow]))
+    return Eye(corner, width, own[upper], own[lower], middle, above)
 
 
 def shut_eyes(dense: Floats, source: Floats, driving: Floats) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.engine.avatar.eyelids import EYES, Eye
-from mien.engine.face.layout import apply2, inverse2
+from mien.engine.face.layout import apply2
 from mien.engine.face.openings import LIDS, lid_gaps, lid_share
 from mien.engine.landmarks import topology as topo
 from mien.engine.motion import Motion
@@ -84,7 +84,7 @@ def set_lids(points: Floats, source: Floats, motion: Motion) -> None:
     if motion.shape is None:
         return
     before = motion.shape.nodes[LIDS]
-    now = before + apply2(inverse2(motion.shape.to_layout[LIDS]), motion.points[LIDS])
+    now = before + apply2(motion.shape.to_image[LIDS], motion.points[LIDS])
     for eye, (was, left) in enumerate(zip(lid_gaps(before), lid_gaps(now), strict=True)):
         ends = motion.shape.nodes[list(_CORNERS[eye])]
         width = max(float(np.hypot(*(ends[1] - ends[0]))), 1e-6)
@@ -105,7 +105,7 @@ def _rest(seen: float, portrait: Eye) -> float:
 
     Where the portrait's eye is shut, too, both open from there.
     """
-    own = float(np.abs(portrait.upper - portrait.lower).mean())
+    own = portrait.gap
     unlike = (1 - ramp(seen, HALF_SHUT)) * ramp(own, NARROW)
     return seen + unlike * (USUAL - seen)
 
@@ -137,7 +137,7 @@ def _lower_lid(points: Floats, source: Floats, eye: int, wanted: float, share: f
 def _hold_wide(points: Floats, source: Floats, eye: int, rest: float) -> None:
     """Keep an eye from opening wider than eyes are; ``rest`` is the driver's openness in the reference."""
     before, now = Eye.of(source, eye), Eye.of(points, eye)
-    own, gap = (float(np.abs(one.upper - one.lower).mean()) for one in (before, now))
+    own, gap = before.gap, now.gap
     if own < NARROW[0]:
         return  # the portrait's own eyes are shut: they open as the driver's do
     room = max(WIDER * smoothstep(ramp(rest, NARROW)), SUBTLE)

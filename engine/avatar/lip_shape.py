@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.engine.avatar.lip_contact import LOWER_ROWS, UPPER_ROWS, lip_ties
-from mien.engine.face.layout import N_MESH, apply2, inverse2
+from mien.engine.face.layout import N_MESH, apply2
 from mien.engine.landmarks import topology as topo
 from mien.engine.motion import Motion, Shape
 from mien.engine.types import Floats
@@ -155,7 +155,7 @@ def _driver(motion: Motion, shape: Shape) -> tuple[Lips, Lips]:
     """The driver's lips in their reference and now, in their own face units."""
     before = [shape.nodes[lip] for lip in (_UPPER, _LOWER)]
     moved = [
-        was + apply2(inverse2(shape.to_layout[lip]), motion.points[lip])
+        was + apply2(shape.to_image[lip], motion.points[lip])
         for was, lip in zip(before, (_UPPER, _LOWER), strict=True)
     ]
     return Lips.of(before[0], before[1]), Lips.of(moved[0], moved[1])

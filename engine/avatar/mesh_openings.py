@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from mien.engine.avatar.eyelids import EYES, Eye
@@ -17,10 +19,8 @@ far above and below them in the end, as shares of the open gap."""
 
 def shut_share(eye: int, source: Floats, points: Floats) -> float:
     """How far an eye is shut beyond what its lids do as they are, 0..1."""
-    before, now = (
-        float(np.abs(one.lower - one.upper).mean()) for one in (Eye.of(source, eye), Eye.of(points, eye))
-    )
-    return smoothstep(ramp(1 - now / max(before, 1e-6), (SHUTTING, 1.0)))
+    before, now = Eye.of(source, eye), Eye.of(points, eye)
+    return smoothstep(ramp(1 - now.gap / max(before.gap, 1e-6), (SHUTTING, 1.0)))
 
 
 def shut_lids(eye: int, shut: float, source: Floats, points: Floats, places: Floats, shown: Floats) -> Floats:
@@ -87,6 +87,13 @@ def gaze_shift(eye: int, source: Floats, points: Floats) -> Floats:
 
 def iris_place(iris: tuple[int, ...], source: Floats) -> Floats:
     """``(3,)`` where an iris is in the portrait, and its radius."""
-    centre = source[list(iris)].mean(axis=0)
-    radius = np.hypot(*(source[list(iris[1:])] - centre).T).mean()
+    return _iris(np.asarray(source[list(iris)], np.float32).tobytes())
+
+
+@lru_cache(maxsize=16)
+def _iris(points: bytes) -> Floats:
+    """The same by the ``(5, 2) float32`` positions of its landmarks: the portrait's stay where they are."""
+    places = np.frombuffer(points, np.float32).reshape(-1, 2)
+    centre = places.mean(axis=0)
+    radius = np.hypot(*(places[1:] - centre).T).mean()
     return np.array([*centre, radius], np.float32)

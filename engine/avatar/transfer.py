@@ -19,7 +19,6 @@ from mien.engine.avatar.model_io import FIELD_SIZE
 from mien.engine.avatar.pose_limits import held_motion, held_turn, within
 from mien.engine.face.geometry import FaceGeometry
 from mien.engine.face.head_pose import Similarity, parallax
-from mien.engine.face.iris import iris_axes
 from mien.engine.face.layout import N_MESH, apply2, at_landmarks
 from mien.engine.face.openings import OPENINGS, around, detail_shares
 from mien.engine.face.stiff_nose import nose_stiffness, with_stiff_nose
@@ -27,8 +26,6 @@ from mien.engine.face.turn_residue import without_residue
 from mien.engine.motion import Head, Motion
 from mien.engine.types import Floats
 from mien.engine.utils.sampling import sample
-
-_EYE_CORNERS = [33, 133, 263, 362]
 
 FREE_SHIFT = 0.35
 MOST_SHIFT = 0.60
@@ -157,10 +154,8 @@ def moved_landmarks(motion: Motion, geometry: FaceGeometry, turn: tuple[float, f
     moved: Floats = geometry.points.copy()
     moved[:N_MESH] += apply2(geometry.axes[:N_MESH], motion.points[:N_MESH])
     moved[:N_MESH] += parallax(geometry.solid[:N_MESH], turn)
-    iris = np.repeat(iris_axes(geometry.axes), 5, axis=0)
-    depth = np.repeat(geometry.solid[_EYE_CORNERS, 2].reshape(2, 2).mean(axis=1), 5)
-    solid = np.concatenate([geometry.points[N_MESH:] - geometry.centre, depth[:, None]], axis=1)
-    moved[N_MESH:] += apply2(iris, motion.points[N_MESH:]) + parallax(solid.astype(np.float32), turn)
+    moved[N_MESH:] += apply2(geometry.iris_axes, motion.points[N_MESH:])
+    moved[N_MESH:] += parallax(geometry.iris_solid, turn)
     return moved
 
 

@@ -19,6 +19,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from mien.engine.face.head_pose import Similarity
 from mien.engine.face.layout import N_MESH, apply2, inverse2, layout
 from mien.engine.landmarks import topology as topo
 from mien.engine.types import Floats
@@ -145,8 +146,7 @@ def _slope(mesh: Floats) -> complex:
 
 def _as_seen(image: Floats, slope: complex) -> Floats:
     """Image displacements ``(N, 2)`` in the layout, by the scale and the roll of the whole face."""
-    seen = (image @ np.array([1, 1j])) / slope
-    return np.stack([seen.real, seen.imag], axis=1).astype(np.float32)
+    return Similarity(1 / slope, 0j).apply(image)
 
 
 def _open_share(mesh: Floats, unit: float) -> float:

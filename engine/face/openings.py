@@ -47,8 +47,9 @@ LIDS = np.array([159, 145, 158, 153, 160, 144, 386, 374, 385, 380, 387, 373])
 def lid_gaps(lids: Floats) -> tuple[float, float]:
     """Mean gap of the right and the left eye's lids, from the positions ``(12, 2)`` of :data:`LIDS`."""
     pairs = lids.reshape(2, -1, 2, 2)
-    right, left = np.linalg.norm(pairs[:, :, 0] - pairs[:, :, 1], axis=-1).mean(axis=1)
-    return float(right), float(left)
+    apart = pairs[:, :, 0] - pairs[:, :, 1]
+    right, left = np.add.reduce(np.hypot(apart[..., 0], apart[..., 1]), axis=1).tolist()
+    return right / apart.shape[1], left / apart.shape[1]
 
 
 def lid_change(before: Floats, now: Floats) -> tuple[float, float]:
@@ -120,4 +121,5 @@ def around(outline: Floats, side: int) -> Floats:
 
 
 def _size(apart: Floats) -> float:
-    return float(np.sqrt((apart**2).sum(axis=1).mean()))
+    flat = apart.ravel()  # numpy's sums along narrow rows take five times as long
+    return float(np.sqrt(flat @ flat / len(apart)))

@@ -11,7 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
-from mien.engine.face.layout import GRID
+from mien.engine.face.layout import GRID, inverse2
 from mien.engine.face.lips import DriverLips
 from mien.engine.face.regions import REGIONS
 from mien.engine.motion.key_motion import KeyMotion, mixed
@@ -63,6 +63,11 @@ class Shape:
 
     nodes: Floats
     to_layout: Floats
+
+    @cached_property
+    def to_image(self) -> Floats:
+        """``(N, 2, 2) float32`` the maps back, from layout displacements."""
+        return inverse2(self.to_layout)
 
     @cached_property
     def lips(self) -> DriverLips:
