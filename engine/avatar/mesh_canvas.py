@@ -17,7 +17,8 @@ from mien.engine.mesh.head_sheet import NODES, sheet_triangles
 from mien.engine.mesh.rasterizer import Rasterizer
 from mien.engine.mesh.topology import FIRST_OPENING_LAYER, MOUTH, RIGHT_EYE, SLOPE, face_topology
 from mien.engine.types import Floats
-from mien.engine.utils.curves import smoothstep
+from mien.engine.utils.curves import ramp, smoothstep
+from mien.engine.utils.images import share_within
 from mien.engine.utils.sampling import sample
 
 COARSE, FINE = 128, 192
@@ -30,9 +31,15 @@ TURNED = 0.1
 LEAST = 0.01
 """Pixels below which nothing was measured between the vertices."""
 
+WHOLE = 0.95
+"""Share of a pixel between the lips that makes those beside it part of a hollow's edge."""
+
 EDGE = 1.5
-"""Factor of the opening's mean over three pixels that makes its edge: all of the opening, half of the pixels
-beside it."""
+"""Factor of the opening's mean over three pixels that makes this edge where the portrait's mouth is open: of
+the pixels beside it half show some of its teeth."""
+
+MEET = (0.3, 1.0)
+"""Pixels between the lips up to which they meet, and from which on what is between them is seen."""
 
 RIM = 5
 """Pixels over which the face's raster passes into the sheet's (odd)."""
@@ -216,27 +223,34 @@ class MeshCanvas:
         view[..., 1] -= weight * gaze[1]
 
     def _mouth(self, moving: MeshMotion, layers: Floats, box: Box) -> Warp:
+        lips = self._pixels(moving.vertices[face_topology().openings[MOUTH]])
         bounds = self._bounds(moving.vertices[face_topology().openings[MOUTH]])
         if bounds is None or self._cavity.is_whole(moving.gap):
             return Warp(self._shift)
-        rows, columns = _within(bounds, box)
-        down = layers[rows, columns] - np.float32(FIRST_OPENING_LAYER + MOUTH)
-        # A slit of a pixel is where the rings of lips that meet are not in one place.
-        inside = cv2.morphologyEx(
-            (np.abs(down) < 0.5).astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)
-        )
+        down = layers[_within(bounds, box)] - np.float32(FIRST_OPENING_LAYER + MOUTH)
+        inside = (np.abs(down) < 0.5).astype(np.uint8)
         if not inside.any():
             return Warp(self._shift)
-        # All of the opening, and half of the pixels beside it: what the ring shows there is no lip.
-        cover = np.minimum(EDGE * cv2.blur(inside.astype(np.float32), (3, 3)), 1.0)
+        # As much of a pixel as lies between the lips, where nothing of the face is before it: drawn in whole
+        # pixels, a slit was a row of black blocks.
+        near = np.ones((3, 3), np.uint8)
+        met = ramp(float(np.hypot(*(lips[15] - lips[5]))), MEET)
+        share = share_within(lips, bounds) * cv2.dilate(inside, near) * np.float32(met / 255)
+        # What the mesh shows of the opening's own pixels is the line between shut lips, or teeth: no lip.
+        beside = inside * (cv2.dilate(share, near) > WHOLE)
+        cover = np.maximum(share, beside)
+        if self._cavity.shows_inside:
+            cover = np.maximum(cover, EDGE * cv2.blur(share, (3, 3)))
+            np.minimum(cover, 1, out=cover)
         below = down / np.float32(2 * SLOPE) + np.float32(0.5)
         # Pixels beside the opening are what their neighbours in it are.
         below = np.where(inside > 0, below, np.float32(0))
-        below = np.where(inside > 0, below, cv2.dilate(below, np.ones((3, 3), np.uint8)))
-        cover *= 1 - self._cavity.kept(below, moving.gap)
+        below = np.where(inside > 0, below, cv2.dilate(below, near))
         shade = self._cavity.shade(below, moving.gap)
         # Beside the opening there is flesh: a rim of the hollow's black would be an outline.
-        np.copyto(shade, self._cavity.flesh, where=inside[..., None] == 0)
+        hollow = share / np.maximum(cover, np.float32(1e-3))
+        shade = self._cavity.flesh + hollow[..., None] * (shade - self._cavity.flesh)
+        cover *= 1 - self._cavity.kept(below, moving.gap)
         calm = cover * self._cavity.calm(below, moving.gap)
         return Warp(self._shift, bounds, cover, shade, calm)
 

@@ -18,7 +18,7 @@ from mien.engine.landmarks import topology as topo
 from mien.engine.types import Floats, Image
 from mien.engine.utils.curves import ramp, smoothstep
 
-DEEP, TONGUE, FLESH = 0.16, 0.45, 0.8
+DEEP, TONGUE, FLESH = 0.16, 0.45, 0.9
 """Brightness of the cavity, of the tongue and of the flesh on the lips' edge, as shares of the lips'."""
 
 OWN = (0.03, 0.05)

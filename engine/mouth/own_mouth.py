@@ -20,6 +20,7 @@ from mien.engine.mouth.steadying import SteadyLips
 from mien.engine.mouth.view import MouthView
 from mien.engine.types import Floats, Image
 from mien.engine.utils.curves import ramp, smoothstep
+from mien.engine.utils.images import share_within
 from mien.engine.utils.light import LUMINANCE, relit
 from mien.engine.utils.sampling import sample
 
@@ -42,8 +43,8 @@ EDGE = 0.85
 """Share of the driver's mouth on the very edge of the avatar's lips: what is behind it there is dark, and
 half of it drew a dark line around teeth and tongues."""
 
-CUT = 120
-"""Share of a pixel (255: all) between the lips from which on the image shows the dark behind them there."""
+APART = (0.5, 1.5)
+"""Pixels between the lips up to which they meet, and from which on their edge is freed of the dark behind."""
 
 RIM = 0.8
 """Pixels over which a lip's colour is continued to the opening's edge (standard deviation)."""
@@ -147,7 +148,7 @@ class OwnMouth:
         box = box_around(placed.lips.inner, 1.0, image.shape)
         # An image may have an opacity, too.
         part = np.ascontiguousarray(image[box][..., :3])
-        opening = _opening(placed.lips.inner, box)
+        opening = share_within(placed.lips.inner, box)
         if placed.lips.painted and placed.share < HIDES:
             weight = opening * np.float32(1 / 255)
             part = np.asarray(
@@ -156,7 +157,8 @@ class OwnMouth:
         if placed.view is not None and placed.share > 0:
             mouth = self._mouth(placed, box)
             weight = _softened(opening, placed.lips.inner) * np.float32(placed.share)
-            part = _without_rim(part, opening, placed.share)
+            apart = ramp(_gap(placed.lips.inner), APART)
+            part = _without_rim(part, opening, placed.share * apart)
             part = np.asarray(cv2.blendLinear(mouth, part, weight, 1 - weight), np.uint8)
         if self.look.tone is not None:
             _keep_tone(part, opening, self.look.tone)
@@ -278,27 +280,14 @@ def _reduced(view: MouthView, lips: Lips) -> MouthView:
     return replace(view, image=small, inner=inner, outer=outer)
 
 
-def _opening(inner: Floats, box: tuple[slice, slice]) -> Image:
-    """``(rows, columns) uint8``: the share of each pixel that lies between the lips, 0..255."""
-    size = box[1].stop - box[1].start, box[0].stop - box[0].start
-    corner = np.array([box[1].start, box[0].start], np.float32)
-    # Drawn larger and reduced: OpenCV's own smooth edges reach a pixel beyond the outline.
-    scale = 8 if size[0] < 100 else 4 if size[0] < 200 else 2
-    mask = np.zeros((size[1] * scale, size[0] * scale), np.uint8)
-    outline = ((inner - corner + 0.5) * scale - 0.5) * 16
-    cv2.fillPoly(mask, [np.round(outline).astype(np.int32)], 255, cv2.LINE_8, 4)
-    return np.asarray(cv2.resize(mask, size, interpolation=cv2.INTER_AREA), np.uint8)
-
-
 def _softened(opening: Image, inner: Floats) -> Floats:
     """``(rows, columns) float32`` in 0..1: 1 between the lips, 0 from their edges on, soft within them."""
-    gap = float(np.linalg.norm(inner[5] - inner[15]))
     least, of_gap, most = SOFT
-    soft = max(least, min(of_gap * gap, most * _width(inner)))
+    soft = max(least, min(of_gap * _gap(inner), most * _width(inner)))
     blurred = cv2.GaussianBlur(opening.astype(np.float32), (0, 0), soft)
     cover = np.clip(blurred * np.float32(2 / 255) - np.float32(1 - EDGE), 0, 1)
     # A pixel that the edge cuts belongs to the lip as far as that covers it.
-    cover *= np.clip((opening - np.float32(CUT)) / np.float32(255 - CUT), 0, 1)
+    cover *= opening * np.float32(1 / 255)
     return np.asarray(cover, np.float32)
 
 
@@ -310,8 +299,7 @@ def _without_rim(part: Image, opening: Image, share: float) -> Image:
     lip = (opening == 0).astype(np.float32)
     near = cv2.GaussianBlur(lip, (0, 0), RIM)
     colour = cv2.GaussianBlur(part * lip[..., None], (0, 0), RIM) / np.maximum(near, 1e-3)[..., None]
-    cut = (opening > CUT) & (opening < 255) & (near > 1e-3)
-    weight = cut.astype(np.float32) * np.float32(share)
+    weight = ((opening > 0) & (opening < 255) & (near > 1e-3)) * np.float32(share)
     healed = np.asarray(np.clip(colour + 0.5, 0, 255), np.uint8)
     return np.asarray(cv2.blendLinear(healed, part, weight, 1 - weight), np.uint8)
 

@@ -138,6 +138,29 @@ def test_teeth_do_not_show_along_the_lower_lip_of_a_mouth_that_opens_further(
         assert warp.cover[hollow[-1] + 1, column] > 0.25, "the pixel that the lip's edge cuts"
 
 
+@pytest.mark.parametrize("pixels", [1.3, 2.0, 3.5, 6.0])
+def test_a_slit_is_as_dark_as_it_is_open(avatar: Avatar, pixels: float) -> None:
+    """And not a row of black blocks: what it covers is the area between the lips."""
+    shut = replace(avatar, cavity=replace(avatar.cavity, gap=0.0))
+    canvas = make_canvas(shut, SIDE)
+    moving = carry_over(Motion.neutral(), shut).mesh
+    vertices, ring = moving.vertices.copy(), face_topology().openings[MOUTH]
+    scale = SIDE / 2
+    line = (vertices[list(topo.LIPS_UPPER_INNER)] + vertices[list(topo.LIPS_LOWER_INNER)]) / 2
+    half = np.zeros_like(line)
+    half[:, 1] = pixels / 2 / scale * np.sin(np.linspace(0, np.pi, 11))
+    vertices[list(topo.LIPS_UPPER_INNER)], vertices[list(topo.LIPS_LOWER_INNER)] = line - half, line + half
+    vertices[ring] = vertices[list(topo.LIPS_INNER)]
+    warp, cavity = canvas.mesh.warp(replace(moving, vertices=vertices, gap=0.01)), shut.cavity
+    assert warp.cover is not None and warp.inside is not None
+    # Beside the opening there is flesh, in it the hollow's dark.
+    dark = warp.cover * ((cavity.flesh - warp.inside) / (cavity.flesh - cavity.deep)).mean(axis=2)
+    x, y = (canvas.placed(vertices[list(topo.LIPS_INNER)]) - np.array(canvas.corner)).T
+    area = abs(float(np.sum(x * np.roll(y, 1) - y * np.roll(x, 1)))) / 2
+    assert dark.sum() == pytest.approx(area, rel=0.15)
+    assert (dark.max(axis=0) > 0.1).sum() > 0.75 * np.ptp(x), "from corner to corner"
+
+
 def test_lips_meet_and_do_not_pass_through_each_other() -> None:
     points = np.ascontiguousarray(layout().points * np.float32(100))
     moved = points.copy()

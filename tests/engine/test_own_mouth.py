@@ -13,8 +13,10 @@ from conftest import read_clip
 
 from mien.engine.animator import Animator
 from mien.engine.avatar import Avatar
+from mien.engine.avatar.transfer import carry_over
 from mien.engine.face.layout import layout
 from mien.engine.face.lips import mouth_gap
+from mien.engine.landmarks import Landmarker
 from mien.engine.landmarks import topology as topo
 from mien.engine.motion import Gains, Motion
 from mien.engine.mouth.gate import CLEAR, IN, OUT, Gate
@@ -44,10 +46,15 @@ def face(gap: float, unit: float = 100.0, centre: tuple[float, float] = (128.0, 
     return points * np.float32(unit) + np.array(centre, np.float32)
 
 
-def drawn(landmarks: Floats, skin: tuple[int, int, int] = SKIN, teeth: bool = True) -> Image:
+def drawn(
+    landmarks: Floats,
+    skin: tuple[int, int, int] = SKIN,
+    teeth: bool = True,
+    throat: tuple[int, int, int] = DARK,
+) -> Image:
     """An image of such a face, 256 x 256: skin, lips, and between them uneven teeth over a dark throat."""
     image = np.full((256, 256, 3), skin, np.uint8)
-    mouth = np.full_like(image, DARK)
+    mouth = np.full_like(image, throat)
     if teeth:
         middle = landmarks[13]
         for tooth in range(-3, 4):
@@ -79,11 +86,16 @@ def lips_of(landmarks: Floats, unit: float = 100.0, own: float = 0.0) -> Lips:
     return Lips(at[:20], at[20:], mouth_gap(landmarks) / unit, own)
 
 
+def share_between(ring: Floats, side: int = 256) -> Floats:
+    """``(side, side)`` in 0..1: the share of each pixel within an outline of pixel indices."""
+    mask = np.zeros((8 * side, 8 * side), np.uint8)
+    cv2.fillPoly(mask, [np.round(((ring + 0.5) * 8 - 0.5) * 16).astype(np.int32)], 255, shift=4)
+    return cv2.resize(mask, (side, side), interpolation=cv2.INTER_AREA) / np.float32(255)
+
+
 def between(landmarks: Floats, inset: int = 0) -> np.ndarray:
     """Where an image shows what is between the lips, pixels that their edge cuts among them."""
-    mask = np.zeros((1024, 1024), np.uint8)
-    cv2.fillPoly(mask, [np.round((landmarks[INNER] * 4 - 0.5) * 16).astype(np.int32)], 255, shift=4)
-    mask = cv2.resize(mask, (256, 256), interpolation=cv2.INTER_AREA)
+    mask = (share_between(landmarks[INNER] - np.float32(0.5)) > 0).astype(np.uint8)
     if inset:
         mask = cv2.erode(mask, np.ones((2 * inset + 1,) * 2, np.uint8))
     return mask > 0
@@ -373,6 +385,44 @@ def opened(avatar: Avatar, view: MouthView | None, number: int = 0) -> Motion:
 def lips_shut(avatar: Avatar) -> Avatar:
     """The same, as if no teeth were seen in the portrait: what opens has to be painted."""
     return replace(avatar, cavity=replace(avatar.cavity, gap=0.0))
+
+
+def darker_than_both_sides(image: Image, ring: Floats) -> Floats:
+    """How much darker pixels on an outline are than both the lips beside it and the mouth inside it."""
+    share, grey = share_between(ring), cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    soft = cv2.GaussianBlur(share, (0, 0), 0.7)
+    inwards = np.stack([cv2.Sobel(soft, cv2.CV_32F, *axis) for axis in ((1, 0), (0, 1))], axis=2)
+    inwards /= np.maximum(np.linalg.norm(inwards, axis=2, keepdims=True), 1e-6)
+    rows, columns = np.nonzero((share > 0.05) & (share < 1))
+
+    def at(plane: Floats, away: float) -> Floats:
+        place = np.stack([columns, rows], axis=1) + away * inwards[rows, columns]
+        return np.asarray(cv2.remap(plane, place[None].astype(np.float32), None, cv2.INTER_LINEAR)[0])
+
+    low, high = ring[:, 0].min(), ring[:, 0].max()
+    middle = np.abs(columns - (low + high) / 2) < 0.3 * (high - low)
+    wide = at(share, 2.5) > 0.98
+    return np.asarray(np.minimum(at(grey, 2.5), at(grey, -2.5)) - grey[rows, columns])[wide & middle]
+
+
+@pytest.mark.parametrize("gap", [0.1, 0.2, 0.35])
+def test_lips_around_a_bright_mouth_have_no_dark_outline(
+    close_up: Image, landmarker: Landmarker, runtime: Runtime, gap: float
+) -> None:
+    """On a photograph of 256 pixels, whose lips' edge cuts every pixel that it passes through."""
+    portrait = lips_shut(Avatar.of(close_up, landmarker, runtime))
+    renderer = Renderer(portrait, runtime)
+    renderer.mouth.own = True
+    landmarks = face(0.3)
+    tongue = view_mouth(drawn(landmarks, teeth=False, throat=(200, 120, 115)), landmarks, 100.0, 1.0)
+    motion = replace(Motion.neutral(), mouth=tongue)
+    motion.points[list(topo.LIPS_LOWER_INNER[1:-1] + topo.LIPS_LOWER_OUTER[1:-1]), 1] += gap
+    canvas = renderer._canvas
+    ring = canvas.placed(carry_over(motion, portrait).mesh.vertices[INNER]) - np.array(canvas.corner)
+    darker = darker_than_both_sides(renderer.render(motion).image, ring)
+    assert len(darker) > 30
+    assert np.quantile(darker, 0.9) < 25, "her upper lip's own shadow has some"
+    assert darker.max() < 45
 
 
 def test_the_network_rests_where_the_drivers_own_mouth_hides_its_paint(
