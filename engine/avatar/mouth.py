@@ -18,8 +18,13 @@ from mien.engine.landmarks import topology as topo
 from mien.engine.types import Floats, Image
 from mien.engine.utils.curves import ramp, smoothstep
 
-DEEP, TONGUE, FLESH = 0.16, 0.45, 0.9
-"""Brightness of the cavity, of the tongue and of the flesh on the lips' edge, as shares of the lips'."""
+DEEP, TONGUE, FLESH = 0.16, 0.6, 0.9
+"""Brightness of the cavity, of the tongue and of the flesh on the lips' edge, as shares of the lips'.  Seven
+drivers' own mouths have 0.4 to 1.2 in their lower half, from 0.8 on in the mean."""
+
+RISES, LYING = (0.35, 0.8), 0.15
+"""Shares of the opening, from above, between which the hollow becomes tongue; gap (face units) from which on
+all of that is seen."""
 
 OWN = (0.03, 0.05)
 """Gaps of the portrait's lips (face units) from which on its mouth has an inside, and wholly so."""
@@ -34,9 +39,10 @@ and wholly so; and heights of its own opening from which on they give way to the
 PAINTED = (0.03, 0.10)
 """Paint (shares of white) that counts as none, and as the network's drawing of a mouth."""
 
-TEETH, DEEP_PAINT = 0.12, 0.10
+TEETH, DEEP_PAINT = 0.07, 0.07
 """How far below the upper lip the network's paint is right, face units: it knows teeth; and over how much
-more it gives way to the cavity.  Further down in mouths opened wide it makes whorls."""
+more it gives way to the cavity.  Further down in mouths opened wide it makes whorls, and in mouths that speak
+a second row like the first: with 0.12 and 0.10 teeth filled all of an opening."""
 
 CLOSING = 9
 """Side of the square, in the model's pixels, in which a place with little paint counts as painted where paint
@@ -101,9 +107,9 @@ class Cavity:
 
     def shade(self, below: Floats, gap: float) -> Floats:
         """``(rows, columns, 3) float32``: the inside, by how far down the opening each pixel lies, 0..1."""
-        share = np.clip((below - 0.35) / 0.6, 0.0, 1.0)
+        low, high = RISES
         # A narrow opening shows no tongue.
-        share = smoothstep(share) * min(gap / 0.3, 1.0)
+        share = smoothstep(np.clip((below - low) / (high - low), 0.0, 1.0)) * min(gap / LYING, 1.0)
         return np.asarray(self.deep + share[..., None] * (self.tongue - self.deep), np.float32)
 
     def own(self, gap: float) -> float:

@@ -53,10 +53,17 @@ def test_lips_that_are_shut_in_the_portrait_hide_nothing_of_the_cavity() -> None
 
 
 def test_paint_is_believed_where_teeth_are_and_not_deep_in_a_wide_mouth() -> None:
-    assert SMILE.calm(DOWN, 0.1).max() == 0.0
+    assert SMILE.calm(DOWN, 0.06).max() == 0.0
     wide = SMILE.calm(DOWN, 0.5)
-    assert wide[:24].max() == 0.0
-    assert wide[45:].min() == 1.0
+    assert wide[:14].max() == 0.0
+    assert wide[29:].min() == 1.0
+
+
+def test_a_tongue_lies_in_the_lower_half_of_a_mouth_that_speaks() -> None:
+    speaking = SMILE.shade(DOWN, 0.15)
+    np.testing.assert_allclose(speaking[:35], np.broadcast_to(SMILE.deep, (35, 3)))
+    np.testing.assert_allclose(speaking[81:], np.broadcast_to(SMILE.tongue, (20, 3)))
+    assert (SMILE.shade(DOWN, 0.02)[-1] < speaking[-1] / 2).all(), "a slit shows none"
 
 
 def test_what_hangs_from_the_upper_lip_is_not_stretched(avatar: Avatar) -> None:
