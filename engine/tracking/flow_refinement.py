@@ -32,13 +32,13 @@ class LocalGlobal:
     """Refines flows from one reference image.
 
     Args:
-        reference: ``(S, S) float32`` grey levels without low frequencies.
+        reference: ``(H, W) float32`` grey levels without low frequencies.
         smoothness: weight of the flow's gradient against squared grey levels; a textured spot has 100 to 1000
             of these.
     """
 
     def __init__(self, reference: Floats, smoothness: float) -> None:
-        side = len(reference)
+        height, width = reference.shape
         self._reference = reference
         self._x = _slope(reference, (1, 0))
         self._y = _slope(reference, (0, 1))
@@ -48,11 +48,11 @@ class LocalGlobal:
         det = (self._xx + smooth) * (self._yy + smooth) - self._xy * self._xy
         self._inverse = ((self._yy + smooth) / det, -self._xy / det, (self._xx + smooth) / det)
         self._spread = tuple(part * smooth for part in self._inverse)
-        axis = np.arange(side, dtype=np.float32)
-        self._place = np.stack(np.meshgrid(axis, axis), axis=2)
+        x, y = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)
+        self._place = np.stack(np.meshgrid(x, y), axis=2)
 
     def difference(self, image: Floats, flow: Floats) -> Floats:
-        """``image``, moved back by ``flow`` ``(S, S, 2)``, minus the reference: grey levels ``(S, S)``."""
+        """``image``, moved back by ``flow`` ``(H, W, 2)``, minus the reference: grey levels ``(H, W)``."""
         moved = sample(image, self._place + flow)
         return np.subtract(moved, self._reference, out=moved)
 
@@ -60,8 +60,8 @@ class LocalGlobal:
         """Return a flow that explains ``image`` better and is smoother where there is no texture.
 
         Args:
-            image: ``(S, S) float32``, like the reference.
-            flow: ``(S, S, 2) float32`` pixels, correct to one or two of them.
+            image: ``(H, W) float32``, like the reference.
+            flow: ``(H, W, 2) float32`` pixels, correct to one or two of them.
         """
         error = self.difference(image, flow)
         np.clip(error, -MOST, MOST, out=error)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mien.engine.face.layout import EXTENT, GRID, grid_positions
-from mien.engine.tracking.alignment import LIVE_SIDE, Aligner, sample_layout
+from mien.engine.tracking.alignment import BESIDE, LIVE_SIDE, Aligner, sample_layout
 from mien.engine.tracking.flow_refinement import LocalGlobal
 from mien.engine.types import Floats
 
@@ -55,6 +55,20 @@ def test_a_shifted_image_is_measured_and_trusted(pixels: float) -> None:
     found = field[INSIDE] * (LIVE_SIDE / EXTENT)
     assert np.abs(found - np.array([pixels, 0.0])).mean() < 0.05 + 0.03 * pixels
     assert trust[INSIDE].mean() > 0.95
+
+
+def test_a_live_field_goes_on_beside_the_face_where_nothing_is_measured() -> None:
+    image = 128 + texture(LIVE_SIDE, 3.0)
+    aligner = Aligner(np.round(image).clip(0, 255).astype(np.uint8))
+    gray = np.round(moved(image, 1.0, 0.0)).clip(0, 255).astype(np.uint8)
+    column = BESIDE * LIVE_SIDE // GRID
+    gray[:, : column // 2] = 0  # a hand beside the face
+    for values in aligner.align(gray):
+        assert values.shape[:2] == (GRID, GRID)
+        for node in range(BESIDE):
+            np.testing.assert_array_equal(values[:, node], values[:, BESIDE])
+            np.testing.assert_array_equal(values[:, -1 - node], values[:, -1 - BESIDE])
+    assert aligner.align(gray)[1][INSIDE].mean() > 0.95
 
 
 def test_a_covered_half_is_not_trusted_and_the_other_half_is() -> None:
