@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from mien.engine.avatar.background import Background
+from mien.engine.avatar.behind_glass import is_behind_glass
 from mien.engine.avatar.covered import shows_mouth
 from mien.engine.avatar.crop import Square, crop_around, cut, face_size
 from mien.engine.avatar.cutout import Cutout
@@ -174,6 +175,11 @@ def _notes(faces: list[Face], image: Image, name: str, layers: Layers | None, mo
         )
     if not mouth:
         notes.append(f"no mouth is seen in {name} (a hand, a mask?); what lies there stays still.")
+    if is_behind_glass(image, faces[0].landmarks[:, :2]):
+        notes.append(
+            f"the face in {name} is pale all over, as behind glass or in fog; what is mirrored there would "
+            "move with it. A clearer photo looks better."
+        )
     if layers is None:
         notes.append(f"no outline of a person was found in {name}; what is around the head moves with it.")
     return tuple(notes)
