@@ -50,6 +50,11 @@ class AvatarMouth:
         return self._mouth.look.drawn or self._avatar.cavity.shows_inside
 
     @property
+    def takes_folds(self) -> bool:
+        """Whether the driver's folds are shown: on skin that is not drawn, where their pixels are wanted."""
+        return self.own and not self._mouth.look.drawn
+
+    @property
     def own(self) -> bool:
         """Whether the driver's own mouth is wanted."""
         return self._mouth.wanted

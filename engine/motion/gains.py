@@ -89,4 +89,5 @@ def apply_gains(motion: Motion, gains: Gains) -> Motion:
         affines=identity + (motion.affines - identity) * per_region[:, None, None],
         gaze=motion.gaze * at_points[[N_MESH, N_MESH + 5], None],
         keys=None if motion.keys is None else motion.keys.scaled(gains.expression),
+        light=None if motion.light is None else motion.light * np.clip(at_grid[..., 0], 0, 1),
     )

@@ -97,6 +97,8 @@ class Motion:
         shape: the driver's face in the layout; None for motion not measured from a face.
         keys: change of a network's own key points; None without such a network.
         mouth: the driver's mouth as the frame shows it, never recorded; None where it is not asked for.
+        light: ``(GRID, GRID) float32`` how much brighter folds make the driver's skin, logarithm, never
+            recorded; None where it was not seen or is not asked for.
     """
 
     index: int
@@ -115,6 +117,7 @@ class Motion:
     shape: Shape | None = None
     keys: KeyMotion | None = None
     mouth: MouthView | None = None
+    light: Floats | None = None
 
     @staticmethod
     def neutral(index: int = 0, time: float = 0.0, captured_ns: int = 0) -> Motion:
@@ -145,4 +148,12 @@ class Motion:
         }
         head = self.head.mixed(other.head, share)
         keys = mixed(self.keys, other.keys, share)
-        return replace(self, head=head, shape=self.shape or other.shape, keys=keys, **changed)
+        light = _mixed_light(self.light, other.light, share)
+        return replace(self, head=head, shape=self.shape or other.shape, keys=keys, light=light, **changed)
+
+
+def _mixed_light(light: Floats | None, other: Floats | None, share: float) -> Floats | None:
+    """Light with ``share`` (0..1) of another's; no light is none on every node."""
+    mine = None if light is None else np.float32(1 - share) * light
+    theirs = None if other is None else np.float32(share) * other
+    return theirs if mine is None else mine if theirs is None else mine + theirs

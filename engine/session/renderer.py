@@ -13,6 +13,7 @@ from mien.engine.avatar.avatar_mouth import AvatarMouth
 from mien.engine.avatar.avatar_photos import AvatarPhotos
 from mien.engine.avatar.canvas import make_canvas
 from mien.engine.avatar.composition import compose, show_cavity, show_outline, with_opacity
+from mien.engine.avatar.folds import Folds, draw_folds, folds_of
 from mien.engine.avatar.lid_skin import AvatarLids, ShutLid
 from mien.engine.avatar.transfer import carry_over
 from mien.engine.motion import Motion
@@ -59,6 +60,7 @@ class Planned:
         placed: what it is to draw, or None.
         photos: draws the avatar's further photos.
         patches: what of them, or None.
+        folds: light and shadow on the skin, or None.
         lids: draws the lids that shut.
         shut: which they are.
     """
@@ -71,14 +73,16 @@ class Planned:
     placed: Placed | None
     photos: AvatarPhotos
     patches: Patches | None
+    folds: Folds | None
     lids: AvatarLids
     shut: tuple[ShutLid, ...]
 
     def finish(self, image: Image) -> float:
-        """Draw deep mouths, shut lids, photos, then the driver's mouth, in place; milliseconds spent."""
+        """Draw deep mouth, folds, shut lids, photos, and the driver's mouth, in place; milliseconds spent."""
         if self.mouth.takes_paint and self.drawing.dense is not None:
             show_cavity(self.drawing.canvas, image, self.drawing.warp, whole=False)
-        spent = self.lids.draw(image, self.shut) + self.photos.draw(image, self.patches)
+        spent = draw_folds(self.drawing.canvas, image, self.folds)
+        spent += self.lids.draw(image, self.shut) + self.photos.draw(image, self.patches)
         return spent + self.mouth.draw(image, self.placed)
 
 
@@ -172,6 +176,7 @@ class Renderer:
         warp = self._canvas.mesh.warp(driving.mesh)
         begun = perf_counter()
         shut = self.lids.place(driving.mesh, warp)
+        folds = folds_of(motion, self.avatar, self._canvas, warp) if self.mouth.takes_folds else None
         patches = self.photos.place(driving, motion.time)
         covered = 0.0 if patches is None else patches.mouth
         placed = self.mouth.place(motion, driving.mesh, covered)
@@ -186,7 +191,7 @@ class Renderer:
         dense = driving.dense if self._asked else None
         drawing = Drawing(code, points, driving.points, dense, self._canvas, warp)
         carry_ms = 1000 * (perf_counter() - start) - mouth_ms
-        drawn_after = self.mouth, placed, self.photos, patches, self.lids, shut
+        drawn_after = self.mouth, placed, self.photos, patches, folds, self.lids, shut
         return Planned(drawing, motion, carry_ms, mouth_ms, *drawn_after)
 
     def render(self, motion: Motion) -> Rendered:

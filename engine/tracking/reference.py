@@ -11,6 +11,7 @@ from mien.engine.face.iris import Irises
 from mien.engine.face.layout import N_MESH, inverse2, unfolded
 from mien.engine.motion import Shape
 from mien.engine.tracking.alignment import LIVE_SIDE, Aligner, sample_layout
+from mien.engine.tracking.skin_light import SkinLight
 from mien.engine.types import Face, Floats, Image
 
 
@@ -25,6 +26,7 @@ class Reference:
         shape: the same geometry without its scale, for the motions.
         irises: its irises.
         aligner: aligns later frames with the reference image in the layout.
+        skin: measures the light on later frames' skin.
     """
 
     face: Face
@@ -33,6 +35,7 @@ class Reference:
     shape: Shape
     irises: Irises
     aligner: Aligner
+    skin: SkinLight
 
     @staticmethod
     def of(image: Image, face: Face, side: int = LIVE_SIDE) -> Reference:
@@ -50,4 +53,5 @@ class Reference:
         nodes = (nodes - geometry.centre) / np.float32(geometry.unit)
         shape = Shape(nodes, to_layout * np.float32(geometry.unit))
         irises = Irises.of(geometry.points, geometry.solid, geometry.axes)
-        return Reference(face, geometry, to_layout, shape, irises, Aligner(resampled))
+        skin = SkinLight.of(resampled)
+        return Reference(face, geometry, to_layout, shape, irises, Aligner(resampled), skin)

@@ -24,6 +24,7 @@ from mien.engine.tracking.key_frames import EVERY, KeyFrames, face_mean
 from mien.engine.tracking.one_euro import OneEuro
 from mien.engine.tracking.pace import Carried, Pace
 from mien.engine.tracking.reference import Reference
+from mien.engine.tracking.skin_light import where_it_moves
 from mien.engine.types import Face, Floats, Frame, Image
 from mien.engine.utils.curves import ramp
 
@@ -44,6 +45,9 @@ with it of 0.996, and noise of 2 grey levels moves a face at rest by 0.0125 px o
 With 3 Hz at rest, opened node by node, late and little (60, 1 Hz), it was 0.961, 0.988 and 0.0163 px: a
 twenty-fifth of every micro-expression was lost, most of it at the onset."""
 
+LIGHT = 2.0, 20.0, 2.0, 0.1, 5
+"""The same of the light on the skin, whose speed is in logarithms a second."""
+
 BLINK_LEFT, BLINK_RIGHT = (topo.BLENDSHAPE_NAMES.index(f"eyeBlink{side}") for side in ("Left", "Right"))
 
 
@@ -56,7 +60,8 @@ class TrackerSettings:
         refine: measure by alignment (otherwise by landmark differences alone).
         live: smooth over time, and align at a resolution that leaves time for rendering.
         threads: CPU threads of the landmark networks.
-        mouth: keep the driver's mouth with every motion, for an avatar that is to show it.
+        mouth: keep the driver's mouth and the light on their skin with every motion, for an avatar that is to
+            show them.
         paced: leave the landmark network out of every second frame while it takes longer than the frames
             are apart: the head and the skin are measured in every frame, lids and lips in every second.
     """
@@ -97,6 +102,7 @@ class Tracker:
         self.reference_frame: tuple[Image, Face] | None = None
         self._turn = OneEuro(cutoff=1.5, speed=6.0)
         self._smooth = OneEuro(REST, SPEED, SPEED_CUTOFF, STILL, NEAR)
+        self._calm_light = OneEuro(*LIGHT)
         self._keys: KeyFrames | None = None
         self._size: tuple[int, int] | None = None
         self._pace = Pace()
@@ -126,6 +132,7 @@ class Tracker:
         self.reference = Reference.of(image, face, side)
         self._turn.reset()
         self._smooth.reset()
+        self._calm_light.reset()
         self._keys = self._carried = None
         return True
 
@@ -193,9 +200,9 @@ class Tracker:
         head, moved = landmark_motion(reference, face, turned)
         live, points = self.settings.live, None
         grid = landmark_field.on_grid(moved, quick=live)
-        trust = np.zeros((GRID, GRID), np.float32)
+        trust, light = np.zeros((GRID, GRID), np.float32), None
         if self.settings.refine:
-            grid, trust = self._aligned(frame, reference, head, turn, turned, grid)
+            grid, trust, light = self._aligned(frame, reference, head, turn, turned, grid)
             head, grid = split_head(reference, head, turned, grid, 4 if live else 1)
         else:
             points = landmark_field.at_points(moved)
@@ -204,10 +211,13 @@ class Tracker:
         if self.settings.paced:
             self._carried = Carried.of(face, head, self._carried, carried)
         grid = grid.reshape(GRID, GRID, 2)
+        if light is not None:
+            light = where_it_moves(light, grid)
         if live:
             grid = self._smooth(grid, frame.time)
+            light = None if light is None else self._calm_light(light, frame.time)
         field = _Field(grid, trust, points, 1 if live else 2)
-        motion = _as_motion(frame, face, reference, head, turn, turned, field)
+        motion = replace(_as_motion(frame, face, reference, head, turn, turned, field), light=light)
         if not self.settings.mouth:
             return motion
         unit = reference.geometry.unit * abs(head.a)
@@ -226,14 +236,15 @@ class Tracker:
         turn: tuple[float, float],
         turned: Floats,
         landmarks: Floats,
-    ) -> tuple[Floats, Floats]:
+    ) -> tuple[Floats, Floats, Floats | None]:
         """Displacement on the grid by alignment, falling back to the landmarks where it fails.
 
         Args:
             landmarks: ``(GRID * GRID, 2)`` displacements by the landmarks on the grid.
 
         Returns:
-            ``(GRID * GRID, 2)`` displacements and the trust ``(GRID, GRID)``.
+            ``(GRID * GRID, 2)`` displacements, the trust, and the light on the skin, ``(GRID, GRID)`` (None
+            where it is not asked for).
         """
         if self._keys is None:
             self._keys = KeyFrames(reference.aligner, every=EVERY if self.settings.live else 1)
@@ -246,21 +257,24 @@ class Tracker:
             positions = head.apply(turned[N_MESH:] + apply2(geometry.axes[N_MESH:], field))
             return sample_layout(frame.image, positions, unit, reference.aligner.side)
 
-        def looked(field: Floats) -> tuple[Floats, Floats]:
+        def looked(gray: NDArray[np.uint8], field: Floats) -> tuple[Floats, Floats]:
             beyond = (landmarks - field).reshape(GRID, GRID, 2)
-            correction, trust = keys.align(resampled(field), turn, frame.time, beyond)
-            return correction.reshape(-1, 2), trust
+            return keys.align(gray, turn, frame.time, beyond)
 
         start = _without_noise(landmarks)
-        correction, trust = looked(start)
-        grid = start + correction
+        gray = resampled(start)
+        correction, trust = looked(gray, start)
+        grid = start + correction.reshape(-1, 2)
         again = 0.0 if self.settings.live else 1.0 - ramp(face_mean(trust), SURE)
         if again > 0.0:
-            correction, trust = looked(grid)
-            grid = grid + np.float32(again) * correction
+            gray = resampled(grid)
+            correction, trust = looked(gray, grid)
+            correction = np.float32(again) * correction
+            grid = grid + correction.reshape(-1, 2)
         if keys.wanted(turn, trust):
             keys.add(resampled(grid), turn, frame.time)
-        return grid, trust
+        light = reference.skin.change(gray, correction, trust, turn) if self.settings.mouth else None
+        return grid, trust, light
 
 
 def _without_noise(field: Floats) -> Floats:

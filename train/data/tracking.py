@@ -11,6 +11,7 @@ from mien.engine.avatar import Avatar
 from mien.engine.avatar.canvas import make_canvas
 from mien.engine.avatar.composition import compose
 from mien.engine.avatar.crop import Square, crop_around, cut
+from mien.engine.avatar.folds import draw_folds, folds_of
 from mien.engine.avatar.grid import avatar_grid
 from mien.engine.avatar.head_mesh import HeadMesh
 from mien.engine.avatar.layers import Layers
@@ -23,7 +24,8 @@ from mien.engine.avatar.transfer import Driving, carry_over
 from mien.engine.face.layout import N_MESH
 from mien.engine.face.lips import lip_axes
 from mien.engine.landmarks import Landmarker
-from mien.engine.tracking import Tracker
+from mien.engine.motion import Motion
+from mien.engine.tracking import Tracker, TrackerSettings
 from mien.engine.tracking.identity import people_in
 from mien.engine.tracking.reference import Reference
 from mien.engine.types import Face, Floats, Frame, Image, NoFaceError
@@ -153,7 +155,8 @@ class SourceView:
 
     def carried(self, image: Image, face: Face) -> Driving | None:
         """The motion to ``image`` on this face; None if it is too large to be transferred unchanged."""
-        tracker = Tracker(landmarker=cast(Any, _NoLandmarker()))  # a new one, without memory of other pairs
+        # A new one, without memory of other pairs.
+        tracker = Tracker(TrackerSettings(mouth=True), cast(Any, _NoLandmarker()))
         tracker.reference = self._reference
         motion = tracker.measure(Frame(image, 0, 0, 0.0), face)
         if np.hypot(*motion.head.shift) > MOST_SHIFT or np.hypot(*motion.head.turn) > MOST_TURN:
@@ -165,12 +168,19 @@ class SourceView:
         driving = self.carried(image, face)
         if driving is None:
             return None
-        return Driven(driving.points, driving.dense, *self.draw(driving.mesh))
+        return Driven(driving.points, driving.dense, *self.draw(driving.mesh, driving.motion))
 
-    def draw(self, moving: MeshMotion) -> tuple[Image, Image]:
-        """What the engine draws without the network: ``mesh`` and ``front`` of :class:`Driven`."""
+    def draw(self, moving: MeshMotion, motion: Motion | None = None) -> tuple[Image, Image]:
+        """What the engine draws without the network: ``mesh`` and ``front`` of :class:`Driven`.
+
+        Args:
+            motion: whose light on the skin is drawn, too.
+        """
         warp = self._canvas.mesh.warp(moving)
-        return compose(self._canvas, None, warp), front_of(warp)
+        image = compose(self._canvas, None, warp)
+        if motion is not None:
+            draw_folds(self._canvas, image, folds_of(motion, self.avatar, self._canvas, warp))
+        return image, front_of(warp)
 
 
 def front_of(warp: Warp) -> Image:

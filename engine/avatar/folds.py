@@ -1,0 +1,81 @@
+"""The driver's folds on an avatar: light and shadow that its skin takes on, drawn into the finished image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+import cv2
+import numpy as np
+
+from mien.engine.avatar.avatar import Avatar
+from mien.engine.avatar.canvas import Canvas
+from mien.engine.avatar.mesh_canvas import Warp
+from mien.engine.avatar.outline import Box
+from mien.engine.motion import Motion
+from mien.engine.types import Floats, Image
+from mien.engine.utils.sampling import sample
+
+PLACES = 96
+"""Places across the moving part at which light is looked up: the layout's nodes are no nearer together."""
+
+LEAST = 0.006
+"""Change of brightness below which nothing is drawn: less than a grey level and a half."""
+
+
+@dataclass(frozen=True, slots=True)
+class Folds:
+    """Light on the skin in one frame.
+
+    Attributes:
+        box: rows and columns of the moving part.
+        gain: ``(rows, columns) float32`` what the image is multiplied by there.
+    """
+
+    box: Box
+    gain: Floats
+
+
+def folds_of(motion: Motion, avatar: Avatar, canvas: Canvas, warp: Warp) -> Folds | None:
+    """The light of a motion on an avatar; None where there is none."""
+    if motion.light is None:
+        return None
+    portrait = sample(motion.light, avatar.grid.lookup)
+    if max(float(portrait.max()), -float(portrait.min())) < LEAST:
+        return None
+    step = max(1, warp.shift.shape[2] // PLACES)
+    rows, columns = (np.arange(0, size, step, dtype=np.float32) for size in warp.shift.shape[1:])
+    to_grid = canvas.to_grid
+    x = (warp.shift[0, ::step, ::step] + columns) * to_grid[0, 0] + to_grid[0, 2]
+    y = (warp.shift[1, ::step, ::step] + rows[:, None]) * to_grid[1, 1] + to_grid[1, 2]
+    light = sample(portrait, x, y)
+    there: Any = np.abs(light) >= LEAST / 2
+    if not there.any():
+        return None
+    (top, bottom), (left, right) = (_span(there.any(axis=axis)) for axis in (1, 0))
+    part = np.exp(light[top:bottom, left:right])
+    # The last place is a pixel of the moving part, too.
+    box = slice(top * step, (bottom - 1) * step + 1), slice(left * step, (right - 1) * step + 1)
+    size = box[1].stop - box[1].start, box[0].stop - box[0].start
+    to_part = np.array([[1 / step, 0, 0], [0, 1 / step, 0]], np.float32)
+    how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    gain = cv2.warpAffine(part, to_part, size, flags=how, borderMode=cv2.BORDER_REPLICATE)
+    return Folds(box, np.asarray(gain, np.float32))
+
+
+def _span(there: Any) -> tuple[int, int]:
+    """First index and the one after the last, with one more on each side where there is."""
+    found = np.flatnonzero(there)
+    return max(0, int(found[0]) - 1), min(len(there), int(found[-1]) + 2)
+
+
+def draw_folds(canvas: Canvas, image: Image, folds: Folds | None) -> float:
+    """Draw them, in place; milliseconds spent."""
+    if folds is None:
+        return 0.0
+    start = perf_counter()
+    target = canvas.moving_part(image)[folds.box][..., :3]
+    gain = cv2.merge([folds.gain] * 3)
+    target[...] = cv2.multiply(np.ascontiguousarray(target), gain, dtype=cv2.CV_8U)
+    return 1000 * (perf_counter() - start)
