@@ -37,8 +37,9 @@ TRUSTED, AROUND = (0.3, 0.7), 9
 """Mean trust in the alignment up to which light is not believed, and from which on it is, and side of the box
 of that mean, nodes: a deep fold looks like nothing in the reference, but it is narrow, and a hand is not."""
 
-MOST = 0.25
-"""Logarithm of the brightness that changes approach."""
+DARKEST, BRIGHTEST = 0.25, 0.1
+"""Logarithms that darker and brighter places approach: what shines on a driver's stretched skin was a patch
+of paint on a matt one."""
 
 TURNED = (0.1, 0.25)
 """Turn of the head (radians) up to which all of it counts, and from which on nothing: turned skin is lit anew
@@ -97,7 +98,9 @@ class SkinLight:
         fine: Any = cv2.GaussianBlur(change, (0, 0), FINE) / near
         broad: Any = cv2.GaussianBlur(change, (0, 0), BROAD) / cv2.GaussianBlur(weight, (0, 0), BROAD)
         known = skin_map() * np.minimum(near * np.float32(3), 1)
-        return np.asarray(frontal * MOST * np.tanh((fine - broad) / MOST) * known, np.float32)
+        narrow = fine - broad
+        most = np.where(narrow > 0, np.float32(BRIGHTEST), np.float32(DARKEST))
+        return np.asarray(frontal * most * np.tanh(narrow / most) * known, np.float32)
 
 
 def where_it_moves(light: Floats, displacement: Floats) -> Floats:

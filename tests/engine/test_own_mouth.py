@@ -310,6 +310,7 @@ def test_a_real_driver_changes_the_avatar_between_its_lips_alone(
         for frame in talking(carphone):
             motion = own.tracker.track(frame)
             assert motion is not None and motion.mouth is not None
+            motion = replace(motion, light=None)  # folds are elsewhere
             change = np.abs(
                 own.session.play(frame, motion).image.astype(int) - painted.session.play(frame, motion).image
             )
