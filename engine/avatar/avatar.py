@@ -84,8 +84,17 @@ class Avatar:
 
     @cached_property
     def pose(self) -> tuple[float, float]:
-        """How far the portrait is turned from the front: pitch and yaw, radians."""
+        """How far the portrait is turned from the front before its head rolls: pitch and yaw, radians."""
         return turn_between(np.eye(4, dtype=np.float32), self.face.pose)
+
+    @cached_property
+    def facing(self) -> tuple[float, float]:
+        """The same about the image's axes, as a head's turns are: the roll comes first.
+
+        A bowed head in half profile, rolled by 14 degrees, turned back by 23 where 9 were allowed.
+        """
+        pitch, yaw = turn_between(self.face.pose, np.eye(4, dtype=np.float32))
+        return -pitch, -yaw
 
     @staticmethod
     def of(

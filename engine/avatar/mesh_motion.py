@@ -108,7 +108,7 @@ class Placed:
     crop: Square
     grid: AvatarGrid
     source: Floats
-    pose: tuple[float, float]
+    facing: tuple[float, float]
     edges: Floats
 
 
@@ -147,10 +147,10 @@ def mesh_motion(
     rigid = crop.normalised(solid.apply(_turned(avatar, turn)))
     keep_within_edges(places, source)
     places[:N_MESH] = unfolded(rigid, places[:N_MESH], _INNER_LIPS)
-    go_along(places, rigid, lambda: _unturned(avatar, solid), avatar.mesh.far, avatar.pose, turn)
+    go_along(places, rigid, lambda: _unturned(avatar, solid), avatar.mesh.far, avatar.facing, turn)
     part_lips(places)
     keep_within_edges(places, source)
-    shown = shown_places(source, avatar.mesh.far, avatar.pose, turn, float(per_norm))
+    shown = shown_places(source, avatar.mesh.far, avatar.facing, turn, float(per_norm))
     right, left = (shut_share(eye, source, points) for eye in range(2))
     for eye, share in enumerate((right, left)):
         shown = shut_lids(eye, share, source, points, places, shown)

@@ -75,7 +75,7 @@ def carry_over(motion: Motion, avatar: Avatar) -> Driving:
     # place, as it looked on a driver of other proportions, sway would distort the avatar's face.
     head = head_similarity(motion.head, avatar)
     seen, motion = motion, _held(_freed(_with_lips(motion)), avatar)
-    turn = held_turn(motion.head.turn, avatar.pose)
+    turn = held_turn(motion.head.turn, avatar.facing)
     points = _points(motion, avatar, head, turn)
     set_lids(points, avatar.source_points, motion)
     if avatar.shows_mouth:
@@ -93,7 +93,7 @@ def placed(avatar: Avatar) -> Placed:
         avatar.crop,
         avatar.grid,
         avatar.source_points,
-        avatar.pose,
+        avatar.facing,
         avatar.cavity.edges,
     )
 
@@ -121,10 +121,10 @@ def _freed(motion: Motion) -> Motion:
 
 def _held(motion: Motion, avatar: Avatar) -> Motion:
     """The motion kept within what a face seen nearly from the side, or with a covered mouth, can show."""
-    points, dense = held_motion(motion.points, avatar.pose), motion.dense
+    points, dense = held_motion(motion.points, avatar.facing), motion.dense
     if points is not motion.points:
-        dense = held_motion(dense, avatar.pose)
-    points = with_stiff_nose(points, nose_stiffness(avatar.pose, motion.head.turn))
+        dense = held_motion(dense, avatar.facing)
+    points = with_stiff_nose(points, nose_stiffness(avatar.facing, motion.head.turn))
     if not avatar.shows_mouth:
         points, dense = without_mouth(points, dense)
     return motion if points is motion.points else replace(motion, points=points, dense=dense)

@@ -159,3 +159,15 @@ def test_what_is_held_back_is_said(astronaut: Image, landmarker: Landmarker, run
         "the face in me.png is turned by 37 degrees",
         "no outline of a person was found in me.png",
     ]
+
+
+def test_a_portrait_faces_where_its_nose_points(avatar: Avatar) -> None:
+    """In the image's axes, as a head's turns are: a bowed head that rolls by 30 degrees looks aside."""
+    bow, roll = 0.4, np.pi / 6
+    nod = np.array([[1, 0, 0], [0, np.cos(bow), -np.sin(bow)], [0, np.sin(bow), np.cos(bow)]])
+    tilt = np.array([[np.cos(roll), -np.sin(roll), 0], [np.sin(roll), np.cos(roll), 0], [0, 0, 1]])
+    pose = np.eye(4, dtype=np.float32)
+    pose[:3, :3] = tilt @ nod
+    bowed = replace(avatar, face=replace(avatar.face, pose=pose))
+    assert bowed.pose == pytest.approx((bow, 0.0), abs=1e-5)
+    assert bowed.facing == pytest.approx((bow * np.cos(roll), bow * np.sin(roll)), abs=1e-5)
