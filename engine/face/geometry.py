@@ -70,3 +70,13 @@ class FaceGeometry:
             centre=centre[:2].copy(),
             unit=float(np.sqrt((spread**2).sum() / (flat**2).sum())),
         )
+
+    def shown_area(self) -> Floats:
+        """``(468,)`` how much of its frontal area the image shows at each landmark; negative from behind."""
+        return area_of(self.axes[:N_MESH], self.unit)
+
+
+def area_of(axes: Floats, unit: float) -> Floats:
+    """``(N,)`` area over the frontal one; local maps ``(N, 2, 2)`` and ``unit`` in pixels per face unit."""
+    found = axes[:, 0, 0] * axes[:, 1, 1] - axes[:, 0, 1] * axes[:, 1, 0]
+    return np.asarray(found / np.float32(unit**2), np.float32)

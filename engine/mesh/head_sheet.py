@@ -12,37 +12,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from mien.engine.face.geometry import FaceGeometry
 from mien.engine.face.head_pose import Similarity, turn_matrix
-from mien.engine.face.layout import N_MESH
 from mien.engine.landmarks import topology as topo
 from mien.engine.mesh.following import shipped_following, usual_shares
-from mien.engine.mesh.steepness import slack, uncovered_share
+from mien.engine.mesh.head_shape import MOST_RIM, HeadShape, eased
+from mien.engine.mesh.steepness import Rising, uncovered_share
 from mien.engine.types import Floats
-from mien.engine.utils.curves import smoothstep
 from mien.engine.utils.sampling import sample
 
 NODES = 33
 """Nodes per side of the sheet's grid."""
-
-EAR_RIGHT, EAR_LEFT = 234, 454
-"""Landmarks in front of the ears: between them lies the middle of the head."""
-
-RIM = 0.1
-"""How much further back than these the head's rim lies, face units."""
-
-ROUND = 0.75
-"""Where the face ends on the way from the middle of the head to its rim, as a share of that way."""
-
-SCALP, ASIDE = 0.55, 0.25
-"""Face units from the face's outline to the head's rim above and beside it, where no outline is known."""
-
-MOST_RIM = 1.6
-"""Face units beyond the face at which an outline no longer is the head's."""
 
 NECK = (0.05, 1.05)
 """Face units above the chin where the neck begins, and below it where the shoulders do."""
@@ -137,52 +120,37 @@ class HeadSheet:
                 within its outline only.
             person: ``(H, W)`` in 0..1 where the person is in the portrait; None if that is not known.
         """
-        mesh, unit = geometry.points[:N_MESH], np.float32(geometry.unit)
-        upright = _upright(mesh)
-        oval = _to_head(mesh[list(topo.FACE_OVAL)], geometry, upright)
-        places = _to_head(positions, geometry, upright)
-        middle = 0.5 * (oval[0] + oval[len(oval) // 2])
-        away, polar = _polar(places - middle)
-        edge_away, edge_polar = _polar(oval - middle)
-        edge = _around(polar, edge_polar, edge_away)
-        rim = edge + _rim(polar, geometry, upright, middle, edge, person)
-        share = np.clip((away - edge) / np.maximum(rim - edge, 1e-3), 0.0, 1.0)
-        back = float(geometry.solid[[EAR_RIGHT, EAR_LEFT], 2].mean()) + RIM * unit
-        edge_depth = _around(polar, edge_polar, geometry.solid[list(topo.FACE_OVAL), 2])
-        across = ROUND + (1 - ROUND) * share
-        curve = 1 - np.sqrt(np.maximum(1 - across**2, 0)) / np.sqrt(1 - ROUND**2)
-        outside = edge_depth + (np.maximum(back, edge_depth) - edge_depth) * curve
+        shape, unit = HeadShape.of(geometry, positions, person), np.float32(geometry.unit)
         solid = np.empty((len(positions), 3), np.float32)
         solid[:, :2] = positions - geometry.centre
-        solid[:, 2] = np.where(away > edge, outside, depth)
-        below = places[:, 1] - oval[len(oval) // 2, 1]
-        usual: Floats = 1 - _eased((below + NECK[0]) / (NECK[0] + NECK[1]))
-        to_rim = _eased(share)
+        solid[:, 2] = np.where(shape.outside, shape.depth, depth)
+        uncovered = solid[:, 2] - shape.less
+        usual: Floats = 1 - eased((shape.below + NECK[0]) / (NECK[0] + NECK[1]))
         known = None
-        inside = np.clip(_inside(places, oval), -FARTHEST, DEEPEST)
         if person is None:
-            usual *= 1 - _eased((away - rim) / MOST_RIM)
+            usual *= 1 - eased(shape.beyond / MOST_RIM)
             follow = usual_shares(usual)
         else:
+            inside = np.clip(shape.inside, -FARTHEST, DEEPEST)
             there = sample(person, positions[None]).ravel()
-            known = np.column_stack([places, below, inside, usual, to_rim, there, solid[:, 2] / unit])
-            known = known.astype(np.float32)
+            known = np.column_stack(
+                [shape.places, shape.below, inside, usual, shape.rim, there, uncovered / unit]
+            ).astype(np.float32)
             follow = shipped_following().shares(known)
-            close = usual * (1 - _eased((-inside - CLOSE[0]) / (CLOSE[1] - CLOSE[0])))
+            close = usual * (1 - eased((-inside - CLOSE[0]) / (CLOSE[1] - CLOSE[0])))
             follow = np.maximum(follow, close[:, None])
-        outline = list(topo.FACE_OVAL)
+        outline, turns = list(topo.FACE_OVAL), follow[:, 2]
+        rising = Rising(geometry.points[outline], geometry.solid[outline, 2], geometry.shown_area()[outline])
         return HeadSheet(
             positions=positions,
             solid=solid,
             follow=follow,
-            rim=to_rim,
-            ties=_ties(places, oval, inside >= 0),
-            slack=slack(
-                positions, solid[:, 2] * follow[:, 2], mesh[outline], geometry.solid[outline, 2], inside
-            ),
+            rim=shape.rim,
+            ties=_ties(shape.places, shape.oval, shape.inside >= 0),
+            slack=shape.less * turns + rising.slack(positions, uncovered * turns, shape.inside),
             unit=geometry.unit,
             known=known,
-            neck=np.array([*(PIVOT[0] * upright[1]), PIVOT[1]], np.float32) * unit,
+            neck=np.array([*(PIVOT[0] * shape.upright[1]), PIVOT[1]], np.float32) * unit,
         )
 
     def moved(self, motion: HeadMotion) -> tuple[Floats, Floats]:
@@ -243,82 +211,9 @@ def sheet_triangles() -> NDArray[np.int32]:
     return found
 
 
-def _upright(mesh: Floats) -> Floats:
-    """``(2, 2)`` rotation from the image to the head's upright axes."""
-    across = mesh[topo.LEFT_EYE_OUTER_CORNER] - mesh[topo.RIGHT_EYE_OUTER_CORNER]
-    down = mesh[topo.CHIN] - mesh[topo.FOREHEAD_TOP]
-    angle = float(np.arctan2(-down[0], down[1]))
-    if across @ across > 0.25 * (down @ down):  # eyes show the roll better, unless the face is in profile
-        angle = float(np.arctan2(across[1], across[0]))
-    c, s = np.cos(angle), np.sin(angle)
-    return np.array([[c, s], [-s, c]], np.float32)
-
-
-def _to_head(points: Floats, geometry: FaceGeometry, upright: Floats) -> Floats:
-    """Image points in face units of the upright head, from its centre."""
-    return np.asarray((points - geometry.centre) @ upright.T / np.float32(geometry.unit), np.float32)
-
-
-def _polar(points: Floats) -> tuple[Floats, Floats]:
-    return np.hypot(points[:, 0], points[:, 1]), np.arctan2(points[:, 1], points[:, 0])
-
-
-def _around(angles: Floats, at: Floats, values: Floats) -> Floats:
-    """Values known at angles ``at``, at other angles."""
-    return np.asarray(np.interp(angles, at, values, period=2 * np.pi), np.float32)
-
-
-def _rim(
-    polar: Floats,
-    geometry: FaceGeometry,
-    upright: Floats,
-    middle: Floats,
-    edge: Floats,
-    person: Floats | None,
-) -> Floats:
-    """Face units from the face's outline to the head's rim, in each node's direction."""
-    up = np.clip(-np.sin(polar), 0.0, 1.0)
-    usual = ASIDE + (SCALP - ASIDE) * up
-    if person is None:
-        return np.asarray(usual, np.float32)
-    directions = np.linspace(-np.pi, np.pi, 73)[:-1]
-    starts = np.interp(directions, *_sorted(polar, edge), period=2 * np.pi)
-    steps = np.linspace(0.0, MOST_RIM, 33)
-    reach = starts[:, None] + steps
-    rays = np.stack([np.cos(directions), np.sin(directions)], axis=1)
-    places = middle + reach[..., None] * rays[:, None]
-    image = (places * geometry.unit) @ upright + geometry.centre
-    there = sample(person, image.astype(np.float32))
-    gone = there < 0.5
-    found = np.where(gone.any(axis=1), steps[gone.argmax(axis=1)], np.nan)
-    usual_there = ASIDE + (SCALP - ASIDE) * np.clip(-np.sin(directions), 0.0, 1.0)
-    found = np.where(np.isnan(found), usual_there, np.maximum(found, 0.05))
-    wide = np.concatenate([found[-2:], found, found[:2]])
-    found = np.median([wide[i : i + len(found)] for i in range(5)], axis=0)
-    return _around(polar, directions.astype(np.float32), found.astype(np.float32))
-
-
-def _sorted(polar: Floats, values: Floats) -> tuple[Floats, Floats]:
-    order = np.argsort(polar)
-    return polar[order], values[order]
-
-
-def _inside(places: Floats, oval: Floats) -> Floats:
-    """``(G,)`` how far inside the face's outline, negative outside."""
-    polygon = np.ascontiguousarray(oval)
-    return np.array(
-        [cv2.pointPolygonTest(polygon, (float(x), float(y)), True) for x, y in places], np.float32
-    )
-
-
 def _ties(places: Floats, oval: Floats, within: NDArray[np.bool_]) -> Floats:
     square = np.square(places[:, None] - oval[None]).sum(axis=2)
     nearest = np.sqrt(square.min(axis=1, keepdims=True))
     weights = np.exp(-(square - nearest**2) / (2 * NEAR**2))
-    fade = np.where(within, 1.0, 1 - _eased(nearest[:, 0] / REACH))
+    fade = np.where(within, 1.0, 1 - eased(nearest[:, 0] / REACH))
     return np.asarray(weights / weights.sum(axis=1, keepdims=True) * fade[:, None], np.float32)
-
-
-def _eased(share: np.ndarray) -> Floats:
-    """From 0 to 1 without a kink, flat beyond."""
-    return smoothstep(np.clip(share, 0.0, 1.0).astype(np.float32))

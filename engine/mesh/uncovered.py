@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.engine.face.geometry import area_of
 from mien.engine.face.layout import N_MESH
 from mien.engine.landmarks import topology as topo
 from mien.engine.mesh.unfolding import neighbours
@@ -113,8 +114,7 @@ class FarSide:
             axes: ``(468+, 2, 2)`` its local maps, and ``unit`` its scale; both pixels per face unit.
             person: ``(H, W)`` in 0..1 where the person is in the portrait; None if that is not known.
         """
-        local = axes[:N_MESH]
-        area = (local[:, 0, 0] * local[:, 1, 1] - local[:, 0, 1] * local[:, 1, 0]) / np.float32(unit**2)
+        area = area_of(axes[:N_MESH], unit)
         least = np.full(N_MESH, SEEN, np.float32)
         least[_FEATURES] = FEATURE_SEEN
         unseen = Unseen.of(area >= least)

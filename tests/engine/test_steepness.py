@@ -13,8 +13,9 @@ from mien.engine.avatar.head_mesh import HeadMesh
 from mien.engine.face.head_pose import Similarity
 from mien.engine.landmarks import topology as topo
 from mien.engine.mesh.following import INSIDE, KNOWN
+from mien.engine.mesh.head_shape import HIDDEN_RIM, RIM, HeadShape
 from mien.engine.mesh.head_sheet import NODES, HeadMotion, HeadSheet
-from mien.engine.mesh.steepness import STEEPEST, slack
+from mien.engine.mesh.steepness import STEEPEST, Rising
 
 STILL = np.zeros((36, 2), np.float32)
 ANGLE = 0.5
@@ -53,10 +54,21 @@ def test_the_hidden_side_goes_behind_the_face_as_it_did(avatar: Avatar) -> None:
     np.testing.assert_array_equal(sheet.moved(going)[1], loose.moved(going)[1])
 
 
-def test_a_face_keeps_its_depth_and_gentle_slopes_theirs() -> None:
+@pytest.mark.parametrize(("area", "steepest"), [(0.5, STEEPEST[0]), (1.0, STEEPEST[1])])
+def test_a_face_keeps_its_depth_and_gentle_slopes_theirs(area: float, steepest: float) -> None:
     edge = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]], np.float32)
     places = np.array([[0, 0], [1.5, 0], [1.5, 0.5]], np.float32)
     inside = np.array([1, -0.5, -0.5], np.float32)
-    found = slack(places, np.array([3, 0.2, 2], np.float32), edge, np.zeros(4, np.float32), inside)
+    rising = Rising(edge, np.zeros(4, np.float32), np.full(4, area, np.float32))
+    found = rising.slack(places, np.array([3, 0.2, 2], np.float32), inside)
     assert found[0] == found[1] == 0.0
-    assert found[2] == pytest.approx(2 - STEEPEST * np.hypot(0.5, 0.5))
+    assert found[2] == pytest.approx(2 - steepest * np.hypot(0.5, 0.5))
+
+
+def test_hair_beyond_a_far_cheek_goes_behind_it(avatar: Avatar) -> None:
+    """Its rim lies as far back as a skull where a turn hides it, and nearer where it is uncovered."""
+    shape = HeadShape.of(avatar.geometry, avatar.mesh.sheet.positions, avatar.layers.person)
+    beside = shape.outside & (shape.rim > 0.5) & (np.abs(shape.places[:, 1]) < 0.5)
+    less = shape.less[beside] / avatar.geometry.unit
+    assert less.min() >= 0.0 and np.median(less) > 0.1 and less.max() < HIDDEN_RIM - RIM + 1e-3
+    assert (shape.less[~shape.outside] == 0).all()
