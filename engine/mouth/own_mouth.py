@@ -14,10 +14,11 @@ import cv2
 import numpy as np
 
 from mien.engine.mouth.carrying import carried
+from mien.engine.mouth.edge import gap_of, softened, without_rim
 from mien.engine.mouth.gate import LONGEST, Gate
 from mien.engine.mouth.portrait import MONOCHROME, PortraitLook, box_around, detail_of, saturation_of
 from mien.engine.mouth.steadying import SteadyLips
-from mien.engine.mouth.view import MouthView
+from mien.engine.mouth.view import MouthView, brightest_of
 from mien.engine.types import Floats, Image
 from mien.engine.utils.curves import ramp, smoothstep
 from mien.engine.utils.images import share_within
@@ -36,19 +37,6 @@ OWN = (0.75, 0.95)
 STEADY = 1.0
 """Seconds over which the driver's light is averaged."""
 
-SOFT = (0.6, 0.07, 0.03)
-"""Width of the soft edge: pixels at least, share of the gap, share of the mouth's width at most."""
-
-EDGE = 0.85
-"""Share of the driver's mouth on the very edge of the avatar's lips: what is behind it there is dark, and
-half of it drew a dark line around teeth and tongues."""
-
-APART = (0.5, 1.5)
-"""Pixels between the lips up to which they meet, and from which on their edge is freed of the dark behind."""
-
-RIM = 0.8
-"""Pixels over which a lip's colour is continued to the opening's edge (standard deviation)."""
-
 DETAIL = (0.35, 1.3)
 """Bounds of the factor by which fine detail is made weaker or stronger."""
 
@@ -56,7 +44,12 @@ HIDES = 0.999
 """Share of the driver's mouth from which on nothing of what lies below it is seen."""
 
 EVERY = 4
-"""Frames from one look at the driver's sharpness to the next."""
+"""Frames from one look at the driver's sharpness and teeth to the next."""
+
+BRIGHTEST, LEARNT = 1.5, 0.03
+"""Light of teeth over that of the skin beside them, at most, in the portrait: of pale drivers it is 1.9 and
+less, of dark ones up to 3.8, and their teeth were white patches in a pale face.  And how fast a frame goes
+towards the brightest that the driver has shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +109,7 @@ class OwnMouth:
         self._time: float | None = None
         self._skin: Floats | None = None
         self._detail: float | None = None
+        self._teeth = self._brightest = 0.0
         self._looks = 0
         self._last: MouthView | None = None
         self._painted = 0.0
@@ -156,9 +150,8 @@ class OwnMouth:
             )
         if placed.view is not None and placed.share > 0:
             mouth = self._mouth(placed, box)
-            weight = _softened(opening, placed.lips.inner) * np.float32(placed.share)
-            apart = ramp(_gap(placed.lips.inner), APART)
-            part = _without_rim(part, opening, placed.share * apart)
+            weight = softened(opening, placed.lips.inner) * np.float32(placed.share)
+            part = without_rim(part, opening, placed.lips.inner, placed.share)
             part = np.asarray(cv2.blendLinear(mouth, part, weight, 1 - weight), np.uint8)
         if self.look.tone is not None:
             _keep_tone(part, opening, self.look.tone)
@@ -168,6 +161,7 @@ class OwnMouth:
         step = 0.0 if self._time is None else time - self._time
         if driver is not self._driver or not 0 <= step <= LONGEST:
             self._gate, self._skin, self._detail, step = Gate(), None, None, 0.0
+            self._teeth = self._brightest = 0.0
             self._driver = driver
         self._time = time
         present = self._gate(view, time)
@@ -209,13 +203,16 @@ class OwnMouth:
         lips = view.places[: len(view.places) // 2].mean(axis=0)
         colour = min(1.0, self.look.saturation / max(saturation_of(here, lips), 1e-3))
         matrix = colour * np.diag(tinted) + (1 - colour) * np.outer(grey, LUMINANCE)
-        return np.asarray(matrix, np.float32)
+        return np.asarray(matrix * min(1.0, BRIGHTEST / max(self._teeth, BRIGHTEST)), np.float32)
 
     def _sharpness(self, view: MouthView, lips: Lips) -> float:
         """Factor that gives the driver's fine detail the portrait's strength."""
         self._looks += 1
+        self._teeth += LEARNT * (self._brightest - self._teeth)
         if self._detail is not None and self._looks % EVERY:
             return self._detail
+        self._brightest = max(self._brightest, brightest_of(view))
+        self._teeth = self._teeth or self._brightest
         scale = _width(lips.outer) / max(_width(view.outer), 1.0)
         size = max(8, round(view.image.shape[1] * scale)), max(8, round(view.image.shape[0] * scale))
         how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
@@ -260,17 +257,13 @@ def _width(ring: Floats) -> float:
     return float(np.linalg.norm(ring[10] - ring[0]))
 
 
-def _gap(inner: Floats) -> float:
-    return float(np.linalg.norm(inner[5] - inner[15]))
-
-
 def _reduced(view: MouthView, lips: Lips) -> MouthView:
     """The view no more than half as large again as it is drawn, each way: sampling it would flicker.
 
     Lips that open less than the driver's press teeth and the dark between them into few rows.
     """
     wide = min(1.0, 1.5 * _width(lips.outer) / max(_width(view.outer), 1.0))
-    high = min(wide, 1.5 * _gap(lips.inner) / max(_gap(view.inner), 1.0))
+    high = min(wide, 1.5 * gap_of(lips.inner) / max(gap_of(view.inner), 1.0))
     if high >= 1:
         return view
     size = max(8, round(view.image.shape[1] * wide)), max(8, round(view.image.shape[0] * high))
@@ -278,30 +271,6 @@ def _reduced(view: MouthView, lips: Lips) -> MouthView:
     ratio = np.array([size[0] / view.image.shape[1], size[1] / view.image.shape[0]], np.float32)
     inner, outer = ((ring + 0.5) * ratio - np.float32(0.5) for ring in (view.inner, view.outer))
     return replace(view, image=small, inner=inner, outer=outer)
-
-
-def _softened(opening: Image, inner: Floats) -> Floats:
-    """``(rows, columns) float32`` in 0..1: 1 between the lips, 0 from their edges on, soft within them."""
-    least, of_gap, most = SOFT
-    soft = max(least, min(of_gap * _gap(inner), most * _width(inner)))
-    blurred = cv2.GaussianBlur(opening.astype(np.float32), (0, 0), soft)
-    cover = np.clip(blurred * np.float32(2 / 255) - np.float32(1 - EDGE), 0, 1)
-    # A pixel that the edge cuts belongs to the lip as far as that covers it.
-    cover *= opening * np.float32(1 / 255)
-    return np.asarray(cover, np.float32)
-
-
-def _without_rim(part: Image, opening: Image, share: float) -> Image:
-    """The image with the nearest lip's colour in pixels that the opening's edge cuts, by ``share`` in 0..1.
-
-    They show the dark behind the mouth at full strength: next to teeth and tongues that was a dotted outline.
-    """
-    lip = (opening == 0).astype(np.float32)
-    near = cv2.GaussianBlur(lip, (0, 0), RIM)
-    colour = cv2.GaussianBlur(part * lip[..., None], (0, 0), RIM) / np.maximum(near, 1e-3)[..., None]
-    weight = ((opening > 0) & (opening < 255) & (near > 1e-3)) * np.float32(share)
-    healed = np.asarray(np.clip(colour + 0.5, 0, 255), np.uint8)
-    return np.asarray(cv2.blendLinear(healed, part, weight, 1 - weight), np.uint8)
 
 
 def _keep_tone(part: Image, opening: Image, tone: Image) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from mien.engine.face.lips import mouth_gap
 from mien.engine.landmarks import topology as topo
 from mien.engine.types import Floats, Image
-from mien.engine.utils.light import to_linear
+from mien.engine.utils.light import LUMINANCE, to_linear
 
 INNER, OUTER = list(topo.LIPS_INNER), list(topo.LIPS_OUTER)
 
@@ -34,6 +34,10 @@ AROUND = 1.35
 
 NODES = 10
 """Places on the lips, and as many around them, where a hand or a microphone would be seen."""
+
+
+BRIGHT, LEAST_SEEN = 0.97, 15
+"""Share of the pixels between the lips up to which they are no glints, and how many it takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +120,18 @@ def skin_light(image: Image, points: Floats, unit: float) -> Floats:
     if not found:
         return np.zeros(3, np.float32)
     return to_linear(np.median(np.array(found, np.float32), axis=0))
+
+
+def brightest_of(view: MouthView) -> float:
+    """Light of the brightest that is between the lips, over that of the skin around them; 0 of shut ones."""
+    mask = np.zeros(view.image.shape[:2], np.uint8)
+    cv2.fillPoly(mask, [np.round(view.inner).astype(np.int32)], 255)
+    within = view.image[cv2.erode(mask, np.ones((3, 3), np.uint8)) > 0]
+    if len(within) < LEAST_SEEN:
+        return 0.0
+    grey = np.quantile(within.astype(np.float32) @ LUMINANCE, BRIGHT)
+    light = float(to_linear(np.full(1, grey, np.float32))[0])
+    return light / max(float(view.skin @ LUMINANCE), 1e-3)
 
 
 def _places(image: Image, inner: Floats, outer: Floats) -> Floats:

@@ -22,10 +22,11 @@ from mien.engine.motion import Gains, Motion
 from mien.engine.mouth.gate import CLEAR, IN, OUT, Gate
 from mien.engine.mouth.own_mouth import Lips, OwnMouth
 from mien.engine.mouth.portrait import PortraitLook
-from mien.engine.mouth.view import INNER, OUTER, MouthView, view_mouth
+from mien.engine.mouth.view import INNER, OUTER, MouthView, brightest_of, skin_light, view_mouth
 from mien.engine.runtime import Runtime
 from mien.engine.session.renderer import Renderer
 from mien.engine.types import Floats, Frame, Image
+from mien.engine.utils.light import LUMINANCE, linear
 
 FPS = 25
 SKIN, LIPS, DARK = (200, 150, 125), (170, 85, 85), (40, 18, 18)
@@ -178,6 +179,26 @@ def test_highlights_of_a_bright_portrait_are_kept() -> None:
     bright = teeth[teeth > 200]
     assert (bright == 255).mean() < 0.03
     assert len(np.unique(bright)) > 10
+
+
+def test_teeth_beside_dark_skin_are_no_white_patches_in_a_pale_face() -> None:
+    there = face(0.25)
+    before = drawn(there, (225, 180, 160), teeth=False)
+    brightest = []
+    for skin in ((240, 205, 185), (105, 72, 60)):
+        view = seen(0.25, skin)
+        own = OwnMouth(PortraitLook.of(before, there, 100.0), wanted=True)
+        for number in range(60):
+            image = before.copy()
+            placed = own.place(view, number / FPS, lips_of(there))
+            assert placed is not None
+        own.draw(image, placed)
+        light = linear(image) @ LUMINANCE
+        around = skin_light(before, there, 100.0) @ LUMINANCE
+        brightest.append((brightest_of(view), float(np.quantile(light[between(there, 2)], 0.97) / around)))
+    assert brightest[0][0] < 1.5 < 2.5 < brightest[1][0], "as the drivers' frames show them"
+    assert brightest[1][1] < 1.6
+    assert brightest[1][1] > 0.8 * brightest[0][1]
 
 
 def test_light_is_the_portraits() -> None:

@@ -1,0 +1,53 @@
+"""The edge between an avatar's lips and what is drawn behind them, in shares of a pixel."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from mien.engine.types import Floats, Image
+from mien.engine.utils.curves import ramp
+
+SOFT = (0.6, 0.07, 0.03)
+"""Width of the soft edge: pixels at least, share of the gap, share of the mouth's width at most."""
+
+EDGE = 0.85
+"""Share of the driver's mouth on the very edge of the avatar's lips: what is behind it there is dark, and
+half of it drew a dark line around teeth and tongues."""
+
+APART = (0.5, 1.5)
+"""Pixels between the lips up to which they meet, and from which on their edge is freed of the dark behind."""
+
+RIM = 0.8
+"""Pixels over which a lip's colour is continued to the opening's edge (standard deviation)."""
+
+
+def gap_of(inner: Floats) -> float:
+    """Distance of a mouth's inner edges ``(20, 2)`` at the middle."""
+    return float(np.linalg.norm(inner[5] - inner[15]))
+
+
+def softened(opening: Image, inner: Floats) -> Floats:
+    """``(rows, columns) float32`` in 0..1: 1 between the lips, 0 from their edges on, soft within them."""
+    least, of_gap, most = SOFT
+    soft = max(least, min(of_gap * gap_of(inner), most * float(np.linalg.norm(inner[10] - inner[0]))))
+    blurred = cv2.GaussianBlur(opening.astype(np.float32), (0, 0), soft)
+    cover = np.clip(blurred * np.float32(2 / 255) - np.float32(1 - EDGE), 0, 1)
+    # A pixel that the edge cuts belongs to the lip as far as that covers it.
+    cover *= opening * np.float32(1 / 255)
+    return np.asarray(cover, np.float32)
+
+
+def without_rim(part: Image, opening: Image, inner: Floats, share: float) -> Image:
+    """The image with the nearest lip's colour in pixels that the opening's edge cuts, by ``share`` in 0..1.
+
+    They show the dark behind the mouth at full strength: next to teeth and tongues that was a dotted outline.
+    """
+    lip = (opening == 0).astype(np.float32)
+    near = cv2.GaussianBlur(lip, (0, 0), RIM)
+    colour = cv2.GaussianBlur(part * lip[..., None], (0, 0), RIM) / np.maximum(near, 1e-3)[..., None]
+    weight = ((opening > 0) & (opening < 255) & (near > 1e-3)) * np.float32(
+        share * ramp(gap_of(inner), APART)
+    )
+    healed = np.asarray(np.clip(colour + 0.5, 0, 255), np.uint8)
+    return np.asarray(cv2.blendLinear(healed, part, weight, 1 - weight), np.uint8)
