@@ -40,6 +40,9 @@ class Driven:
 class RenderThread(Protocol):
     """The parts of :class:`mien.engine.session.shared_renderer.SharedRenderer` that a session uses."""
 
+    turns: threading.Semaphore
+    """Held by the drivers that are being tracked."""
+
     def submit(self, driven: Driven) -> None: ...
 
     def release(self, session: DriverSession, landmarker: Landmarker) -> None: ...
@@ -95,7 +98,8 @@ class DriverSession:
     def put(self, make: Callable[[], Frame]) -> None:
         """Offer the driver's newest frame, replacing one that was not tracked yet.
 
-        ``make`` is called in the tracking thread, so that dropped frames are not even converted.
+        ``make`` is called in the tracking thread, so that dropped frames are not even converted; it must be
+        quick, because other drivers may be waiting for their turn.
         """
         with self._changed:
             self.dropped += self._next is not None
@@ -269,10 +273,11 @@ class DriverSession:
 
     def _track(self, make: Callable[[], Frame]) -> None:
         try:
-            start = perf_counter()
-            frame = make()
-            motion = self._tracker.track(frame)
-            spent = 1000 * (perf_counter() - start)
+            with self._shared.turns:
+                start = perf_counter()
+                frame = (self._newer() or make)()
+                motion = self._tracker.track(frame)
+                spent = 1000 * (perf_counter() - start)
         finally:
             self.tracking = False
         # The tracker may resize frames; the face's coordinates refer to the resized one.
@@ -283,6 +288,13 @@ class DriverSession:
         with self._changed:
             self._waiting = True
         self._shared.submit(Driven(self, frame, motion, spent))
+
+    def _newer(self) -> Callable[[], Frame] | None:
+        """The frame that came while this driver waited for their turn."""
+        with self._changed:
+            newer, self._next = self._next, None
+            self.dropped += newer is not None
+        return newer
 
     def _take_reference(self) -> str | None:
         face = self._tracker.face

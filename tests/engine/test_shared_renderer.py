@@ -93,6 +93,7 @@ def test_a_frame_waits_for_nobody_where_each_is_drawn_by_itself(
     shared: SharedRenderer, avatar: Avatar, close_up: Image, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shared_renderer, "WAIT_S", 600.0)
+    shared.turns.release()  # on any machine both are tracked at once
     seen: list[Rendered] = []
     gate = threading.Event()
     slow, quick = shared.open(avatar, seen.append), shared.open(avatar, seen.append)
@@ -107,6 +108,32 @@ def test_a_frame_waits_for_nobody_where_each_is_drawn_by_itself(
     until(lambda: seen)
     gate.set()
     assert seen[0].index == 0
+
+
+def test_drivers_take_turns_in_being_tracked_and_then_show_their_newest_frame(
+    runtime: Runtime, avatar: Avatar, close_up: Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared_renderer, "_trackers", lambda: 1)
+    seen: list[Rendered] = []
+    begun, gate = threading.Event(), threading.Event()
+
+    def tracked_later() -> Frame:
+        begun.set()
+        gate.wait(60)
+        return frame(close_up, 0)
+
+    with SharedRenderer(runtime, make_landmarker, crop=128) as shared:
+        first, second = shared.open(avatar, seen.append), shared.open(avatar, seen.append)
+        first.put(tracked_later)
+        assert begun.wait(60)
+        for index in (1, 2, 3):
+            second.put(lambda index=index: frame(close_up, index))
+            sleep(0.02)
+        assert not seen
+        gate.set()
+        until(lambda: len(seen) == 2)
+    assert [rendered.index for rendered in seen] == [0, 3]
+    assert second.dropped == 2
 
 
 def test_no_frame_is_tracked_while_the_last_one_waits_to_be_rendered(
