@@ -95,6 +95,9 @@ class Outline:
         pair = np.ones((2, 2), np.uint8)
         x, y = (cv2.morphologyEx(plane, cv2.MORPH_GRADIENT, pair) for plane in planes)
         change: Any = cv2.convertScaleAbs(cv2.max(x, y), alpha=1 / step)
+        steep = cv2.countNonZero(cv2.compare(change, STEEP, cv2.CMP_GT))  # type: ignore[call-overload]
+        if len(pair) ** 2 * steep < LEAST_AREA * max(change.shape):
+            return None  # each makes four cells at most: too few, as in most frames of a turned head
         most = cv2.convertScaleAbs(cv2.dilate(change, np.ones((NEAR, NEAR), np.uint8)), alpha=OF_MOST)
         jumps: Any = cv2.compare(change, cv2.max(most, STEEP), cv2.CMP_GT)
         # Both of the two that differ, and no more: beside them is hair that is there.
