@@ -115,6 +115,25 @@ def test_torch_computes_the_graph(exported: Any) -> None:
         np.testing.assert_allclose(values.numpy(), computed(exported, inputs)[name], atol=1e-3)
 
 
+@pytest.mark.parametrize("kind", ["MaxPool", "AveragePool"])
+def test_a_pool_with_margins_keeps_size_and_place(kind: str) -> None:
+    """Without margins the strength of the network's paint was stretched, and lay beside the mouth."""
+    from onnx import TensorProto, helper
+
+    node = helper.make_node(kind, ["x"], ["y"], kernel_shape=[5, 5], pads=4 * [2], strides=[1, 1])
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 1, 12, 16]) for name in "xy"]
+    graph = helper.make_graph([node], "pool", ends[:1], ends[1:])
+    values = np.zeros((1, 1, 12, 16), np.float32)
+    values[0, 0, 1, 14] = 1
+    with torch.inference_mode():
+        found = TorchGraph(helper.make_model(graph))(torch.from_numpy(values))[0].numpy()
+    assert found.shape == values.shape
+    rows, columns = np.nonzero(found[0, 0] > 0)
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (0, 3, 12, 15)
+    # In the corner nine values are within the margins, which do not count.
+    assert found[0, 0, 0, 15] == pytest.approx(1.0 if kind == "MaxPool" else 1 / 9)
+
+
 def test_fp16_rounding_is_small() -> None:
     proto = load_proto(ENCODER.read_bytes())
     inputs = example(proto, 2)

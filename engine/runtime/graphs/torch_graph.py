@@ -8,6 +8,7 @@ operators of our exports, in the forms in which they occur there.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -45,7 +46,10 @@ def _pads(pads: Sequence[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
 
 def _pool(function: Callable[..., Tensor]) -> _Operator:
     def run(x: Sequence[Any], a: Mapping[str, Any]) -> Tensor:
-        return function(x[0], tuple(a["kernel_shape"]), tuple(a.get("strides", (1, 1))))
+        begin, end = _pads(a.get("pads", (0, 0, 0, 0)))
+        if begin != end:
+            raise ModelError("The graph pools with another margin at its end than at its beginning.")
+        return function(x[0], tuple(a["kernel_shape"]), tuple(a.get("strides", (1, 1))), begin)
 
     return run
 
@@ -200,7 +204,7 @@ _OPERATORS: dict[str, _Operator] = {
     "ReduceMax": _reduced(torch.amax),
     "ReduceMin": _reduced(torch.amin),
     "ReduceL2": _reduced(lambda x, axes, keepdim: torch.linalg.vector_norm(x, dim=axes, keepdim=keepdim)),
-    "AveragePool": _pool(F.avg_pool2d),
+    "AveragePool": _pool(partial(F.avg_pool2d, count_include_pad=False)),
     "MaxPool": _pool(F.max_pool2d),
     "Conv": _conv,
     "GridSample": _grid_sample,
