@@ -18,8 +18,12 @@ half of it drew a dark line around teeth and tongues."""
 APART = (0.5, 1.5)
 """Pixels between the lips up to which they meet, and from which on their edge is freed of the dark behind."""
 
-RIM = 0.8
-"""Pixels over which a lip's colour is continued to the opening's edge (standard deviation)."""
+RIM, KERNEL = 0.8, (5, 5)
+"""Pixels over which a lip's colour is continued to the opening's edge (standard deviation; sides)."""
+
+LEAST, WHOLE = 12, 0.999
+"""Share of lip (255: all) around a pixel from which on its colour is known, and share from which on only
+that is left of the pixel."""
 
 
 def gap_of(inner: Floats) -> float:
@@ -43,11 +47,13 @@ def without_rim(part: Image, opening: Image, inner: Floats, share: float) -> Ima
 
     They show the dark behind the mouth at full strength: next to teeth and tongues that was a dotted outline.
     """
-    lip = (opening == 0).astype(np.float32)
-    near = cv2.GaussianBlur(lip, (0, 0), RIM)
-    colour = cv2.GaussianBlur(part * lip[..., None], (0, 0), RIM) / np.maximum(near, 1e-3)[..., None]
-    weight = ((opening > 0) & (opening < 255) & (near > 1e-3)) * np.float32(
-        share * ramp(gap_of(inner), APART)
-    )
-    healed = np.asarray(np.clip(colour + 0.5, 0, 255), np.uint8)
+    lip = np.where(opening == 0, np.uint8(255), np.uint8(0))
+    near = cv2.GaussianBlur(lip, KERNEL, RIM)
+    colour = cv2.GaussianBlur(cv2.bitwise_and(part, part, mask=lip), KERNEL, RIM)
+    healed = np.asarray(cv2.divide(colour, cv2.cvtColor(near, cv2.COLOR_GRAY2RGB), scale=255), np.uint8)
+    cut = (opening > 0) & (opening < 255) & (near > LEAST)
+    share *= ramp(gap_of(inner), APART)
+    if share > WHOLE:
+        return np.asarray(cv2.copyTo(healed, cut.astype(np.uint8), part.copy()), np.uint8)
+    weight = cut * np.float32(share)
     return np.asarray(cv2.blendLinear(healed, part, weight, 1 - weight), np.uint8)
