@@ -31,6 +31,9 @@ TURNED = 0.1
 LEAST = 0.01
 """Pixels below which nothing was measured between the vertices."""
 
+SMOOTH = 0.15
+"""Share of the opening's height over which the places within it are averaged."""
+
 WHOLE = 0.95
 """Share of a pixel between the lips that makes those beside it part of a hollow's edge."""
 
@@ -40,6 +43,9 @@ the pixels beside it half show some of its teeth."""
 
 MEET = (0.3, 1.0)
 """Pixels between the lips up to which they meet, and from which on what is between them is seen."""
+
+APART = (0.008, 0.02)
+"""The same in face units: landmarks of lips that touch are apart by up to the first."""
 
 RIM = 5
 """Pixels over which the face's raster passes into the sheet's (odd)."""
@@ -234,7 +240,7 @@ class MeshCanvas:
         # As much of a pixel as lies between the lips, where nothing of the face is before it: drawn in whole
         # pixels, a slit was a row of black blocks.
         near = np.ones((3, 3), np.uint8)
-        met = ramp(float(np.hypot(*(lips[15] - lips[5]))), MEET)
+        met = min(ramp(float(np.hypot(*(lips[15] - lips[5]))), MEET), ramp(moving.gap, APART))
         share = share_within(lips, bounds) * cv2.dilate(inside, near) * np.float32(met / 255)
         # What the mesh shows of the opening's own pixels is the line between shut lips, or teeth: no lip.
         beside = inside * (cv2.dilate(share, near) > WHOLE)
@@ -243,9 +249,10 @@ class MeshCanvas:
             cover = np.maximum(cover, EDGE * cv2.blur(share, (3, 3)))
             np.minimum(cover, 1, out=cover)
         below = down / np.float32(2 * SLOPE) + np.float32(0.5)
-        # Pixels beside the opening are what their neighbours in it are.
-        below = np.where(inside > 0, below, np.float32(0))
-        below = np.where(inside > 0, below, cv2.dilate(below, near))
+        # Pixels beside the opening are what their neighbours in it are; the triangles' own edges do not show.
+        side = max(3, round(SMOOTH * below.shape[0])) | 1
+        within = inside.astype(np.float32)
+        below = cv2.blur(below * within, (side, side)) / np.maximum(cv2.blur(within, (side, side)), 1e-3)
         shade = self._cavity.shade(below, moving.gap)
         # Beside the opening there is flesh: a rim of the hollow's black would be an outline.
         hollow = share / np.maximum(cover, np.float32(1e-3))

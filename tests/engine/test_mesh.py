@@ -151,7 +151,7 @@ def test_a_slit_is_as_dark_as_it_is_open(avatar: Avatar, pixels: float) -> None:
     half[:, 1] = pixels / 2 / scale * np.sin(np.linspace(0, np.pi, 11))
     vertices[list(topo.LIPS_UPPER_INNER)], vertices[list(topo.LIPS_LOWER_INNER)] = line - half, line + half
     vertices[ring] = vertices[list(topo.LIPS_INNER)]
-    warp, cavity = canvas.mesh.warp(replace(moving, vertices=vertices, gap=0.01)), shut.cavity
+    warp, cavity = canvas.mesh.warp(replace(moving, vertices=vertices, gap=0.02)), shut.cavity
     assert warp.cover is not None and warp.inside is not None
     # Beside the opening there is flesh, in it the hollow's dark.
     dark = warp.cover * ((cavity.flesh - warp.inside) / (cavity.flesh - cavity.deep)).mean(axis=2)
