@@ -16,6 +16,7 @@ from mien.engine.avatar.outline import Box, Outline, inside_of
 from mien.engine.mesh.head_sheet import NODES, sheet_triangles
 from mien.engine.mesh.rasterizer import Rasterizer
 from mien.engine.mesh.topology import FIRST_OPENING_LAYER, MOUTH, RIGHT_EYE, SLOPE, face_topology
+from mien.engine.mouth.edge import gap_of
 from mien.engine.types import Floats
 from mien.engine.utils.curves import ramp, smoothstep
 from mien.engine.utils.images import share_within
@@ -229,8 +230,8 @@ class MeshCanvas:
         view[..., 1] -= weight * gaze[1]
 
     def _mouth(self, moving: MeshMotion, layers: Floats, box: Box) -> Warp:
-        lips = self._pixels(moving.vertices[face_topology().openings[MOUTH]])
-        bounds = self._bounds(moving.vertices[face_topology().openings[MOUTH]])
+        ring = moving.vertices[face_topology().openings[MOUTH]]
+        bounds = self._bounds(ring)
         if bounds is None or self._cavity.is_whole(moving.gap):
             return Warp(self._shift)
         down = layers[_within(bounds, box)] - np.float32(FIRST_OPENING_LAYER + MOUTH)
@@ -240,7 +241,8 @@ class MeshCanvas:
         # As much of a pixel as lies between the lips, where nothing of the face is before it: drawn in whole
         # pixels, a slit was a row of black blocks.
         near = np.ones((3, 3), np.uint8)
-        met = min(ramp(float(np.hypot(*(lips[15] - lips[5]))), MEET), ramp(moving.gap, APART))
+        lips = self._pixels(ring)
+        met = min(ramp(gap_of(lips), MEET), ramp(moving.gap, APART))
         share = share_within(lips, bounds) * cv2.dilate(inside, near) * np.float32(met / 255)
         # What the mesh shows of the opening's own pixels is the line between shut lips, or teeth: no lip.
         beside = inside * (cv2.dilate(share, near) > WHOLE)

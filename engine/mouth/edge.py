@@ -26,6 +26,11 @@ LEAST, WHOLE = 12, 0.999
 that is left of the pixel."""
 
 
+def width_of(ring: Floats) -> float:
+    """Distance of a mouth's corners on one of its edges ``(20, 2)``."""
+    return float(np.linalg.norm(ring[10] - ring[0]))
+
+
 def gap_of(inner: Floats) -> float:
     """Distance of a mouth's inner edges ``(20, 2)`` at the middle."""
     return float(np.linalg.norm(inner[5] - inner[15]))
@@ -34,7 +39,7 @@ def gap_of(inner: Floats) -> float:
 def softened(opening: Image, inner: Floats) -> Floats:
     """``(rows, columns) float32`` in 0..1: 1 between the lips, 0 from their edges on, soft within them."""
     least, of_gap, most = SOFT
-    soft = max(least, min(of_gap * gap_of(inner), most * float(np.linalg.norm(inner[10] - inner[0]))))
+    soft = max(least, min(of_gap * gap_of(inner), most * width_of(inner)))
     blurred = cv2.GaussianBlur(opening.astype(np.float32), (0, 0), soft)
     cover = np.clip(blurred * np.float32(2 / 255) - np.float32(1 - EDGE), 0, 1)
     # A pixel that the edge cuts belongs to the lip as far as that covers it.

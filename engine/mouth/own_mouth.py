@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from mien.engine.mouth.carrying import carried
-from mien.engine.mouth.edge import gap_of, softened, without_rim
+from mien.engine.mouth.edge import gap_of, softened, width_of, without_rim
 from mien.engine.mouth.gate import LONGEST, Gate
 from mien.engine.mouth.portrait import MONOCHROME, PortraitLook, box_around, detail_of, saturation_of
 from mien.engine.mouth.steadying import SteadyLips
@@ -213,7 +213,7 @@ class OwnMouth:
             return self._detail
         self._brightest = max(self._brightest, brightest_of(view))
         self._teeth = self._teeth or self._brightest
-        scale = _width(lips.outer) / max(_width(view.outer), 1.0)
+        scale = width_of(lips.outer) / max(width_of(view.outer), 1.0)
         size = max(8, round(view.image.shape[1] * scale)), max(8, round(view.image.shape[0] * scale))
         how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
         seen = detail_of(np.asarray(cv2.resize(view.image, size, interpolation=how), np.uint8))
@@ -231,7 +231,7 @@ class OwnMouth:
         mouth = sample(lit, lookup, cubic=True)
         if self.look.tone is not None:
             mouth = _toned(mouth, self.look.tone)
-        fine = max(0.8, _width(lips.outer) / 120)
+        fine = max(0.8, width_of(lips.outer) / 120)
         soft = cv2.GaussianBlur(mouth, (0, 0), fine)
         found: Any = cv2.addWeighted(mouth, placed.detail, soft, 1 - placed.detail, 0)
         if placed.detail > 1:
@@ -253,16 +253,12 @@ def _average(old: Floats | None, new: Floats, step: float) -> Floats:
     return np.asarray(old + (1 - np.exp(-step / STEADY)) * (new - old), np.float32)
 
 
-def _width(ring: Floats) -> float:
-    return float(np.linalg.norm(ring[10] - ring[0]))
-
-
 def _reduced(view: MouthView, lips: Lips) -> MouthView:
     """The view no more than half as large again as it is drawn, each way: sampling it would flicker.
 
     Lips that open less than the driver's press teeth and the dark between them into few rows.
     """
-    wide = min(1.0, 1.5 * _width(lips.outer) / max(_width(view.outer), 1.0))
+    wide = min(1.0, 1.5 * width_of(lips.outer) / max(width_of(view.outer), 1.0))
     high = min(wide, 1.5 * gap_of(lips.inner) / max(gap_of(view.inner), 1.0))
     if high >= 1:
         return view
