@@ -52,11 +52,10 @@ def keep_within_edges(points: Floats, source: Floats) -> None:
     Args:
         source: the same landmarks in the portrait.
     """
-    inner, outer, between = _rows()
+    inner, outer, between, along = between_edges(source)
     before, now = source[outer] - source[inner], points[outer] - points[inner]
     width = np.maximum(_dot(before, before), 1e-12)
     from_edge = source[between] - source[inner]
-    along = _dot(from_edge, before) / width
     beside = from_edge - along[:, None] * before
     wanted = points[inner] + along[:, None] * now + beside
     apart = points[between] - wanted
@@ -64,6 +63,22 @@ def keep_within_edges(points: Floats, source: Floats) -> None:
     low, high = OFF
     share = smoothstep(np.clip((off - low) / (high - low), 0.0, 1.0))
     points[between] -= (share[:, None] * apart).astype(np.float32)
+
+
+def between_edges(source: Floats) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp], Floats]:
+    """Landmarks between the lips' edges, the inner and outer ones beside them, and their share of the way.
+
+    Args:
+        source: ``(468+, 2)`` the landmarks in the portrait.
+
+    Returns:
+        inner, outer, between, and how far the last lie on the way from the first to the second.
+    """
+    inner, outer, between = _rows()
+    before = source[outer] - source[inner]
+    from_edge = source[between] - source[inner]
+    along = _dot(from_edge, before) / np.maximum(_dot(before, before), 1e-12)
+    return inner, outer, between, np.asarray(along, np.float32)
 
 
 def _dot(one: Floats, other: Floats) -> Floats:

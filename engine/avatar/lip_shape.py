@@ -110,7 +110,7 @@ def set_lips(points: Floats, source: Floats, motion: Motion, scale: float) -> No
         return
     change = since.gap[_MIDDLE] * abs(since.width) - before.gap[_MIDDLE] * abs(before.width)
     nodes = motion.shape.nodes
-    ours, theirs = (_at_rest(abs(lips.width), face) for lips, face in ((own, source), (before, nodes)))
+    ours, theirs = (at_rest(abs(lips.width), face) for lips, face in ((own, source), (before, nodes)))
     # A mouth that is seen aslant is wider than it looks, its gap is not.
     aslant = foreshortening(nodes) / foreshortening(source)
     added = max(change, 0.0) / theirs * ours * scale * aslant
@@ -137,7 +137,7 @@ def set_lips(points: Floats, source: Floats, motion: Motion, scale: float) -> No
     points[:N_MESH, 1] += moved.imag
 
 
-def _at_rest(width: float, face: Floats) -> float:
+def at_rest(width: float, face: Floats) -> float:
     """Width that a mouth has when it does not smile, from landmarks ``(468+, 2)`` of the same unit."""
     right, left = face[list(EYES)].astype(np.float64)
     return min(width, SMILE * float(np.hypot(*(left - right))))

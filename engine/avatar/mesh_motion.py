@@ -23,6 +23,7 @@ from mien.engine.avatar.mesh_openings import (
     shut_share,
 )
 from mien.engine.avatar.model_io import FIELD_SIZE
+from mien.engine.avatar.pursing import hide_corners
 from mien.engine.face.geometry import FaceGeometry
 from mien.engine.face.head_pose import Similarity, fit_similarity, parallax, turn_matrix
 from mien.engine.face.layout import N_MESH, apply2, at_landmarks
@@ -154,6 +155,7 @@ def mesh_motion(
     right, left = (shut_share(eye, source, points) for eye in range(2))
     for eye, share in enumerate((right, left)):
         shown = shut_lids(eye, share, source, points, places, shown)
+    shown = hide_corners(source, places, float(size), shown)
     vertices, shows = places[mesh.landmark], shown[mesh.landmark]
     gap = mouth_gap(places) * float(per_norm) / (geometry.unit * float(size))
     # The lips' own vertices come first; behind them the opening keeps what it shows.

@@ -17,6 +17,7 @@ from mien.engine.avatar.lip_shape import set_lips
 from mien.engine.avatar.mesh_motion import MeshMotion, Placed, mesh_motion
 from mien.engine.avatar.model_io import FIELD_SIZE
 from mien.engine.avatar.pose_limits import held_motion, held_turn, within
+from mien.engine.avatar.pursing import purse_lips
 from mien.engine.face.geometry import FaceGeometry
 from mien.engine.face.head_pose import Similarity, parallax
 from mien.engine.face.layout import N_MESH, apply2, at_landmarks
@@ -80,6 +81,7 @@ def carry_over(motion: Motion, avatar: Avatar) -> Driving:
     set_lids(points, avatar.source_points, motion)
     if avatar.shows_mouth:
         set_lips(points, avatar.source_points, seen, abs(head.a))
+        purse_lips(points, avatar.source_points, seen, abs(head.a))
     shares = detail_shares(at_landmarks(motion.dense), motion.points[:N_MESH])
     mesh = mesh_motion(motion, placed(avatar), head, turn, points, shares)
     return Driving(points, mesh, motion, avatar, head, turn, shares)

@@ -1,0 +1,162 @@
+"""Lips that purse: a mouth that becomes much narrower takes on the driver's shape as it is.
+
+Motion is what has changed since the reference.  On a portrait that smiles (or a driver who began with bared
+teeth) the change that purses lips ends far from pursed ones: corners came three quarters of their way, and
+stayed left and right of the opening as two dark tips, while lips beside them crumpled, since each of their
+landmarks had its own way to go.  So the narrower a mouth has become, the more both edges of the lips, and
+what lies between and around them, stand as the driver's do, in the portrait's own size.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.engine.avatar.lip_contact import CORNER_ROWS, LOWER_ROWS, UPPER_ROWS, between_edges
+from mien.engine.avatar.lip_shape import EYES, at_rest, foreshortening
+from mien.engine.face.layout import N_MESH, apply2, layout
+from mien.engine.landmarks import topology as topo
+from mien.engine.motion import Motion
+from mien.engine.types import Floats
+from mien.engine.utils.curves import ramp, smoothstep
+
+NARROWED = (0.90, 0.62)
+"""Width of a mouth over that in the reference from which on its lips count as pursed, and wholly."""
+
+SKIN, SPREAD = 0.30, 0.07
+"""How far around the lips skin goes along, and over how much of their edge that is averaged; face units."""
+
+BEYOND, FADES = 0.07, 0.10
+"""How far beyond its corners, in widths of the mouth, a pursed mouth's corners show the skin, and over how
+many face units around them that fades."""
+
+Complexes = NDArray[np.complex128]
+
+_INNER, _OUTER = list(topo.LIPS_INNER), list(topo.LIPS_OUTER)
+_RINGS = _OUTER + _INNER
+_CORNERS = (0, 10)
+"""Places of the mouth's corners in a ring."""
+
+
+def purse_lips(points: Floats, source: Floats, motion: Motion, scale: float) -> None:
+    """Give the avatar's lips the driver's shape, as far as their mouth has become narrow.
+
+    Args:
+        points: ``(478, 2)`` target positions of the avatar's landmarks, model coordinates; changed in place.
+        source: ``(478, 2)`` their positions in the portrait.
+        motion: the driver's, as measured; without their shape nothing is changed.
+        scale: by how much the head has become larger.
+    """
+    share = pursed(motion)
+    if share == 0.0 or motion.shape is None:
+        return
+    face = motion.shape.nodes[:N_MESH] + apply2(motion.shape.to_image[:N_MESH], motion.points[:N_MESH])
+    theirs, ours = (at_rest(_width(rest, _INNER), rest) for rest in (motion.shape.nodes, source))
+    size = scale * ours / theirs
+    now = _complex(face[_RINGS])
+    upright = size * (_smoothing() @ (now - now[:20].mean())) / _axis(face)
+    # Seen aslant, a mouth is narrower than it is, and no lower.
+    across = foreshortening(points) / foreshortening(face)
+    shape = (across * upright.real + 1j * upright.imag) * _axis(points)
+    here = _complex(points[_RINGS])
+    delta = share * (here[:20].mean() + shape - here)
+    inner, outer, between, along = between_edges(source)
+    for axis, part in enumerate((delta.real, delta.imag)):
+        moved = _skin() @ part[:20]
+        moved[_RINGS] = part
+        moved[between] = moved[inner] + along * (moved[outer] - moved[inner])
+        points[:N_MESH, axis] += moved
+
+
+def pursed(motion: Motion) -> float:
+    """How far a driver's lips have become pursed since the reference, 0..1."""
+    if motion.shape is None:
+        return 0.0
+    ends = list(topo.MOUTH_CORNERS)
+    before = _width(motion.shape.nodes, _OUTER)
+    now = motion.shape.nodes[ends] + apply2(motion.shape.to_image[ends], motion.points[ends])
+    return smoothstep(ramp(float(np.hypot(*(now[1] - now[0]))) / max(before, 1e-6), NARROWED))
+
+
+def hide_corners(source: Floats, places: Floats, size: float, shown: Floats) -> Floats:
+    """What the landmarks show where lips purse: of a wide mouth's corners the shadow goes behind the lips.
+
+    It reaches beyond the landmarks, and skin that is drawn along made two dark lines of it.
+
+    Args:
+        source, places: ``(468+, 2)`` the landmarks in the portrait, and where they go; model coordinates.
+        size: by how much the head has become larger.
+        shown: ``(468+, 2)`` the places that they show so far.
+    """
+    own = _width(source, _OUTER)
+    share = smoothstep(ramp(_width(places, _OUTER) / max(own * size, 1e-6), NARROWED))
+    if share == 0.0:
+        return shown
+    found: Floats = shown.copy()
+    first, last = (_OUTER[corner] for corner in _CORNERS)
+    found[:N_MESH] += (_beside() * np.float32(BEYOND * share))[:, None] * (source[first] - source[last])
+    return found
+
+
+def _width(face: Floats, ring: list[int]) -> float:
+    """Distance of the mouth's corners on an edge of the lips, of landmarks ``(468+, 2)``."""
+    first, last = (face[ring[corner]].astype(np.float64) for corner in _CORNERS)
+    return float(np.hypot(*(last - first)))
+
+
+@lru_cache(maxsize=1)
+def _smoothing() -> NDArray[np.float64]:
+    """``(40, 40)`` takes from both edges the jags that the landmark network gives to pursed lips."""
+    soft = (np.roll(np.eye(20), 1, axis=0) + 2 * np.eye(20) + np.roll(np.eye(20), -1, axis=0)) / 4
+    soft[list(_CORNERS)] = np.eye(20)[list(_CORNERS)]
+    found = np.zeros((40, 40))
+    found[:20, :20], found[20:, 20:] = soft, soft @ soft
+    found.setflags(write=False)
+    return found
+
+
+def _complex(points: Floats) -> Complexes:
+    return np.asarray(points.astype(np.float64) @ np.array([1, 1j]), np.complex128)
+
+
+def _axis(face: Floats) -> complex:
+    """Direction from eye to eye of landmarks ``(468+, 2)``, of length one."""
+    right, left = (complex(*face[eye].astype(np.float64)) for eye in EYES)
+    return (left - right) / max(abs(left - right), 1e-9)
+
+
+@lru_cache(maxsize=1)
+def _beside() -> Floats:
+    """``(468,)`` 1 at the first corner of the mouth, -1 at the last, fading over the skin; 0 on the lips."""
+    flat = layout().points
+    first, last = (np.linalg.norm(flat - flat[_OUTER[corner]], axis=1) for corner in _CORNERS)
+    found = np.exp(-((first / FADES) ** 2)) - np.exp(-((last / FADES) ** 2))
+    # With the rows behind them, where the shadow is deepest.
+    corners = [_OUTER[corner] for corner in _CORNERS] + [landmark for row in CORNER_ROWS for landmark in row]
+    kept = found[corners]
+    found[_RINGS + _between_lips()] = 0.0
+    found[corners] = kept
+    found.setflags(write=False)
+    return np.asarray(found, np.float32)
+
+
+def _between_lips() -> list[int]:
+    return [landmark for row in (*UPPER_ROWS, *LOWER_ROWS, *CORNER_ROWS) for landmark in row]
+
+
+@lru_cache(maxsize=1)
+def _skin() -> NDArray[np.float64]:
+    """``(468, 20)``: how far each landmark around the lips follows each of those on their outer edge."""
+    flat = layout().points
+    away = np.linalg.norm(flat[:, None] - flat[_OUTER], axis=2)
+    nearest = away.min(axis=1)
+    # Of places on the edge those as near as the nearest count; further ones fade.
+    weights = np.exp(-(((away - nearest[:, None]) / SPREAD) ** 2))
+    weights /= weights.sum(axis=1, keepdims=True)
+    weights *= 1 - smoothstep(np.clip(nearest / SKIN, 0.0, 1.0))[:, None]
+    weights[_RINGS] = 0.0
+    found = np.asarray(weights, np.float64)
+    found.setflags(write=False)
+    return found
