@@ -21,7 +21,7 @@ from mien.engine.face.layout import GRID, N_MESH
 from mien.engine.face.regions import REGIONS, region_maps
 from mien.engine.motion import Head, Motion
 from mien.engine.motion.recording import Recording
-from mien.engine.motion.region_fit import fit_regions
+from mien.engine.motion.region_fit import RegionFits, fit_regions
 from mien.engine.types import Floats, NoFaceError, UsageError
 
 STILL = 5e-4
@@ -243,15 +243,13 @@ def _added(parts: Sequence[_Part], index: int, time: float, head: Head) -> Motio
     motion = Motion.neutral(index, time)
     if parts:
         dense = _sum([part.dense for part in parts])
-        regions, affines = fit_regions(dense, motion.trust)
         motion = replace(
             motion,
             points=_sum([part.points for part in parts]),
             dense=dense,
             gaze=_sum([part.gaze for part in parts]),
             blink=np.clip(_sum([part.blink for part in parts]), 0.0, 1.0),
-            regions=regions,
-            affines=affines,
+            fits=RegionFits.of(dense, motion.trust),
         )
     return replace(motion, head=head, confidence=1.0)
 

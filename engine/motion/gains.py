@@ -73,7 +73,6 @@ def apply_gains(motion: Motion, gains: Gains) -> Motion:
     per_region = gains.per_region()
     at_points = per_region @ maps.at_points
     at_grid = (per_region @ maps.at_grid).reshape(GRID, GRID, 1)
-    identity = np.eye(2, dtype=np.float32)
     head = motion.head
     return replace(
         motion,
@@ -85,8 +84,7 @@ def apply_gains(motion: Motion, gains: Gains) -> Motion:
         ),
         points=motion.points * at_points[:, None],
         dense=motion.dense * at_grid,
-        regions=motion.regions * per_region[:, None],
-        affines=identity + (motion.affines - identity) * per_region[:, None, None],
+        fits=motion.fits.scaled(per_region),
         gaze=motion.gaze * at_points[[N_MESH, N_MESH + 5], None],
         keys=None if motion.keys is None else motion.keys.scaled(gains.expression),
         light=None if motion.light is None else motion.light * np.clip(at_grid[..., 0], 0, 1),

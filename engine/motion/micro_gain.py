@@ -66,13 +66,11 @@ class MicroGain:
         points[:N_MESH] *= sample(scale, at).reshape(-1, 1)
         maps = region_maps().at_grid
         per_region = (maps @ scale.reshape(-1)) / maps.sum(axis=1)
-        identity = np.eye(2, dtype=np.float32)
         return replace(
             motion,
             points=points,
             dense=motion.dense * scale[..., None],
-            regions=motion.regions * per_region[:, None],
-            affines=identity + (motion.affines - identity) * per_region[:, None, None],
+            fits=motion.fits.scaled(per_region),
         )
 
     def _learn(self, even: Floats) -> None:

@@ -15,6 +15,7 @@ from mien.engine.face.layout import GRID, inverse2
 from mien.engine.face.lips import DriverLips
 from mien.engine.face.regions import REGIONS
 from mien.engine.motion.key_motion import KeyMotion, mixed
+from mien.engine.motion.region_fit import RegionFits
 from mien.engine.mouth.view import MouthView
 from mien.engine.types import N_BLENDSHAPES, N_LANDMARKS, Floats
 
@@ -88,8 +89,7 @@ class Motion:
         dense: ``(GRID, GRID, 2) float32`` the displacement field on the layout's grid.
         trust: ``(GRID, GRID) float32`` in 0..1: 1 where the field was measured by alignment, 0 where it
             had to be taken from the landmarks.
-        regions: ``(K, 2) float32`` displacement of each region (robust fit, at the region's centre).
-        affines: ``(K, 2, 2) float32`` local affine of each region (identity when nothing moves).
+        fits: the regions' own motion, as :attr:`regions` and :attr:`affines`.
         gaze: ``(2, 2) float32`` displacement of the irises within the lids (right eye, left eye).
         blink: ``(2,) float32`` eye closure in 0..1 (right, left).
         blendshapes: ``(52,) float32`` of the driving frame itself, not relative.
@@ -108,8 +108,7 @@ class Motion:
     points: Floats
     dense: Floats
     trust: Floats
-    regions: Floats
-    affines: Floats
+    fits: RegionFits
     gaze: Floats
     blink: Floats
     blendshapes: Floats
@@ -118,6 +117,16 @@ class Motion:
     keys: KeyMotion | None = None
     mouth: MouthView | None = None
     light: Floats | None = None
+
+    @property
+    def regions(self) -> Floats:
+        """``(K, 2) float32`` displacement of each region (robust fit, at the region's centre)."""
+        return self.fits.found[0]
+
+    @property
+    def affines(self) -> Floats:
+        """``(K, 2, 2) float32`` local affine of each region (identity when nothing moves)."""
+        return self.fits.found[1]
 
     @staticmethod
     def neutral(index: int = 0, time: float = 0.0, captured_ns: int = 0) -> Motion:
@@ -131,8 +140,9 @@ class Motion:
             points=np.zeros((N_LANDMARKS, 2), np.float32),
             dense=np.zeros((GRID, GRID, 2), np.float32),
             trust=np.ones((GRID, GRID), np.float32),
-            regions=np.zeros((count, 2), np.float32),
-            affines=np.tile(np.eye(2, dtype=np.float32), (count, 1, 1)),
+            fits=RegionFits.given(
+                np.zeros((count, 2), np.float32), np.tile(np.eye(2, dtype=np.float32), (count, 1, 1))
+            ),
             gaze=np.zeros((2, 2), np.float32),
             blink=np.zeros(2, np.float32),
             blendshapes=np.zeros(N_BLENDSHAPES, np.float32),
@@ -141,7 +151,7 @@ class Motion:
 
     def mixed(self, other: Motion, share: float) -> Motion:
         """Return this motion with ``share`` (0..1) of ``other`` mixed in; identity and time are kept."""
-        arrays = ("points", "dense", "trust", "regions", "affines", "gaze", "blink", "blendshapes")
+        arrays = ("points", "dense", "trust", "gaze", "blink", "blendshapes")
         changed = {
             name: ((1 - share) * getattr(self, name) + share * getattr(other, name)).astype(np.float32)
             for name in arrays
@@ -149,7 +159,9 @@ class Motion:
         head = self.head.mixed(other.head, share)
         keys = mixed(self.keys, other.keys, share)
         light = _mixed_light(self.light, other.light, share)
-        return replace(self, head=head, shape=self.shape or other.shape, keys=keys, light=light, **changed)
+        fits = self.fits.mixed(other.fits, share)
+        shape = self.shape or other.shape
+        return replace(self, head=head, shape=shape, keys=keys, light=light, fits=fits, **changed)
 
 
 def _mixed_light(light: Floats | None, other: Floats | None, share: float) -> Floats | None:

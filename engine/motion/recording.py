@@ -46,6 +46,7 @@ from mien.engine.face.layout import GRID, N_MESH
 from mien.engine.face.regions import REGIONS
 from mien.engine.motion.motion import Head, Motion, Shape
 from mien.engine.motion.recorder import FORMAT, STEP, VERSION, Recorder, nominal_fps
+from mien.engine.motion.region_fit import RegionFits
 from mien.engine.types import N_BLENDSHAPES, N_LANDMARKS, Floats, SourceError
 from mien.engine.utils.archives import DamagedArchiveError, read_archive
 from mien.engine.utils.files import no_such_file
@@ -186,8 +187,7 @@ def _motion(arrays: dict[str, np.ndarray], index: int, time: float, shape: Shape
         trust=arrays["trust"][index].astype(np.float32) / np.float32(255),
         confidence=float(arrays["confidence"][index]),
         shape=shape,
-        regions=_floats(arrays["regions"][index]),
-        affines=_floats(arrays["affines"][index]),
+        fits=RegionFits.given(_floats(arrays["regions"][index]), _floats(arrays["affines"][index])),
         gaze=_floats(arrays["gaze"][index]),
         blink=_floats(arrays["blink"][index]),
         blendshapes=_floats(arrays["blendshapes"][index]),

@@ -7,8 +7,9 @@ the dense field over the region, which averages the measurement's noise away.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +50,66 @@ def _basis() -> _Basis:
     moments = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=1)
     centres = (weights @ place) / weights.sum(axis=1, keepdims=True)
     return _Basis(nodes, weights, place, centres, moments)
+
+
+_Fit = tuple[Floats, Floats]
+"""``(K, 2)`` displacements and ``(K, 2, 2)`` affines, as from :func:`fit_regions`."""
+
+
+class RegionFits:
+    """Displacement and local affine of every region, computed when they are first asked for.
+
+    Recordings and measurements read them, but nothing that is drawn follows them: in live use a fit of every
+    frame was a twentieth of the tracking.
+
+    Args:
+        fit: computes them.
+    """
+
+    __slots__ = ("_fit", "_found")
+
+    def __init__(self, fit: Callable[[], _Fit]) -> None:
+        self._fit = fit
+        self._found: _Fit | None = None
+
+    @staticmethod
+    def given(regions: Floats, affines: Floats) -> RegionFits:
+        """Known ones."""
+        return RegionFits(partial(_known, regions, affines))
+
+    @staticmethod
+    def of(grid: Floats, trust: Floats, rounds: int = ROUNDS) -> RegionFits:
+        """Those of a field; neither array may be changed afterwards.  Arguments as of :func:`fit_regions`."""
+        return RegionFits(partial(fit_regions, grid, trust, rounds))
+
+    @property
+    def found(self) -> _Fit:
+        """Both."""
+        if self._found is None:
+            self._found = self._fit()  # two threads that ask at once compute the same
+        return self._found
+
+    def scaled(self, per_region: Floats) -> RegionFits:
+        """The same with each region's motion scaled; ``per_region`` is ``(K,)``."""
+        return RegionFits(partial(_scaled, self, per_region))
+
+    def mixed(self, other: RegionFits, share: float) -> RegionFits:
+        """The same with ``share`` (0..1) of another's mixed in, computed now: mixtures are mixed again."""
+        regions, affines = (
+            ((1 - share) * mine + share * theirs).astype(np.float32)
+            for mine, theirs in zip(self.found, other.found, strict=True)
+        )
+        return RegionFits.given(regions, affines)
+
+
+def _known(regions: Floats, affines: Floats) -> _Fit:
+    return regions, affines
+
+
+def _scaled(fits: RegionFits, per_region: Floats) -> _Fit:
+    regions, affines = fits.found
+    identity = np.eye(2, dtype=np.float32)
+    return regions * per_region[:, None], identity + (affines - identity) * per_region[:, None, None]
 
 
 def fit_regions(grid: Floats, trust: Floats, rounds: int = ROUNDS) -> tuple[Floats, Floats]:

@@ -19,7 +19,7 @@ import numpy as np
 
 from mien.engine.face.layout import GRID, N_MESH, layout, to_pixels
 from mien.engine.motion import Motion
-from mien.engine.motion.region_fit import fit_regions
+from mien.engine.motion.region_fit import RegionFits
 from mien.engine.types import Floats
 from mien.engine.utils.sampling import sample
 
@@ -112,8 +112,7 @@ def _steadied(motion: Motion, near: Sequence[tuple[float, Motion]]) -> Motion:
     points = motion.points.copy()
     at = to_pixels(layout().points, GRID).reshape(-1, 1, 2)
     points[:N_MESH] += sample(dense - motion.dense, at, cubic=True).reshape(-1, 2)
-    regions, affines = fit_regions(dense, trust)
-    return replace(motion, points=points, dense=dense, regions=regions, affines=affines)
+    return replace(motion, points=points, dense=dense, fits=RegionFits.of(dense, trust))
 
 
 def _steady_trust(windows: np.ndarray, near: Sequence[tuple[float, Motion]]) -> Floats:

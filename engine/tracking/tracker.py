@@ -15,7 +15,7 @@ from mien.engine.face.openings import add_detail, lid_change, lip_share
 from mien.engine.landmarks import Landmarker, make_landmarker
 from mien.engine.landmarks import topology as topo
 from mien.engine.motion import Motion
-from mien.engine.motion.region_fit import fit_regions
+from mien.engine.motion.region_fit import RegionFits
 from mien.engine.mouth.view import view_mouth
 from mien.engine.tracking import landmark_field
 from mien.engine.tracking.alignment import FILE_SIDE, LIVE_SIDE, sample_layout
@@ -317,7 +317,6 @@ def _as_motion(
     seen = apply2(reference.to_layout[:N_MESH], back - then)
     lips = lip_share(then, back, reference.geometry.unit)
     points = add_detail(smooth, seen, lid_change(then, back), lips)
-    regions, affines = fit_regions(grid, field.trust, field.rounds)
     eyes, gaze = reference.irises.motion(face.landmarks[:, :2], head, turn, grid, LANDMARK_NOISE)
     return Motion(
         index=frame.index,
@@ -327,8 +326,7 @@ def _as_motion(
         points=np.concatenate([points, eyes]),
         dense=grid,
         trust=field.trust,
-        regions=regions,
-        affines=affines,
+        fits=RegionFits.of(grid, field.trust, field.rounds),
         gaze=gaze,
         blink=face.blendshapes[[BLINK_RIGHT, BLINK_LEFT]],
         blendshapes=face.blendshapes,

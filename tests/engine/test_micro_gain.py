@@ -12,7 +12,7 @@ from mien.engine.face.layout import GRID, N_MESH, layout
 from mien.engine.face.regions import region_indices, region_maps
 from mien.engine.motion import Gains, Motion
 from mien.engine.motion.micro_gain import MicroGain
-from mien.engine.motion.region_fit import fit_regions
+from mien.engine.motion.region_fit import RegionFits, fit_regions
 from mien.engine.types import Floats, MienError
 
 BROWS = list(region_indices(["brow_inner"]))
@@ -40,7 +40,7 @@ def motion(size: float, noise: float = 0.0, seed: int = 0, regions: list[int] = 
     points = (maps.at_points[regions].sum(axis=0)[:, None] * up).astype(np.float32)
     trust = np.ones((GRID, GRID), np.float32)
     fits = fit_regions(field, trust)
-    return replace(Motion.neutral(), points=points, dense=field, regions=fits[0], affines=fits[1])
+    return replace(Motion.neutral(), points=points, dense=field, fits=RegionFits.given(*fits))
 
 
 def rise(found: Motion, regions: list[int] = BROWS) -> float:

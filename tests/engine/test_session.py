@@ -14,6 +14,7 @@ from mien.engine.face.layout import GRID
 from mien.engine.face.regions import REGIONS, region_indices, region_seeds
 from mien.engine.motion import Gains, Head, Motion, apply_gains
 from mien.engine.motion.recording import STEP, VERSION, Recording, load_recording, nominal_fps, save_recording
+from mien.engine.motion.region_fit import RegionFits
 from mien.engine.runtime import Runtime
 from mien.engine.session.bridging import HOLD, NEUTRAL_AFTER, RECOVERY, GapFiller
 from mien.engine.session.renderer import Renderer
@@ -37,7 +38,7 @@ def moved(amount: float, index: int = 0) -> Motion:
         head=Head((amount, -amount), 1 + amount, amount, (amount, -amount)),
         points=still.points + np.float32(amount),
         dense=still.dense + np.float32(amount),
-        regions=still.regions + np.float32(amount),
+        fits=RegionFits.given(still.regions + np.float32(amount), still.affines),
         gaze=still.gaze + np.float32(amount),
         blink=still.blink + np.float32(amount),
         confidence=0.9,
