@@ -44,6 +44,17 @@ class Landmarker(ABC):
             The face with its landmarks unsmoothed, or None when no face is found.
         """
 
+    def begin(self, image: Image) -> Face | None:
+        """The same as :meth:`track`, but the face's blendshapes may be those of an earlier frame still.
+
+        What is left of them is computed meanwhile in another thread; :meth:`complete` has it.
+        """
+        return self.track(image)
+
+    def complete(self, face: Face) -> Face:
+        """The face that :meth:`begin` has just returned, with its own blendshapes."""
+        return face
+
     @abstractmethod
     def detect(self, image: Image) -> list[Face]:
         """Find all faces in a single image, the largest first, at most :data:`MAX_FACES`.

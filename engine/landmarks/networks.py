@@ -120,8 +120,18 @@ class BlendshapeNetwork(_Network):
 
     def run(self, points: Floats) -> Floats:
         """The coefficients ``(52,) float32`` of ``points``, ``(146, 2)`` image pixels."""
+        self.start(points)
+        return self.finish()
+
+    def start(self, points: Floats) -> None:
+        """Compute them in a thread of OpenVINO's, which ends by itself."""
+        self._request.wait()
         self._input[0] = points
-        self._infer()
+        self._request.start_async()
+
+    def finish(self) -> Floats:
+        """What was started last."""
+        self._request.wait()
         return np.array(self._result, np.float32)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -16,7 +16,7 @@ from mien.engine.landmarks.detector import Detector
 from mien.engine.landmarks.networks import LANDMARK_SIDE, BlendshapeNetwork, LandmarkNetwork
 from mien.engine.landmarks.pose import PoseSolver
 from mien.engine.landmarks.topology import BLENDSHAPE_POINTS
-from mien.engine.types import Face, FaceCrop, Floats, Image, UsageError
+from mien.engine.types import N_BLENDSHAPES, Face, FaceCrop, Floats, Image, UsageError
 
 MIN_PRESENCE = 0.5
 
@@ -27,6 +27,9 @@ SETTLED = 0.03
 
 HELD_FRAMES = 2
 """Frames for which a live run reuses blendshapes: they take 1 ms, and no rendered frame depends on them."""
+
+NOT_YET: Floats = np.zeros(N_BLENDSHAPES, np.float32)
+"""Blendshapes of a face that has none yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,7 @@ class OpenVinoLandmarker(Landmarker):
         self._followed: FaceCrop | None = None
         self._live, self._ever, self._glances = live, False, 0
         self._held: Floats | None = None
-        self._held_for = 0
+        self._held_for, self._started = 0, False
         self.faces_seen = 0
 
     def twin(self, *, live: bool = False) -> OpenVinoLandmarker:
@@ -95,6 +98,10 @@ class OpenVinoLandmarker(Landmarker):
         return other
 
     def track(self, image: Image) -> Face | None:
+        face = self.begin(image)
+        return None if face is None else self.complete(face)
+
+    def begin(self, image: Image) -> Face | None:
         check_image(image)
         networks = self._networks()
         seen = self._look(image, self._followed) if self._followed is not None else None
@@ -110,10 +117,19 @@ class OpenVinoLandmarker(Landmarker):
             self._held = None
             return None
         # Rendering follows the landmarks; blendshapes serve recordings and the choice of a reference.
-        follows = self._live and followed is not None and self._held_for < HELD_FRAMES
-        held = self._held if follows else None
-        face = self._face(networks, seen, image, held)
-        self._held, self._held_for = face.blendshapes, 0 if held is None else self._held_for + 1
+        held = self._held if self._live and followed is not None else None
+        if held is None or self._held_for >= HELD_FRAMES:
+            networks.blendshapes.start(seen.landmarks[BLENDSHAPE_POINTS, :2])
+            self._started, self._held_for = True, 0
+        else:
+            self._held_for += 1
+        return self._face(networks, seen, image, NOT_YET if held is None else held)
+
+    def complete(self, face: Face) -> Face:
+        if self._started:
+            self._started = False
+            self._held = self._networks().blendshapes.finish()
+            return replace(face, blendshapes=self._held)
         return face
 
     def detect(self, image: Image) -> list[Face]:
@@ -123,10 +139,12 @@ class OpenVinoLandmarker(Landmarker):
         return [self._face(networks, seen, image) for seen in found[:MAX_FACES]]
 
     def follow(self, face: Face) -> None:
-        self._followed, self._ever, self._held = crop_of_landmarks(face.landmarks), True, None
+        self._followed, self._ever = crop_of_landmarks(face.landmarks), True
+        self._held, self._started = None, False
 
     def reset(self) -> None:
-        self._followed, self._ever, self._held = None, False, None
+        self._followed, self._ever = None, False
+        self._held, self._started = None, False
 
     def close(self) -> None:
         self._open = None

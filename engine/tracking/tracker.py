@@ -143,11 +143,13 @@ class Tracker:
             if motion is not None:
                 return motion
         start = perf_counter()
-        face = self.locate(frame)
-        if face is None or self.frame is None:
+        self.frame = self._at_reference_size(frame)
+        face = self.face = self.landmarker.begin(self.frame.image)
+        if face is None:
             self._carried = None
             return None
         if self.reference is None:
+            face = self.face = self.landmarker.complete(face)
             self.set_reference(self.frame.image, face)
         motion = self.measure(self.frame, face)
         self._pace.took(perf_counter() - start)
@@ -208,6 +210,8 @@ class Tracker:
             points = landmark_field.at_points(moved)
         if carried is not None:
             face = self.face = carried.moved(face, head)
+        elif face is self.face:
+            face = self.face = self.landmarker.complete(face)  # computed beside the alignment
         if self.settings.paced:
             self._carried = Carried.of(face, head, self._carried, carried)
         grid = grid.reshape(GRID, GRID, 2)

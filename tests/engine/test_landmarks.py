@@ -23,7 +23,8 @@ from mien.engine.landmarks.detector import Detector
 from mien.engine.landmarks.mediapipe_landmarker import MediaPipeLandmarker
 from mien.engine.landmarks.openvino_landmarker import OpenVinoLandmarker
 from mien.engine.landmarks.topology import FLIP
-from mien.engine.types import Face, FaceCrop, Image, MienError
+from mien.engine.tracking import Tracker, TrackerSettings
+from mien.engine.types import Face, FaceCrop, Frame, Image, MienError
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 
@@ -183,6 +184,27 @@ def test_follows_without_the_detector(
     ]
     assert len(far) == 60
     assert np.median(far) < 2.5
+
+
+def test_a_face_begun_and_completed_later_is_the_one_that_is_tracked_at_once(carphone: list[Image]) -> None:
+    with make_landmarker(live=True) as whole, make_landmarker(live=True) as parted:
+        for image in carphone[:9]:
+            wanted, begun = whole.track(image), parted.begin(image)
+            assert wanted is not None and begun is not None
+            np.testing.assert_array_equal(begun.landmarks, wanted.landmarks)
+            face = parted.complete(begun)
+            np.testing.assert_array_equal(face.blendshapes, wanted.blendshapes)
+            # Once is enough.
+            np.testing.assert_array_equal(parted.complete(face).blendshapes, wanted.blendshapes)
+
+
+def test_a_motion_has_the_blendshapes_of_its_own_frame(carphone: list[Image]) -> None:
+    with make_landmarker(live=True) as alone, Tracker(TrackerSettings(live=True)) as tracker:
+        for number, image in enumerate(carphone[:9]):
+            face, motion = alone.track(image), tracker.track(Frame(image, number, 0, number / 30))
+            assert face is not None and motion is not None and tracker.face is not None
+            np.testing.assert_array_equal(motion.blendshapes, face.blendshapes)
+            np.testing.assert_array_equal(tracker.face.blendshapes, face.blendshapes)
 
 
 def test_the_first_frame_is_measured_like_the_later_ones(carphone: list[Image]) -> None:
