@@ -15,6 +15,7 @@ from mien.engine.avatar.lip_edges import shadowed_edges
 from mien.engine.avatar.model_io import Field
 from mien.engine.face.lips import mouth_gap
 from mien.engine.landmarks import topology as topo
+from mien.engine.mouth.blacks import GREY, darkest
 from mien.engine.types import Floats, Image
 from mien.engine.utils.curves import ramp, smoothstep
 
@@ -76,10 +77,11 @@ class Cavity:
         lips = np.median(image[y, x].astype(np.float32), axis=0)
         # Red light comes back from within; a grey portrait's lips are grey and stay so.
         deep = lips * DEEP * (lips / max(float(lips.max()), 1.0)) ** 0.5
+        black = darkest(image, points)
         edges = shadowed_edges(image, points, unit)
         gap = mouth_gap(points) / unit
         tongue, flesh = ((lips * share).astype(np.float32) for share in (TONGUE, FLESH))
-        return Cavity(deep.astype(np.float32), tongue, flesh, gap, edges)
+        return Cavity(_above(deep, black), _above(tongue, black), flesh, gap, edges)
 
     @property
     def shows_inside(self) -> bool:
@@ -117,6 +119,12 @@ class Cavity:
         has = ramp(self.gap, OWN)
         wider = gap / max(self.gap, 1e-6)
         return has * (1 - ramp(wider, STRETCHED))
+
+
+def _above(colour: Floats, black: Floats) -> Floats:
+    """A colour ``(3,)`` made as light as ``black``, where it is darker."""
+    missing = 1 - float(colour @ GREY) / max(float(black @ GREY), 1e-3)
+    return np.asarray(colour + max(missing, 0.0) * black, np.float32)
 
 
 def paint_strength(paint: Floats) -> Floats:

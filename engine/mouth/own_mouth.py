@@ -13,6 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from mien.engine.mouth.blacks import lifted
 from mien.engine.mouth.carrying import carried
 from mien.engine.mouth.edge import gap_of, softened, width_of, without_rim
 from mien.engine.mouth.gate import LONGEST, Gate
@@ -238,6 +239,7 @@ class OwnMouth:
             # Sharpened edges do not overshoot: a tooth's would be clipped.
             around = np.ones((3, 3), np.uint8)
             found = cv2.max(cv2.min(found, cv2.dilate(mouth, around)), cv2.erode(mouth, around))
+        found = lifted(np.asarray(found, np.uint8), self.look.black)
         grain = self.look.grain
         if grain is not None:
             height, width = found.shape[:2]

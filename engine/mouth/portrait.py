@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from mien.engine.landmarks import topology as topo
+from mien.engine.mouth.blacks import darkest, lifted
 from mien.engine.mouth.view import INNER, OUTER, skin_light
 from mien.engine.types import Floats, Image
 from mien.engine.utils.light import LUMINANCE, to_linear, to_srgb
@@ -49,6 +50,7 @@ class PortraitLook:
     Attributes:
         skin: ``(3,) float32`` linear light.
         saturation: of skin and lips, as a share of their luminance.
+        black: ``(3,) float32`` RGB in 0..255 that nothing in the mouth is darker than.
         tone: ``(256, 3) uint8`` RGB of each luminance where the portrait has a single tone; else None.
         palette: ``(256, 3) uint8`` RGB of each luminance in a painted mouth: a hollow and a tongue in the
             colour of the lips, teeth in the light on the skin.
@@ -60,6 +62,7 @@ class PortraitLook:
 
     skin: Floats
     saturation: float
+    black: Floats
     tone: Image | None
     palette: Image
     detail: float
@@ -84,12 +87,15 @@ class PortraitLook:
         skin = skin_light(image, landmarks, unit)
         lips_seen = np.median(part[at[:, 1], at[:, 0]].astype(np.float32), axis=0)
         lips = to_linear(lips_seen)
+        black = darkest(image, landmarks)
         tone = _tone(_face(image, landmarks), lips_seen)
+        palette = lifted((_palette(skin, lips_seen) if tone is None else tone)[None], black)[0]
         return PortraitLook(
             skin=skin,
             saturation=saturation_of(skin, lips),
-            tone=tone,
-            palette=_palette(skin, lips_seen) if tone is None else tone,
+            black=black,
+            tone=None if tone is None else palette,
+            palette=palette,
             detail=detail_of(part),
             drawn=_contrast(image, landmarks) > DRAWN or (tone is None and is_unlike_skin(skin)),
             grain=_grain(image, landmarks, unit),
