@@ -10,7 +10,6 @@ own lashes.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from time import perf_counter
 from typing import Any
 
@@ -21,6 +20,8 @@ from mien.engine.avatar.avatar import Avatar
 from mien.engine.avatar.canvas import Canvas
 from mien.engine.avatar.eyelids import EYES
 from mien.engine.avatar.lid_edges import eyeball_below
+from mien.engine.avatar.lid_line import DARKER, draw_edges, lash_colour, median_colour
+from mien.engine.avatar.lid_shade import shaded
 from mien.engine.avatar.lids import CREASE
 from mien.engine.avatar.mesh_canvas import Warp
 from mien.engine.avatar.mesh_motion import MeshMotion
@@ -32,30 +33,26 @@ from mien.engine.utils.sampling import sample
 MARGIN = 0.3
 """Margin around an eye within which skin is looked at, as a share of its width."""
 
-LINES, BLUR, FAR = 0.14, 0.07, 0.25
-"""Widest line that is cleared (a lash, a crease), and standard deviations of the blur then, near the skin
-that is known and further away; widths of an eye."""
+LINES, BLUR, FAR, EDGE = 0.14, 0.12, 0.25, 0.05
+"""Widest line that is cleared (a lash, a crease), standard deviations of the blur then, near the skin that is
+known and further away, and of its own edge; widths of an eye.  With a blur of 0.07 a lid that was drawn out
+to ten times its height had stripes."""
 
-BESIDE, BELOW, KNOWN = 0.10, 0.06, 0.22
+BESIDE, BELOW, KNOWN = 0.14, 0.06, 0.22
 """How far beyond corners and lower edge of an eye skin is cleared, and how far below that it is looked at, in
 widths of an eye."""
 
 SHOWN = 0.85
 """Share of the cleared skin in a lid that is wholly shut."""
 
+FINE = 90.0
+"""Width of an eye, pixels, up to which its skin is kept finer than the image is."""
+
+CORNERS = 0.22
+"""By how much less of its width the open eye is left out of the cleared skin."""
+
 LEAST = 8.0
 """Width of an eye, pixels, from which on there is anything to clear."""
-
-LASHES, ROOTS = (0.035, 0.015), (-0.16, 0.03, 7)
-"""Half of the lash line's thickness above and below the lids' edge, widths of an eye; and where in the
-portrait its colour is looked for, heights of the open eye below the upper edge, and at how many places."""
-
-DARK, SOFT = 0.85, 0.014
-"""Opacity of the lash line on lids that are wholly shut, and standard deviation of its edge, widths of an
-eye."""
-
-ALONG = 33
-"""Points of the lash line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +62,13 @@ class LidSkin:
     Attributes:
         colours: ``(h, w, 4) uint8`` the cleared skin, RGB, and how far it counts.
         corner: ``(x, y)`` of its first pixel in the still image.
+        fine: its pixels along one of the still image's.
         lashes: ``(3,) float32`` colour of the lashes.
     """
 
     colours: Image
     corner: tuple[int, int]
+    fine: int
     lashes: Floats
 
     @staticmethod
@@ -95,18 +94,29 @@ class LidSkin:
         below = lower + eyeball_below(image, upper, lower)
         # Beyond the corners, and below what is no skin.
         ends = upper[[0, -1]] + np.array([[-BESIDE], [BESIDE]], np.float32) * across
-        under = np.concatenate([ends[:1], below[1:-1] + BELOW * width * down, ends[1:]])
+        # In large drawn eyes white reaches beyond the corners, too.
+        aside = np.linspace(-1, 1, len(below), dtype=np.float32)[1:-1, None] ** 3
+        below = below[1:-1] + BELOW * width * down + BESIDE * aside * across
+        under = np.concatenate([ends[:1], below, ends[1:]])
         lid = np.concatenate([under_brow, ends[1:], crease[::-1], ends[:1]])
         cheek = np.concatenate([under, (under + KNOWN * width * down)[::-1]])
         part = np.ascontiguousarray(image[low[1] : high[1], low[0] : high[0]])
-        known = np.maximum(filled(lid - low, part.shape), filled(cheek - low, part.shape))
+        below_it = filled(cheek - low, part.shape)
         counts = filled(np.concatenate([under_brow, under[::-1]]) - low, part.shape)
-        counts -= filled(np.concatenate([upper, lower[::-1]]) - low, part.shape)
-        soft = cv2.GaussianBlur(counts, (0, 0), max(0.6, 0.5 * BLUR * width))
-        colours = _cleared(part, known, width)
-        found = np.dstack([colours, 255 * np.clip(np.minimum(2 * soft - 0.5, soft + 0.3), 0, 1)])
-        lashes = _lash_colour(image, upper, lower)
-        return LidSkin(np.clip(found + 0.5, 0, 255).astype(np.uint8), (int(low[0]), int(low[1])), lashes)
+        counts -= filled(_without_corners(np.concatenate([upper, lower[::-1]]), across) - low, part.shape)
+        soft = cv2.GaussianBlur(counts, (0, 0), max(0.6, EDGE * width))
+        clear = _without_lines(part, width)
+        colours = _continued(clear, np.maximum(filled(lid - low, part.shape), below_it), width)
+        # Finer than the image: what a lid is drawn out from may be a row of pixels.
+        fine = int(np.clip(np.ceil(FINE / width), 1, 4))
+        rows = tuple((row - low + 0.5) * fine - 0.5 for row in (under_brow, crease, upper))
+        colours = shaded(colours, clear, below_it, rows, fine)
+        lashes = np.minimum(lash_colour(image, upper, lower), DARKER * median_colour(colours, rows[2][1:-1]))
+        counted = np.clip(np.minimum(2 * soft - 0.5, soft + 0.3), 0, 1)
+        counted = cv2.resize(counted, colours.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+        found = np.dstack([colours, 255 * counted])
+        pixels = np.clip(found + 0.5, 0, 255).astype(np.uint8)
+        return LidSkin(pixels, (int(low[0]), int(low[1])), fine, lashes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,16 +128,14 @@ class ShutLid:
         lookup: ``(2, rows, columns) float32`` where they look in the skin's image.
         skin: the skin.
         shut: how far the eye is shut, 0..1.
-        line: ``(P, 2) float32`` outline of the lash line, pixel indices of the box.
-        width: of the eye, pixels.
+        edges: ``(9, 2) float32`` the upper and the lower lid's edge, pixel indices of the box.
     """
 
     box: Box
     lookup: Floats
     skin: LidSkin
     shut: float
-    line: Floats
-    width: float
+    edges: tuple[Floats, Floats]
 
 
 class AvatarLids:
@@ -172,8 +180,11 @@ class AvatarLids:
         shift = warp.shift[:, rows, columns]
         start = np.array(skin.corner, np.float32)[:, None, None]
         lookup = np.asarray(shift + canvas.place[:, rows, columns] - start, np.float32)
-        line = lash_line(upper) - np.array([columns.start, rows.start], np.float32)
-        return ShutLid((rows, columns), lookup, skin, moving.shut[eye], line, width)
+        lookup *= np.float32(skin.fine)
+        lookup += np.float32((skin.fine - 1) / 2)
+        for edge in (upper, lower):
+            edge -= np.array([columns.start, rows.start], np.float32)
+        return ShutLid((rows, columns), lookup, skin, moving.shut[eye], (upper, lower))
 
     def draw(self, image: Image, lids: tuple[ShutLid, ...]) -> float:
         """Draw them, in place; milliseconds spent."""
@@ -187,50 +198,31 @@ class AvatarLids:
             found = sample(lid.skin.colours, lid.lookup[0], lid.lookup[1])
             weight: Any = cv2.extractChannel(found, 3).astype(np.float32)
             weight /= np.float32(255)
-            # A nose that hides the eye hides its lashes.
-            reach = 2 * max(1, round(LASHES[0] * lid.width)) + 1
-            seen: Any = cv2.min(3 * cv2.blur(weight, (reach, reach)), 1.0)
-            weight *= np.float32(SHOWN * lid.shut)
             colours: Any = cv2.cvtColor(found, cv2.COLOR_RGBA2RGB)
-            drawn: Any = cv2.blendLinear(
-                colours, np.ascontiguousarray(target), weight, np.float32(1) - weight
-            )
-            weight = cv2.GaussianBlur(filled(lid.line, drawn.shape), (0, 0), max(0.5, SOFT * lid.width))
-            weight *= np.float32(DARK * lid.shut) * seen
-            colours[...] = lid.skin.lashes
-            target[...] = cv2.blendLinear(colours, drawn, weight, np.float32(1) - weight)
+            share = weight * np.float32(SHOWN * lid.shut)
+            drawn: Any = cv2.blendLinear(colours, np.ascontiguousarray(target), share, np.float32(1) - share)
+            draw_edges(drawn, weight, lid.edges, lid.skin.lashes, lid.shut)
+            target[...] = drawn
         return 1000 * (perf_counter() - start)
 
 
-def lash_line(edge: Floats) -> Floats:
-    """``(2 * ALONG, 2) float32`` outline of the line on which lids meet, thin at the eye's corners.
-
-    Args:
-        edge: ``(9, 2)`` the upper lid's edge, from the eye's left corner to its right one.
-    """
-    across = edge[-1] - edge[0]
-    width = max(float(np.hypot(*across)), 1e-3)
-    down = np.array([-across[1], across[0]], np.float32) / width
-    thick = (width * np.sin(np.linspace(0, np.pi, ALONG)) ** 0.6).astype(np.float32)[:, None]
-    curve = _bow(len(edge)) @ edge
-    above, below = LASHES
-    return np.concatenate([curve - above * thick * down, (curve + below * thick * down)[::-1]])
+def _without_corners(ring: Floats, across: Floats) -> Floats:
+    """An eye's outline ``(N, 2)`` without its corners: white and red rims stay there when lids meet."""
+    centre = ring.mean(axis=0)
+    axis = across / max(float(across @ across), 1e-6)
+    return np.asarray(ring - CORNERS * ((ring - centre) @ axis)[:, None] * across, np.float32)
 
 
-@lru_cache(maxsize=1)
-def _bow(count: int) -> Floats:
-    """``(ALONG, count)`` weights of an edge's points in its parabola: a squint's landmarks make it wavy."""
-    powers = np.arange(3)
-    there, here = (np.linspace(-1, 1, steps)[:, None] ** powers for steps in (count, ALONG))
-    return np.asarray(here @ np.linalg.pinv(there), np.float32)
-
-
-def _cleared(part: Image, known: Floats, width: float) -> Floats:
-    """``(h, w, 3)`` the colours of known skin without its lines, continued to where it is not known."""
+def _without_lines(part: Image, width: float) -> Floats:
+    """``(h, w, 3) float32`` an image without lashes and creases."""
     side = max(3, round(LINES * width)) | 1
     round_kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
-    clear: Any = cv2.morphologyEx(part, cv2.MORPH_CLOSE, round_kernel).astype(np.float32)
-    clear *= known[..., None]
+    return np.asarray(cv2.morphologyEx(part, cv2.MORPH_CLOSE, round_kernel), np.float32)
+
+
+def _continued(clear: Floats, known: Floats, width: float) -> Floats:
+    """``(h, w, 3)`` the colours of known skin, continued to where it is not known."""
+    clear = clear * known[..., None]
     means, weights = [], []
     for sigma in (BLUR, FAR):
         weight = cv2.GaussianBlur(known, (0, 0), max(0.8, sigma * width))
@@ -239,14 +231,3 @@ def _cleared(part: Image, known: Floats, width: float) -> Floats:
         weights.append(weight)
     near = np.clip(4 * weights[0], 0, 1)[..., None]
     return np.asarray(means[1] + near * (means[0] - means[1]), np.float32)
-
-
-def _lash_colour(image: Image, upper: Floats, lower: Floats) -> Floats:
-    """``(3,)`` the darkest that a portrait shows along the edge of its upper lid."""
-    first, last, count = ROOTS
-    share = np.linspace(first, last, count, dtype=np.float32)
-    height = np.abs(lower - upper).max(axis=0)
-    places = upper[1:-1, None] + share[None, :, None] * np.array([0, height[1]], np.float32)
-    seen: Any = sample(image, places.astype(np.float32)).astype(np.float32)
-    darkest = seen.sum(axis=2).argmin(axis=1)
-    return np.asarray(np.median(seen[np.arange(len(seen)), darkest], axis=0), np.float32)

@@ -32,6 +32,10 @@ WAKE, NEARLY = (0.12, 0.16), (0.10, 0.15)
 """Openness in the reference from which on those scores are believed, and wholly so; and openness now up to
 which they are believed whatever the reference showed, and from which on not: narrow eyes score too."""
 
+WINK = (0.12, 0.30)
+"""Difference of the eyes' openness over the reference's, up to which both shut alike, and from which on each
+by itself: it is the network's.  Where narrow eyes closed halfway, one of the avatar's shut, the other not."""
+
 HALF_SHUT, USUAL = (0.07, 0.11), 0.28
 """Openness in the reference up to which lids are judged by how far eyes are usually open, and from which on
 by the reference alone; and that usual openness.  Against a gap of two pixels, lids that stayed shut
@@ -85,16 +89,24 @@ def set_lids(points: Floats, source: Floats, motion: Motion) -> None:
         return
     before = motion.shape.nodes[LIDS]
     now = before + apply2(motion.shape.to_image[LIDS], motion.points[LIDS])
+    rests, ratios, blinks = [], [], []
     for eye, (was, left) in enumerate(zip(lid_gaps(before), lid_gaps(now), strict=True)):
         ends = motion.shape.nodes[list(_CORNERS[eye])]
         width = max(float(np.hypot(*(ends[1] - ends[0]))), 1e-6)
         rest = _rest(was / width, Eye.of(source, eye))
-        ratio = left / max(rest * width, 1e-6)
         believed = max(ramp(rest, WAKE), 1.0 - ramp(left / width, NEARLY))
-        blink = ramp(float(motion.blink[eye]), BLINK) * believed
-        share = max(lid_share(1.0 - min(ratio, 1.0)), blink)
+        ratios.append(left / max(rest * width, 1e-6))
+        blinks.append(ramp(float(motion.blink[eye]), BLINK) * believed)
+        rests.append(rest)
+    shuts = [min(ratio, 1.0) for ratio in ratios]
+    alike = 1.0 - ramp(abs(shuts[0] - shuts[1]), WINK)
+    for eye, (rest, ratio) in enumerate(zip(rests, ratios, strict=True)):
+        blink, left_open = (
+            values[eye] + alike * (sum(values) / 2 - values[eye]) for values in (blinks, shuts)
+        )
+        share = max(lid_share(1.0 - left_open), blink)
         if share > 0.0:
-            wanted = wanted_openness(min(ratio, 1.0), rest)
+            wanted = wanted_openness(left_open, rest)
             _lower_lid(points, source, eye, wanted * (1.0 - blink), share)
         elif ratio > 1.0:
             _hold_wide(points, source, eye, rest)

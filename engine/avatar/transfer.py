@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from mien.engine.avatar.avatar import Avatar
+from mien.engine.avatar.brows import hold_brows
 from mien.engine.avatar.covered import without_mouth
 from mien.engine.avatar.eyelids import shut_eyes
 from mien.engine.avatar.lids import set_lids
@@ -79,6 +80,7 @@ def carry_over(motion: Motion, avatar: Avatar) -> Driving:
     turn = held_turn(motion.head.turn, avatar.facing)
     points = _points(motion, avatar, head, turn)
     set_lids(points, avatar.source_points, motion)
+    hold_brows(points, avatar.source_points, abs(head.a))
     if avatar.shows_mouth:
         set_lips(points, avatar.source_points, seen, abs(head.a))
         purse_lips(points, avatar.source_points, seen, abs(head.a))

@@ -148,6 +148,27 @@ def test_a_driver_with_narrow_eyes_shuts_wide_ones(avatar: Avatar, share: float)
     assert max(left) < 0.15 if share > 0.7 else max(left) < 0.45
 
 
+def test_narrow_eyes_that_close_halfway_close_alike(avatar: Avatar) -> None:
+    """Scores and gaps of the two eyes differ by what the network is unsure of: no wink."""
+    left, source = [], avatar.source_points
+    for gaps, blink in (((0.62, 0.70), (0.68, 0.45)), ((0.53, 0.45), (0.5, 0.5)), ((0.95, 0.1), (0.1, 0.8))):
+        shape = narrow_eyed(avatar, 0.6)
+        points = Motion.neutral().points.copy()
+        for eye, gap in enumerate(gaps):
+            points[:468] += closing(shape.nodes[:468], 1 - gap, (eye,)) - shape.nodes[:468]
+        motion = replace(Motion.neutral(), points=points, shape=shape, blink=np.array(blink, np.float32))
+        moved = carry_over(motion, avatar).points
+        left.append([_gap(moved, eye) / _gap(source, eye) for eye in range(2)])
+    for right_eye, left_eye in left[:2]:
+        assert abs(right_eye - left_eye) < 0.15
+    assert left[2][0] > 0.7 and left[2][1] < 0.2, "a wink is one"
+
+
+def _gap(points: Floats, eye: int) -> float:
+    upper, lower = (list(row[2:-2]) for row in EYES[eye])
+    return float(np.hypot(*(points[upper] - points[lower]).T).mean())
+
+
 def test_an_eye_is_shut_by_how_far_it_is_open_not_by_the_reference() -> None:
     assert wanted_openness(1.0, 0.3) == 1.0
     assert wanted_openness(0.8, 0.3) == 0.8

@@ -12,7 +12,8 @@ from mien.engine.avatar import Avatar
 from mien.engine.avatar.canvas import make_canvas
 from mien.engine.avatar.eyelids import EYES
 from mien.engine.avatar.lid_edges import eyeball_below
-from mien.engine.avatar.lid_skin import AvatarLids, LidSkin, ShutLid, lash_line
+from mien.engine.avatar.lid_line import lash_line
+from mien.engine.avatar.lid_skin import AvatarLids, LidSkin, ShutLid
 from mien.engine.avatar.transfer import carry_over
 from mien.engine.motion import Motion, Shape
 from mien.engine.types import Floats, Image

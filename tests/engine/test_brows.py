@@ -1,0 +1,70 @@
+"""Brows keep their thickness, and the skin under them goes along, however far they rise."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mien.engine.avatar import Avatar
+from mien.engine.avatar.brows import FREE, MOST, UNDER, hold_brows
+from mien.engine.avatar.lids import CREASE
+from mien.engine.landmarks import topology as topo
+from mien.engine.types import Floats
+
+BROWS = (
+    (topo.RIGHT_EYEBROW_UPPER, topo.RIGHT_EYEBROW_LOWER, CREASE[0][1]),
+    (topo.LEFT_EYEBROW_UPPER, topo.LEFT_EYEBROW_LOWER, CREASE[1][1]),
+)
+
+
+def thickness(points: Floats, brow: int) -> float:
+    upper, lower, _ = BROWS[brow]
+    return float(np.hypot(*(points[list(upper[1:-1])] - points[list(lower[1:-1])]).T).mean())
+
+
+def under(points: Floats, brow: int) -> float:
+    """Height of the skin from the middle of a brow to the landmarks below it."""
+    _, lower, row = BROWS[brow]
+    return float(points[list(row[2:5]), 1].mean() - points[list(lower[1:4]), 1].mean())
+
+
+def raised(source: Floats, by: float, thicker: float) -> Floats:
+    """Brows that rise by a length, their upper edges further than the lower ones."""
+    points = source.copy()
+    for upper, lower, _ in BROWS:
+        top, bottom = list(upper), list(lower)
+        points[top] = source[bottom] + np.float32(thicker) * (source[top] - source[bottom])
+        points[[*top, *bottom], 1] -= np.float32(by)
+    return points
+
+
+@pytest.mark.parametrize("thicker", [1.5, 1.9, 0.55])
+def test_a_brow_keeps_about_its_thickness(avatar: Avatar, thicker: float) -> None:
+    source = avatar.source_points
+    points = raised(source, 0.04, thicker)
+    seen = [points[list(upper + lower)].mean(axis=0) for upper, lower, _ in BROWS]
+    hold_brows(points, source, 1.0)
+    for brow, (upper, lower, _) in enumerate(BROWS):
+        assert abs(thickness(points, brow) / thickness(source, brow) - 1) < MOST + 0.03
+        np.testing.assert_allclose(points[list(upper + lower)].mean(axis=0), seen[brow], atol=1e-5)
+
+
+def test_small_changes_and_a_head_that_comes_near_are_as_seen(avatar: Avatar) -> None:
+    source = avatar.source_points
+    for size, points in ((1.0, raised(source, 0.001, 1 + FREE - 0.03)), (1.4, 1.4 * source)):
+        held = points.copy()
+        hold_brows(held, source, size)
+        np.testing.assert_array_equal(held, points)
+
+
+def test_the_skin_under_a_brow_rises_with_it(avatar: Avatar) -> None:
+    """Its hairs would be drawn out; what stretches is the skin above the lid."""
+    source = avatar.source_points
+    points = raised(source, 0.08, 1.0)
+    lids = [*topo.RIGHT_EYE_UPPER, *topo.LEFT_EYE_UPPER, *CREASE[0][0], *CREASE[1][0]]
+    before = points[lids].copy()
+    assert min(under(points, brow) / under(source, brow) for brow in range(2)) > 1.6
+    hold_brows(points, source, 1.0)
+    for brow in range(2):
+        assert under(points, brow) / under(source, brow) < UNDER[1] + 0.1
+    np.testing.assert_array_equal(points[lids], before)
