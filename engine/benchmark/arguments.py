@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from mien.engine.mouth.mode import MODES, OWN, MouthMode
 from mien.engine.utils.command_line import Parser, image_size, listed, number, whole_number
 
 EXAMPLES = """\
@@ -21,6 +22,8 @@ examples:
       twenty minutes at the camera's frame rate: latency over time, memory growth
   mien benchmark --sessions 4
       how many avatars this machine can run at 30 frames per second
+  mien benchmark --avatar shut.jpg --mouth painted
+      what the network costs where it runs: on a portrait that shows no teeth, without the driver's mouth
   mien benchmark --profile
       where each millisecond of a frame goes, and a flame graph
   mien benchmark --against before.json
@@ -40,6 +43,7 @@ class Options:
     Attributes:
         clip: the driver; None for the built-in face.
         avatar: the portrait; None for the built-in one.
+        mouth: what is between the avatar's lips, as for a live run; in ``sessions`` it is the driver's own.
         size: width and height of the driver's frames.
         fps: frame rate of the simulated camera.
         seconds: measured per part.
@@ -58,6 +62,7 @@ class Options:
 
     clip: Path | None
     avatar: Path | None
+    mouth: MouthMode
     size: tuple[int, int]
     fps: float
     seconds: float
@@ -93,6 +98,12 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--clip", metavar="FILE", type=Path, help="video of a face that drives (default: a built-in face)")
     add("--avatar", metavar="PORTRAIT", type=Path, help="photo to animate (default: a built-in one)")
+    add(
+        "--mouth",
+        choices=MODES,
+        default=OWN,
+        help="between the avatar's lips: the driver's own mouth, or the painted one (the network's work)",
+    )
     add("--size", metavar="WxH", type=_size, default=(640, 480), help="of the driver's frames (640x480)")
     add("--fps", metavar="RATE", type=_positive, default=30.0, help="frame rate of the camera (30)")
     add("--seconds", metavar="S", type=_positive, default=10.0, help="measured per part (10)")

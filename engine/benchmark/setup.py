@@ -14,6 +14,7 @@ from mien.engine.avatar import Avatar
 from mien.engine.benchmark.arguments import Options
 from mien.engine.benchmark.driving_images import driver_images, read_clip, read_portrait
 from mien.engine.landmarks import make_landmarker
+from mien.engine.mouth.mode import MouthMode
 from mien.engine.runtime import Runtime, default_runtime
 from mien.engine.runtime.openvino import Network, OpenVinoRuntime
 from mien.engine.session.session import Session
@@ -31,6 +32,7 @@ class Setup:
         portrait: ``(H, W, 3) uint8`` RGB.
         images: the driver's, ``(H, W, 3) uint8`` RGB.
         ready_s: seconds to create the runtime and the avatar.
+        mouth: what is between the avatar's lips.
     """
 
     runtime: OpenVinoRuntime
@@ -38,6 +40,7 @@ class Setup:
     portrait: Image
     images: list[Image]
     ready_s: float
+    mouth: MouthMode
 
     @contextmanager
     def session(self, runtime: Runtime | None = None, avatar: Avatar | None = None) -> Iterator[Session]:
@@ -46,7 +49,9 @@ class Setup:
         # Nothing is skipped: all frames of a benchmark count.
         settings = TrackerSettings(live=True, paced=True)
         given = avatar or self.avatar
-        with Animator(given, live=True, runtime=runtime or self.runtime, settings=settings) as animator:
+        with Animator(
+            given, live=True, runtime=runtime or self.runtime, settings=settings, mouth=self.mouth
+        ) as animator:
             animator.load()
             yield animator.session
 
@@ -67,4 +72,4 @@ def set_up(options: Options) -> Setup:
         images = driver_images(clip, options.size, landmarker, runtime)
     # The figures are those of a trained network, even while the shipped one is not.
     runtime.network = Network.EVERY_FRAME
-    return Setup(runtime, avatar, portrait, images, ready)
+    return Setup(runtime, avatar, portrait, images, ready, options.mouth)

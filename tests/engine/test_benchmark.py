@@ -210,6 +210,7 @@ def test_sessions_are_added_until_the_machine_lags(capsys: pytest.CaptureFixture
         (["--seconds", "-1"], "is not a valid number"),
         (["--json", "/nowhere/x.json"], "cannot be written"),
         (["--sessions", "0"], "whole number from 1"),
+        (["--mouth", "open"], "open"),
         (["--nonsense"], "nonsense"),
     ],
 )
@@ -270,6 +271,17 @@ def test_the_plot_shows_what_it_was_given(tmp_path: Path) -> None:
     assert np.corrcoef(blue[1][:, 1], -blue[1][:, 0])[0, 1] > 0.95, "and growing latency a rising one"
     with pytest.raises(MienError, match="cannot be written"):
         draw_latency(tmp_path / "no" / "where.png", flat, memory)
+
+
+@pytest.mark.slow
+def test_the_network_works_for_a_painted_mouth_of_a_portrait_that_shows_no_teeth(tmp_path: Path) -> None:
+    out = tmp_path / "out.json"
+    shut = str(ASSETS / "gallery" / "grace-hopper.jpg")
+    words = ["--avatar", shut, "--mouth", "painted", "--model", "live", "--live", "2", "--size", "320x240"]
+    assert main([*words, "--json", str(out), "--plot", str(tmp_path / "plot.png")]) == 0
+    stages = json.loads(out.read_text(encoding="utf-8"))["live"]["figures"]["stages"]
+    # It rests while the lips are shut; where it paints, it takes more than all that is drawn.
+    assert stages["model"]["p95"] > stages["compose"]["p95"]
 
 
 def test_the_defaults_match_the_help() -> None:
