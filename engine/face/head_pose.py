@@ -27,10 +27,14 @@ class Similarity:
 
     def apply(self, points: Floats) -> Floats:
         """Apply it to points; ``(N, 2)`` float32."""
-        # As complex numbers, which takes a quarter of the time: columns of two are no vectors.
-        moved = np.ascontiguousarray(points, np.float32).view(np.complex64) * np.complex64(self.a)
-        moved += np.complex64(self.b)
-        return np.asarray(moved.view(np.float32))
+        # As complex numbers, which takes half of the time: columns of two are no vectors.  Real and imaginary
+        # part one after the other, so that every product is rounded, on every processor.
+        given = np.ascontiguousarray(points)
+        numbers = np.complex64 if given.dtype == np.float32 else np.complex128
+        moved = (given * self.a.real).view(numbers)
+        moved += given.view(numbers) * numbers(1j * self.a.imag)
+        moved += numbers(self.b)
+        return np.asarray(moved.view(given.dtype), np.float32)
 
     def inverse(self) -> Similarity:
         return Similarity(1 / self.a, -self.b / self.a)
