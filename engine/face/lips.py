@@ -24,6 +24,7 @@ from mien.engine.face.layout import N_MESH, apply2, inverse2, layout
 from mien.engine.landmarks import topology as topo
 from mien.engine.types import Floats
 from mien.engine.utils.curves import ramp, smoothstep
+from mien.engine.utils.vectors import as_numbers, as_vectors
 
 USUAL = 0.062
 """Gap between the lips in the layout, at their middle, face units."""
@@ -80,14 +81,14 @@ class DriverLips:
         slope: scale and roll of the reference's landmarks in the layout, a complex number.
         pieces: of each lip its nodes, the maps ``(n, 2, 2)`` from the layout to the image by which they were
             measured, and those back that it has as one piece.
-        near: the nodes near the lips, and the same first maps for them.
+        near: the nodes near the lips, how far each is as seen, and the same first maps for them.
     """
 
     share: float
     unlike: float
     slope: complex
     pieces: tuple[tuple[np.ndarray, Floats, Floats], ...]
-    near: tuple[np.ndarray, Floats] | None
+    near: tuple[np.ndarray, Floats, Floats] | None
 
     @staticmethod
     def of(nodes: Floats, to_layout: Floats) -> DriverLips:
@@ -104,7 +105,9 @@ class DriverLips:
             for lip, wanted in (_pieces(mesh, 1.0) if share > 0.0 else ())
         )
         around = np.flatnonzero(near_lips())
-        near = (around, inverse2(to_layout[around])) if unlike > 0.0 else None
+        near = None
+        if unlike > 0.0:
+            near = around, np.float32(unlike) * near_lips()[around], inverse2(to_layout[around])
         return DriverLips(share, unlike, _slope(mesh), pieces, near)
 
     def as_pieces(self, vectors: Floats) -> Floats:
@@ -119,9 +122,10 @@ class DriverLips:
             piece *= np.minimum(1, most / np.maximum(_lengths(piece), 1e-6))
             found[lip] += np.float32(self.share) * (piece - vectors[lip])
         if self.near is not None:
-            near, to_image = self.near
-            seen = _as_seen(apply2(to_image, vectors[near]), self.slope)
-            found[near] += np.float32(self.unlike) * near_lips()[near, None] * (seen - found[near])
+            near, share, to_image = self.near
+            measured, changed = as_numbers(vectors), as_numbers(found)
+            seen = as_numbers(_as_seen(apply2(to_image, as_vectors(measured[near])), self.slope))
+            changed[near] += share * (seen - changed[near])
         return found
 
 

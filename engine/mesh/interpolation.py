@@ -11,6 +11,7 @@ from mien.engine.face.layout import N_MESH
 from mien.engine.landmarks import topology as topo
 from mien.engine.mesh.rasterizer import Rasterizer
 from mien.engine.types import Floats
+from mien.engine.utils.vectors import as_numbers, as_vectors
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +20,8 @@ class MeshInterpolation:
 
     Attributes:
         nodes: ``(n,)`` the grid's nodes that lie on the mesh.
-        corners: ``(n, 3)`` the landmarks around each.
-        weights: ``(n, 3) float32`` what each counts.
+        corners: ``(3, n)`` the landmarks around each.
+        weights: ``(3, n) float32`` what each counts.
     """
 
     nodes: NDArray[np.intp]
@@ -41,9 +42,10 @@ class MeshInterpolation:
         seen = seen.reshape(-1, 3)
         nodes = np.flatnonzero(seen[:, 0] > 0.5)
         first = seen[nodes, 1:]
-        weights = np.concatenate([first, 1 - first.sum(axis=1, keepdims=True)], axis=1)
+        weights = np.concatenate([first, 1 - first.sum(axis=1, keepdims=True)], axis=1).T
         which = np.round(seen[nodes, 0]).astype(np.intp) - 1
-        return MeshInterpolation(nodes, triangles[which].astype(np.intp), weights.astype(np.float32))
+        around = np.ascontiguousarray(triangles[which].T, np.intp)
+        return MeshInterpolation(nodes, around, np.ascontiguousarray(weights, np.float32))
 
     def beyond(self, dense: Floats, at_landmarks: Floats) -> Floats:
         """What a dense field has that the mesh's interpolation of it has not; 0 beside the mesh.
@@ -52,8 +54,12 @@ class MeshInterpolation:
             dense: ``(side * side, 2)`` the field at the grid's nodes.
             at_landmarks: ``(468, 2)`` the same field at the landmarks.
         """
-        found = np.zeros_like(dense)
-        corners = at_landmarks[:N_MESH][self.corners]
-        corners *= self.weights[..., None]
-        found[self.nodes] = dense[self.nodes] - corners.sum(axis=1)
-        return found
+        field, values = as_numbers(dense), as_numbers(at_landmarks[:N_MESH])
+        corners = values[self.corners]
+        corners *= self.weights
+        inner = corners[0]
+        inner += corners[1]
+        inner += corners[2]
+        found = np.zeros_like(field)
+        found[self.nodes] = field[self.nodes] - inner
+        return as_vectors(found)
