@@ -2,7 +2,9 @@
 
 A round head whose rim is the person's outline.  Where a turn hides its side, the rim lies further back than
 where it uncovers it: as far back as a skull is, hair and ears beyond a far cheek would have to be drawn out
-where they are uncovered, and nearer, strips of them stood beside the cheek that hides them.
+where they are uncovered, and nearer, strips of them stood beside the cheek that hides them.  At the top it
+lies before the ears: what is highest in a portrait is the front of the hair, and turned about a rim that is
+further back, heads ended in a wedge.
 """
 
 from __future__ import annotations
@@ -27,6 +29,12 @@ RIM, HIDDEN_RIM = 0.1, 0.4
 the other.  On 42 turned frames of nine clips the second at 0.4 is nearer to the true frame than at 0.1 (over
 the face's square, perceptual distance 3.05 and 3.07) and than both at 0.3 or 0.5."""
 
+TOP = -0.3
+"""The same at the top of the head: so much less far back than the ears."""
+
+UP, HIDDEN_UP = (0.5, 1.0), (0.1, 0.8)
+"""Sines of the angles above the horizontal between which the rim comes to lie as at the top, likewise."""
+
 ROUND = 0.75
 """Where the face ends on the way from the middle of the head to its rim, as a share of that way."""
 
@@ -35,6 +43,23 @@ SCALP, ASIDE = 0.55, 0.25
 
 MOST_RIM = 1.6
 """Face units beyond the face at which an outline no longer is the head's."""
+
+BELOW = (0.1, 0.4)
+"""Sines of the angles below the horizontal between which the outline ceases to be the head's: hair that hangs
+and the neck are no rim.  Where the one ended and the other did not, depth jumped, and hair was torn."""
+
+DIRECTIONS, SOFT = 72, 3
+"""Directions in which the outline is looked for, and to how many on both sides it is averaged."""
+
+EAR, NARROW = (-0.4, 0.5), (0.3, 0.55)
+"""Face units below the head's centre between which ears are; and between face and rim up to which what is there
+is an ear, and from which on hair."""
+
+SCALP_FROM = (-0.3, -0.8)
+"""Face units below the head's centre from which on there is scalp, and wholly so: above it."""
+
+FADE = 0.25
+"""Face units over which an ear passes into what is above and below."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +73,7 @@ class HeadShape:
         below: ``(G,)`` how far below the chin.
         inside: ``(G,)`` how far inside the face's outline, negative outside.
         rim: ``(G,)`` 0 on the face, 1 at the head's rim and beyond.
+        ear: ``(G,)`` 1 where an ear is, beside the face.
         beyond: ``(G,)`` how far beyond the rim, negative within it.
         outside: ``(G,)`` whether it is outside the face, seen from the head's middle.
         depth: ``(G,)`` pixels, where a turn hides it; counts outside the face.
@@ -60,6 +86,7 @@ class HeadShape:
     below: Floats
     inside: Floats
     rim: Floats
+    ear: Floats
     beyond: Floats
     outside: Bools
     depth: Floats
@@ -79,7 +106,7 @@ class HeadShape:
         rim = edge + _rim(polar, geometry, upright, middle, edge, person)
         share = np.clip((away - edge) / np.maximum(rim - edge, 1e-3), 0.0, 1.0)
         edge_depth = _around(polar, edge_polar, geometry.solid[outline, 2])
-        uncovered, hidden = _depths(share, edge_depth, geometry)
+        uncovered, hidden = _depths(share, edge_depth, -np.sin(polar), geometry)
         return HeadShape(
             places=places,
             oval=oval,
@@ -87,6 +114,7 @@ class HeadShape:
             below=places[:, 1] - oval[len(oval) // 2, 1],
             inside=_inside(places, oval),
             rim=eased(share),
+            ear=beside_ears(places) * (1 - eased((rim - edge - NARROW[0]) / (NARROW[1] - NARROW[0]))),
             beyond=away - rim,
             outside=away > edge,
             depth=hidden,
@@ -94,17 +122,32 @@ class HeadShape:
         )
 
 
-def _depths(share: Floats, edge_depth: Floats, geometry: FaceGeometry) -> list[Floats]:
+def beside_ears(places: Floats) -> Floats:
+    """``(n,)`` 1 at the height of the ears, for places ``(n, 2)`` on the upright head."""
+    beyond = np.maximum(EAR[0] - places[:, 1], places[:, 1] - EAR[1])
+    return np.asarray(1 - eased(beyond / FADE), np.float32)
+
+
+def scalp(places: Floats) -> Floats:
+    """``(n,)`` 0 beside the eyes and below, 1 at the scalp, for places ``(n, 2)`` on the upright head."""
+    return eased((SCALP_FROM[0] - places[:, 1]) / (SCALP_FROM[0] - SCALP_FROM[1]))
+
+
+def _depths(share: Floats, edge_depth: Floats, up: Floats, geometry: FaceGeometry) -> list[Floats]:
     """Depth ``(G,)`` where a turn uncovers places, and where it hides them, pixels.
 
     Args:
         share: ``(G,)`` how far they are on the way from the face's outline to the head's rim.
         edge_depth: ``(G,)`` the outline's depth in their direction, pixels.
+        up: ``(G,)`` sine of the angle of that direction above the horizontal.
     """
     ears = float(geometry.solid[[EAR_RIGHT, EAR_LEFT], 2].mean())
     across = ROUND + (1 - ROUND) * share
     curve = 1 - np.sqrt(np.maximum(1 - across**2, 0)) / np.sqrt(1 - ROUND**2)
-    backs = (np.maximum(ears + rim * np.float32(geometry.unit), edge_depth) for rim in (RIM, HIDDEN_RIM))
+    backs = []
+    for aside, (low, high) in ((RIM, UP), (HIDDEN_RIM, HIDDEN_UP)):
+        rim = aside + eased((up - low) / (high - low)) * np.float32(TOP - aside)
+        backs.append(np.maximum(ears + rim * np.float32(geometry.unit), edge_depth))
     return [np.asarray(edge_depth + (back - edge_depth) * curve, np.float32) for back in backs]
 
 
@@ -146,7 +189,7 @@ def _rim(
     usual = ASIDE + (SCALP - ASIDE) * up
     if person is None:
         return np.asarray(usual, np.float32)
-    directions = np.linspace(-np.pi, np.pi, 73)[:-1]
+    directions = np.linspace(-np.pi, np.pi, DIRECTIONS + 1)[:-1]
     starts = np.interp(directions, *_sorted(polar, edge), period=2 * np.pi)
     steps = np.linspace(0.0, MOST_RIM, 33)
     reach = starts[:, None] + steps
@@ -158,9 +201,17 @@ def _rim(
     found = np.where(gone.any(axis=1), steps[gone.argmax(axis=1)], np.nan)
     usual_there = ASIDE + (SCALP - ASIDE) * np.clip(-np.sin(directions), 0.0, 1.0)
     found = np.where(np.isnan(found), usual_there, np.maximum(found, 0.05))
-    wide = np.concatenate([found[-2:], found, found[:2]])
-    found = np.median([wide[i : i + len(found)] for i in range(5)], axis=0)
+    found = np.median(_beside(found, 2), axis=0)
+    below = eased((np.sin(directions) - BELOW[0]) / (BELOW[1] - BELOW[0]))
+    found += below * (np.minimum(found, ASIDE) - found)
+    weights = np.hanning(2 * SOFT + 3)[1:-1]
+    found = weights @ _beside(found, SOFT) / weights.sum()
     return _around(polar, directions.astype(np.float32), found.astype(np.float32))
+
+
+def _beside(values: Floats, reach: int) -> Floats:
+    """``(2 reach + 1, n)`` values around a circle, and those up to ``reach`` places before and after each."""
+    return np.stack([np.roll(values, step) for step in range(-reach, reach + 1)])
 
 
 def _sorted(polar: Floats, values: Floats) -> tuple[Floats, Floats]:

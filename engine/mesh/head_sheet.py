@@ -19,7 +19,7 @@ from mien.engine.face.geometry import FaceGeometry
 from mien.engine.face.head_pose import Similarity, turn_matrix
 from mien.engine.landmarks import topology as topo
 from mien.engine.mesh.following import shipped_following, usual_shares
-from mien.engine.mesh.head_shape import MOST_RIM, HeadShape, eased
+from mien.engine.mesh.head_shape import MOST_RIM, HeadShape, beside_ears, eased, scalp
 from mien.engine.mesh.steepness import Rising, uncovered_share
 from mien.engine.types import Floats
 from mien.engine.utils.sampling import sample
@@ -92,21 +92,23 @@ class HeadSheet:
         solid: ``(G, 3)`` the same relative to the head's centre, with depth.
         follow: ``(G, 3)`` how far each goes along with the body's shift, the head's roll and size, and its
             turn.
-        rim: ``(G,)`` 0 on the face, 1 at the head's rim and beyond.
+        round: ``(G,)`` 0 on the face and on ears, 1 at the head's rim and beyond.
         ties: ``(G, 36)`` how each follows what the face's outline does besides.
         slack: ``(G,)`` how much less of its depth counts where a turn uncovers it, and ``unit`` the face's.
         known: ``(G, 8)`` as :data:`mien.engine.mesh.following.KNOWN`; None where the person's outline is not.
+        up: ``(G,)`` 0 beside the eyes and below, 1 at the scalp.
         neck: ``(3,)`` where the head turns on its neck, relative to the head's centre, with depth.
     """
 
     positions: Floats
     solid: Floats
     follow: Floats
-    rim: Floats
+    round: Floats
     ties: Floats
     slack: Floats
     unit: float
     known: Floats | None
+    up: Floats
     neck: Floats
 
     @staticmethod
@@ -140,16 +142,23 @@ class HeadSheet:
             close = usual * (1 - eased((-inside - CLOSE[0]) / (CLOSE[1] - CLOSE[0])))
             follow = np.maximum(follow, close[:, None])
         outline, turns = list(topo.FACE_OVAL), follow[:, 2]
-        rising = Rising(geometry.points[outline], geometry.solid[outline, 2], geometry.shown_area()[outline])
+        rising = Rising(
+            edge=geometry.points[outline],
+            depth=geometry.solid[outline, 2],
+            area=geometry.shown_area()[outline],
+            up=scalp(shape.oval),
+            ear=beside_ears(shape.oval),
+        )
         return HeadSheet(
             positions=positions,
             solid=solid,
             follow=follow,
-            rim=shape.rim,
+            round=shape.rim * (1 - shape.ear),
             ties=_ties(shape.places, shape.oval, shape.inside >= 0),
             slack=shape.less * turns + rising.slack(positions, uncovered * turns, shape.inside),
             unit=geometry.unit,
             known=known,
+            up=scalp(shape.places),
             neck=np.array([*(PIVOT[0] * shape.upright[1]), PIVOT[1]], np.float32) * unit,
         )
 
@@ -167,7 +176,7 @@ class HeadSheet:
         """How much less far a turn moves what it would draw out too much, ``(G, 2)``."""
         towards = np.asarray(motion.turn[::-1], np.float32)
         angle = max(float(np.hypot(*towards)), 1e-6)
-        share = uncovered_share(self.solid[:, :2] @ towards / np.float32(angle * self.unit))
+        share = uncovered_share(self.solid[:, :2] @ towards / np.float32(angle * self.unit), self.up)
         less = (self.slack * share)[:, None] * turn_matrix(motion.turn).astype(np.float32)[:2, 2]
         return Similarity(motion.solid.a, 0j).apply(less)
 
@@ -197,7 +206,7 @@ class HeadSheet:
         if angle < 1e-6:
             return 0.0
         towards = np.asarray(turn[::-1], np.float32) / angle
-        along = np.minimum(self.solid[:, :2] @ towards, 0.0) * self.rim
+        along = np.minimum(self.solid[:, :2] @ towards, 0.0) * self.round
         return np.asarray((along * np.float32(1 - np.cos(angle)))[:, None] * towards, np.float32)
 
 

@@ -15,7 +15,7 @@ from mien.engine.landmarks import topology as topo
 from mien.engine.mesh.following import INSIDE, KNOWN
 from mien.engine.mesh.head_shape import HIDDEN_RIM, RIM, HeadShape
 from mien.engine.mesh.head_sheet import NODES, HeadMotion, HeadSheet
-from mien.engine.mesh.steepness import STEEPEST, Rising
+from mien.engine.mesh.steepness import EAR, SCALP, STEEPEST, Rising
 
 STILL = np.zeros((36, 2), np.float32)
 ANGLE = 0.5
@@ -37,11 +37,11 @@ def test_a_turn_does_not_draw_out_a_narrow_rim_into_streaks(avatar: Avatar, yaw:
     assert sheet.known is not None
     down = sheet.known[:, KNOWN.index("down")].reshape(NODES, NODES)[:, 1:]
     inside = sheet.known[:, INSIDE].reshape(NODES, NODES)
-    beside = (np.maximum(inside[:, 1:], inside[:, :-1]) < 0) & (np.abs(down) < 0.8)
+    beside = (np.maximum(inside[:, 1:], inside[:, :-1]) < 0) & (down > -0.3) & (down < 0.8)
     loose = replace(sheet, slack=np.zeros_like(sheet.slack))
     worst = [np.sort(drawn_out(one, yaw)[beside])[-6:].mean() for one in (loose, sheet)]
-    assert worst[0] > 2.4
-    assert worst[1] < 2.2
+    assert worst[0] > 2.0
+    assert worst[1] < 1.8
     assert worst[1] < 0.85 * worst[0]
 
 
@@ -49,20 +49,33 @@ def test_the_hidden_side_goes_behind_the_face_as_it_did(avatar: Avatar) -> None:
     sheet = avatar.mesh.sheet
     going = HeadMotion(Similarity(1 + 0j, 0j), (0.0, ANGLE), STILL)
     loose = replace(sheet, slack=np.zeros_like(sheet.slack))
-    hidden = sheet.solid[:, 0] > 0
+    hidden = (sheet.solid[:, 0] > 0) & (sheet.up == 0)
+    assert hidden.sum() > 100
     np.testing.assert_array_equal(sheet.moved(going)[0][hidden], loose.moved(going)[0][hidden])
     np.testing.assert_array_equal(sheet.moved(going)[1], loose.moved(going)[1])
 
 
-@pytest.mark.parametrize(("area", "steepest"), [(0.5, STEEPEST[0]), (1.0, STEEPEST[1])])
-def test_a_face_keeps_its_depth_and_gentle_slopes_theirs(area: float, steepest: float) -> None:
+@pytest.mark.parametrize(
+    ("area", "up", "ear", "steepest"),
+    [
+        (0.5, 0.0, 0.0, STEEPEST[0]),
+        (1.0, 0.0, 0.0, STEEPEST[1]),
+        (0.5, 1.0, 0.0, STEEPEST[0]),
+        (1.0, 1.0, 0.0, SCALP),
+        (1.0, 0.0, 1.0, EAR),
+    ],
+)
+def test_a_face_keeps_its_depth_and_gentle_slopes_theirs(
+    area: float, up: float, ear: float, steepest: float
+) -> None:
     edge = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]], np.float32)
     places = np.array([[0, 0], [1.5, 0], [1.5, 0.5]], np.float32)
     inside = np.array([1, -0.5, -0.5], np.float32)
-    rising = Rising(edge, np.zeros(4, np.float32), np.full(4, area, np.float32))
+    known = (np.full(4, value, np.float32) for value in (0.0, area, up, ear))
+    rising = Rising(edge, *known)
     found = rising.slack(places, np.array([3, 0.2, 2], np.float32), inside)
     assert found[0] == found[1] == 0.0
-    assert found[2] == pytest.approx(2 - steepest * np.hypot(0.5, 0.5))
+    assert found[2] == pytest.approx(max(2 - steepest * np.hypot(0.5, 0.5), 0.0))
 
 
 def test_hair_beyond_a_far_cheek_goes_behind_it(avatar: Avatar) -> None:
