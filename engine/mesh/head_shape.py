@@ -52,7 +52,7 @@ DIRECTIONS, SOFT = 72, 3
 """Directions in which the outline is looked for, and to how many on both sides it is averaged."""
 
 EAR, NARROW = (-0.4, 0.5), (0.3, 0.55)
-"""Face units below the head's centre between which ears are; and between face and rim up to which what is there
+"""Face units below the head's centre between which ears are; and of what is beside the face up to which it
 is an ear, and from which on hair."""
 
 SCALP_FROM = (-0.3, -0.8)
