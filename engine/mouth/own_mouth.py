@@ -15,6 +15,7 @@ import numpy as np
 
 from mien.engine.mouth.blacks import lifted
 from mien.engine.mouth.carrying import carried
+from mien.engine.mouth.colours import DARK, line_share, towards_portrait, towards_shadow, without_blocks
 from mien.engine.mouth.edge import gap_of, softened, width_of, without_rim
 from mien.engine.mouth.gate import LONGEST, Gate
 from mien.engine.mouth.portrait import MONOCHROME, PortraitLook, box_around, detail_of, saturation_of
@@ -40,6 +41,10 @@ STEADY = 1.0
 
 DETAIL = (0.35, 1.3)
 """Bounds of the factor by which fine detail is made weaker or stronger."""
+
+ENLARGED, SOFT_DETAIL = (0.9, 1.5), 0.9
+"""Times the driver's mouth that the avatar's is from which on fine detail is made stronger by less, and the
+most it counts then: it is a codec's blocks and rings."""
 
 HIDES = 0.999
 """Share of the driver's mouth from which on nothing of what lies below it is seen."""
@@ -81,6 +86,7 @@ class Placed:
         view: what, its lips without trembling, too; None where only the portrait's colours are to be kept.
         share: how far, 0..1.
         matrix: ``(3, 3) float32`` from the driver's light to the portrait's.
+        shadows: the same of what is dark, if it has one of its own, and ``dark``, which light that is.
         detail: factor of fine detail.
     """
 
@@ -90,6 +96,8 @@ class Placed:
     share: float
     matrix: Floats
     detail: float
+    shadows: Floats | None = None
+    dark: float = 0.0
 
 
 class OwnMouth:
@@ -109,6 +117,7 @@ class OwnMouth:
         self._driver: object = None
         self._time: float | None = None
         self._skin: Floats | None = None
+        self._flesh: Floats | None = None
         self._detail: float | None = None
         self._teeth = self._brightest = 0.0
         self._looks = 0
@@ -133,7 +142,9 @@ class OwnMouth:
         seen = self._last
         if share > 0 and seen is not None and self._skin is not None:
             matrix, detail = self._matrix(seen), self._sharpness(seen, lips)
-            return Placed(lips, self._lips(edges, time), seen, share, matrix, detail)
+            shadows = towards_shadow(self.look.skin, self.look.lips, matrix, seen.width)
+            dark = DARK * float(self._skin @ LUMINANCE)
+            return Placed(lips, self._lips(edges, time), seen, share, matrix, detail, shadows, dark)
         if (self.look.tone is not None or lips.painted) and lips.gap > 0:
             return Placed(lips, edges, None, 0.0, np.eye(3, dtype=np.float32), 1.0)
         return None
@@ -161,7 +172,7 @@ class OwnMouth:
     def _share(self, view: MouthView | None, time: float, lips: Lips, driver: object) -> float:
         step = 0.0 if self._time is None else time - self._time
         if driver is not self._driver or not 0 <= step <= LONGEST:
-            self._gate, self._skin, self._detail, step = Gate(), None, None, 0.0
+            self._gate, self._skin, self._flesh, self._detail, step = Gate(), None, None, None, 0.0
             self._teeth = self._brightest = 0.0
             self._driver = driver
         self._time = time
@@ -171,6 +182,7 @@ class OwnMouth:
             steady = self._seen(np.concatenate([view.inner, view.outer]), time)
             self._last = replace(view, inner=steady[:20], outer=steady[20:])
             self._skin = _average(self._skin, view.skin, step)
+            self._flesh = _average(self._flesh, view.places[: len(view.places) // 2].mean(axis=0), step)
         if self._last is None:
             return 0.0
         gap = self._last.gap
@@ -194,16 +206,17 @@ class OwnMouth:
 
     def _matrix(self, view: MouthView) -> Floats:
         """Brightness and half of the tint of the portrait's skin, and no more colour than it has."""
-        assert self._skin is not None
+        assert self._skin is not None and self._flesh is not None
         there, here = self.look.skin, np.maximum(self._skin, 1e-3)
         bright = float(there @ LUMINANCE) / float(here @ LUMINANCE)
         tinted = 0.5 * np.clip(there / here, 0.3 * bright, 3 * bright) + 0.5 * bright
         # A paler skin is no bluer lamp: it would turn a tongue blue.
         tinted = np.minimum(tinted, max(float(tinted[0]), bright))
-        grey = 0.5 * there / float(here @ LUMINANCE) + 0.5 * bright
-        lips = view.places[: len(view.places) // 2].mean(axis=0)
+        grey, lips = 0.5 * there / float(here @ LUMINANCE) + 0.5 * bright, self._flesh
         colour = min(1.0, self.look.saturation / max(saturation_of(here, lips), 1e-3))
         matrix = colour * np.diag(tinted) + (1 - colour) * np.outer(grey, LUMINANCE)
+        share = line_share(here, lips, view.width)
+        matrix += share * (bright * towards_portrait(here, lips, there, self.look.lips, view.width) - matrix)
         return np.asarray(matrix * min(1.0, BRIGHTEST / max(self._teeth, BRIGHTEST)), np.float32)
 
     def _sharpness(self, view: MouthView, lips: Lips) -> float:
@@ -218,7 +231,9 @@ class OwnMouth:
         size = max(8, round(view.image.shape[1] * scale)), max(8, round(view.image.shape[0] * scale))
         how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
         seen = detail_of(np.asarray(cv2.resize(view.image, size, interpolation=how), np.uint8))
-        wanted = float(np.clip(self.look.detail / max(seen, 1e-4), *DETAIL))
+        low, high = DETAIL
+        high += ramp(scale, ENLARGED) * (SOFT_DETAIL - high)
+        wanted = float(np.clip(self.look.detail / max(seen, 1e-4), low, high))
         self._detail = wanted if self._detail is None else self._detail + 0.2 * (wanted - self._detail)
         return self._detail
 
@@ -228,7 +243,7 @@ class OwnMouth:
         assert view is not None
         view = _reduced(view, lips)
         lookup = carried(placed.steady[:20], view.inner, view.outer, box)
-        lit = relit(view.image, placed.matrix)
+        lit = relit(without_blocks(view.image, view.width), placed.matrix, placed.shadows, placed.dark)
         mouth = sample(lit, lookup, cubic=True)
         if self.look.tone is not None:
             mouth = _toned(mouth, self.look.tone)

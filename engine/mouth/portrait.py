@@ -10,6 +10,7 @@ import numpy as np
 
 from mien.engine.landmarks import topology as topo
 from mien.engine.mouth.blacks import darkest, lifted
+from mien.engine.mouth.colours import IVORY
 from mien.engine.mouth.view import INNER, OUTER, skin_light
 from mien.engine.types import Floats, Image
 from mien.engine.utils.light import LUMINANCE, to_linear, to_srgb
@@ -33,9 +34,6 @@ HOLLOW, FLESH, TEETH = (0.15, 0.30), (0.45, 0.85), 1.05
 """Brightness of a mouth's hollow (as dark as nothing, and as the tongue begins), of tongue and gums, and from
 which on there are teeth, as shares of the skin's."""
 
-IVORY = 0.35
-"""Share of the skin's tint in its teeth: what the lamp gives both."""
-
 GRAIN_SIDE = 64
 """Side of the kept piece of grain, pixels."""
 
@@ -48,7 +46,7 @@ class PortraitLook:
     """How a portrait looks around its mouth.
 
     Attributes:
-        skin: ``(3,) float32`` linear light.
+        skin, lips: ``(3,) float32`` linear light.
         saturation: of skin and lips, as a share of their luminance.
         black: ``(3,) float32`` RGB in 0..255 that nothing in the mouth is darker than.
         tone: ``(256, 3) uint8`` RGB of each luminance where the portrait has a single tone; else None.
@@ -61,6 +59,7 @@ class PortraitLook:
     """
 
     skin: Floats
+    lips: Floats
     saturation: float
     black: Floats
     tone: Image | None
@@ -92,6 +91,7 @@ class PortraitLook:
         palette = lifted((_palette(skin, lips_seen) if tone is None else tone)[None], black)[0]
         return PortraitLook(
             skin=skin,
+            lips=lips,
             saturation=saturation_of(skin, lips),
             black=black,
             tone=None if tone is None else palette,

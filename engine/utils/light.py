@@ -42,10 +42,25 @@ def _curve(light: Floats) -> Floats:
     return np.asarray(255 * np.where(light <= 0.0031308, low, 1.055 * light ** (1 / 2.4) - 0.055), np.float32)
 
 
-def relit(image: Image, matrix: Floats) -> Image:
-    """An image with its linear light multiplied by a ``(3, 3)`` matrix, highlights bent; ``uint8`` RGB."""
+def relit(image: Image, matrix: Floats, shadows: Floats | None = None, dark: float = 0.0) -> Image:
+    """An image with its linear light multiplied by a ``(3, 3)`` matrix, highlights bent; ``uint8`` RGB.
+
+    Args:
+        shadows: the matrix for what is dark, if it has one of its own.
+        dark: the light at which half of that counts.
+    """
     light: Any = cv2.LUT(image, _decoding())
+    if shadows is None or dark <= 0:
+        cv2.transform(light, matrix, light)
+        return _encoded(light)
+    share: Any = cv2.transform(light, LUMINANCE[None] / np.float32(dark))
+    cv2.multiply(share, share, share)
+    share += 1
+    cv2.divide(1.0, share, share)
+    below: Any = cv2.transform(light, np.asarray(shadows - matrix, np.float32))
+    below *= share[..., None]
     cv2.transform(light, matrix, light)
+    light += below
     return _encoded(light)
 
 

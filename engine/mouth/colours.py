@@ -1,0 +1,103 @@
+"""Colours of a driver's mouth in the portrait's: teeth to teeth, flesh to flesh, and little else.
+
+What is between lips has colours of one line, from teeth to flesh.  Off it is what a codec makes of a small
+mouth, where one block of colour serves teeth, lips and the dark between them: relit for another skin it was
+purple and magenta.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from mien.engine.types import Floats, Image
+from mien.engine.utils.curves import ramp
+from mien.engine.utils.light import LUMINANCE
+
+KNOWN = (40.0, 120.0)
+"""Widths of a driver's mouth, pixels of their frame, between which its colours come to be known."""
+
+LINE, OFF = (0.9, 0.5), (0.25, 0.8)
+"""How far teeth and flesh take the portrait's colours, and how much is kept of what lies off their line, at
+both ends of that."""
+
+IVORY = 0.35
+"""Share of the skin's tint in its teeth: what the lamp gives both."""
+
+HOLLOW, DARK = 0.6, 0.12
+"""Light of what is dark in a small mouth, over what it has beside a portrait's skin, and the light that is
+dark, over that of the driver's skin: a codec's black is neither black nor of any colour."""
+
+APART, MOST = (0.05, 0.20), 1.3
+"""Distance of flesh from teeth, in shares of light, from which on they tell a line (grey video has none), and
+how much longer the portrait's may be: of pale lips a codec's noise became red."""
+
+SPREAD = 1.2
+"""Pixels over which colours of a small mouth are averaged (standard deviation): video has one for every
+second pixel."""
+
+
+def towards_portrait(skin: Floats, lips: Floats, there: Floats, lips_there: Floats, width: float) -> Floats:
+    """``(3, 3) float32`` map of linear light from a driver's mouth to a portrait's, of the same luminance.
+
+    Args:
+        skin, lips: ``(3,)`` the driver's, linear light.
+        there, lips_there: the portrait's.
+        width: of the driver's mouth, pixels of their frame.
+    """
+    teeth, flesh = _hues(skin, lips)
+    teeth_there, flesh_there = _hues(there, lips_there)
+    line, line_there = flesh - teeth, flesh_there - teeth_there
+    length, length_there = (float(np.linalg.norm(part)) for part in (line, line_there))
+    line_there = line_there * np.float32(min(1.0, MOST * length / max(length_there, 1e-6)))
+    known = ramp(width, KNOWN)
+    off = OFF[0] + known * (OFF[1] - OFF[0])
+    apart = np.eye(3) - np.outer(teeth, LUMINANCE)
+    along = line @ apart / max(length**2, 1e-6)
+    found = np.outer(teeth_there, LUMINANCE) + np.outer(line_there - off * line, along) + off * apart
+    return np.asarray(found, np.float32)
+
+
+def towards_shadow(there: Floats, lips_there: Floats, matrix: Floats, width: float) -> Floats | None:
+    """``(3, 3) float32`` the map of what is dark between a driver's lips; None where it is that of the rest.
+
+    Args:
+        there, lips_there: skin and lips of the portrait, linear light.
+        matrix: that of the rest.
+        width: of the driver's mouth, pixels of their frame.
+    """
+    known = ramp(width, KNOWN)
+    if known == 1.0:
+        return None
+    deep = np.float32(HOLLOW * float(LUMINANCE @ matrix.sum(axis=1))) * _hues(there, lips_there)[1]
+    return np.asarray(matrix + (1 - known) * (np.outer(deep, LUMINANCE) - matrix), np.float32)
+
+
+def line_share(skin: Floats, lips: Floats, width: float) -> float:
+    """How far that map is to be used, 0..1."""
+    teeth, flesh = _hues(skin, lips)
+    told = ramp(float(np.linalg.norm(flesh - teeth)), APART)
+    return told * (LINE[0] + ramp(width, KNOWN) * (LINE[1] - LINE[0]))
+
+
+def _hues(skin: Floats, lips: Floats) -> tuple[Floats, Floats]:
+    """Colours of teeth and of flesh, of a luminance of one.
+
+    Flesh is between skin and lips: a tongue wears no lipstick.
+    """
+    lit = np.maximum(np.stack([skin, lips]), np.float32(1e-3))
+    lit /= np.maximum(lit @ LUMINANCE, np.float32(1e-3))[:, None]
+    flesh = np.sqrt(lit[0] * lit[1])
+    return 1 + np.float32(IVORY) * (lit[0] - 1), flesh / np.float32(flesh @ LUMINANCE)
+
+
+def without_blocks(image: Image, width: float) -> Image:
+    """``(h, w, 3) uint8`` RGB, the colours of a small mouth averaged over a codec's blocks; light stays."""
+    spread = SPREAD * (1 - ramp(width, KNOWN))
+    if spread < 0.4:
+        return image
+    found = cv2.cvtColor(image, cv2.COLOR_RGB2YCrCb)
+    light = found[..., 0].copy()
+    found = cv2.GaussianBlur(found, (0, 0), spread)
+    found[..., 0] = light
+    return np.asarray(cv2.cvtColor(found, cv2.COLOR_YCrCb2RGB), np.uint8)
