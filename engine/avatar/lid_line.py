@@ -23,6 +23,9 @@ DARK, SOFT = 0.85, 0.014
 """Opacity of the lash line on lids that are wholly shut, and standard deviation of its edge, widths of an
 eye."""
 
+FINEST = 0.7
+"""Smallest such deviation, pixels: with less, a thin line that slants a little is a row of dashes."""
+
 SOFTENED = 2.5
 """How soon lids' edges become soft, as a multiple of how far they are shut."""
 
@@ -61,7 +64,7 @@ def draw_edges(drawn: Image, seen: Floats, edges: tuple[Floats, Floats], lashes:
     reach = 2 * max(1, round(LASHES[0] * width)) + 1
     there: Any = cv2.min(3 * cv2.blur(seen[rows], (reach, reach)), 1.0)
     weight: Any = cv2.GaussianBlur(
-        filled(lash_line(upper) - first, part.shape), (0, 0), max(0.5, SOFT * width)
+        filled(lash_line(upper) - first, part.shape), (0, 0), max(FINEST, SOFT * width)
     )
     weight *= np.float32(DARK * shut) * there
     band = np.float32(1) - weight

@@ -54,6 +54,9 @@ CORNERS = 0.22
 LEAST = 8.0
 """Width of an eye, pixels, from which on there is anything to clear."""
 
+FAR_EYE = 0.42
+"""Width over the other eye's up to which an eye is behind the nose: its lashes were drawn on the bridge."""
+
 
 @dataclass(frozen=True, slots=True)
 class LidSkin:
@@ -73,7 +76,7 @@ class LidSkin:
 
     @staticmethod
     def of(image: Image, points: Floats, eye: int) -> LidSkin | None:
-        """From a portrait; None where the eye is too small.
+        """From a portrait; None where the eye is too small, or behind the nose.
 
         Args:
             image: ``(H, W, 3) uint8`` RGB.
@@ -88,7 +91,8 @@ class LidSkin:
         every = np.concatenate([upper, lower, under_brow])
         low = np.maximum(np.floor(every.min(axis=0) - MARGIN * width), 0).astype(int)
         high = np.minimum(np.ceil(every.max(axis=0) + MARGIN * width) + 1, image.shape[1::-1]).astype(int)
-        if width < LEAST or (high - low < 8).any():
+        other = points[[EYES[1 - eye][0][0], EYES[1 - eye][0][-1]]]
+        if width < max(LEAST, FAR_EYE * float(np.hypot(*(other[1] - other[0])))) or (high - low < 8).any():
             return None
         down = np.array([-across[1], across[0]], np.float32) / width
         below = lower + eyeball_below(image, upper, lower)

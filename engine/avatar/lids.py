@@ -32,9 +32,10 @@ WAKE, NEARLY = (0.12, 0.16), (0.10, 0.15)
 """Openness in the reference from which on those scores are believed, and wholly so; and openness now up to
 which they are believed whatever the reference showed, and from which on not: narrow eyes score too."""
 
-WINK = (0.12, 0.30)
-"""Difference of the eyes' openness over the reference's, up to which both shut alike, and from which on each
-by itself: it is the network's.  Where narrow eyes closed halfway, one of the avatar's shut, the other not."""
+WINK = (0.22, 0.42)
+"""Difference of the eyes' openness over the reference's, up to which both shut alike, as the one that is more
+open, and from which on each by itself: it is the network's.  Where narrow eyes closed halfway, one of the
+avatar's shut, the other not."""
 
 HALF_SHUT, USUAL = (0.07, 0.11), 0.28
 """Openness in the reference up to which lids are judged by how far eyes are usually open, and from which on
@@ -101,9 +102,8 @@ def set_lids(points: Floats, source: Floats, motion: Motion) -> None:
     shuts = [min(ratio, 1.0) for ratio in ratios]
     alike = 1.0 - ramp(abs(shuts[0] - shuts[1]), WINK)
     for eye, (rest, ratio) in enumerate(zip(rests, ratios, strict=True)):
-        blink, left_open = (
-            values[eye] + alike * (sum(values) / 2 - values[eye]) for values in (blinks, shuts)
-        )
+        blink = blinks[eye] + alike * (min(blinks) - blinks[eye])
+        left_open = shuts[eye] + alike * (max(shuts) - shuts[eye])
         share = max(lid_share(1.0 - left_open), blink)
         if share > 0.0:
             wanted = wanted_openness(left_open, rest)

@@ -105,6 +105,16 @@ def test_an_eye_of_a_few_pixels_has_no_skin_of_its_own() -> None:
     assert LidSkin.of(np.asarray(small, np.uint8), points / 20, 0) is None
 
 
+def test_an_eye_behind_the_nose_has_no_skin_of_its_own() -> None:
+    image, points = drawn_eye()
+    for mine, other in zip(EYES[0][:2], EYES[1][:2], strict=True):
+        points[list(other)] = points[list(mine)]
+    assert LidSkin.of(image, points, 0) is not None
+    for row in EYES[1][:2]:
+        points[list(row), 0] = 60 + 3 * (points[list(row), 0] - 60)
+    assert LidSkin.of(image, points, 0) is None
+
+
 def test_the_line_of_lashes_is_a_bow_whatever_a_squint_does_to_the_landmarks() -> None:
     x = np.linspace(0, 80, 9, dtype=np.float32)
     wavy = np.stack([x, 3 * np.sin(x / 80 * 4 * np.pi)], axis=1).astype(np.float32)
