@@ -24,11 +24,13 @@ from mien.cli.live.outputs import connect, open_outputs, wanted_outputs
 from mien.cli.live.reference import Calibration
 from mien.cli.live.speed import choose_speed
 from mien.cli.live.window import KEYS, LiveLoop, News
+from mien.cli.model_choice import FAST
 from mien.cli.options.arguments import Options
 from mien.cli.terminal import StageTimes, print_summary, say
 from mien.engine.face.layout import layout
 from mien.engine.landmarks import Landmarker
 from mien.engine.pipeline.stage import Stage
+from mien.engine.runtime import Network
 from mien.engine.session.live_pipeline import LivePipeline, Shown
 from mien.engine.types import MienError, SourceError
 from mien.engine.utils.memory import release_freed
@@ -54,7 +56,8 @@ def run_live(options: Options, console: Console) -> None:
         # The two halves of the start take about as long: one core each.
         with ThreadPoolExecutor(1, "start") as beside:
             tracking = beside.submit(_tracking)
-            runtime = make_runtime(options)
+            beside_frames = options.model == FAST
+            runtime = make_runtime(options, Network.BACKGROUND if beside_frames else Network.EVERY_FRAME)
         stack.callback(runtime.close)
         landmarker = stack.enter_context(tracking.result())
         first = options.avatar or (paths[0] if paths else None)

@@ -91,9 +91,7 @@ class OpenVinoRuntime(Runtime):
         self.weights: str = metadata["weights_sha256"]
         # The encoder runs once per avatar: exact rather than fast, and on one thread, because in live use it
         # runs while frames are rendered.
-        self._encoder = compile_for_cpu(
-            encoder, threads=1, precision="f32", name="encoder", kept=True
-        ).create_infer_request()
+        self._encoder = compile_for_cpu(encoder, threads=1, precision="f32", name="encoder", kept=True)
         self._model = renderer
         self._renderer = PartedRenderer(renderer, threads, self.precision, self._bounds)
         self._worker = ThreadPoolExecutor(1, "network", initializer=make_way)
@@ -132,6 +130,8 @@ class OpenVinoRuntime(Runtime):
             self._renderer.run_warp()
         elif network is Network.BACKGROUND:
             self._renderer.run_light()
+        if network is not Network.EVERY_FRAME:
+            self._renderer.release()
         self._shown = None
         self._network = network
 
@@ -142,8 +142,12 @@ class OpenVinoRuntime(Runtime):
     def encode(self, source: Image) -> AvatarCode:
         tensor = source_tensor(source)
         # In the low-priority thread: in live use, frames are rendered meanwhile; a background run waits.
-        features = self._worker.submit(lambda: np.array(self._encoder.infer({0: tensor})[0])).result()
-        return AvatarCode(tensor, features)
+        return AvatarCode(tensor, self._worker.submit(self._features, tensor).result())
+
+    def _features(self, tensor: Floats) -> Floats:
+        found = np.array(self._encoder.create_infer_request().infer({0: tensor})[0])
+        self._encoder.release_memory()  # used once per avatar
+        return found
 
     def render(
         self,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import time
+import weakref
 from dataclasses import replace
 from pathlib import Path
 
@@ -126,6 +128,27 @@ def test_two_drivers_of_one_avatar_each_get_the_network_results_of_their_own_mot
             wait_for(background)
     for driver, motion, paint in zip(drivers, motions, wanted, strict=True):
         np.testing.assert_allclose(driver.render(code, points, motion).paint, paint, atol=1e-5)
+
+
+@pytest.mark.parametrize("precision", ["f32", "bf16"])
+def test_what_ran_on_every_frame_is_freed_when_it_is_to_run_beside_and_comes_back(
+    face, trained, precision: str
+) -> None:  # type: ignore[no-untyped-def]
+    image, points = face
+    runtime = openvino(trained[1], precision)
+    code, driving = runtime.encode(image), moved(points)
+    field = runtime.render(code, points, driving, dense())
+    before = [part.copy() for part in (field.flow, field.occlusion, field.paint)]
+    whole = [weakref.ref(request) for request in runtime._renderer._requests]
+    runtime.network = Network.BACKGROUND
+    runtime.render(code, points, driving, dense())
+    wait_for(runtime)
+    gc.collect()
+    assert whole and not any(request() for request in whole)
+    runtime.network = Network.EVERY_FRAME
+    again = runtime.render(code, points, driving, dense())
+    for part, wanted in zip((again.flow, again.occlusion, again.paint), before, strict=True):
+        np.testing.assert_array_equal(part, wanted)
 
 
 def test_without_its_network_any_model_is_the_landmark_warp(face) -> None:  # type: ignore[no-untyped-def]
