@@ -42,6 +42,10 @@ HALF_SHUT, USUAL = (0.07, 0.11), 0.28
 by the reference alone; and that usual openness.  Against a gap of two pixels, lids that stayed shut
 flickered between half open and shut."""
 
+TOGETHER = (0.25, 0.50)
+"""Openness in the reference over the other eye's from which on both are judged by the one that was more open,
+and wholly so: of a face in which narrow eyes measured 0.08 and 0.14, one was held for shut from then on."""
+
 OVER = 0.12
 """How far a shut upper lid passes over the lower one, as a share of the open gap: no slit is left between two
 edges whose landmarks are not in one place."""
@@ -68,10 +72,11 @@ out into a broad band; at 1 and 0.65 lids dragged the brow's hair down with them
 TAPER = (0.2, 0.7, 1.0, 1.0, 1.0, 0.9, 0.6)
 """The same share towards the corners, which stay: from the outer one to the inner one."""
 
-_CORNERS = (
-    (topo.RIGHT_EYE_OUTER_CORNER, topo.RIGHT_EYE_INNER_CORNER),
-    (topo.LEFT_EYE_OUTER_CORNER, topo.LEFT_EYE_INNER_CORNER),
-)
+_ENDS = [
+    [topo.RIGHT_EYE_OUTER_CORNER, topo.RIGHT_EYE_INNER_CORNER],
+    [topo.LEFT_EYE_OUTER_CORNER, topo.LEFT_EYE_INNER_CORNER],
+]
+"""Corners of the right eye and of the left one."""
 
 Complex = NDArray[np.complex128]
 
@@ -90,13 +95,15 @@ def set_lids(points: Floats, source: Floats, motion: Motion) -> None:
         return
     before = motion.shape.nodes[LIDS]
     now = before + apply2(motion.shape.to_image[LIDS], motion.points[LIDS])
+    ends = motion.shape.nodes[_ENDS]
+    widths = np.maximum(np.hypot(*(ends[:, 1] - ends[:, 0]).T), 1e-6).tolist()
+    seen = [gap / width for gap, width in zip(lid_gaps(before), widths, strict=True)]
     rests, ratios, blinks = [], [], []
-    for eye, (was, left) in enumerate(zip(lid_gaps(before), lid_gaps(now), strict=True)):
-        ends = motion.shape.nodes[list(_CORNERS[eye])]
-        width = max(float(np.hypot(*(ends[1] - ends[0]))), 1e-6)
-        rest = _rest(was / width, Eye.of(source, eye))
-        believed = max(ramp(rest, WAKE), 1.0 - ramp(left / width, NEARLY))
-        ratios.append(left / max(rest * width, 1e-6))
+    for eye, left in enumerate(lid_gaps(now)):
+        rest = _rest(seen[eye], max(seen), Eye.of(source, eye))
+        openness = left / widths[eye]
+        believed = max(ramp(rest, WAKE), 1.0 - ramp(openness, NEARLY))
+        ratios.append(openness / max(rest, 1e-6))
         blinks.append(ramp(float(motion.blink[eye]), BLINK) * believed)
         rests.append(rest)
     shuts = [min(ratio, 1.0) for ratio in ratios]
@@ -112,13 +119,20 @@ def set_lids(points: Floats, source: Floats, motion: Motion) -> None:
             _hold_wide(points, source, eye, rest)
 
 
-def _rest(seen: float, portrait: Eye) -> float:
-    """Openness in the driver's reference that theirs is held against, for what was seen there.
+def _rest(seen: float, wider: float, portrait: Eye) -> float:
+    """Openness in the driver's reference that theirs is held against.
 
     Where the portrait's eye is shut, too, both open from there.
+
+    Args:
+        seen: what was seen there of this eye.
+        wider: what was seen of the eye that was more open.
+        portrait: the portrait's eye.
     """
     own = portrait.gap
-    unlike = (1 - ramp(seen, HALF_SHUT)) * ramp(own, NARROW)
+    # Eyes are shut together: one that is as good as open tells that the other is narrow.
+    judged = seen + ramp(seen / max(wider, 1e-6), TOGETHER) * (wider - seen)
+    unlike = (1 - ramp(judged, HALF_SHUT)) * ramp(own, NARROW)
     return seen + unlike * (USUAL - seen)
 
 

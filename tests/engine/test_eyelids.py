@@ -165,6 +165,18 @@ def test_narrow_eyes_that_close_halfway_close_alike(avatar: Avatar) -> None:
     assert left[2][0] > 0.7 and left[2][1] < 0.2, "a wink is one"
 
 
+def test_of_two_narrow_eyes_none_is_held_for_shut(avatar: Avatar) -> None:
+    """The network measures them half as open as each other; at rest the avatar is as in its portrait."""
+    shape = narrow_eyed(avatar, 0.5)
+    nodes = closing(shape.nodes[:468], 0.42, (0,))
+    shape = Shape(np.concatenate([nodes, shape.nodes[468:]]), shape.to_image)
+    gaps = [_gap(nodes, eye) / float(np.ptp(nodes[list(EYES[eye][0]), 0])) for eye in range(2)]
+    assert gaps[0] < 0.1 < gaps[1]
+    motion = replace(Motion.neutral(), shape=shape, blink=np.array([0.6, 0.45], np.float32))
+    moved = carry_over(motion, avatar).points
+    np.testing.assert_allclose(moved, carry_over(Motion.neutral(), avatar).points, atol=1e-5)
+
+
 def _gap(points: Floats, eye: int) -> float:
     upper, lower = (list(row[2:-2]) for row in EYES[eye])
     return float(np.hypot(*(points[upper] - points[lower]).T).mean())
