@@ -82,10 +82,12 @@ def _meshed(canvas: Canvas, warp: Warp, cover: Image | None = None) -> Image:
 
 
 def _layer(canvas: Canvas, warp: Warp, box: Box) -> Image:
-    """The person in these rows and columns of the moving part, a turned head's outline softened."""
+    """The person in these rows and columns of the moving part, a turned head's outline and back included."""
     layer = canvas.fine.at(warp.shift, box)
     if warp.outline is not None:
         warp.outline.soften(layer, box)
+    if warp.behind is not None and canvas.person is not None:
+        warp.behind.put(layer, box, canvas.fine)
     return layer
 
 
@@ -97,11 +99,12 @@ def _over(layer: Image, behind: Image) -> tuple[Image, Image]:
 
 
 def show_outline(canvas: Canvas, image: Image, warp: Warp) -> None:
-    """Soften the outline of a turned head in an image that another runtime drew, in place."""
-    if warp.outline is None:
-        return
+    """Show the outline and the back of a turned head in an image that another runtime drew, in place."""
+    parts = [] if warp.outline is None else warp.outline.parts()
+    if warp.behind is not None and canvas.person is not None:
+        parts.append((warp.behind.box, warp.behind.cover > 0))
     part = canvas.moving_part(image)
-    for box, jumps in warp.outline.parts():
+    for box, jumps in parts:
         layer, target = _layer(canvas, warp, box), part[box]
         behind = None if canvas.behind is None else np.ascontiguousarray(canvas.behind[box])
         drawn = layer if behind is None else _over(layer, behind)[0]

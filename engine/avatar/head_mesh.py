@@ -12,6 +12,7 @@ from mien.engine.avatar.model_io import FIELD_SIZE
 from mien.engine.face.geometry import FaceGeometry
 from mien.engine.face.layout import N_MESH
 from mien.engine.face.openings import OPENINGS, around
+from mien.engine.mesh.back_of_head import BackOfHead
 from mien.engine.mesh.borders import Borders
 from mien.engine.mesh.following import INSIDE
 from mien.engine.mesh.head_sheet import NODES, HeadMotion, HeadSheet
@@ -32,6 +33,8 @@ class HeadMesh:
         sheet: the head around the face.
         borders: where the portrait's borders cut the person; None where they do not.
         between: the mesh on the model's grid.
+        backs: what a turn uncovers behind the face on the left of the image, and on the right; None where it
+            is not made up.
         window: ``(FIELD_SIZE, FIELD_SIZE)`` 1 on the face, fading to 0 around it; model units per pixel.
         far: what the portrait hardly shows of its face.
         openings: ``(FIELD_SIZE, FIELD_SIZE)`` each, 1 in and around right eye, left eye and mouth.
@@ -39,6 +42,7 @@ class HeadMesh:
 
     sheet: HeadSheet
     borders: Borders | None
+    backs: tuple[BackOfHead | None, BackOfHead | None]
     between: MeshInterpolation
     window: Floats
     far: FarSide
@@ -64,7 +68,10 @@ class HeadMesh:
         if person is not None and sheet.known is not None:
             beside, step = np.maximum(-sheet.known[:, INSIDE], 0.0), float(axis[1] - axis[0])
             borders = Borders.of(sheet.positions, beside, geometry.unit, step, person)
-        return HeadMesh(sheet, borders, between, grid.window / per_norm, far, openings)
+        left, right = (
+            None if person is None else BackOfHead.of(geometry, side, sheet.neck, person) for side in (-1, 1)
+        )
+        return HeadMesh(sheet, borders, (left, right), between, grid.window / per_norm, far, openings)
 
     def moved(self, motion: HeadMotion) -> tuple[Floats, Floats]:
         """Where the sheet's nodes go, ``(G, 2)``, and their depth, ``(G,)``; pixels."""

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.engine.avatar.behind_head import BackCanvas, BackMotion, Behind
 from mien.engine.avatar.mesh_motion import MeshMotion
 from mien.engine.avatar.model_io import FIELD_SIZE
 from mien.engine.avatar.mouth import Cavity
@@ -64,6 +65,7 @@ class Warp:
         inside: ``(rows, columns, 3) float32`` RGB in 0..255: what is seen there.
         calm: ``(rows, columns) float32`` in 0..1 how far that goes over the network's paint.
         outline: where a turned head's map jumps; None where it does not.
+        behind: the back of a turned head; None where nothing of it is seen.
     """
 
     shift: Floats
@@ -72,10 +74,12 @@ class Warp:
     inside: Floats | None = None
     calm: Floats | None = None
     outline: Outline | None = None
+    behind: Behind | None = None
 
     def kept(self) -> Warp:
         """A copy with its own arrays."""
-        return replace(self, shift=self.shift.copy())
+        behind = None if self.behind is None else self.behind.kept()
+        return replace(self, shift=self.shift.copy(), behind=behind)
 
     def device_inputs(self) -> dict[str, NDArray[Any]]:
         """As inputs of :func:`mien.engine.runtime.graphs.image.image_graph`."""
@@ -108,6 +112,7 @@ class MeshCanvas:
         axis = np.linspace(0, FIELD_SIZE - 1, NODES, dtype=np.float32)
         self._fade = sample(fade, np.stack(np.meshgrid(axis, axis), axis=2)).reshape(-1, 1)
         self._face = Rasterizer(*part)
+        self._back = BackCanvas(part)
 
     def warp(self, moving: MeshMotion) -> Warp:
         """The moving part after a motion; arrays are this canvas's, valid until the next call."""
@@ -119,7 +124,8 @@ class MeshCanvas:
         warp = self._mouth(moving, layers, box)
         if moving.turn <= TURNED:
             return warp
-        return replace(warp, outline=Outline.of(self._shift, inside_of(layers, box, self._shift.shape[1:])))
+        outline = Outline.of(self._shift, inside_of(layers, box, self._shift.shape[1:]))
+        return replace(warp, outline=outline, behind=self._draw_back(moving.back))
 
     def _pixels(self, places: Floats) -> Floats:
         return np.asarray(places * self._scale + self._offset, np.float32)
@@ -141,6 +147,13 @@ class MeshCanvas:
             plane = np.ascontiguousarray(drawn[..., axis])
             target: Any = self._shift[axis]
             cv2.warpAffine(plane, to_coarse, self._part, target, how, cv2.BORDER_REPLICATE)
+
+    def _draw_back(self, back: BackMotion | None) -> Behind | None:
+        """The back of a turned head, behind the sheet."""
+        if back is None or (box := self._bounds(back.vertices)) is None:
+            return None
+        shift = np.asarray((back.shows - back.vertices) * self._scale, np.float32)
+        return self._back.draw(self._pixels(back.vertices), back.depth * self._scale[0], shift, box)
 
     def _bounds(self, places: Floats) -> Box | None:
         x, y = places[:, 0], places[:, 1]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.engine.avatar.behind_head import BackMotion
 from mien.engine.avatar.crop import Square
 from mien.engine.avatar.far_side import go_along, shown_places
 from mien.engine.avatar.grid import AvatarGrid
@@ -51,6 +52,10 @@ RIGID, ROUNDS = 0.25, 3
 """Share of the skull from which on a landmark tells of the head, and times that the fit leaves out what moves
 by itself: a raised brow moved hair and collar by 0.1 px."""
 
+UNCOVERS, FRONTAL = 0.15, 0.30
+"""Radians (9 degrees) from which on a turn uncovers the back of a head; and own poses (17 degrees) up to
+which a portrait does not show it itself."""
+
 LIP_BEHIND = 0.03
 """How far behind the upper lip the lower one lies besides, face units: where they meet, one is in front."""
 
@@ -75,6 +80,7 @@ class MeshMotion:
         depth: ``(V,)``.
         sheet, sheet_shows: ``(G, 2)`` the same of the sheet.
         sheet_depth: ``(G,)``.
+        back: the back of the head, where a turn uncovers it; else None.
         between: ``(FIELD_SIZE, FIELD_SIZE, 2)`` by how much what lies between the vertices moves besides,
             at the portrait's places.
         gaze: ``(2, 2)`` how far the irises go within their eyes; right eye, left eye.
@@ -91,6 +97,7 @@ class MeshMotion:
     sheet: Floats
     sheet_shows: Floats
     sheet_depth: Floats
+    back: BackMotion | None
     between: Floats
     gaze: Floats
     irises: Floats
@@ -174,6 +181,7 @@ def mesh_motion(
         sheet=crop.normalised(moved),
         sheet_shows=crop.normalised(avatar.mesh.sheet.positions),
         sheet_depth=back * (size / per_norm),
+        back=_back(avatar, going, size / per_norm),
         between=_between(motion, avatar, source, shares),
         gaze=np.stack([gaze_shift(eye, source, points) for eye in range(2)]),
         irises=np.stack([iris_place(iris, source) for iris in (topo.RIGHT_IRIS, topo.LEFT_IRIS)]),
@@ -182,6 +190,17 @@ def mesh_motion(
         gap=gap,
         shut=(right, left),
     )
+
+
+def _back(avatar: Placed, going: HeadMotion, per_pixel: np.float32) -> BackMotion | None:
+    """The back of the head on the side that a turn uncovers; None where it stays behind the face."""
+    yaw = going.turn[1]
+    back = avatar.mesh.backs[0 if yaw > 0 else 1]
+    if back is None or abs(yaw) < UNCOVERS or np.hypot(*avatar.facing) > FRONTAL:
+        return None
+    moved, depth = back.moved(going)
+    place = avatar.crop.normalised
+    return BackMotion(vertices=place(moved), shows=place(back.shows), depth=depth * per_pixel)
 
 
 def _turned(avatar: Placed, turn: tuple[float, float]) -> Floats:

@@ -95,9 +95,8 @@ class HeadShape:
     @staticmethod
     def of(geometry: FaceGeometry, positions: Floats, person: Floats | None) -> HeadShape:
         """Of a face, at ``(G, 2)`` positions in the portrait, pixels; ``person`` as for the sheet."""
-        mesh, outline = geometry.points[:N_MESH], list(topo.FACE_OVAL)
-        upright = _upright(mesh)
-        oval = _to_head(mesh[outline], geometry, upright)
+        outline = list(topo.FACE_OVAL)
+        upright, oval = upright_oval(geometry)
         places = _to_head(positions, geometry, upright)
         middle = 0.5 * (oval[0] + oval[len(oval) // 2])
         away, polar = _polar(places - middle)
@@ -120,6 +119,13 @@ class HeadShape:
             depth=hidden,
             less=np.where(away > edge, hidden - uncovered, np.float32(0)),
         )
+
+
+def upright_oval(geometry: FaceGeometry) -> tuple[Floats, Floats]:
+    """``(2, 2)`` rotation to a head's upright axes, and ``(36, 2)`` the face's outline there, face units."""
+    mesh = geometry.points[:N_MESH]
+    upright = _upright(mesh)
+    return upright, _to_head(mesh[list(topo.FACE_OVAL)], geometry, upright)
 
 
 def beside_ears(places: Floats) -> Floats:
@@ -167,6 +173,11 @@ def _to_head(points: Floats, geometry: FaceGeometry, upright: Floats) -> Floats:
     return np.asarray((points - geometry.centre) @ upright.T / np.float32(geometry.unit), np.float32)
 
 
+def from_head(places: Floats, geometry: FaceGeometry, upright: Floats) -> Floats:
+    """Places ``(n, 2)`` on the upright head, face units, in the image."""
+    return np.asarray((places * np.float32(geometry.unit)) @ upright + geometry.centre, np.float32)
+
+
 def _polar(points: Floats) -> tuple[Floats, Floats]:
     return np.hypot(points[:, 0], points[:, 1]), np.arctan2(points[:, 1], points[:, 0])
 
@@ -195,8 +206,7 @@ def _rim(
     reach = starts[:, None] + steps
     rays = np.stack([np.cos(directions), np.sin(directions)], axis=1)
     places = middle + reach[..., None] * rays[:, None]
-    image = (places * geometry.unit) @ upright + geometry.centre
-    there = sample(person, image.astype(np.float32))
+    there = sample(person, from_head(places, geometry, upright))
     gone = there < 0.5
     found = np.where(gone.any(axis=1), steps[gone.argmax(axis=1)], np.nan)
     usual_there = ASIDE + (SCALP - ASIDE) * np.clip(-np.sin(directions), 0.0, 1.0)
