@@ -33,7 +33,7 @@ def compose(canvas: Canvas, field: Field | None, warp: Warp) -> Image:
         _open_mouth(canvas, moved, field, warp)
     if cover is not None:
         return _opened(canvas, moved, cover)
-    if not canvas.pasted:
+    if moved.shape == canvas.still.shape or not canvas.pasted:
         return moved
     image: Image = canvas.still.copy()
     image[canvas.top : canvas.bottom, canvas.left : canvas.right] = moved
@@ -117,7 +117,7 @@ def _where_seen(canvas: Canvas, warp: Warp) -> Box:
     for axis, low, high, limit in zip(
         (1, 0), canvas.extent[::2], canvas.extent[1::2], warp.shift.shape[1:], strict=True
     ):
-        least, most, _, _ = cv2.minMaxLoc(warp.shift[axis])
+        least, most = float(warp.shift[axis].min()), float(warp.shift[axis].max())
         start = min(max(int(np.floor(low - most)) - KERNEL, 0), limit - 1)
         found.append(slice(start, max(start + 1, min(int(np.ceil(high - least)) + KERNEL, limit))))
     return found[0], found[1]

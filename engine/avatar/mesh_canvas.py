@@ -20,7 +20,7 @@ from mien.engine.mesh.topology import FIRST_OPENING_LAYER, MOUTH, RIGHT_EYE, SLO
 from mien.engine.mouth.edge import gap_of
 from mien.engine.types import Floats
 from mien.engine.utils.curves import ramp, smoothstep
-from mien.engine.utils.images import share_within
+from mien.engine.utils.images import planes_of, share_within
 from mien.engine.utils.sampling import sample
 
 COARSE, FINE = 128, 192
@@ -178,17 +178,17 @@ class MeshCanvas:
         drawn = self._rasterizer(box).draw(at, depth, colours, mesh.triangles)
         for eye in range(2):
             self._turn_eye(moving, eye, drawn, box)
-        x, y, layers = cv2.split(drawn)
+        x, y, layers = planes_of(drawn)
         self._add_between(moving, x, y, box)
         # Softened inwards only: beside the mesh its raster knows nothing.
         eroded = cv2.erode((layers > 0.5).astype(np.uint8), np.ones((RIM, RIM), np.uint8))
         inside = np.asarray(cv2.blur(eroded.astype(np.float32), (RIM, RIM)), np.float32)
         for plane, target in ((x, self._shift[0]), (y, self._shift[1])):
-            part = target[box]
-            plane -= part
-            plane *= inside
-            part += plane
-        return np.asarray(layers, np.float32)
+            part: Any = target[box]  # OpenCV's arithmetic takes half of numpy's time where rows are apart
+            cv2.subtract(plane, part, plane)
+            cv2.multiply(plane, inside, plane)
+            cv2.add(part, plane, part)
+        return layers
 
     def _rasterizer(self, box: Box) -> Rasterizer:
         size = box[1].stop - box[1].start, box[0].stop - box[0].start
@@ -213,7 +213,7 @@ class MeshCanvas:
         to_half = np.array([[0.5, 0, 0], [0, 0.5, 0]], np.float32)
         how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         size = x.shape[1], x.shape[0]
-        for plane, found in zip((x, y), cv2.split(sample(between, columns, rows)), strict=True):
+        for plane, found in zip((x, y), planes_of(sample(between, columns, rows)), strict=True):
             grown = cv2.warpAffine(found, to_half, size, flags=how, borderMode=cv2.BORDER_REPLICATE)
             cv2.subtract(plane, grown, plane)
 

@@ -17,6 +17,7 @@ from mien.engine.photos.places import Place, eye_place, mouth_place
 from mien.engine.photos.textures import Texture
 from mien.engine.types import Floats, Image
 from mien.engine.utils.curves import ramp, smoothstep
+from mien.engine.utils.images import planes_of
 
 OWN_MOUTH = 0.7
 """Factor of the portrait's own distance: on 167 frames of six people a photo's mouth was nearer to the truth
@@ -192,7 +193,7 @@ class PhotoPainter:
         size = np.array([box[1].stop - box[1].start, box[0].stop - box[0].start], np.float32)
         coarse = (at - corner) * (COARSE / size) - np.float32(0.5)
         drawn = self._raster.draw(coarse.astype(np.float32), depth, texture.colours, place.triangles)
-        x, y, known = cv2.split(drawn)
+        x, y, known = planes_of(drawn)
         reach = max(round(COARSE / SEAM), 1)
         blurred = [cv2.blur(plane, (2 * reach + 1, 2 * reach + 1)) for plane in (x, y, known)]
         near = cv2.max(blurred[2], 1e-3)

@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
+from mien.engine.utils.images import planes_of
 from mien.engine.utils.sampling import cubic_weights, line_fraction, sample
 
 FRACTIONS = [0.0, 0.05, 0.3, 0.5, 0.72, 1.0]
@@ -29,3 +30,11 @@ def test_without_it_lines_move() -> None:
     line = np.tile(np.arange(20, dtype=np.float32), (4, 1))
     moved = cv2.remap(line, np.float32([[10.3]]), np.float32([[1]]), cv2.INTER_CUBIC)
     assert float(moved[0, 0]) == pytest.approx(10.342, abs=1e-3)
+
+
+def test_planes_are_the_channels_and_arrays_of_their_own() -> None:
+    values = np.random.default_rng(0).random((5, 7, 3), np.float32)
+    planes = planes_of(values)
+    np.testing.assert_array_equal(np.stack(planes, axis=2), values)
+    planes[0][...] = 0
+    assert values[..., 0].all()
