@@ -14,11 +14,18 @@ from mien.engine.avatar.canvas import Canvas
 from mien.engine.avatar.mesh_canvas import Warp
 from mien.engine.avatar.outline import Box
 from mien.engine.motion import Motion
-from mien.engine.types import Floats, Image
+from mien.engine.types import Image
 from mien.engine.utils.sampling import sample
 
 PLACES = 96
 """Places across the moving part at which light is looked up: the layout's nodes are no nearer together."""
+
+UNIT = 230
+"""Steps of a gain of one: bytes are multiplied in half the time of floats, and no pixel differs by more than
+a grey level."""
+
+STRIP = 128
+"""Rows that are multiplied at once: a processor's cache holds them."""
 
 LEAST = 0.006
 """Change of brightness below which nothing is drawn: less than a grey level and a half."""
@@ -30,11 +37,11 @@ class Folds:
 
     Attributes:
         box: rows and columns of the moving part.
-        gain: ``(rows, columns) float32`` what the image is multiplied by there.
+        gain: ``(rows, columns) uint8`` what the image is multiplied by there, in steps of 1 / :data:`UNIT`.
     """
 
     box: Box
-    gain: Floats
+    gain: Image
 
 
 def folds_of(motion: Motion, avatar: Avatar, canvas: Canvas, warp: Warp) -> Folds | None:
@@ -61,7 +68,7 @@ def folds_of(motion: Motion, avatar: Avatar, canvas: Canvas, warp: Warp) -> Fold
     to_part = np.array([[1 / step, 0, 0], [0, 1 / step, 0]], np.float32)
     how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     gain = cv2.warpAffine(part, to_part, size, flags=how, borderMode=cv2.BORDER_REPLICATE)
-    return Folds(box, np.asarray(gain, np.float32))
+    return Folds(box, np.asarray(cv2.convertScaleAbs(gain, alpha=UNIT), np.uint8))
 
 
 def _span(there: Any) -> tuple[int, int]:
@@ -76,6 +83,8 @@ def draw_folds(canvas: Canvas, image: Image, folds: Folds | None) -> float:
         return 0.0
     start = perf_counter()
     target = canvas.moving_part(image)[folds.box][..., :3]
-    gain = cv2.merge([folds.gain] * 3)
-    target[...] = cv2.multiply(np.ascontiguousarray(target), gain, dtype=cv2.CV_8U)
+    for top in range(0, len(target), STRIP):
+        strip = target[top : top + STRIP]
+        gain = cv2.merge([folds.gain[top : top + STRIP]] * 3)
+        strip[...] = cv2.multiply(np.ascontiguousarray(strip), gain, scale=1 / UNIT)
     return 1000 * (perf_counter() - start)

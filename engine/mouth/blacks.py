@@ -64,6 +64,8 @@ def lifted(colours: Image, black: Floats) -> Image:
     if level < 1:
         return colours
     rows: Any = colours.reshape(-1, colours.shape[-2], 3)
-    missing = 1 - cv2.cvtColor(rows, cv2.COLOR_RGB2GRAY).astype(np.float32) * np.float32(1 / level)
-    added = np.maximum(missing, 0)[..., None] * black
-    return np.asarray(cv2.add(rows, added, dtype=cv2.CV_8U), np.uint8).reshape(colours.shape)
+    missing = np.maximum(1 - np.arange(256, dtype=np.float32) / np.float32(level), 0)
+    added = np.rint(missing[:, None] * black).astype(np.uint8)
+    grey: Any = cv2.cvtColor(rows, cv2.COLOR_RGB2GRAY)
+    lift = cv2.LUT(cv2.merge([grey] * 3), added[None])
+    return np.asarray(cv2.add(rows, lift), np.uint8).reshape(colours.shape)

@@ -6,16 +6,20 @@ Bookstein, "Principal warps: thin-plate splines and the decomposition of deforma
 
 from __future__ import annotations
 
+from typing import Any
+
+import cv2
 import numpy as np
 
+from mien.engine.mouth.edge import gap_of, width_of
 from mien.engine.types import Floats
-from mien.engine.utils.sampling import stretch
 
 SMOOTHING = 2e-3
 """Added to the spline's diagonal; the unit of length is the mouth's width."""
 
-COLUMNS, ROWS = 17, 9
-"""Nodes at which the spline is computed; between them it is interpolated: it is smooth."""
+COLUMNS, ROWS = 18, 10
+"""Nodes at which the spline is computed; between them it is interpolated, linearly: it is smooth, and OpenCV's
+cubic kernel bends straight lines."""
 
 SQUEEZED = 0.55
 """What the driver's mouth is squeezed to at most; of lips that part less, the lower one hides the rest."""
@@ -46,15 +50,35 @@ def carried(inner: Floats, to_inner: Floats, to_outer: Floats, box: tuple[slice,
     system[count + 1 :, :count] = start.T
     weights = np.linalg.solve(system, np.concatenate([end, np.zeros((3, 2))]))
     rows, columns = box
-    size = columns.stop - columns.start, rows.stop - rows.start
-    x = (np.linspace(columns.start, columns.stop - 1, COLUMNS) - middle[0]) / unit
-    y = (np.linspace(rows.start, rows.stop - 1, ROWS) - middle[1]) / unit
-    nodes = np.stack(np.meshgrid(x, y), axis=2).reshape(-1, 2)
+    nodes_x, whole_x = _nodes(columns, COLUMNS)
+    nodes_y, whole_y = _nodes(rows, ROWS)
+    grid = np.empty((len(nodes_y), len(nodes_x), 2))
+    grid[..., 0] = (nodes_x - middle[0]) / unit
+    grid[..., 1] = ((nodes_y - middle[1]) / unit)[:, None]
+    nodes = grid.reshape(-1, 2)
     found = _bending(nodes, start) @ weights[:count] + weights[count] + nodes @ weights[count + 1 :]
-    coarse = np.ascontiguousarray(found.reshape(ROWS, COLUMNS, 2), np.float32)
-    ratio = (COLUMNS - 1) / max(size[0] - 1, 1), (ROWS - 1) / max(size[1] - 1, 1)
-    to_coarse = np.array([[ratio[0], 0, 0], [0, ratio[1], 0]], np.float32)
-    return stretch(coarse, size, to_coarse, cubic=True)
+    coarse = np.ascontiguousarray(found.reshape(len(nodes_y), len(nodes_x), 2), np.float32)
+    grown: Any = cv2.resize(coarse, (whole_x[1], whole_y[1]), interpolation=cv2.INTER_LINEAR)
+    down, right = (
+        slice(edge, edge + part.stop - part.start)
+        for (edge, _), part in ((whole_y, rows), (whole_x, columns))
+    )
+    return np.ascontiguousarray(grown[down, right])
+
+
+def _nodes(part: slice, count: int) -> tuple[np.ndarray, tuple[int, int]]:
+    """Where the spline is computed along one axis, for ``cv2.resize`` to interpolate between.
+
+    It takes a node for the middle of a cell, and repeats the outermost ones: they lie beyond the part.
+
+    Returns:
+        the nodes, and how many pixels the part begins behind the first cell, of how many that are made.
+    """
+    size = part.stop - part.start
+    edge = -(-size // count)
+    whole = size + 2 * edge
+    count += 2
+    return part.start - edge - 0.5 + (np.arange(count) + 0.5) * (whole / count), (edge, whole)
 
 
 def _bending(points: np.ndarray, centres: np.ndarray) -> np.ndarray:
@@ -93,5 +117,4 @@ def _unsqueezed(inner: Floats, to_inner: Floats) -> Floats:
 
 def _openness(ring: Floats) -> float:
     """Gap between the lips in the middle over the mouth's width."""
-    width = float(np.linalg.norm(ring[10] - ring[0]))
-    return float(np.linalg.norm(ring[5] - ring[15])) / max(width, 1e-3)
+    return gap_of(ring) / max(width_of(ring), 1e-3)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from math import hypot
+from typing import Any
+
 import cv2
 import numpy as np
 
@@ -28,22 +31,26 @@ that is left of the pixel."""
 
 def width_of(ring: Floats) -> float:
     """Distance of a mouth's corners on one of its edges ``(20, 2)``."""
-    return float(np.linalg.norm(ring[10] - ring[0]))
+    return hypot(*(ring[10] - ring[0]).tolist())
 
 
 def gap_of(inner: Floats) -> float:
     """Distance of a mouth's inner edges ``(20, 2)`` at the middle."""
-    return float(np.linalg.norm(inner[5] - inner[15]))
+    return hypot(*(inner[5] - inner[15]).tolist())
 
 
 def softened(opening: Image, inner: Floats) -> Floats:
     """``(rows, columns) float32`` in 0..1: 1 between the lips, 0 from their edges on, soft within them."""
     least, of_gap, most = SOFT
     soft = max(least, min(of_gap * gap_of(inner), most * width_of(inner)))
-    blurred = cv2.GaussianBlur(opening.astype(np.float32), (0, 0), soft)
-    cover = np.clip(blurred * np.float32(2 / 255) - np.float32(1 - EDGE), 0, 1)
+    shares: Any = opening.astype(np.float32)
+    cover: Any = cv2.GaussianBlur(shares, (0, 0), soft)
+    cover *= np.float32(2 / 255)
+    cover -= np.float32(1 - EDGE)
+    np.clip(cover, 0, 1, out=cover)
     # A pixel that the edge cuts belongs to the lip as far as that covers it.
-    cover *= opening * np.float32(1 / 255)
+    shares *= np.float32(1 / 255)
+    cover *= shares
     return np.asarray(cover, np.float32)
 
 
@@ -52,13 +59,13 @@ def without_rim(part: Image, opening: Image, inner: Floats, share: float) -> Ima
 
     They show the dark behind the mouth at full strength: next to teeth and tongues that was a dotted outline.
     """
-    lip = np.where(opening == 0, np.uint8(255), np.uint8(0))
+    lip = np.asarray(cv2.inRange(opening, 0, 0), np.uint8)
     near = cv2.GaussianBlur(lip, KERNEL, RIM)
     colour = cv2.GaussianBlur(cv2.bitwise_and(part, part, mask=lip), KERNEL, RIM)
     healed = np.asarray(cv2.divide(colour, cv2.cvtColor(near, cv2.COLOR_GRAY2RGB), scale=255), np.uint8)
-    cut = (opening > 0) & (opening < 255) & (near > LEAST)
+    cut = cv2.bitwise_and(cv2.inRange(opening, 1, 254), cv2.inRange(near, LEAST + 1, 255))
     share *= ramp(gap_of(inner), APART)
     if share > WHOLE:
-        return np.asarray(cv2.copyTo(healed, cut.astype(np.uint8), part.copy()), np.uint8)
-    weight = cut * np.float32(share)
+        return np.asarray(cv2.copyTo(healed, cut, part.copy()), np.uint8)
+    weight = cut * np.float32(share / 255)
     return np.asarray(cv2.blendLinear(healed, part, weight, 1 - weight), np.uint8)

@@ -20,7 +20,7 @@ from mien.engine.mouth.edge import gap_of, softened, width_of, without_rim
 from mien.engine.mouth.gate import LONGEST, Gate
 from mien.engine.mouth.portrait import MONOCHROME, PortraitLook, box_around, detail_of, saturation_of
 from mien.engine.mouth.steadying import SteadyLips
-from mien.engine.mouth.view import MouthView, brightest_of
+from mien.engine.mouth.view import MouthView, brightest_of, reduced
 from mien.engine.types import Floats, Image
 from mien.engine.utils.curves import ramp, smoothstep
 from mien.engine.utils.images import share_within
@@ -50,7 +50,7 @@ HIDES = 0.999
 """Share of the driver's mouth from which on nothing of what lies below it is seen."""
 
 EVERY = 4
-"""Frames from one look at the driver's sharpness and teeth to the next."""
+"""Frames from one look at the driver's sharpness, teeth and flesh to the next."""
 
 BRIGHTEST, LEARNT = 1.5, 0.03
 """Light of teeth over that of the skin beside them, at most, in the portrait: of pale drivers it is 1.9 and
@@ -118,6 +118,7 @@ class OwnMouth:
         self._time: float | None = None
         self._skin: Floats | None = None
         self._flesh: Floats | None = None
+        self._line: tuple[Floats, float] | None = None
         self._detail: float | None = None
         self._teeth = self._brightest = 0.0
         self._looks = 0
@@ -127,7 +128,7 @@ class OwnMouth:
 
     def set_portrait(self, look: PortraitLook) -> None:
         """Draw into another portrait's images from now on."""
-        self.look, self._detail = look, None
+        self.look, self._detail, self._line = look, None, None
 
     def place(self, view: MouthView | None, time: float, lips: Lips, driver: object = None) -> Placed | None:
         """What to draw into the image at ``time`` (seconds); None where there is nothing to do.
@@ -173,6 +174,7 @@ class OwnMouth:
         step = 0.0 if self._time is None else time - self._time
         if driver is not self._driver or not 0 <= step <= LONGEST:
             self._gate, self._skin, self._flesh, self._detail, step = Gate(), None, None, None, 0.0
+            self._line = None
             self._teeth = self._brightest = 0.0
             self._driver = driver
         self._time = time
@@ -215,8 +217,11 @@ class OwnMouth:
         grey, lips = 0.5 * there / float(here @ LUMINANCE) + 0.5 * bright, self._flesh
         colour = min(1.0, self.look.saturation / max(saturation_of(here, lips), 1e-3))
         matrix = colour * np.diag(tinted) + (1 - colour) * np.outer(grey, LUMINANCE)
-        share = line_share(here, lips, view.width)
-        matrix += share * (bright * towards_portrait(here, lips, there, self.look.lips, view.width) - matrix)
+        if self._line is None or self._looks % EVERY == 0:
+            line = towards_portrait(here, lips, there, self.look.lips, view.width)
+            self._line = line, line_share(here, lips, view.width)
+        line, share = self._line
+        matrix += share * (bright * line - matrix)
         return np.asarray(matrix * min(1.0, BRIGHTEST / max(self._teeth, BRIGHTEST)), np.float32)
 
     def _sharpness(self, view: MouthView, lips: Lips) -> float:
@@ -241,7 +246,7 @@ class OwnMouth:
         """``(rows, columns, 3) uint8``: the driver's mouth where the avatar's is."""
         view, lips = placed.view, placed.lips
         assert view is not None
-        view = _reduced(view, lips)
+        view = reduced(view, 1.5 * width_of(lips.outer), 1.5 * gap_of(lips.inner))
         lookup = carried(placed.steady[:20], view.inner, view.outer, box)
         lit = relit(without_blocks(view.image, view.width), placed.matrix, placed.shadows, placed.dark)
         mouth = sample(lit, lookup, cubic=True)
@@ -268,22 +273,6 @@ def _average(old: Floats | None, new: Floats, step: float) -> Floats:
     if old is None:
         return new
     return np.asarray(old + (1 - np.exp(-step / STEADY)) * (new - old), np.float32)
-
-
-def _reduced(view: MouthView, lips: Lips) -> MouthView:
-    """The view no more than half as large again as it is drawn, each way: sampling it would flicker.
-
-    Lips that open less than the driver's press teeth and the dark between them into few rows.
-    """
-    wide = min(1.0, 1.5 * width_of(lips.outer) / max(width_of(view.outer), 1.0))
-    high = min(wide, 1.5 * gap_of(lips.inner) / max(gap_of(view.inner), 1.0))
-    if high >= 1:
-        return view
-    size = max(8, round(view.image.shape[1] * wide)), max(8, round(view.image.shape[0] * high))
-    small = np.asarray(cv2.resize(view.image, size, interpolation=cv2.INTER_AREA), np.uint8)
-    ratio = np.array([size[0] / view.image.shape[1], size[1] / view.image.shape[0]], np.float32)
-    inner, outer = ((ring + 0.5) * ratio - np.float32(0.5) for ring in (view.inner, view.outer))
-    return replace(view, image=small, inner=inner, outer=outer)
 
 
 def _keep_tone(part: Image, opening: Image, tone: Image) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 
 from mien.engine.face.lips import mouth_gap
 from mien.engine.landmarks import topology as topo
+from mien.engine.mouth.edge import gap_of, width_of
 from mien.engine.types import Floats, Image
 from mien.engine.utils.light import LUMINANCE, to_linear
 
@@ -133,6 +134,22 @@ def brightest_of(view: MouthView) -> float:
     last = int(BRIGHT * (len(within) - 1))
     light = float(to_linear(np.partition(within, last)[last : last + 1].astype(np.float32))[0])
     return light / max(float(view.skin @ LUMINANCE), 1e-3)
+
+
+def reduced(view: MouthView, width: float, gap: float) -> MouthView:
+    """The view with a mouth no wider and no more open than this, pixels: sampling a larger one would flicker.
+
+    Lips that open less than the driver's press teeth and the dark between them into few rows.
+    """
+    wide = min(1.0, width / max(width_of(view.outer), 1.0))
+    high = min(wide, gap / max(gap_of(view.inner), 1.0))
+    if high >= 1:
+        return view
+    size = max(8, round(view.image.shape[1] * wide)), max(8, round(view.image.shape[0] * high))
+    small = np.asarray(cv2.resize(view.image, size, interpolation=cv2.INTER_AREA), np.uint8)
+    ratio = np.array([size[0] / view.image.shape[1], size[1] / view.image.shape[0]], np.float32)
+    inner, outer = ((ring + 0.5) * ratio - np.float32(0.5) for ring in (view.inner, view.outer))
+    return replace(view, image=small, inner=inner, outer=outer)
 
 
 def _places(image: Image, inner: Floats, outer: Floats) -> Floats:

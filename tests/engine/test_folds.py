@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import cast
 
 import cv2
 import numpy as np
@@ -10,8 +11,8 @@ import pytest
 from known_motion import Push, added, warped
 
 from mien.engine.avatar import Avatar
-from mien.engine.avatar.canvas import make_canvas
-from mien.engine.avatar.folds import draw_folds, folds_of
+from mien.engine.avatar.canvas import Canvas, make_canvas
+from mien.engine.avatar.folds import UNIT, Folds, draw_folds, folds_of
 from mien.engine.avatar.transfer import carry_over
 from mien.engine.face.layout import GRID, layout, to_pixels
 from mien.engine.landmarks import Landmarker
@@ -181,3 +182,22 @@ def test_who_wants_none_of_the_drivers_pixels_gets_no_folds(
     painted, shown = images
     assert np.array_equal(painted, avatar.image)
     assert not np.array_equal(shown, avatar.image)
+
+
+def test_light_in_bytes_is_that_of_numbers() -> None:
+    """Every grey level and every gain that there is: no pixel is off by more than one grey level."""
+    gains = np.linspace(0.8, 1.1, 301, dtype=np.float32)
+    levels = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 301, axis=1)
+    image = np.repeat(levels[..., None], 3, axis=2)
+    exact = np.clip(np.rint(image * gains[None, :, None]), 0, 255)
+    stored = np.broadcast_to(np.rint(gains * UNIT).astype(np.uint8), (256, 301)).copy()
+
+    class Whole:
+        """A canvas that is one moving part."""
+
+        @staticmethod
+        def moving_part(image: Image) -> Image:
+            return image
+
+    draw_folds(cast(Canvas, Whole()), image, Folds((slice(0, 256), slice(0, 301)), stored))
+    assert np.abs(image - exact).max() <= 1
