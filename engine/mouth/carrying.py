@@ -18,8 +18,8 @@ SMOOTHING = 2e-3
 """Added to the spline's diagonal; the unit of length is the mouth's width."""
 
 COLUMNS, ROWS = 18, 10
-"""Nodes at which the spline is computed; between them it is interpolated, linearly: it is smooth, and OpenCV's
-cubic kernel bends straight lines."""
+"""Nodes at which the spline is computed; between them it is interpolated, linearly: it is smooth, and the
+cubic kernel of OpenCV bends straight lines."""
 
 SQUEEZED = 0.55
 """What the driver's mouth is squeezed to at most; of lips that part less, the lower one hides the rest."""
