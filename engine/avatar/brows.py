@@ -26,6 +26,10 @@ UNDER = (1.15, 1.45)
 cover a part: its stretch up to which it is as it was, and that it never exceeds.  What is left is taken by
 the smooth skin further down."""
 
+SLACK = 0.03
+"""What is added to that skin's height before, lengths of the brow: where a brow lies low over the eye, a
+small raise would count as a stretch, and small motion stays as it was measured."""
+
 _TAPER = np.array(2 * [0.3, 0.8, 1.0, 1.0, 1.0, 0.8, 0.4], np.float32)[:, None]
 """Share in that of the landmarks under the brow, from the outer to the inner end of the eye."""
 
@@ -81,7 +85,7 @@ class _Own(NamedTuple):
     Attributes:
         thickness: ``(10,)`` along both brows.
         above: ``(14, 10)`` weights of the brows' lower edges over each landmark under them.
-        gaps: ``(14,)`` distance of these from there.
+        gaps: ``(14,)`` distance of these from there, with :data:`SLACK`.
     """
 
     thickness: Floats
@@ -94,13 +98,14 @@ def _own(places: bytes) -> _Own:
     """By the ``(34, 2) float32`` positions of :data:`_BROWS`."""
     upper, lower, under = np.split(np.frombuffer(places, np.float32).reshape(-1, 2), (10, 20))
     thickness = _SMOOTH @ np.hypot(*(upper - lower).T)
-    above = np.zeros((14, 10), np.float32)
+    above, slack = np.zeros((14, 10), np.float32), np.zeros(14, np.float32)
     for brow, row in ((slice(0, 5), slice(0, 7)), (slice(5, 10), slice(7, 14))):
         across = lower[brow][-1] - lower[brow][0]
+        slack[row] = SLACK * np.hypot(*across)
         along = np.maximum.accumulate(lower[brow] @ across)
         for k, one in enumerate(np.eye(5)):
             above[row, brow.start + k] = np.interp(under[row] @ across, along, one)
-    gaps = np.hypot(*(under - above @ lower).T)
+    gaps = np.hypot(*(under - above @ lower).T) + slack
     return _Own(np.maximum(thickness, 1e-6), above, np.maximum(gaps, 1e-6))
 
 

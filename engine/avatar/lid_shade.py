@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from mien.engine.types import Floats
 
-MOST, CREASE = 0.6, 0.7
-"""Share of the skin below at the lid's edge, in logarithms of light, and what of that is reached at the
-crease: below it a lid that shuts hardly stretches, above it is where nearly all of its height comes from."""
+MOST, BROW, CREASE = 0.65, 0.35, 0.75
+"""Share of the skin below at the lid's edge, in logarithms of light, and what of that there is under the brow
+and at the crease: below it a lid that shuts hardly stretches, above it nearly all of its height comes from a
+pixel or two, which are darker and greyer than lids are."""
 
 DARK = 12.0
 """Grey levels added before logarithms: what is dark is unsure."""
@@ -50,7 +51,7 @@ def shaded(colours: Floats, clear: Floats, cheek: Floats, rows: tuple[Floats, ..
 
 
 def heights(rows: tuple[Floats, ...], shape: tuple[int, ...]) -> Floats:
-    """``(h, w) float32``: 0 from under the brow upwards, :data:`CREASE` at the crease, 1 from the edge on."""
+    """``(h, w) float32``: :data:`BROW` under the brow, :data:`CREASE` at the crease, 1 from the edge on."""
     brow, crease, edge = rows
     across = edge[-1] - edge[0]
     across = across / np.float32(max(float(np.hypot(*across)), 1e-3))
@@ -66,4 +67,4 @@ def heights(rows: tuple[Floats, ...], shape: tuple[int, ...]) -> Floats:
     levels[2] = np.maximum(levels[2], levels[1] + 0.25)
     upper = np.clip((height - levels[0]) / (levels[1] - levels[0]), 0, 1)
     lower = np.clip((height - levels[1]) / (levels[2] - levels[1]), 0, 1)
-    return np.asarray(CREASE * upper + (1 - CREASE) * lower, np.float32)
+    return np.asarray(BROW + (CREASE - BROW) * upper + (1 - CREASE) * lower, np.float32)

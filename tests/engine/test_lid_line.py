@@ -7,7 +7,7 @@ import pytest
 
 from mien.engine.avatar.eyelids import EYES
 from mien.engine.avatar.lid_line import DARKER, draw_edges
-from mien.engine.avatar.lid_shade import heights, shaded
+from mien.engine.avatar.lid_shade import BROW, heights, shaded
 from mien.engine.avatar.lid_skin import LidSkin
 from mien.engine.types import Floats, Image
 
@@ -63,11 +63,11 @@ def test_a_lid_gets_lighter_towards_a_bright_cheek_steadily() -> None:
     x = np.linspace(15, 75, 9, dtype=np.float32)
     brow, crease, edge = (np.stack([x, np.full(9, y, np.float32)], axis=1) for y in (10, 14, 26))
     found = shaded(colours, clear, cheek, (brow, crease, edge), 1)[:, 45].sum(axis=1)
-    assert found[5] == pytest.approx(sum(DARK), abs=2), "the brow's shadow stays"
+    assert sum(DARK) < found[5] < 0.6 * found[26], "some of the brow's shadow stays"
     assert (np.diff(found[8:30]) > -0.5).all()
     assert found[26] > 2 * sum(DARK)
     assert found[26] < sum(BRIGHT) - 100
-    np.testing.assert_allclose(heights((brow, crease, edge), (60, 90))[[5, 26, 40], 45], [0, 1, 1])
+    np.testing.assert_allclose(heights((brow, crease, edge), (60, 90))[[5, 26, 40], 45], [BROW, 1, 1])
 
 
 def test_an_eye_in_deep_shadow_has_a_line_that_is_seen() -> None:
