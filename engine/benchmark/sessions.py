@@ -14,6 +14,7 @@ from mien.engine.session.driver_session import DriverSession
 from mien.engine.session.shared_renderer import SharedRenderer
 from mien.engine.session.throughput import MANY, WARM_UP_S, Camera, resident_mb
 from mien.engine.types import Frame, Rendered
+from mien.engine.utils.memory import release_freed
 from mien.engine.utils.samples import Samples
 
 HOLDS = 0.97
@@ -49,6 +50,7 @@ def count_sessions(setup: Setup, most: int, fps: float, seconds: float) -> list[
     def another() -> Landmarker:
         return first.twin(live=True) or make_landmarker(live=True)
 
+    release_freed()  # as a server does
     with first, SharedRenderer(setup.runtime, another, None) as shared:
         for number in range(1, most + 1):
             drives = _side_by_side(setup, shared, number, fps, seconds)

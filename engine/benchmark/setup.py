@@ -20,6 +20,7 @@ from mien.engine.runtime.openvino import Network, OpenVinoRuntime
 from mien.engine.session.session import Session
 from mien.engine.tracking import TrackerSettings
 from mien.engine.types import Image
+from mien.engine.utils.memory import release_freed
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,7 @@ class Setup:
             given, live=True, runtime=runtime or self.runtime, settings=settings, mouth=self.mouth
         ) as animator:
             animator.load()
+            release_freed()  # as a live run does
             yield animator.session
 
 
