@@ -22,7 +22,7 @@ REACH = 5
 """Side of the box towards whose mean the flow at each point is drawn, pixels."""
 
 ROUNDS = 5
-"""Smoothing iterations; smoothness spreads about as many times half the box."""
+"""Smoothing iterations, unless told; smoothness spreads about as many times half the box."""
 
 MOST = 25.0
 """Grey levels beyond which a difference (a closing lid, a highlight) has no more weight."""
@@ -35,11 +35,12 @@ class LocalGlobal:
         reference: ``(H, W) float32`` grey levels without low frequencies.
         smoothness: weight of the flow's gradient against squared grey levels; a textured spot has 100 to 1000
             of these.
+        rounds: smoothing iterations.
     """
 
-    def __init__(self, reference: Floats, smoothness: float) -> None:
+    def __init__(self, reference: Floats, smoothness: float, rounds: int = ROUNDS) -> None:
         height, width = reference.shape
-        self._reference = reference
+        self._reference, self._rounds = reference, rounds
         self._x = _slope(reference, (1, 0))
         self._y = _slope(reference, (0, 1))
         self._xx, self._xy = _window(self._x * self._x), _window(self._x * self._y)
@@ -72,7 +73,7 @@ class LocalGlobal:
         own_u, own_v = a * right_x + b * right_y, b * right_x + c * right_y
         a, b, c = self._spread
         spare = right_x
-        for _ in range(ROUNDS):
+        for _ in range(self._rounds):
             near_u, near_v = _near(u), _near(v)
             u = np.multiply(a, near_u)
             u += np.multiply(b, near_v, out=spare)

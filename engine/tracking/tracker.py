@@ -28,9 +28,6 @@ from mien.engine.tracking.skin_light import where_it_moves
 from mien.engine.types import Face, Floats, Frame, Image
 from mien.engine.utils.curves import ramp
 
-LANDMARK_NOISE = 0.018
-"""Landmark displacements below this (face units; 1.5 px on a face 145 px wide) are left to the alignment."""
-
 SURE = (0.93, 0.98)
 """Files: mean trust on the face up to which a frame is aligned a second time, resampled by what was found
 first, and from which on once is enough.  Where landmarks are pixels off, the first look sees a distorted face
@@ -265,7 +262,7 @@ class Tracker:
             beyond = (landmarks - field).reshape(GRID, GRID, 2)
             return keys.align(gray, turn, frame.time, beyond)
 
-        start = _without_noise(landmarks)
+        start = landmark_field.without_noise(landmarks)
         gray = resampled(start)
         correction, trust = looked(gray, start)
         grid = start + correction.reshape(-1, 2)
@@ -279,13 +276,6 @@ class Tracker:
             keys.add(resampled(grid), turn, frame.time)
         light = reference.skin.change(gray, correction, trust, turn) if self.settings.mouth else None
         return grid, trust, light
-
-
-def _without_noise(field: Floats) -> Floats:
-    """Shorten the field's vectors by the landmarks' noise (continuously, down to zero)."""
-    length = np.hypot(field[:, 0], field[:, 1])
-    keep = np.clip(1.0 - LANDMARK_NOISE / np.maximum(length, 1e-9), 0.0, 1.0)
-    return np.asarray(field * keep[:, None], dtype=np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,7 +311,7 @@ def _as_motion(
     seen = apply2(reference.to_layout[:N_MESH], back - then)
     lips = lip_share(then, back, reference.geometry.unit)
     points = add_detail(smooth, seen, lid_change(then, back), lips)
-    eyes, gaze = reference.irises.motion(face.landmarks[:, :2], head, turn, grid, LANDMARK_NOISE)
+    eyes, gaze = reference.irises.motion(face.landmarks[:, :2], head, turn, grid, landmark_field.NOISE)
     return Motion(
         index=frame.index,
         captured_ns=frame.captured_ns,

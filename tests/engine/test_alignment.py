@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mien.engine.face.layout import EXTENT, GRID, grid_positions
-from mien.engine.tracking.alignment import BESIDE, LIVE_SIDE, Aligner, sample_layout
+from mien.engine.tracking.alignment import ABOVE, BESIDE, LIVE_SIDE, Aligner, sample_layout
 from mien.engine.tracking.flow_refinement import LocalGlobal
 from mien.engine.types import Floats
 
@@ -57,7 +57,7 @@ def test_a_shifted_image_is_measured_and_trusted(pixels: float) -> None:
     assert trust[INSIDE].mean() > 0.95
 
 
-def test_a_live_field_goes_on_beside_the_face_where_nothing_is_measured() -> None:
+def test_a_live_field_goes_on_around_the_face_where_nothing_is_measured() -> None:
     image = 128 + texture(LIVE_SIDE, 3.0)
     aligner = Aligner(np.round(image).clip(0, 255).astype(np.uint8))
     gray = np.round(moved(image, 1.0, 0.0)).clip(0, 255).astype(np.uint8)
@@ -68,6 +68,9 @@ def test_a_live_field_goes_on_beside_the_face_where_nothing_is_measured() -> Non
         for node in range(BESIDE):
             np.testing.assert_array_equal(values[:, node], values[:, BESIDE])
             np.testing.assert_array_equal(values[:, -1 - node], values[:, -1 - BESIDE])
+        for node in range(ABOVE):
+            np.testing.assert_array_equal(values[node], values[ABOVE])
+            np.testing.assert_array_equal(values[-1 - node], values[-1 - ABOVE])
     assert aligner.align(gray)[1][INSIDE].mean() > 0.95
 
 
