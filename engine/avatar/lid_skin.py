@@ -26,6 +26,7 @@ from mien.engine.avatar.lids import CREASE
 from mien.engine.avatar.mesh_canvas import Warp
 from mien.engine.avatar.mesh_motion import MeshMotion
 from mien.engine.avatar.outline import Box
+from mien.engine.face.grain import grain_of, grained
 from mien.engine.types import Floats, Image
 from mien.engine.utils.images import filled
 from mien.engine.utils.sampling import sample
@@ -157,6 +158,8 @@ class AvatarLids:
         """Draw another avatar's lids from now on."""
         self._canvas = canvas
         points = canvas.placed(avatar.source_points)
+        unit = avatar.geometry.unit * canvas.pixels / avatar.crop.pixels_per_norm
+        self._grain = grain_of(canvas.still, points, unit)
         self._skins = tuple(LidSkin.of(canvas.still, points, eye) for eye in range(2))
 
     def place(self, moving: MeshMotion, warp: Warp) -> tuple[ShutLid, ...]:
@@ -203,6 +206,8 @@ class AvatarLids:
             weight: Any = cv2.extractChannel(found, 3).astype(np.float32)
             weight /= np.float32(255)
             colours: Any = cv2.cvtColor(found, cv2.COLOR_RGBA2RGB)
+            if self._grain is not None:
+                colours = grained(colours, self._grain)
             share = weight * np.float32(SHOWN * lid.shut)
             drawn: Any = cv2.blendLinear(colours, np.ascontiguousarray(target), share, np.float32(1) - share)
             draw_edges(drawn, weight, lid.edges, lid.skin.lashes, lid.shut)

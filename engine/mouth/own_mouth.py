@@ -13,6 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from mien.engine.face.grain import grained
 from mien.engine.mouth.blacks import lifted
 from mien.engine.mouth.carrying import carried
 from mien.engine.mouth.colours import DARK, line_share, towards_portrait, towards_shadow, without_blocks
@@ -262,10 +263,7 @@ class OwnMouth:
         found = lifted(np.asarray(found, np.uint8), self.look.black)
         grain = self.look.grain
         if grain is not None:
-            height, width = found.shape[:2]
-            piece = np.pad(grain, ((0, max(0, height - 64)), (0, max(0, width - 64))), "wrap")
-            added: Any = np.repeat(piece[:height, :width, None], 3, axis=2)
-            found = cv2.add(found, added, dtype=cv2.CV_8U)
+            found = grained(found, grain)
         return np.asarray(found, np.uint8)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from mien.engine.face.grain import grain_of
 from mien.engine.landmarks import topology as topo
 from mien.engine.mouth.blacks import darkest, lifted
 from mien.engine.mouth.colours import IVORY
@@ -33,12 +34,6 @@ green over blue by so much more than that.  Of 670 stills four are (0.6 %), one 
 HOLLOW, FLESH, TEETH = (0.15, 0.30), (0.45, 0.85), 1.05
 """Brightness of a mouth's hollow (as dark as nothing, and as the tongue begins), of tongue and gums, and from
 which on there are teeth, as shares of the skin's."""
-
-GRAIN_SIDE = 64
-"""Side of the kept piece of grain, pixels."""
-
-LEAST_GRAIN = 0.8
-"""Grey levels below which a portrait has no grain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +93,7 @@ class PortraitLook:
             palette=palette,
             detail=detail_of(part),
             drawn=_contrast(image, landmarks) > DRAWN or (tone is None and is_unlike_skin(skin)),
-            grain=_grain(image, landmarks, unit),
+            grain=grain_of(image, landmarks, unit),
         )
 
 
@@ -215,25 +210,3 @@ def _tone(face: Image, lips: Floats) -> Image | None:
             return None
     # Black and white beyond what was seen stay what they are.
     return np.asarray(np.clip(tone + 0.5, 0, 255), np.uint8)
-
-
-def _grain(image: Image, landmarks: Floats, unit: float) -> Floats | None:
-    """The finest grain found on cheeks and chin, continued to a square; None where it has none."""
-    half = max(4, round(0.08 * unit))
-    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    best: Any = None
-    for landmark in (50, 280, 205, 425, 101, 330):
-        x, y = (int(v) for v in landmarks[landmark])
-        patch = grey[max(y - half, 0) : max(y + half, 0), max(x - half, 0) : max(x + half, 0)]
-        if min(patch.shape) < half:
-            continue
-        fine = patch.astype(np.float32) - cv2.GaussianBlur(patch, (0, 0), 1.5).astype(np.float32)
-        fine -= fine.mean()
-        if best is None or fine.std() < best.std():
-            best = fine
-    if best is None or best.std() < LEAST_GRAIN:
-        return None
-    best = np.clip(best, -3 * best.std(), 3 * best.std())
-    down, right = GRAIN_SIDE - best.shape[0], GRAIN_SIDE - best.shape[1]
-    whole = cv2.copyMakeBorder(best, 0, max(down, 0), 0, max(right, 0), cv2.BORDER_WRAP)
-    return np.asarray(whole[:GRAIN_SIDE, :GRAIN_SIDE], np.float32)
