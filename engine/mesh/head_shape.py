@@ -51,11 +51,11 @@ and the neck are no rim.  Where the one ended and the other did not, depth jumpe
 DIRECTIONS, SOFT = 72, 3
 """Directions in which the outline is looked for, and to how many on both sides it is averaged."""
 
-EAR, NARROW = (-0.4, 0.5), (0.3, 0.55)
+EAR, NARROW = (-0.55, 0.5), (0.3, 0.55)
 """Face units below the head's centre between which ears are; and of what is beside the face up to which it
 is an ear, and from which on hair."""
 
-SCALP_FROM = (-0.3, -0.8)
+SCALP_FROM = (-0.5, -0.9)
 """Face units below the head's centre from which on there is scalp, and wholly so: above it."""
 
 FADE = 0.25

@@ -11,6 +11,7 @@ from mien.engine.avatar.head_mesh import HeadMesh
 from mien.engine.face.head_pose import Similarity
 from mien.engine.landmarks import topology as topo
 from mien.engine.mesh.following import INSIDE, KNOWN
+from mien.engine.mesh.head_shape import beside_ears, scalp
 from mien.engine.mesh.head_sheet import NODES, HeadMotion, HeadSheet
 
 STILL = np.zeros((36, 2), np.float32)
@@ -91,3 +92,10 @@ def test_an_ear_that_a_turn_uncovers_is_not_drawn_out(avatar: Avatar, yaw: float
     ear = ear[:, 1:] & ear[:, :-1]
     assert ear.sum() > 4
     assert wide[ear].mean() < 1.3
+
+
+def test_an_ear_reaches_up_to_the_brows_and_the_scalp_begins_above_it() -> None:
+    """Where the scalp's depth began within it, its upper end was drawn out to a point."""
+    heights = np.array([[1.0, -1.0], [1.0, -0.5], [1.0, 0.0], [1.0, 0.4]], np.float32)
+    np.testing.assert_array_equal(beside_ears(heights), [0, 1, 1, 1])
+    np.testing.assert_array_equal(scalp(heights), [1, 0, 0, 0])
