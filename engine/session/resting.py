@@ -11,6 +11,7 @@ import numpy as np
 
 from mien.engine.motion import Gains, Head, Motion, apply_gains
 from mien.engine.motion.recording import load_recording
+from mien.engine.motion.region_fit import RegionFits
 from mien.engine.types import Frame
 from mien.engine.utils.assets import DEMO_MOTION
 from mien.engine.utils.curves import smoothstep
@@ -106,6 +107,8 @@ def blink_frames() -> tuple[Motion, ...]:
             )
             for name in ("points", "dense", "regions", "gaze")
         }
-        lid = replace(Motion.neutral(index), shape=motion.shape, **change)
+        rest = Motion.neutral(index)
+        fits = RegionFits.given(change.pop("regions"), rest.affines)
+        lid = replace(rest, shape=motion.shape, fits=fits, **change)
         found.append(apply_gains(lid, lids))
     return tuple(found)

@@ -182,7 +182,7 @@ def test_the_image_part_composes_like_the_cpu(crop: int | None) -> None:
         expected = expected[canvas.top : canvas.bottom, canvas.left : canvas.right]
     assert found.shape == expected.shape
     assert np.abs(found.astype(int) - expected).mean() < 0.3  # OpenCV rounds positions to 1/32 of a pixel
-    assert sub_pixel_shift(expected, found) < 0.005
+    assert sub_pixel_shift(expected, found) < 0.01  # which is a third of that
     assert np.abs(expected.astype(int) - canvas.still[: expected.shape[0], : expected.shape[1]]).mean() > 1
 
 
