@@ -8,19 +8,20 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
-from time import monotonic, perf_counter
+from time import perf_counter
 from typing import Protocol, TypeVar
 
 from mien.engine.avatar import Avatar
-from mien.engine.face.likeness import SEARCH_S, ReferenceSearch, drawback, reference_hint
+from mien.engine.face.likeness import SEARCH_S, reference_hint
 from mien.engine.landmarks import Landmarker
 from mien.engine.motion import Gains, Motion
 from mien.engine.runtime.base import Runtime
-from mien.engine.session.promises import Search, fulfil
+from mien.engine.session.driver_reference import DriverReference
+from mien.engine.session.promises import fulfil
 from mien.engine.session.renderer import Planned, Renderer
 from mien.engine.session.session import Session
 from mien.engine.tracking import Tracker, TrackerSettings
-from mien.engine.types import Frame, Image, NoFaceError, Rendered
+from mien.engine.types import Frame, Rendered
 from mien.engine.utils.throttled_log import ThrottledLog
 
 T = TypeVar("T")
@@ -80,10 +81,9 @@ class DriverSession:
         self._changed = threading.Condition()
         self._next: Callable[[], Frame] | None = None
         self._commands: deque[Callable[[], None]] = deque()
-        self._search: Search | None = None
+        self._reference = DriverReference(self._tracker)
         self._asked: set[Future[str | None]] = set()
         self._trouble = ThrottledLog(LOG)
-        self._last: Image | None = None
         self._ended = False
         self.tracking = self._waiting = False
         self.dropped = 0
@@ -158,7 +158,7 @@ class DriverSession:
         ``MienError``.
         """
         future = self._promise()
-        self._command(lambda: fulfil(future, self._take_reference))
+        self._command(lambda: fulfil(future, self._reference.take))
         return future
 
     def search_reference(self, seconds: float = SEARCH_S) -> Future[str | None]:
@@ -170,9 +170,7 @@ class DriverSession:
         future = self._promise()
 
         def begin() -> None:
-            self._end_search()
-            face = self._session.renderer.avatar.face
-            self._search = Search(ReferenceSearch(face, monotonic() + seconds), future)
+            self._reference.search(self._session.renderer.avatar.face, seconds, future)
 
         self._command(begin)
         return future
@@ -239,11 +237,6 @@ class DriverSession:
             future.cancel()
         return future
 
-    def _end_search(self) -> None:
-        search, self._search = self._search, None
-        if search is not None:
-            search.future.cancel()
-
     def _command(self, work: Callable[[], None]) -> None:
         # A separate queue: frames may be dropped, user commands may not.
         with self._changed:
@@ -282,9 +275,7 @@ class DriverSession:
             self.tracking = False
         # The tracker may resize frames; the face's coordinates refer to the resized one.
         frame = self._tracker.frame or frame
-        self._last = frame.image
-        if self._search is not None:
-            self._keep_searching(frame)
+        self._reference.seen(frame)
         with self._changed:
             self._waiting = True
         self._shared.submit(Driven(self, frame, motion, spent))
@@ -295,27 +286,3 @@ class DriverSession:
             newer, self._next = self._next, None
             self.dropped += newer is not None
         return newer
-
-    def _take_reference(self) -> str | None:
-        face = self._tracker.face
-        if face is None or self._last is None:
-            raise NoFaceError("No face is seen, so the reference stays as it is. Look at the camera.")
-        self._end_search()
-        self._tracker.set_reference(self._last, face)
-        return drawback(self._last, face)
-
-    def _keep_searching(self, frame: Frame) -> None:
-        search = self._search
-        if search is None:
-            return
-        search.frames.look(frame, self._tracker.face)
-        if search.frames.over(monotonic()):
-            self._search = None
-            fulfil(search.future, lambda: self._take_best(search))
-
-    def _take_best(self, search: Search) -> str | None:
-        if search.frames.best is None:
-            raise NoFaceError("No face was seen, so the reference stays as it is. Look at the camera.")
-        frame, face = search.frames.best
-        self._tracker.set_reference(frame.image, face)
-        return drawback(frame.image, face)

@@ -10,17 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.engine.face.head_pose import Similarity, calm, parallax, turn_between
-from mien.engine.face.layout import GRID, N_MESH, apply2, at_landmarks
-from mien.engine.face.openings import add_detail, lid_change, lip_share
+from mien.engine.face.layout import GRID, N_MESH, apply2
 from mien.engine.landmarks import Landmarker, make_landmarker
-from mien.engine.landmarks import topology as topo
 from mien.engine.motion import Motion
-from mien.engine.motion.region_fit import RegionFits
 from mien.engine.mouth.view import view_mouth
 from mien.engine.tracking import landmark_field
 from mien.engine.tracking.alignment import FILE_SIDE, LIVE_SIDE, sample_layout
-from mien.engine.tracking.head_motion import head_motion, landmark_motion, split_head
+from mien.engine.tracking.head_motion import landmark_motion, split_head
 from mien.engine.tracking.key_frames import EVERY, KeyFrames, face_mean
+from mien.engine.tracking.measured_motion import Field, measured_motion
 from mien.engine.tracking.one_euro import OneEuro
 from mien.engine.tracking.pace import Carried, Pace
 from mien.engine.tracking.reference import Reference
@@ -44,8 +42,6 @@ twenty-fifth of every micro-expression was lost, most of it at the onset."""
 
 LIGHT = 2.0, 20.0, 2.0, 0.1, 5
 """The same of the light on the skin, whose speed is in logarithms a second."""
-
-BLINK_LEFT, BLINK_RIGHT = (topo.BLENDSHAPE_NAMES.index(f"eyeBlink{side}") for side in ("Left", "Right"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,8 +213,8 @@ class Tracker:
         if live:
             grid = self._smooth(grid, frame.time)
             light = None if light is None else self._calm_light(light, frame.time)
-        field = _Field(grid, trust, points, 1 if live else 2)
-        motion = replace(_as_motion(frame, face, reference, head, turn, turned, field), light=light)
+        field = Field(grid, trust, points, 1 if live else 2)
+        motion = replace(measured_motion(frame, face, reference, head, turn, turned, field), light=light)
         if not self.settings.mouth:
             return motion
         unit = reference.geometry.unit * abs(head.a)
@@ -276,54 +272,3 @@ class Tracker:
             keys.add(resampled(grid), turn, frame.time)
         light = reference.skin.change(gray, correction, trust, turn) if self.settings.mouth else None
         return grid, trust, light
-
-
-@dataclass(frozen=True, slots=True)
-class _Field:
-    """A frame's measured displacements, face units.
-
-    Attributes:
-        grid: ``(GRID, GRID, 2)``.
-        trust: ``(GRID, GRID)``.
-        points: ``(468, 2)`` at the landmarks; None to sample ``grid``.
-        rounds: number of re-weightings in the regions' fits.
-    """
-
-    grid: Floats
-    trust: Floats
-    points: Floats | None
-    rounds: int
-
-
-def _as_motion(
-    frame: Frame,
-    face: Face,
-    reference: Reference,
-    head: Similarity,
-    turn: tuple[float, float],
-    turned: Floats,
-    field: _Field,
-) -> Motion:
-    grid = field.grid
-    smooth = at_landmarks(grid) if field.points is None else field.points
-    back = head.inverse().apply(face.landmarks[:N_MESH, :2])
-    then = reference.geometry.points[:N_MESH] + (turned - reference.geometry.nodes)[:N_MESH]
-    seen = apply2(reference.to_layout[:N_MESH], back - then)
-    lips = lip_share(then, back, reference.geometry.unit)
-    points = add_detail(smooth, seen, lid_change(then, back), lips)
-    eyes, gaze = reference.irises.motion(face.landmarks[:, :2], head, turn, grid, landmark_field.NOISE)
-    return Motion(
-        index=frame.index,
-        captured_ns=frame.captured_ns,
-        time=frame.time,
-        head=head_motion(reference, head, turn),
-        points=np.concatenate([points, eyes]),
-        dense=grid,
-        trust=field.trust,
-        fits=RegionFits.of(grid, field.trust, field.rounds),
-        gaze=gaze,
-        blink=face.blendshapes[[BLINK_RIGHT, BLINK_LEFT]],
-        blendshapes=face.blendshapes,
-        confidence=face.confidence,
-        shape=reference.shape,
-    )
