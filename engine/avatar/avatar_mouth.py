@@ -7,7 +7,7 @@ from time import perf_counter
 import numpy as np
 
 from mien.engine.avatar.avatar import Avatar
-from mien.engine.avatar.canvas import Canvas
+from mien.engine.avatar.canvas import Canvas, unit_on
 from mien.engine.avatar.mesh_motion import MeshMotion
 from mien.engine.avatar.pursing import pursed
 from mien.engine.motion import Motion
@@ -20,8 +20,7 @@ from mien.engine.types import Image
 def portrait_look(avatar: Avatar, canvas: Canvas) -> PortraitLook:
     """How an avatar looks around its mouth, at the canvas's resolution."""
     points = canvas.placed(avatar.source_points)
-    unit = avatar.geometry.unit * canvas.pixels / avatar.crop.pixels_per_norm
-    return PortraitLook.of(canvas.still, points, unit)
+    return PortraitLook.of(canvas.still, points, unit_on(canvas, avatar))
 
 
 class AvatarMouth:

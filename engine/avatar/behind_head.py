@@ -9,10 +9,11 @@ import cv2
 import numpy as np
 
 from mien.engine.avatar.fine_layer import FineLayer
-from mien.engine.avatar.outline import Box
+from mien.engine.avatar.outline import Box, within_box
 from mien.engine.mesh.back_of_head import back_triangles
 from mien.engine.mesh.rasterizer import Rasterizer
 from mien.engine.types import Floats, Image
+from mien.engine.utils.images import planes_of
 
 RASTER = (48, 96)
 """Width and height of its own raster, which is enlarged: it is smooth, and its outline soft."""
@@ -71,8 +72,8 @@ class Behind:
         )
         if rows.stop <= rows.start or columns.stop <= columns.start:
             return
-        opacity: Any = layer[_within((rows, columns), box)][..., 3]
-        cover: Any = self.cover[_within((rows, columns), self.box)]
+        opacity: Any = layer[within_box((rows, columns), box)][..., 3]
+        cover: Any = self.cover[within_box((rows, columns), self.box)]
         seen: Any = cv2.bitwise_and(cv2.compare(opacity, 255, cv2.CMP_LT), cover)  # type: ignore[call-overload]
         if not cv2.hasNonZero(seen):
             return
@@ -80,9 +81,9 @@ class Behind:
         left, top, width, height = cv2.boundingRect(seen)
         top, left = top + rows.start, left + columns.start
         both = slice(top, top + height), slice(left, left + width)
-        part = layer[_within(both, box)]
+        part = layer[within_box(both, box)]
         clear = cv2.bitwise_not(np.ascontiguousarray(part[..., 3]))
-        share = cv2.multiply(clear, self.cover[_within(both, self.box)], scale=1 / 255)
+        share = cv2.multiply(clear, self.cover[within_box(both, self.box)], scale=1 / 255)
         shown: Any = cv2.multiply(fine.at(self.shift, both), cv2.merge([share] * 4), scale=1 / 255)
         cv2.add(part, shown, part)
 
@@ -115,21 +116,12 @@ class BackCanvas:
         ratio = ((np.array(RASTER) - 1) / (np.array(size) - 1)).astype(np.float32)
         colours = np.column_stack([shift, np.full(len(shift), 255, np.float32)])
         drawn = self._raster.draw((at - corner) * ratio, depth, colours, back_triangles())
-        x, y, there = cv2.split(drawn)
+        x, y, known = planes_of(drawn)
         # Inwards only: beside it the raster knows nothing.
-        there = cv2.max(cv2.scaleAdd(cv2.blur(there, (SOFT, SOFT)), 2.0, NONE), 0.0)
+        there: Any = cv2.max(cv2.scaleAdd(cv2.blur(known, (SOFT, SOFT)), 2.0, NONE), 0.0)
         to_raster = np.array([[ratio[0], 0, 0], [0, ratio[1], 0]], np.float32)
         for plane, target in zip((x, y), self._shift, strict=True):
             part: Any = target[box]
             cv2.warpAffine(plane, to_raster, size, part, HOW, cv2.BORDER_REPLICATE)
         cover = cv2.convertScaleAbs(cv2.warpAffine(there, to_raster, size, flags=HOW))
         return Behind(box, self._shift, np.asarray(cover, np.uint8))
-
-
-def _within(bounds: Box, whole: Box) -> Box:
-    """``bounds`` as seen from the corner of ``whole``."""
-    rows, columns = (
-        slice(part.start - first.start, part.stop - first.start)
-        for part, first in zip(bounds, whole, strict=True)
-    )
-    return rows, columns

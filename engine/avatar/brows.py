@@ -15,6 +15,7 @@ import numpy as np
 from mien.engine.avatar.lids import CREASE
 from mien.engine.landmarks import topology as topo
 from mien.engine.types import Floats
+from mien.engine.utils.curves import limited
 
 FREE, MOST = 0.12, 0.22
 """Relative change of a brow's thickness up to which it is as it was seen, and that it never exceeds.  On
@@ -64,7 +65,7 @@ def hold_brows(points: Floats, source: Floats, size: float) -> None:
     change = _SMOOTH @ np.hypot(apart[:, 0], apart[:, 1]) / (own.thickness * np.float32(size)) - 1
     strength = np.abs(change)
     if strength.max() > FREE:
-        held = np.sign(change) * _within(strength, FREE, MOST)
+        held = np.sign(change) * limited(strength, FREE, MOST)
         less = apart * (0.5 * (1 - (1 + held) / (1 + change)))[:, None]
         points[_UPPER] = upper - less
         lower += less
@@ -75,7 +76,7 @@ def hold_brows(points: Floats, source: Floats, size: float) -> None:
     if stretch.max() > UNDER[0]:
         # The skin under a brow goes up with it, rather than stretch.
         points[_UNDER] = (
-            under - _TAPER * (1 - _within(stretch, *UNDER) / np.maximum(stretch, 1e-6))[:, None] * gaps
+            under - _TAPER * (1 - limited(stretch, *UNDER) / np.maximum(stretch, 1e-6))[:, None] * gaps
         )
 
 
@@ -107,10 +108,3 @@ def _own(places: bytes) -> _Own:
             above[row, brow.start + k] = np.interp(under[row] @ across, along, one)
     gaps = np.hypot(*(under - above @ lower).T) + slack
     return _Own(np.maximum(thickness, 1e-6), above, np.maximum(gaps, 1e-6))
-
-
-def _within(values: Floats, free: float, most: float) -> Floats:
-    """``values`` up to ``free``, larger ones softly below ``most``."""
-    beyond = np.maximum(values - np.float32(free), 0)
-    room = np.float32(most - free)
-    return np.asarray(values - beyond + room * np.tanh(beyond / room), np.float32)

@@ -101,6 +101,11 @@ class Canvas:
         return width, height
 
 
+def unit_on(canvas: Canvas, avatar: Avatar) -> float:
+    """Pixels of a canvas per face unit of its avatar."""
+    return avatar.geometry.unit * canvas.pixels / avatar.crop.pixels_per_norm
+
+
 def make_canvas(avatar: Avatar, crop: int | None) -> Canvas:
     """Create the canvas for a whole portrait (``crop`` None), or for its face crop of ``crop`` pixels."""
     layers, cutout = avatar.layers, avatar.cutout

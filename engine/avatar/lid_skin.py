@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from mien.engine.avatar.avatar import Avatar
-from mien.engine.avatar.canvas import Canvas
+from mien.engine.avatar.canvas import Canvas, unit_on
 from mien.engine.avatar.eyelids import EYES
 from mien.engine.avatar.lid_edges import eyeball_below
 from mien.engine.avatar.lid_line import DARKER, draw_edges, lash_colour, median_colour
@@ -158,8 +158,7 @@ class AvatarLids:
         """Draw another avatar's lids from now on."""
         self._canvas = canvas
         points = canvas.placed(avatar.source_points)
-        unit = avatar.geometry.unit * canvas.pixels / avatar.crop.pixels_per_norm
-        self._grain = grain_of(canvas.still, points, unit)
+        self._grain = grain_of(canvas.still, points, unit_on(canvas, avatar))
         self._skins = tuple(LidSkin.of(canvas.still, points, eye) for eye in range(2))
 
     def place(self, moving: MeshMotion, warp: Warp) -> tuple[ShutLid, ...]:

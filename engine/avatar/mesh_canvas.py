@@ -13,7 +13,7 @@ from mien.engine.avatar.behind_head import BackCanvas, BackMotion, Behind
 from mien.engine.avatar.mesh_motion import MeshMotion
 from mien.engine.avatar.model_io import FIELD_SIZE
 from mien.engine.avatar.mouth import Cavity
-from mien.engine.avatar.outline import Box, Outline, inside_of
+from mien.engine.avatar.outline import Box, Outline, inside_of, within_box
 from mien.engine.mesh.head_sheet import NODES, sheet_triangles
 from mien.engine.mesh.rasterizer import Rasterizer
 from mien.engine.mesh.topology import FIRST_OPENING_LAYER, MOUTH, RIGHT_EYE, SLOPE, face_topology
@@ -224,7 +224,7 @@ class MeshCanvas:
         bounds = self._bounds(moving.vertices[opening])
         if bounds is None or float(np.hypot(*gaze)) < 1e-3:
             return
-        rows, columns = _within(bounds, box)
+        rows, columns = within_box(bounds, box)
         view = drawn[rows, columns]
         if view.size == 0:
             return
@@ -247,7 +247,7 @@ class MeshCanvas:
         bounds = self._bounds(ring)
         if bounds is None or self._cavity.is_whole(moving.gap):
             return Warp(self._shift)
-        down = layers[_within(bounds, box)] - np.float32(FIRST_OPENING_LAYER + MOUTH)
+        down = layers[within_box(bounds, box)] - np.float32(FIRST_OPENING_LAYER + MOUTH)
         inside = (np.abs(down) < 0.5).astype(np.uint8)
         if not inside.any():
             return Warp(self._shift)
@@ -275,12 +275,3 @@ class MeshCanvas:
         cover *= 1 - self._cavity.kept(below, moving.gap)
         calm = cover * self._cavity.calm(below, moving.gap)
         return Warp(self._shift, bounds, cover, shade, calm)
-
-
-def _within(bounds: Box, box: Box) -> Box:
-    """``bounds`` as seen from the corner of ``box``, cut to it."""
-    rows, columns = (
-        slice(max(0, part.start - whole.start), max(0, part.stop - whole.start))
-        for part, whole in zip(bounds, box, strict=True)
-    )
-    return rows, columns

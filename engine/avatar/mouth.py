@@ -15,7 +15,7 @@ from mien.engine.avatar.lip_edges import shadowed_edges
 from mien.engine.avatar.model_io import Field
 from mien.engine.face.lips import mouth_gap
 from mien.engine.landmarks import topology as topo
-from mien.engine.mouth.blacks import GREY, darkest
+from mien.engine.mouth.blacks import darkest, raised
 from mien.engine.types import Floats, Image
 from mien.engine.utils.curves import ramp, smoothstep
 
@@ -81,7 +81,7 @@ class Cavity:
         edges = shadowed_edges(image, points, unit)
         gap = mouth_gap(points) / unit
         tongue, flesh = ((lips * share).astype(np.float32) for share in (TONGUE, FLESH))
-        return Cavity(_above(deep, black), _above(tongue, black), flesh, gap, edges)
+        return Cavity(raised(deep, black), raised(tongue, black), flesh, gap, edges)
 
     @property
     def shows_inside(self) -> bool:
@@ -119,12 +119,6 @@ class Cavity:
         has = ramp(self.gap, OWN)
         wider = gap / max(self.gap, 1e-6)
         return has * (1 - ramp(wider, STRETCHED))
-
-
-def _above(colour: Floats, black: Floats) -> Floats:
-    """A colour ``(3,)`` made as light as ``black``, where it is darker."""
-    missing = 1 - float(colour @ GREY) / max(float(black @ GREY), 1e-3)
-    return np.asarray(colour + max(missing, 0.0) * black, np.float32)
 
 
 def paint_strength(paint: Floats) -> Floats:

@@ -240,3 +240,12 @@ def _window() -> tuple[NDArray[np.intp], Floats]:
     near = np.exp(-(x**2 + y**2) / (2 * SMOOTH**2))
     slopes = [near * axis / (near * axis**2).sum() for axis in (x, y)]
     return np.stack([x, y]), np.stack([near / near.sum(), *slopes]).astype(np.float32)
+
+
+def within_box(bounds: Box, box: Box) -> Box:
+    """``bounds`` as seen from the corner of ``box``, cut to it."""
+    rows, columns = (
+        slice(max(0, part.start - whole.start), max(0, part.stop - whole.start))
+        for part, whole in zip(bounds, box, strict=True)
+    )
+    return rows, columns

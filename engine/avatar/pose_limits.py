@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from math import hypot, tanh
+from math import hypot
 
 import numpy as np
 
 from mien.engine.types import Floats
+from mien.engine.utils.curves import limited
 
 FREE_TURN = 0.52
 MOST_TURN = 0.66
@@ -75,6 +76,5 @@ def within(vector: tuple[float, float], free: float, most: float) -> tuple[float
     length = hypot(*vector)
     if length <= free:
         return vector
-    room = most - free
-    scale = (free + room * tanh((length - free) / room)) / length
+    scale = float(limited(length, free, most)) / length
     return vector[0] * scale, vector[1] * scale

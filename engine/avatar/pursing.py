@@ -19,6 +19,7 @@ from mien.engine.avatar.lip_shape import EYES, at_rest, foreshortening
 from mien.engine.face.layout import N_MESH, apply2, layout
 from mien.engine.landmarks import topology as topo
 from mien.engine.motion import Motion
+from mien.engine.mouth.edge import width_of
 from mien.engine.types import Floats
 from mien.engine.utils.curves import ramp, smoothstep
 
@@ -53,7 +54,7 @@ def purse_lips(points: Floats, source: Floats, motion: Motion, scale: float) -> 
     if share == 0.0 or motion.shape is None:
         return
     face = motion.shape.nodes[:N_MESH] + apply2(motion.shape.to_image[:N_MESH], motion.points[:N_MESH])
-    theirs, ours = (at_rest(_width(rest, _INNER), rest) for rest in (motion.shape.nodes, source))
+    theirs, ours = (at_rest(width_of(rest[_INNER]), rest) for rest in (motion.shape.nodes, source))
     size = scale * ours / theirs
     now = _complex(face[_RINGS])
     upright = size * (_smoothing() @ (now - now[:20].mean())) / _axis(face)
@@ -75,9 +76,8 @@ def pursed(motion: Motion) -> float:
     if motion.shape is None:
         return 0.0
     ends = list(topo.MOUTH_CORNERS)
-    before = _width(motion.shape.nodes, _OUTER)
     now = motion.shape.nodes[ends] + apply2(motion.shape.to_image[ends], motion.points[ends])
-    return smoothstep(ramp(float(np.hypot(*(now[1] - now[0]))) / max(before, 1e-6), NARROWED))
+    return _narrowed(float(np.hypot(*(now[1] - now[0]))), width_of(motion.shape.nodes[_OUTER]))
 
 
 def hide_corners(source: Floats, places: Floats, size: float, shown: Floats) -> Floats:
@@ -90,8 +90,7 @@ def hide_corners(source: Floats, places: Floats, size: float, shown: Floats) -> 
         size: by how much the head has become larger.
         shown: ``(468+, 2)`` the places that they show so far.
     """
-    own = _width(source, _OUTER)
-    share = smoothstep(ramp(_width(places, _OUTER) / max(own * size, 1e-6), NARROWED))
+    share = _narrowed(width_of(places[_OUTER]), size * width_of(source[_OUTER]))
     if share == 0.0:
         return shown
     found: Floats = shown.copy()
@@ -100,10 +99,9 @@ def hide_corners(source: Floats, places: Floats, size: float, shown: Floats) -> 
     return found
 
 
-def _width(face: Floats, ring: list[int]) -> float:
-    """Distance of the mouth's corners on an edge of the lips, of landmarks ``(468+, 2)``."""
-    first, last = (face[ring[corner]].astype(np.float64) for corner in _CORNERS)
-    return float(np.hypot(*(last - first)))
+def _narrowed(width: float, before: float) -> float:
+    """How far a mouth counts as pursed that had another width before, 0..1."""
+    return smoothstep(ramp(width / max(before, 1e-6), NARROWED))
 
 
 @lru_cache(maxsize=1)

@@ -31,13 +31,13 @@ def grain_of(image: Image, landmarks: Floats, unit: float) -> Floats | None:
         unit: pixels per face unit.
     """
     half = max(4, round(0.08 * unit))
-    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     best: Any = None
     for landmark in SKIN:
         x, y = (int(v) for v in landmarks[landmark])
-        patch = grey[max(y - half, 0) : max(y + half, 0), max(x - half, 0) : max(x + half, 0)]
-        if min(patch.shape) < half:
+        seen = image[max(y - half, 0) : max(y + half, 0), max(x - half, 0) : max(x + half, 0)]
+        if min(seen.shape[:2]) < half:
             continue
+        patch = cv2.cvtColor(np.ascontiguousarray(seen), cv2.COLOR_RGB2GRAY)
         fine = patch.astype(np.float32) - cv2.GaussianBlur(patch, (0, 0), 1.5).astype(np.float32)
         fine -= fine.mean()
         if best is None or fine.std() < best.std():

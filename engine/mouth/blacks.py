@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from mien.engine.types import Floats, Image
+from mien.engine.utils.light import GREY
 
 AROUND = 0.3
 """How far around the face is looked, as a share of its box: hair and collars are where pictures are dark."""
@@ -22,9 +23,6 @@ DARKEST = 0.005
 MOST = 0.4
 """The same as a share of the face's own light, at most: a pale head before a wall shows no shadow at all, and
 a mouth has one.  Of 51 portraits three come to more, all of them drawings or softly lit."""
-
-GREY = np.array([0.299, 0.587, 0.114], np.float32)
-"""Weights of OpenCV's grey values (ITU-R BT.601)."""
 
 SIDE = 200
 """Pixels a side that are looked at."""
@@ -56,6 +54,12 @@ def _thinned(image: Image, low: Floats, high: Floats) -> Image:
     part = image[min(top, height - 1) : max(bottom, top + 1), min(left, width - 1) : max(right, left + 1)]
     step = max(1, max(part.shape[:2]) // SIDE)
     return np.ascontiguousarray(part[::step, ::step, :3])
+
+
+def raised(colour: Floats, black: Floats) -> Floats:
+    """A colour ``(3,)`` in 0..255 made as light as ``black`` where it is darker, as by :func:`lifted`."""
+    missing = 1 - float(colour @ GREY) / max(float(black @ GREY), 1e-3)
+    return np.asarray(colour + max(missing, 0.0) * black, np.float32)
 
 
 def lifted(colours: Image, black: Floats) -> Image:

@@ -14,7 +14,7 @@ from mien.engine.mouth.blacks import darkest, lifted
 from mien.engine.mouth.colours import IVORY
 from mien.engine.mouth.view import INNER, OUTER, skin_light
 from mien.engine.types import Floats, Image
-from mien.engine.utils.light import LUMINANCE, to_linear, to_srgb
+from mien.engine.utils.light import GREY, LUMINANCE, to_linear, to_srgb
 
 MONOCHROME = 6.0
 """Grey levels by which 99 % of a monochrome portrait's pixels are off its tone, at most: what JPEG does."""
@@ -106,13 +106,12 @@ def _palette(skin: Floats, lips: Floats) -> Image:
         skin: ``(3,)`` linear light.
         lips: ``(3,)`` 0..255.
     """
-    weights = np.array([0.299, 0.587, 0.114], np.float32)
 
     def tint(colour: Floats) -> Floats:
-        return np.asarray(colour / max(float(colour @ weights), 1.0), np.float32)
+        return np.asarray(colour / max(float(colour @ GREY), 1.0), np.float32)
 
     lit = to_srgb(skin)
-    bright = max(float(lit @ weights), 1.0)
+    bright = max(float(lit @ GREY), 1.0)
     flesh, ivory = tint(lips), 1 + np.float32(IVORY) * (tint(lit) - 1)
     # Redder in the dark, where light has been through flesh.
     deep = tint(flesh**2)
@@ -205,7 +204,7 @@ def _tone(face: Image, lips: Floats) -> Image | None:
     tone = levels[:, None] + np.stack([np.ones_like(share), share, share**2], axis=1) @ curves
     off = float(np.quantile(apart, 0.99))
     if off > MONOCHROME:
-        lips_off = np.abs(lips - tone[int(np.asarray(lips) @ (0.299, 0.587, 0.114))]).max()
+        lips_off = np.abs(lips - tone[int(np.asarray(lips) @ GREY)]).max()
         if off > ONE_HUE * float(np.abs(offsets).mean()) or lips_off > MONOCHROME:
             return None
     # Black and white beyond what was seen stay what they are.

@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import lru_cache
 from math import pi, sin
-from typing import Any
 
 import numpy as np
 
 from mien.engine.motion import Gains, Head, Motion, apply_gains
 from mien.engine.motion.recording import load_recording
 from mien.engine.motion.region_fit import RegionFits
-from mien.engine.types import Frame
+from mien.engine.types import Floats, Frame
 from mien.engine.utils.assets import DEMO_MOTION
 from mien.engine.utils.curves import smoothstep
 
@@ -100,15 +99,16 @@ def blink_frames() -> tuple[Motion, ...]:
     for index, motion in enumerate(frames):
         along = index / (len(frames) - 1)
         # The face had been moving before: what goes on from the first frame to the last is not the blink.
-        change: dict[str, Any] = {
-            name: np.asarray(
-                getattr(motion, name) - (1 - along) * getattr(first, name) - along * getattr(last, name),
-                np.float32,
-            )
-            for name in ("points", "dense", "regions", "gaze")
-        }
+        points, dense, gaze, regions = (
+            np.asarray(now - (1 - along) * before - along * after, np.float32)
+            for now, before, after in zip(*map(_displacements, (motion, first, last)), strict=True)
+        )
         rest = Motion.neutral(index)
-        fits = RegionFits.given(change.pop("regions"), rest.affines)
-        lid = replace(rest, shape=motion.shape, fits=fits, **change)
+        fits = RegionFits.given(regions, rest.affines)
+        lid = replace(rest, shape=motion.shape, points=points, dense=dense, gaze=gaze, fits=fits)
         found.append(apply_gains(lid, lids))
     return tuple(found)
+
+
+def _displacements(motion: Motion) -> tuple[Floats, Floats, Floats, Floats]:
+    return motion.points, motion.dense, motion.gaze, motion.regions

@@ -1,4 +1,4 @@
-"""Curves between 0 and 1."""
+"""Curves between 0 and 1, and values held softly below a limit."""
 
 from __future__ import annotations
 
@@ -27,3 +27,10 @@ def smoothstep(share: _T) -> _T:
     """
     value: Any = share
     return value * value * (3 - 2 * value)  # type: ignore[no-any-return]
+
+
+def limited(value: _T, free: float, most: float) -> _T:
+    """Values up to ``free`` as they are, larger ones softly below ``most``; a number or an array."""
+    given: Any = value
+    beyond = np.maximum(given - free, 0)
+    return given - beyond + (most - free) * np.tanh(beyond / (most - free))  # type: ignore[no-any-return]

@@ -15,6 +15,9 @@ from mien.engine.types import Floats, Image
 
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
 
+GREY = np.array([0.299, 0.587, 0.114], np.float32)
+"""Weights of OpenCV's grey values, of sRGB values (ITU-R BT.601)."""
+
 BEND = 0.6
 """Linear light up to which nothing is bent."""
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import cv2
 import numpy as np
 import pytest
+from shut_eyes import shutting
 
 from mien.engine.avatar import Avatar
 from mien.engine.avatar.canvas import make_canvas
@@ -15,7 +14,6 @@ from mien.engine.avatar.lid_skin import AvatarLids
 from mien.engine.avatar.transfer import carry_over
 from mien.engine.face.grain import SIDE, grain_of, grained
 from mien.engine.landmarks import Landmarker
-from mien.engine.motion import Motion, Shape
 from mien.engine.runtime import Runtime
 from mien.engine.types import Image
 
@@ -50,20 +48,10 @@ def test_grain_goes_over_an_image_of_any_size_and_keeps_its_light() -> None:
     assert 5 < float(found.std()) < 7
 
 
-def shutting(avatar: Avatar) -> Motion:
-    geometry = avatar.geometry
-    nodes = (geometry.nodes - geometry.centre) / np.float32(geometry.unit)
-    points = Motion.neutral().points.copy()
-    for row, opposite, *_ in EYES:
-        points[list(row[1:-1])] += nodes[list(opposite[1:-1])] - nodes[list(row[1:-1])]
-    shape = Shape(nodes, np.tile(np.eye(2, dtype=np.float32), (len(nodes), 1, 1)))
-    return replace(Motion.neutral(), points=points, shape=shape)
-
-
 def lid_of(avatar: Avatar) -> Image:
     """The middle of the right upper lid, shut, above its lashes."""
     canvas = make_canvas(avatar, None)
-    moving = carry_over(shutting(avatar), avatar).mesh
+    moving = carry_over(shutting(avatar, 1.0), avatar).mesh
     lids = AvatarLids(avatar, canvas)
     drawn = canvas.still.copy()
     lids.draw(drawn, lids.place(moving, canvas.mesh.warp(moving)))

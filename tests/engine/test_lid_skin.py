@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import cv2
 import numpy as np
 import pytest
+from shut_eyes import shutting
 
 from mien.engine.avatar import Avatar
 from mien.engine.avatar.canvas import make_canvas
@@ -15,22 +14,10 @@ from mien.engine.avatar.lid_edges import eyeball_below
 from mien.engine.avatar.lid_line import lash_line
 from mien.engine.avatar.lid_skin import AvatarLids, LidSkin, ShutLid
 from mien.engine.avatar.transfer import carry_over
-from mien.engine.motion import Motion, Shape
+from mien.engine.motion import Motion
 from mien.engine.types import Floats, Image
 
 SKIN, WHITE, LASHES = (190, 140, 120), (240, 240, 235), (40, 25, 20)
-
-
-def shutting(avatar: Avatar, share: float, eyes: tuple[int, ...] = (0, 1)) -> Motion:
-    """A driver with the avatar's face whose upper lids come down by this share of the gap."""
-    geometry = avatar.geometry
-    nodes = (geometry.nodes - geometry.centre) / np.float32(geometry.unit)
-    shape = Shape(nodes, np.tile(np.eye(2, dtype=np.float32), (len(nodes), 1, 1)))
-    points = Motion.neutral().points.copy()
-    for eye in eyes:
-        upper, lower = (list(row[1:-1]) for row in EYES[eye][:2])
-        points[upper] += np.float32(share) * (nodes[lower] - nodes[upper])
-    return replace(Motion.neutral(), points=points, shape=shape)
 
 
 def placed(avatar: Avatar, motion: Motion) -> tuple[AvatarLids, Image, tuple[ShutLid, ...]]:
