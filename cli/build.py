@@ -67,12 +67,9 @@ def make_renderer(avatar: Avatar, runtime: PresetRuntime, options: Options) -> A
     return preset_of(runtime).make_renderer(avatar, runtime, options.crop_side)
 
 
-def portrait_landmarker(*, live: bool = False) -> Landmarker:
-    """The landmarker for portraits; the driver's keeps its own state and can be a twin of it.
-
-    With ``live`` its networks are as quick as a live run's are.
-    """
-    return make_landmarker("openvino", live=live)
+def portrait_landmarker() -> Landmarker:
+    """The landmarker for portraits; the driver's keeps its own state and can be a twin of it."""
+    return make_landmarker("openvino")
 
 
 def load_avatar(

@@ -61,9 +61,12 @@ def _animate(options: Options, console: Console) -> None:
         _serve(options, console)
         return
     if kind is Kind.LIVE:
-        from mien.cli.live.run import run_live
+        from mien.cli.live.early import Early
 
-        run_live(options, console)
+        with Early() as early:
+            from mien.cli.live.run import run_live
+
+            run_live(options, console, early)
         return
     from mien.cli.file.run import run_clip, run_demo, run_motion
 

@@ -93,13 +93,14 @@ def open_sink(
     quality: int = QUALITY,
     credentials: bool = False,
     opacity: bool = False,
+    live: bool = False,
 ) -> Sink:
     """A :class:`~mien.streams.video.VideoFileSink`, or a folder sink where ``path`` names a folder.
 
     ``"-"`` is the standard output, for another program to encode.
 
     ``credentials`` are for video files; the images of a folder are not signed one by one.  With ``opacity``
-    it takes ``(H, W, 4)`` RGBA.
+    it takes ``(H, W, 4)`` RGBA.  ``live`` is beside a live run, in less memory.
 
     Raises:
         MienError: when nothing can be written there, it cannot hold opacity, or it would overwrite
@@ -128,4 +129,5 @@ def open_sink(
         quality=quality,
         credentials=credentials,
         opacity=opacity,
+        live=live,
     )

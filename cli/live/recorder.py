@@ -70,6 +70,7 @@ class Recorder(Output):
             lossless=options.lossless,
             credentials=wants_credentials(options),
             opacity=wants_opacity(options),
+            live=True,
         )
         return cls(sink, live.size, name)
 

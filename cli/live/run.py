@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
 from pathlib import Path
 from time import monotonic_ns
 
@@ -15,22 +14,21 @@ from mien.cli.build import (
     load_avatar,
     make_animator,
     make_runtime,
-    portrait_landmarker,
 )
 from mien.cli.interrupt import Stopper
+from mien.cli.live.early import Early
 from mien.cli.live.gallery import Gallery
 from mien.cli.live.output import Live, Output
 from mien.cli.live.outputs import connect, open_outputs, wanted_outputs
 from mien.cli.live.reference import Calibration
 from mien.cli.live.speed import choose_speed
 from mien.cli.live.window import KEYS, LiveLoop, News
-from mien.cli.model_choice import FAST
+from mien.cli.model_choice import EXACT
 from mien.cli.options.arguments import Options
 from mien.cli.terminal import StageTimes, print_summary, say
-from mien.engine.face.layout import layout
-from mien.engine.landmarks import Landmarker
+from mien.engine.avatar.segmentation import segmentation_network
 from mien.engine.pipeline.stage import Stage
-from mien.engine.runtime import Network
+from mien.engine.runtime import Network, OpenVinoRuntime
 from mien.engine.session.live_pipeline import LivePipeline, Shown
 from mien.engine.types import MienError, SourceError
 from mien.engine.utils.memory import release_freed
@@ -40,8 +38,11 @@ from mien.streams.preview import PreviewSink, check_display
 from mien.streams.source import Source
 
 
-def run_live(options: Options, console: Console) -> None:
+def run_live(options: Options, console: Console, early: Early) -> None:
     """Run live as the options ask.
+
+    Args:
+        early: made before this module was imported.
 
     Raises:
         MienError: no display and no other output, no camera, or the camera was lost for good; what was
@@ -53,13 +54,12 @@ def run_live(options: Options, console: Console) -> None:
     paths = list_portraits(options.avatars) if options.avatars else []
     news, times = News(), StageTimes()
     with ExitStack() as stack:
-        # The two halves of the start take about as long: one core each.
-        with ThreadPoolExecutor(1, "start") as beside:
-            tracking = beside.submit(_tracking)
-            beside_frames = options.model == FAST
-            runtime = make_runtime(options, Network.BACKGROUND if beside_frames else Network.EVERY_FRAME)
+        segmentation = early.beside(segmentation_network)
+        on_every_frame = options.model == EXACT
+        runtime = make_runtime(options, Network.EVERY_FRAME if on_every_frame else Network.BACKGROUND)
         stack.callback(runtime.close)
-        landmarker = stack.enter_context(tracking.result())
+        landmarker = stack.enter_context(early.landmarker())
+        segmentation.result()
         first = options.avatar or (paths[0] if paths else None)
         avatar = load_avatar(first, options, landmarker, runtime)
         say(console, *avatar.notes)
@@ -90,6 +90,8 @@ def run_live(options: Options, console: Console) -> None:
         gallery.show = live.set_avatar
         connect(live, outputs, window=preview is not None)
         stop = stack.enter_context(Stopper())
+        if isinstance(runtime, OpenVinoRuntime) and not paths:
+            runtime.forget_encoder()
         release_freed()
         _announce(console, source, show, outputs)
         loop = LiveLoop(live, gallery, calibration, preview, news)
@@ -104,12 +106,6 @@ def run_live(options: Options, console: Console) -> None:
     files = [output.file for output in outputs if output.file is not None]
     print_summary(console, times, files, live.dropped)
     _check_end(loop, files if times.frames else [])
-
-
-def _tracking() -> AbstractContextManager[Landmarker]:
-    """Load the portrait's landmarker, and compute the tracker's constants."""
-    layout()
-    return portrait_landmarker(live=True)
 
 
 class _Times:

@@ -39,7 +39,7 @@ def person_in(image: Image, crop: Square) -> Floats:
     rim = 0.5 * (ROOM - 1) * crop.side
     square = Square(crop.x - rim, crop.y - rim, ROOM * crop.side)
     seen = cut(image, square, SIDE)
-    request = _network().create_infer_request()
+    request = segmentation_network().create_infer_request()
     found = request.infer({0: seen[None].astype(np.float32) / np.float32(255)})[0].reshape(SIDE, SIDE)
     height, width = image.shape[:2]
     scale = SIDE / square.side
@@ -49,7 +49,7 @@ def person_in(image: Image, crop: Square) -> Floats:
 
 
 @lru_cache(maxsize=1)
-def _network() -> Any:
+def segmentation_network() -> Any:
     """The compiled network: one for the process (0.2 s), each use has a request of its own."""
     return compile_for_cpu(
         read_network(SEGMENTATION), threads=1, precision="f32", name="segmentation", kept=True

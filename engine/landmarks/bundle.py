@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import struct
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,14 +16,14 @@ from numpy.typing import NDArray
 from mien.engine.types import Floats, ModelError
 from mien.engine.utils.assets import ASSETS
 
+T = TypeVar("T")
+
 BUNDLE_PATH = ASSETS / "face_landmarker.task"
 
 N_MESH = 468
 """Points of the canonical mesh: the 478 landmarks without the ten iris points."""
 
-_DETECTOR = "face_detector.tflite"
-_LANDMARKS = "face_landmarks_detector.tflite"
-_BLENDSHAPES = "face_blendshapes.tflite"
+_NETWORKS = "face_detector.tflite", "face_landmarks_detector.tflite", "face_blendshapes.tflite"
 _GEOMETRY = "geometry_pipeline_metadata_landmarks.binarypb"
 _FLOATS_PER_VERTEX = 5  # position (3) and texture coordinates (2)
 
@@ -52,33 +53,44 @@ class Bundle:
     geometry: FaceGeometry
 
 
-@lru_cache(maxsize=2)
 def load_bundle(path: Path = BUNDLE_PATH) -> Bundle:
     """Read the bundle at ``path``.
 
     Raises:
         ModelError: the file is missing, not a bundle, or damaged.
     """
+
+    def all_of(archive: zipfile.ZipFile) -> Bundle:
+        detector, landmarks, blendshapes = (archive.read(name) for name in _NETWORKS)
+        return Bundle(detector, landmarks, blendshapes, _geometry_in(archive))
+
+    return _read(path, all_of)
+
+
+@lru_cache(maxsize=1)
+def face_geometry() -> FaceGeometry:
+    """The canonical face of the bundle shipped with Mien; the networks beside it are not read.
+
+    Raises:
+        MienError: the bundle is missing or damaged.
+    """
+    return _read(BUNDLE_PATH, _geometry_in)
+
+
+def _read(path: Path, take: Callable[[zipfile.ZipFile], T]) -> T:
     try:
         with zipfile.ZipFile(path) as archive:
-            files = {name: archive.read(name) for name in (_DETECTOR, _LANDMARKS, _BLENDSHAPES, _GEOMETRY)}
-        geometry = _parse_geometry(files[_GEOMETRY])
+            return take(archive)
     except FileNotFoundError as error:
         raise ModelError(f"The face landmark models are missing: {path}. Reinstall mien.") from error
     except (OSError, zipfile.BadZipFile, KeyError, EOFError, ValueError, IndexError, struct.error) as error:
         raise ModelError(
             f"The face landmark models in {path} are damaged ({error}). Reinstall mien."
         ) from error
-    return Bundle(files[_DETECTOR], files[_LANDMARKS], files[_BLENDSHAPES], geometry)
 
 
-def face_geometry() -> FaceGeometry:
-    """The canonical face of the bundle shipped with Mien.
-
-    Raises:
-        MienError: the bundle is missing or damaged.
-    """
-    return load_bundle().geometry
+def _geometry_in(archive: zipfile.ZipFile) -> FaceGeometry:
+    return _parse_geometry(archive.read(_GEOMETRY))
 
 
 def canonical_mesh() -> Floats:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from enum import Enum
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -89,9 +89,8 @@ class OpenVinoRuntime(Runtime):
             raise ModelError(f"{renderer_path}: not exported together with {encoder_path.name} ({REMEDY})")
         self.untrained = metadata["untrained"] == "true"
         self.weights: str = metadata["weights_sha256"]
-        # The encoder runs once per avatar: exact rather than fast, and on one thread, because in live use it
-        # runs while frames are rendered.
-        self._encoder = compile_for_cpu(encoder, threads=1, precision="f32", name="encoder", kept=True)
+        self._encoder_path = encoder_path
+        self._encoder = _compiled_encoder(encoder)
         self._model = renderer
         self._renderer = PartedRenderer(renderer, threads, self.precision, self._bounds)
         self._worker = ThreadPoolExecutor(1, "network", initializer=make_way)
@@ -102,19 +101,14 @@ class OpenVinoRuntime(Runtime):
         self._code: AvatarCode | None = None
         self._flow = np.zeros((FIELD_SIZE, FIELD_SIZE, 2), np.float32)
         self._paint = np.zeros((IMAGE_SIZE, IMAGE_SIZE, 3), np.float32)
-        self._warm_up()
-
-    def _warm_up(self) -> None:
-        """Run the network once, if it is used: the first call allocates and compiles kernels."""
-        background = self._background.renderer if self._background is not None else None
-        used = self._renderer if self.network is Network.EVERY_FRAME else background
-        if used is not None:
-            used.run()
-            used.forget_network()
 
     @property
     def network(self) -> Network:
-        """How often the network runs; may be changed between two frames."""
+        """How often the network runs; may be changed between two frames.
+
+        On every frame it is compiled now (half a second); beside them by its first run, in its own thread,
+        so that nothing waits for it, and where it never runs nothing is compiled at all.
+        """
         return self._network
 
     @network.setter
@@ -130,6 +124,8 @@ class OpenVinoRuntime(Runtime):
             self._renderer.run_warp()
         elif network is Network.BACKGROUND:
             self._renderer.run_light()
+        else:
+            self._renderer.warm_up()
         if network is not Network.EVERY_FRAME:
             self._renderer.release()
         self._shown = None
@@ -145,9 +141,15 @@ class OpenVinoRuntime(Runtime):
         return AvatarCode(tensor, self._worker.submit(self._features, tensor).result())
 
     def _features(self, tensor: Floats) -> Floats:
+        if self._encoder is None:
+            self._encoder = _compiled_encoder(read_model(self._encoder_path))
         found = np.array(self._encoder.create_infer_request().infer({0: tensor})[0])
         self._encoder.release_memory()  # used once per avatar
         return found
+
+    def forget_encoder(self) -> None:
+        """Free the encoder (19 MB): the next avatar's takes 0.1 s longer."""
+        self._encoder = None
 
     def render(
         self,
@@ -217,6 +219,11 @@ class OpenVinoRuntime(Runtime):
     def _finish_background(self) -> None:
         if self._background is not None:
             self._background.finish()
+
+
+def _compiled_encoder(model: Any) -> Any:
+    """Exact rather than fast, once per avatar; on one thread, since in live use frames are drawn beside."""
+    return compile_for_cpu(model, threads=1, precision="f32", name="encoder", kept=True)
 
 
 class SessionRuntime(Runtime):

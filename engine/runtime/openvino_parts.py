@@ -154,6 +154,12 @@ class PartedRenderer:
         for request in self._requests:
             request.infer()
 
+    def warm_up(self) -> None:
+        """Run everything once, unless it has run: the first call allocates, too."""
+        if not self._requests:
+            self.run()
+            self.forget_network()
+
     def release(self) -> None:
         """Free what :meth:`run` has compiled (40 to 80 MB); the light parts stay."""
         self._requests.clear()

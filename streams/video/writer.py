@@ -52,6 +52,7 @@ class VideoFileSink(Sink):
         quality: constant rate factor of H.264, lower is better; ignored when lossless.
         credentials: sign the file as synthetic; what prevents it is a note.
         opacity: take ``(H, W, 4)`` RGBA and keep what is clear (WebM, MOV, lossless MKV).
+        live: beside a live run, in less memory.
 
     Raises:
         MienError: unknown extension, unwritable place, or a target that is the file the sound comes from.
@@ -69,6 +70,7 @@ class VideoFileSink(Sink):
         quality: int = QUALITY,
         credentials: bool = False,
         opacity: bool = False,
+        live: bool = False,
     ) -> None:
         self.notes = []
         self._credentials = credentials
@@ -77,7 +79,9 @@ class VideoFileSink(Sink):
         self._shape = (height, width, 4 if opacity else 3)
         self._given = "rgba" if opacity else "rgb24"
         self._rate = max(Fraction(fps).limit_denominator(1001), Fraction(1, 1001))
-        self._encoding = encoding_for(self._path, lossless=lossless, quality=quality, opacity=opacity)
+        self._encoding = encoding_for(
+            self._path, lossless=lossless, quality=quality, opacity=opacity, live=live
+        )
         self._check_target(audio_from)
         clear_unfinished(self._path)
         self._part = beside(self._path)

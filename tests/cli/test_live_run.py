@@ -86,7 +86,7 @@ def camera(frames: list[np.ndarray], monkeypatch: pytest.MonkeyPatch) -> FaceCam
 @pytest.fixture(autouse=True)
 def stage(runtime: Runtime, landmarker: Landmarker, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr("mien.cli.build.chosen_runtime", lambda *_, **__: runtime)
-    monkeypatch.setattr("mien.cli.live.run.portrait_landmarker", lambda live: nullcontext(landmarker))
+    monkeypatch.setattr("mien.cli.live.early.OpenVinoLandmarker", lambda live: nullcontext(landmarker))
     monkeypatch.setattr("mien.cli.live.run.PreviewSink", Window)
     monkeypatch.setattr("mien.cli.live.run.check_display", lambda: None)
     windows.clear()

@@ -20,6 +20,8 @@ from mien.engine.runtime import Network, OpenVinoRuntime, default_runtime
 from mien.engine.session.renderer import Renderer
 from mien.engine.session.session import Session
 from mien.engine.types import Floats, Frame, Image
+from mien.engine.utils.openvino_core import compile_for_cpu
+from mien.export.onnx_export import ENCODER_FILE, RENDERER_FILE
 from mien.export.parity import reference_runtime
 
 __all__ = ["face"]
@@ -158,3 +160,30 @@ def test_without_its_network_any_model_is_the_landmark_warp(face) -> None:  # ty
     wanted = plain.render(plain.encode(image), points, moved(points), dense())
     np.testing.assert_allclose(found.flow, wanted.flow, atol=1e-5)
     assert not found.paint.any()
+
+
+def test_a_network_beside_the_frames_is_compiled_by_its_first_run_and_not_before(
+    face, trained, monkeypatch: pytest.MonkeyPatch
+) -> None:  # type: ignore[no-untyped-def]
+    """A start does not wait for it, and where nothing is painted it takes no memory."""
+    image, points = face
+    compiled: list[str] = []
+
+    def noted(*given: object, name: str, **more: object) -> object:
+        compiled.append(name)
+        return compile_for_cpu(*given, name=name, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("mien.engine.runtime.openvino_parts.compile_for_cpu", noted)
+    encoder, renderer = trained[1] / ENCODER_FILE, trained[1] / RENDERER_FILE
+    runtime = OpenVinoRuntime(encoder, renderer, threads=1, network=Network.BACKGROUND)
+    assert not any("paint" in name for name in compiled)
+    settle(runtime, runtime.encode(image), points, moved(points))
+    assert any("paint" in name for name in compiled)
+
+
+def test_an_encoder_that_was_forgotten_encodes_the_next_portrait_alike(face, trained) -> None:  # type: ignore[no-untyped-def]
+    image, _ = face
+    runtime = openvino(trained[1], "f32")
+    before = runtime.encode(image)
+    runtime.forget_encoder()
+    np.testing.assert_array_equal(runtime.encode(image).features, before.features)

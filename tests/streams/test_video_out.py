@@ -16,6 +16,7 @@ from mien.engine.types import MienError
 from mien.streams.factory import open_sink
 from mien.streams.sink import same_file
 from mien.streams.video import VideoFileSink, VideoFileSource
+from mien.streams.video.encodings import encoding_for
 from mien.streams.video.ffmpeg import av
 
 NTSC = Fraction(30000, 1001)
@@ -371,3 +372,13 @@ def test_rates_of_damaged_files_are_written_all_the_same(tmp_path: Path, fps: Fr
         for index in range(3):
             sink.write(gradient(index, 32, 32), index / 25)
     assert video_times(tmp_path / "o.mp4")[0] == pytest.approx([0, 0.04, 0.08], abs=1e-4)
+
+
+def test_a_recording_beside_a_live_run_looks_ahead_less_and_encodes_finer_for_that() -> None:
+    """Each frame that x264 looks ahead takes memory, in proportion to its size."""
+    usual = encoding_for(Path("out.mp4"), lossless=False, quality=10)
+    live = encoding_for(Path("out.mp4"), lossless=False, quality=10, live=True)
+    assert "rc-lookahead" not in usual.options and int(live.options["rc-lookahead"]) < 40
+    assert int(live.options["crf"]) < int(usual.options["crf"])
+    lossless = encoding_for(Path("out.mp4"), lossless=True, quality=10)
+    assert encoding_for(Path("out.mp4"), lossless=True, quality=10, live=True) == lossless
