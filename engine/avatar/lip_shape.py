@@ -11,6 +11,7 @@ Transferred as skin that moves, it came out at 0.6 to 1.5 of that, by how long a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -51,8 +52,8 @@ mouths' openings became a third larger."""
 UPPER = 0.3
 """Share of the upper lip in what the profile changes; the rest is the lower one's, which follows the jaw."""
 
-_UPPER, _LOWER = list(topo.LIPS_UPPER_INNER), list(topo.LIPS_LOWER_INNER)
-_MIDDLE = len(_UPPER) // 2
+UPPER_EDGE, LOWER_EDGE = list(topo.LIPS_UPPER_INNER), list(topo.LIPS_LOWER_INNER)
+MIDDLE = len(UPPER_EDGE) // 2
 
 _ROWS = (
     [list(row) for row in (topo.LIPS_UPPER_INNER[1:-1], *UPPER_ROWS, topo.LIPS_UPPER_OUTER[1:-1])],
@@ -98,23 +99,23 @@ def set_lips(points: Floats, source: Floats, motion: Motion, scale: float) -> No
     """
     if motion.shape is None:
         return
-    own, now = (Lips.of(face[_UPPER], face[_LOWER]) for face in (source, points))
+    own, now = (Lips.of(face[UPPER_EDGE], face[LOWER_EDGE]) for face in (source, points))
     wide, usual = abs(now.width), scale * abs(own.width)
     rest = own.gap * usual
-    share = ramp((now.gap[_MIDDLE] * wide - rest[_MIDDLE]) / usual, OPENED)
+    share = ramp((now.gap[MIDDLE] * wide - rest[MIDDLE]) / usual, OPENED)
     if share == 0.0:
         return
-    before, since = _driver(motion, motion.shape)
-    share *= ramp(since.gap[_MIDDLE], GAPING)
+    before, since = driver_lips(motion, motion.shape)
+    share *= ramp(since.gap[MIDDLE], GAPING)
     if share == 0.0:
         return
-    change = since.gap[_MIDDLE] * abs(since.width) - before.gap[_MIDDLE] * abs(before.width)
+    change = since.gap[MIDDLE] * abs(since.width) - before.gap[MIDDLE] * abs(before.width)
     nodes = motion.shape.nodes
     ours, theirs = (at_rest(abs(lips.width), face) for lips, face in ((own, source), (before, nodes)))
     # A mouth that is seen aslant is wider than it looks, its gap is not.
     aslant = foreshortening(nodes) / foreshortening(source)
     added = max(change, 0.0) / theirs * ours * scale * aslant
-    profile = np.clip(since.gap / since.gap[_MIDDLE], 0.0, MOST)
+    profile = np.clip(since.gap / since.gap[MIDDLE], 0.0, MOST)
     opened = share * (rest + added * profile - now.gap * wide)
     along = [
         share * wide * (there + after - then - here)
@@ -123,16 +124,29 @@ def set_lips(points: Floats, source: Floats, motion: Motion, scale: float) -> No
             (own.lower, since.lower, before.lower, now.lower),
         )
     ]
-    down = -UPPER * opened, (1 - UPPER) * opened
+    move_lips(points, now, opened, along)
+
+
+def move_lips(points: Floats, now: Lips, opened: Reals, along: Sequence[Reals] | None = None) -> None:
+    """Let lips part further and move along their length; they keep their thickness, skin and chin go along.
+
+    Args:
+        points: ``(468+, 2)`` landmarks, changed in place.
+        now: their lips.
+        opened: ``(11,)`` by how much they part, of the landmarks' unit.
+        along: ``(11,)`` of upper and lower lip, how far they move towards the other corner; None for nothing.
+    """
+    upper, lower = (0.0, 0.0) if along is None else along
+    shifts = upper - 1j * UPPER * opened, lower + 1j * (1 - UPPER) * opened
     moved = np.zeros(N_MESH, np.complex128)
     ties = lip_ties(JAW, CHEEKS).astype(np.float64)
     for lip, edge in enumerate((np.maximum(ties, 0.0), np.maximum(-ties, 0.0))):
-        shift = along[lip] + 1j * down[lip]
+        shift = shifts[lip]
         moved += edge @ shift
         # A lip keeps its thickness: the rows beyond its inner edge go along, landmark by landmark.
         for row in _ROWS[lip]:
             moved[row] = shift[1:-1]
-    moved *= now.width / wide
+    moved *= now.width / abs(now.width)
     points[:N_MESH, 0] += moved.real
     points[:N_MESH, 1] += moved.imag
 
@@ -151,11 +165,11 @@ def foreshortening(points: Floats) -> float:
     return float(np.sqrt(1 - min(abs(ASLANT * off), MOST_ASLANT) ** 2))
 
 
-def _driver(motion: Motion, shape: Shape) -> tuple[Lips, Lips]:
+def driver_lips(motion: Motion, shape: Shape) -> tuple[Lips, Lips]:
     """The driver's lips in their reference and now, in their own face units."""
-    before = [shape.nodes[lip] for lip in (_UPPER, _LOWER)]
+    before = [shape.nodes[lip] for lip in (UPPER_EDGE, LOWER_EDGE)]
     moved = [
         was + apply2(shape.to_image[lip], motion.points[lip])
-        for was, lip in zip(before, (_UPPER, _LOWER), strict=True)
+        for was, lip in zip(before, (UPPER_EDGE, LOWER_EDGE), strict=True)
     ]
     return Lips.of(before[0], before[1]), Lips.of(moved[0], moved[1])

@@ -36,7 +36,7 @@ many face units around them that fades."""
 Complexes = NDArray[np.complex128]
 
 _INNER, _OUTER = list(topo.LIPS_INNER), list(topo.LIPS_OUTER)
-_RINGS = _OUTER + _INNER
+RINGS = _OUTER + _INNER
 _CORNERS = (0, 10)
 """Places of the mouth's corners in a ring."""
 
@@ -56,17 +56,28 @@ def purse_lips(points: Floats, source: Floats, motion: Motion, scale: float) -> 
     face = motion.shape.nodes[:N_MESH] + apply2(motion.shape.to_image[:N_MESH], motion.points[:N_MESH])
     theirs, ours = (at_rest(width_of(rest[_INNER]), rest) for rest in (motion.shape.nodes, source))
     size = scale * ours / theirs
-    now = _complex(face[_RINGS])
+    now = _complex(face[RINGS])
     upright = size * (_smoothing() @ (now - now[:20].mean())) / _axis(face)
     # Seen aslant, a mouth is narrower than it is, and no lower.
     across = foreshortening(points) / foreshortening(face)
     shape = (across * upright.real + 1j * upright.imag) * _axis(points)
-    here = _complex(points[_RINGS])
+    here = _complex(points[RINGS])
     delta = share * (here[:20].mean() + shape - here)
+    move_rings(points, source, delta)
+
+
+def move_rings(points: Floats, source: Floats, delta: Complexes) -> None:
+    """Move both edges of the lips; what lies between them and the skin around them goes along.
+
+    Args:
+        points: ``(468+, 2)`` landmarks, changed in place.
+        source: ``(468+, 2)`` where they are in the portrait.
+        delta: ``(40,)`` by how much ``LIPS_OUTER`` and ``LIPS_INNER`` move, complex numbers.
+    """
     inner, outer, between, along = between_edges(source)
     for axis, part in enumerate((delta.real, delta.imag)):
         moved = _skin() @ part[:20]
-        moved[_RINGS] = part
+        moved[RINGS] = part
         moved[between] = moved[inner] + along * (moved[outer] - moved[inner])
         points[:N_MESH, axis] += moved
 
@@ -134,7 +145,7 @@ def _beside() -> Floats:
     # With the rows behind them, where the shadow is deepest.
     corners = [_OUTER[corner] for corner in _CORNERS] + [landmark for row in CORNER_ROWS for landmark in row]
     kept = found[corners]
-    found[_RINGS + _between_lips()] = 0.0
+    found[RINGS + _between_lips()] = 0.0
     found[corners] = kept
     found.setflags(write=False)
     return np.asarray(found, np.float32)
@@ -154,7 +165,7 @@ def _skin() -> NDArray[np.float64]:
     weights = np.exp(-(((away - nearest[:, None]) / SPREAD) ** 2))
     weights /= weights.sum(axis=1, keepdims=True)
     weights *= 1 - smoothstep(np.clip(nearest / SKIN, 0.0, 1.0))[:, None]
-    weights[_RINGS] = 0.0
+    weights[RINGS] = 0.0
     found = np.asarray(weights, np.float64)
     found.setflags(write=False)
     return found

@@ -14,6 +14,7 @@ from mien.engine.avatar.brows import hold_brows
 from mien.engine.avatar.covered import without_mouth
 from mien.engine.avatar.eyelids import shut_eyes
 from mien.engine.avatar.lids import set_lids
+from mien.engine.avatar.lip_limits import limit_lips
 from mien.engine.avatar.lip_shape import set_lips
 from mien.engine.avatar.mesh_motion import MeshMotion, Placed, mesh_motion
 from mien.engine.avatar.model_io import FIELD_SIZE
@@ -83,6 +84,7 @@ def carry_over(motion: Motion, avatar: Avatar) -> Driving:
     hold_brows(points, avatar.source_points, abs(head.a))
     if avatar.shows_mouth:
         set_lips(points, avatar.source_points, seen, abs(head.a))
+        limit_lips(points, avatar.source_points, seen)
         purse_lips(points, avatar.source_points, seen, abs(head.a))
     shares = detail_shares(at_landmarks(motion.dense), motion.points[:N_MESH])
     mesh = mesh_motion(motion, placed(avatar), head, turn, points, shares)

@@ -1,0 +1,98 @@
+"""Limits of a mouth that is not at rest in the portrait: its own expression and the driver's do not add up.
+
+Motion is what has changed since the reference.  On a portrait that laughs already, a driver who begins to
+laugh made a mouth as wide as the face; on one whose lips are apart, those of a driver who began with parted
+lips and shut them did not meet.  So the wider and the more open a mouth becomes, the nearer it comes to what
+the driver's own shows, whatever it was in the portrait; small motion is taken over as it is.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from mien.engine.avatar.lip_shape import (
+    EYES,
+    LOWER_EDGE,
+    MIDDLE,
+    SMILE,
+    UPPER_EDGE,
+    Lips,
+    at_rest,
+    driver_lips,
+    foreshortening,
+    move_lips,
+)
+from mien.engine.avatar.pursing import RINGS, move_rings
+from mien.engine.motion import Motion
+from mien.engine.types import Floats
+from mien.engine.utils.curves import limited, ramp, smoothstep
+
+WIDER, WIDEST = 0.015, 0.06
+"""How much wider than the portrait's and the driver's own a mouth may become, distances of the eyes: freely,
+and at most."""
+
+FURTHER, FURTHEST = 0.04, 0.15
+"""How much further open than both, widths of the mouth at rest: freely, and at most."""
+
+SHUTS, PARTED, SHUTTING = (0.15, 1.0), (0.06, 0.15), 1.5
+"""Share by which a driver's lips have come together since the reference from which on the avatar's do, too,
+and wholly so; gap that they had there, in widths of the mouth at rest, from which on that tells; and how many
+times that gap is taken from the avatar's at most: more would make their trembling large."""
+
+
+class Measured(NamedTuple):
+    """A mouth's gap in widths that it has at rest, and its width in distances of the eyes."""
+
+    gap: float
+    width: float
+
+    @staticmethod
+    def of(lips: Lips, face: Floats) -> Measured:
+        """Of lips in the unit of ``face``, landmarks ``(468+, 2)`` that tell the eyes' distance."""
+        wide = abs(lips.width)
+        right, left = face[list(EYES)].astype(np.float64)
+        apart = max(float(np.hypot(*(left - right))), 1e-6)
+        # A mouth that is seen aslant is wider than it looks, its gap is not.
+        rest = at_rest(wide, face) / foreshortening(face)
+        return Measured(float(lips.gap[MIDDLE]) * wide / rest, wide / apart)
+
+
+def limit_lips(points: Floats, source: Floats, motion: Motion) -> None:
+    """Keep the avatar's mouth from being wider or more open than its portrait's and the driver's are.
+
+    Args:
+        points: ``(478, 2)`` target positions of the avatar's landmarks, model coordinates; changed in place.
+        source: ``(478, 2)`` their positions in the portrait.
+        motion: the driver's, as measured; without their shape nothing is changed.
+    """
+    if motion.shape is None:
+        return
+    own, now = (Lips.of(face[UPPER_EDGE], face[LOWER_EDGE]) for face in (source, points))
+    before, since = driver_lips(motion, motion.shape)
+    portrait, ours = Measured.of(own, source), Measured.of(now, points)
+    first, theirs = (Measured.of(lips, motion.shape.nodes) for lips in (before, since))
+    _narrow(points, source, ours.width, max(portrait.width, theirs.width, SMILE))
+    gap = ours.gap
+    if gap <= 0.0:
+        return
+    most = max(portrait.gap, theirs.gap)
+    wanted = limited(gap, most + FURTHER, most + FURTHEST)
+    shuts = ramp(1 - theirs.gap / max(first.gap, 1e-6), SHUTS)
+    wanted -= smoothstep(shuts) * ramp(first.gap, PARTED) * min(wanted, SHUTTING * first.gap)
+    if wanted < gap:
+        move_lips(points, now, (wanted / gap - 1) * abs(now.width) * now.gap)
+
+
+def _narrow(points: Floats, source: Floats, width: float, most: float) -> None:
+    """Bring the corners of a mouth together that is wider than ``most``, distances of the eyes."""
+    wanted = limited(width, most + WIDER, most + WIDEST)
+    if wanted >= width:
+        return
+    rings = points[RINGS].astype(np.float64) @ np.array([1, 1j])
+    across = rings[10] - rings[0]
+    axis = across / max(abs(across), 1e-9)
+    middle = (rings[0] + rings[10]) / 2
+    along = ((rings - middle) / axis).real
+    move_rings(points, source, (wanted / width - 1) * along * axis)
