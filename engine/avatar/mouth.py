@@ -15,9 +15,11 @@ from mien.engine.avatar.lip_edges import shadowed_edges
 from mien.engine.avatar.model_io import Field
 from mien.engine.face.lips import mouth_gap
 from mien.engine.landmarks import topology as topo
-from mien.engine.mouth.blacks import darkest, raised
+from mien.engine.mouth.blacks import hollow, raised
+from mien.engine.mouth.view import skin_light
 from mien.engine.types import Floats, Image
 from mien.engine.utils.curves import ramp, smoothstep
+from mien.engine.utils.light import to_linear
 
 DEEP, TONGUE, FLESH = 0.16, 0.6, 0.9
 """Brightness of the cavity, of the tongue and of the flesh on the lips' edge, as shares of the lips'.  Seven
@@ -77,7 +79,7 @@ class Cavity:
         lips = np.median(image[y, x].astype(np.float32), axis=0)
         # Red light comes back from within; a grey portrait's lips are grey and stay so.
         deep = lips * DEEP * (lips / max(float(lips.max()), 1.0)) ** 0.5
-        black = darkest(image, points)
+        black = hollow(image, points, skin_light(image, points, unit), to_linear(lips))
         edges = shadowed_edges(image, points, unit)
         gap = mouth_gap(points) / unit
         tongue, flesh = ((lips * share).astype(np.float32) for share in (TONGUE, FLESH))

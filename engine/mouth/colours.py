@@ -28,6 +28,11 @@ HOLLOW, DARK = 0.6, 0.12
 """Light of what is dark in a small mouth, over what it has beside a portrait's skin, and the light that is
 dark, over that of the driver's skin: a codec's black is neither black nor of any colour."""
 
+DEEP_RED, DEEP_BLUE = 1.45, 0.8
+"""Powers of flesh's red over green, and of its blue over green, that the dark inside of a mouth has (the
+darkest tenth of 104 stills in colour whose lips are apart by a quarter of the mouth's width): light has been
+through flesh there."""
+
 APART, MOST = (0.05, 0.20), 1.3
 """Distance of flesh from teeth, in shares of light, from which on they tell a line (grey video has none), and
 how much longer the portrait's may be: of pale lips a codec's noise became red."""
@@ -58,19 +63,24 @@ def towards_portrait(skin: Floats, lips: Floats, there: Floats, lips_there: Floa
     return np.asarray(found, np.float32)
 
 
-def towards_shadow(there: Floats, lips_there: Floats, matrix: Floats, width: float) -> Floats | None:
-    """``(3, 3) float32`` the map of what is dark between a driver's lips; None where it is that of the rest.
+def towards_shadow(there: Floats, lips_there: Floats, matrix: Floats, width: float) -> Floats:
+    """``(3, 3) float32`` the map of what is dark between a driver's lips: it has the portrait's own red.
 
     Args:
         there, lips_there: skin and lips of the portrait, linear light.
         matrix: that of the rest.
         width: of the driver's mouth, pixels of their frame.
     """
-    known = ramp(width, KNOWN)
-    if known == 1.0:
-        return None
-    deep = np.float32(HOLLOW * float(LUMINANCE @ matrix.sum(axis=1))) * _hues(there, lips_there)[1]
-    return np.asarray(matrix + (1 - known) * (np.outer(deep, LUMINANCE) - matrix), np.float32)
+    share = HOLLOW + ramp(width, KNOWN) * (1 - HOLLOW)
+    bright = np.float32(share * float(LUMINANCE @ matrix.sum(axis=1)))
+    return np.asarray(bright * np.outer(deep_hue(there, lips_there), LUMINANCE), np.float32)
+
+
+def deep_hue(skin: Floats, lips: Floats) -> Floats:
+    """Colour of the dark inside of a mouth, linear light of a luminance of one, by its skin and lips."""
+    red, green, blue = _hues(skin, lips)[1].tolist()
+    found = np.array([(red / green) ** DEEP_RED, 1.0, (blue / green) ** DEEP_BLUE], np.float32)
+    return np.asarray(found / np.float32(found @ LUMINANCE), np.float32)
 
 
 def line_share(skin: Floats, lips: Floats, width: float) -> float:
@@ -78,6 +88,11 @@ def line_share(skin: Floats, lips: Floats, width: float) -> float:
     teeth, flesh = _hues(skin, lips)
     told = ramp(float(np.linalg.norm(flesh - teeth)), APART)
     return told * (LINE[0] + ramp(width, KNOWN) * (LINE[1] - LINE[0]))
+
+
+def flesh_hue(skin: Floats, lips: Floats) -> Floats:
+    """The same of a tongue and of gums."""
+    return _hues(skin, lips)[1]
 
 
 def _hues(skin: Floats, lips: Floats) -> tuple[Floats, Floats]:

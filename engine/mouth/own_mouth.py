@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from mien.engine.face.grain import grained
-from mien.engine.mouth.blacks import lifted
+from mien.engine.mouth.blacks import lit_from_below
 from mien.engine.mouth.carrying import carried
 from mien.engine.mouth.colours import DARK, line_share, towards_portrait, towards_shadow, without_blocks
 from mien.engine.mouth.edge import gap_of, softened, width_of, without_rim
@@ -260,7 +260,7 @@ class OwnMouth:
             # Sharpened edges do not overshoot: a tooth's would be clipped.
             around = np.ones((3, 3), np.uint8)
             found = cv2.max(cv2.min(found, cv2.dilate(mouth, around)), cv2.erode(mouth, around))
-        found = lifted(np.asarray(found, np.uint8), self.look.black)
+        found = lit_from_below(np.asarray(found, np.uint8), lips.inner, box, self.look.black, self.look.rim)
         grain = self.look.grain
         if grain is not None:
             found = grained(found, grain)

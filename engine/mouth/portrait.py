@@ -10,7 +10,7 @@ import numpy as np
 
 from mien.engine.face.grain import grain_of
 from mien.engine.landmarks import topology as topo
-from mien.engine.mouth.blacks import darkest, lifted
+from mien.engine.mouth.blacks import hollow, lifted, lit_rim
 from mien.engine.mouth.colours import IVORY
 from mien.engine.mouth.view import INNER, OUTER, skin_light
 from mien.engine.types import Floats, Image
@@ -43,7 +43,8 @@ class PortraitLook:
     Attributes:
         skin, lips: ``(3,) float32`` linear light.
         saturation: of skin and lips, as a share of their luminance.
-        black: ``(3,) float32`` RGB in 0..255 that nothing in the mouth is darker than.
+        black, rim: ``(3,) float32`` RGB in 0..255 that nothing in the mouth is darker than, and nothing in it
+            on the lower lip.
         tone: ``(256, 3) uint8`` RGB of each luminance where the portrait has a single tone; else None.
         palette: ``(256, 3) uint8`` RGB of each luminance in a painted mouth: a hollow and a tongue in the
             colour of the lips, teeth in the light on the skin.
@@ -57,6 +58,7 @@ class PortraitLook:
     lips: Floats
     saturation: float
     black: Floats
+    rim: Floats
     tone: Image | None
     palette: Image
     detail: float
@@ -81,7 +83,7 @@ class PortraitLook:
         skin = skin_light(image, landmarks, unit)
         lips_seen = np.median(part[at[:, 1], at[:, 0]].astype(np.float32), axis=0)
         lips = to_linear(lips_seen)
-        black = darkest(image, landmarks)
+        black = hollow(image, landmarks, skin, lips)
         tone = _tone(_face(image, landmarks), lips_seen)
         palette = lifted((_palette(skin, lips_seen) if tone is None else tone)[None], black)[0]
         return PortraitLook(
@@ -89,6 +91,7 @@ class PortraitLook:
             lips=lips,
             saturation=saturation_of(skin, lips),
             black=black,
+            rim=lit_rim(skin, lips, black),
             tone=None if tone is None else palette,
             palette=palette,
             detail=detail_of(part),

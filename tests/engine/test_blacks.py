@@ -7,9 +7,10 @@ import numpy as np
 
 from mien.engine.avatar import Avatar
 from mien.engine.avatar.mouth import Cavity
-from mien.engine.mouth.blacks import MOST, darkest, lifted
+from mien.engine.mouth.blacks import BESIDE, INSIDE, MOST, darkest, hollow, lifted, lit_from_below, lit_rim
 from mien.engine.mouth.portrait import PortraitLook
 from mien.engine.types import Floats, Image
+from mien.engine.utils.light import LUMINANCE, to_linear
 
 
 def faded(image: Image, black: int) -> Image:
@@ -48,6 +49,40 @@ def test_a_face_beside_the_images_border_is_looked_at_as_far_as_it_is_seen(astro
     points = np.random.default_rng(0).uniform(-60, 20, (478, 2)).astype(np.float32)
     assert np.isfinite(darkest(astronaut, points)).all()
     assert np.isfinite(darkest(astronaut, points - 500)).all()
+
+
+PALE, PALE_LIPS = np.array([0.9, 0.7, 0.6], np.float32), np.array([0.7, 0.35, 0.35], np.float32)
+
+
+def test_the_mouth_of_a_bright_face_is_no_black_hole_though_its_hair_is_black(
+    astronaut: Image, avatar: Avatar
+) -> None:
+    black = hollow(astronaut, avatar.geometry.points, PALE, PALE_LIPS)
+    light = to_linear(black)
+    np.testing.assert_allclose(light @ LUMINANCE, INSIDE * (PALE @ LUMINANCE), rtol=0.1)
+    assert light[0] > 1.5 * light[1]
+    dark = hollow(astronaut, avatar.geometry.points, PALE / 10, PALE_LIPS / 10)
+    assert to_linear(dark) @ LUMINANCE < 0.2 * float(light @ LUMINANCE)
+
+
+def test_light_reaches_the_inside_from_the_lower_lip() -> None:
+    black, rim = np.array([50, 25, 25], np.float32), np.array([130, 70, 70], np.float32)
+    along = np.linspace(10, 50, 11)
+    upper = np.stack([along, np.full(11, 20.0)], axis=1)
+    lower = np.stack([along[1:-1][::-1], np.full(9, 60.0)], axis=1)
+    inner = np.concatenate([upper, lower]).astype(np.float32)
+    box = slice(15, 65), slice(5, 55)
+    found = grey(lit_from_below(np.zeros((50, 50, 3), np.uint8), inner, box, black, rim))[:, 25]
+    assert found[44] > grey(rim) - 14 and (np.diff(found[5:45]) >= -1).all()
+    np.testing.assert_allclose(found[5:30], grey(black), atol=1)
+    teeth = np.full((50, 50, 3), 200, np.uint8)
+    np.testing.assert_array_equal(lit_from_below(teeth, inner, box, black, rim), teeth)
+
+
+def test_the_rim_is_no_lighter_than_the_lips() -> None:
+    dark_lips = PALE_LIPS / 5
+    rim = to_linear(lit_rim(PALE, dark_lips, np.zeros(3, np.float32))) @ LUMINANCE
+    assert float(rim) <= 1.01 * float(dark_lips @ LUMINANCE) < BESIDE * float(PALE @ LUMINANCE)
 
 
 def test_what_is_lighter_than_the_shadows_stays_as_it_is_and_a_dark_tongue_stays_red() -> None:

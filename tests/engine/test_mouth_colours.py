@@ -7,6 +7,7 @@ import pytest
 
 from mien.engine.mouth.colours import (
     IVORY,
+    deep_hue,
     line_share,
     towards_portrait,
     towards_shadow,
@@ -76,7 +77,6 @@ def test_a_small_mouths_black_is_dark_and_as_red_as_flesh() -> None:
     bright = np.float32(1.8)
     matrix = bright * towards_portrait(PINK, PINK_LIPS, WARM, WARM_LIPS, SMALL)
     shadows = towards_shadow(WARM, WARM_LIPS, matrix, SMALL)
-    assert shadows is not None
     plain, found = relit(wine, matrix)[0, 0], relit(wine, matrix, shadows, 0.036)[0, 0]
     assert int(found.max()) < 0.8 * int(plain.max())
     assert np.ptp(found.astype(int)) < 0.7 * np.ptp(plain.astype(int))
@@ -84,8 +84,18 @@ def test_a_small_mouths_black_is_dark_and_as_red_as_flesh() -> None:
     assert np.abs(relit(light, matrix, shadows, 0.036).astype(int) - relit(light, matrix)).max() <= 1
 
 
-def test_a_large_mouths_shadows_are_its_own() -> None:
-    assert towards_shadow(WARM, WARM_LIPS, np.eye(3, dtype=np.float32), LARGE) is None
+def test_a_large_mouths_dark_keeps_its_light_and_is_redder_than_the_portraits_flesh() -> None:
+    """A camera's grey black between the lips of a warm face was a hole."""
+    grey = np.full(3, 0.02, np.float32)
+    found = towards_shadow(WARM, WARM_LIPS, np.eye(3, dtype=np.float32), LARGE) @ grey
+    assert float(found @ LUMINANCE) == pytest.approx(0.02, rel=1e-3)
+    tongue = flesh(WARM, WARM_LIPS)
+    assert found[0] / found[1] > 1.2 * tongue[0] / tongue[1]
+
+
+def test_the_dark_of_a_face_without_colour_has_none() -> None:
+    ash = np.full(3, 0.4, np.float32)
+    np.testing.assert_allclose(deep_hue(ash, 0.6 * ash), 1.0, atol=1e-5)
 
 
 def test_blocks_of_colour_are_averaged_and_light_stays() -> None:
