@@ -32,10 +32,15 @@ WAKE, NEARLY = (0.12, 0.16), (0.10, 0.15)
 """Openness in the reference from which on those scores are believed, and wholly so; and openness now up to
 which they are believed whatever the reference showed, and from which on not: narrow eyes score too."""
 
-WINK = (0.22, 0.42)
-"""Difference of the eyes' openness over the reference's, up to which both shut alike, as the one that is more
-open, and from which on each by itself: it is the network's.  Where narrow eyes closed halfway, one of the
-avatar's shut, the other not."""
+WINK = (0.64, 0.80)
+"""Difference of the two eyes, by their openness over the reference's and by their scores, added up with their
+signs, up to which both shut alike, halfway between the two, and from which on each by itself.  On 50 clips of
+people who blink, squint, laugh and look down, openness alone differs by up to 0.45 and scores by up to 0.4
+where both eyes are as good as alike; their sum does by up to 0.64, and by 0.62 to 0.80 in four winks."""
+
+TURNED, UNSURE = (0.14, 0.44), 0.5
+"""Turn since the reference, radians (8 and 25 degrees), from which on the network sees one eye worse than the
+other, and wholly so; and by how much larger a wink's difference is then."""
 
 HALF_SHUT, USUAL = (0.07, 0.11), 0.28
 """Openness in the reference up to which lids are judged by how far eyes are usually open, and from which on
@@ -107,16 +112,32 @@ def set_lids(points: Floats, source: Floats, motion: Motion) -> None:
         blinks.append(ramp(float(motion.blink[eye]), BLINK) * believed)
         rests.append(rest)
     shuts = [min(ratio, 1.0) for ratio in ratios]
-    alike = 1.0 - ramp(abs(shuts[0] - shuts[1]), WINK)
+    left_mean, rest_mean = (shuts[0] + shuts[1]) / 2, (rests[0] + rests[1]) / 2
+    alike = _alike(shuts[0] - shuts[1], rest_mean, motion)
     for eye, (rest, ratio) in enumerate(zip(rests, ratios, strict=True)):
         blink = blinks[eye] + alike * (min(blinks) - blinks[eye])
-        left_open = shuts[eye] + alike * (max(shuts) - shuts[eye])
-        share = max(lid_share(1.0 - left_open), blink)
-        if share > 0.0:
-            wanted = wanted_openness(left_open, rest)
-            _lower_lid(points, source, eye, wanted * (1.0 - blink), share)
-        elif ratio > 1.0:
+        left_open = shuts[eye] + alike * (left_mean - shuts[eye])
+        # Where both are to be alike, both are set as soon as one shuts.
+        share = max(lid_share(1.0 - left_open), alike * lid_share(1.0 - min(shuts)), blink)
+        if ratio > 1.0:
             _hold_wide(points, source, eye, rest)
+        if share > 0.0:
+            wanted = wanted_openness(left_open, rest + alike * (rest_mean - rest))
+            _lower_lid(points, source, eye, wanted * (1.0 - blink), share)
+
+
+def _alike(wider: float, rest: float, motion: Motion) -> float:
+    """How far both eyes shut alike, 0..1: people blink with both, and the network's two differ.
+
+    Args:
+        wider: by how much the right eye is more open than the left one, shares of the reference's openness.
+        rest: that openness; of narrow eyes a share is the more noise.
+        motion: the driver's.
+    """
+    right, left = motion.blink.tolist()
+    apart = abs(wider * min(rest / USUAL, 1.0) + left - right)
+    turned = ramp(float(np.hypot(*motion.head.turn)), TURNED)
+    return 1.0 - ramp(apart / (1.0 + UNSURE * turned), WINK)
 
 
 def _rest(seen: float, wider: float, portrait: Eye) -> float:
