@@ -49,30 +49,37 @@ class Measured(NamedTuple):
     width: float
 
     @staticmethod
-    def of(lips: Lips, face: Floats) -> Measured:
-        """Of lips in the unit of ``face``, landmarks ``(468+, 2)`` that tell the eyes' distance."""
+    def of(lips: Lips, face: Floats, rest: float) -> Measured:
+        """Of lips in the unit of ``face``, landmarks ``(468+, 2)`` that tell the eyes' distance.
+
+        Args:
+            rest: the mouth's width at rest; see :func:`mien.engine.avatar.lip_shape.at_rest`.
+        """
         wide = abs(lips.width)
         right, left = face[list(EYES)].astype(np.float64)
         apart = max(float(np.hypot(*(left - right))), 1e-6)
-        # A mouth that is seen aslant is wider than it looks, its gap is not.
-        rest = at_rest(wide, face) / foreshortening(face)
-        return Measured(float(lips.gap[MIDDLE]) * wide / rest, wide / apart)
+        return Measured(float(lips.gap[MIDDLE]) * wide / max(rest, 1e-6), wide / apart)
 
 
-def limit_lips(points: Floats, source: Floats, motion: Motion) -> None:
+def limit_lips(points: Floats, source: Floats, motion: Motion, scale: float) -> None:
     """Keep the avatar's mouth from being wider or more open than its portrait's and the driver's are.
 
     Args:
         points: ``(478, 2)`` target positions of the avatar's landmarks, model coordinates; changed in place.
         source: ``(478, 2)`` their positions in the portrait.
         motion: the driver's, as measured; without their shape nothing is changed.
+        scale: by how much the head has become larger.
     """
     if motion.shape is None:
         return
+    nodes = motion.shape.nodes
     own, now = (Lips.of(face[UPPER_EDGE], face[LOWER_EDGE]) for face in (source, points))
     before, since = driver_lips(motion, motion.shape)
-    portrait, ours = Measured.of(own, source), Measured.of(now, points)
-    first, theirs = (Measured.of(lips, motion.shape.nodes) for lips in (before, since))
+    rest, usual = at_rest(abs(before.width), nodes), at_rest(abs(own.width), source)
+    # A mouth that is seen aslant is wider than it looks, its gap is not.
+    usual *= foreshortening(nodes) / foreshortening(source)
+    portrait, ours = Measured.of(own, source, usual), Measured.of(now, points, scale * usual)
+    first, theirs = (Measured.of(lips, nodes, rest) for lips in (before, since))
     _narrow(points, source, ours.width, max(portrait.width, theirs.width, SMILE))
     gap = ours.gap
     if gap <= 0.0:

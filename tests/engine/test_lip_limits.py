@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mien.engine.avatar.lip_limits import Measured, limit_lips
-from mien.engine.avatar.lip_shape import LOWER_EDGE, UPPER_EDGE, Lips
+from mien.engine.avatar.lip_shape import LOWER_EDGE, UPPER_EDGE, Lips, at_rest
 from mien.engine.face.layout import N_MESH, layout
 from mien.engine.landmarks import topology as topo
 from mien.engine.types import Floats
@@ -24,17 +24,18 @@ def widened(by: float) -> Floats:
     return found
 
 
-def measured(face: Floats) -> Measured:
-    return Measured.of(Lips.of(face[UPPER_EDGE], face[LOWER_EDGE]), face)
+def measured(face: Floats, at_rest_in: Floats) -> Measured:
+    rest, now = (Lips.of(one[UPPER_EDGE], one[LOWER_EDGE]) for one in (at_rest_in, face))
+    return Measured.of(now, face, at_rest(abs(rest.width), at_rest_in))
 
 
 def limited(portrait: Floats, before: Floats, now: Floats) -> tuple[Measured, Measured, Measured]:
     """Mouths of the driver, and of the avatar without limits and with them."""
-    face = layout().points + now[:N_MESH]
+    reference, face = (layout().points + one[:N_MESH] for one in (before, now))
     plain: Floats = portrait + np.float32(0.3) * (now - before)
     held = plain.copy()
-    limit_lips(held, portrait, driver(before, now - before))
-    return measured(face), measured(plain), measured(held)
+    limit_lips(held, portrait, driver(before, now - before), 1.0)
+    return measured(face, reference), measured(plain, portrait), measured(held, portrait)
 
 
 def test_a_laugh_on_a_laughing_portrait_is_as_wide_and_open_as_the_wider_of_both(portrait: Floats) -> None:
@@ -75,3 +76,10 @@ def test_an_opening_mouth_never_jumps_or_turns_back(portrait: Floats) -> None:
     gaps = [limited(open_, gaping(0.06, 0.5), gaping(gap, 0.5))[2].gap for gap in np.arange(-0.06, 0.8, 0.01)]
     steps = np.diff(gaps)
     assert steps.min() > -1e-4 and steps.max() < 0.08
+
+
+def test_a_mouth_of_another_shape_opens_as_far_as_it_did(portrait: Floats) -> None:
+    """Beside a laugh that drops the jaw a mouth is narrower than at rest: its gap is no larger for that."""
+    narrow_and_open = gaping(0.7, 0.5) + widened(-0.15)
+    _, plain, held = limited(portrait, np.zeros_like(narrow_and_open), narrow_and_open)
+    assert held == plain
