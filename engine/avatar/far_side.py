@@ -9,6 +9,7 @@ import numpy as np
 
 from mien.engine.avatar.pose_limits import to_front
 from mien.engine.face.layout import N_MESH
+from mien.engine.mesh.drawn_out import DrawnOut
 from mien.engine.mesh.uncovered import FarSide
 from mien.engine.types import Floats
 from mien.engine.utils.curves import ramp, smoothstep
@@ -55,19 +56,29 @@ def go_along(
         places[:N_MESH] = far.unseen.held(places[:N_MESH], unturned(), share)
 
 
-def shown_places(source: Floats, far: FarSide, own: Turn, turn: Turn, per_norm: float) -> Floats:
+def shown_places(
+    source: Floats, far: FarSide, drawn: DrawnOut, own: Turn, turn: Turn, per_norm: float
+) -> Floats:
     """``(478, 2)`` the places that landmarks show, ``source`` itself where it is that.
 
     Args:
         source: where they are in the portrait.
         far, own, turn: as in :func:`go_along`.
+        drawn: how skin slides where a turn draws it out; on a portrait that faces the camera.
         per_norm: pixels per unit of the model's coordinates.
     """
     uncovering, away = to_front(turn, own), hypot(*own)
+    shown = source
+    slides = drawn.shown(turn[1])
+    to_inset = smoothstep(ramp(uncovering, (0.0, INSET)))
+    if slides is not None and (near := 1 - ramp(away, ASIDE) * to_inset) > 0:
+        shown = source.copy()
+        shown[:N_MESH] += slides * np.float32(near / per_norm)
     turned_away = ramp(away, ASIDE) - ramp(away, PROFILE)
-    if uncovering <= 0 or turned_away <= 0:
-        return source
-    share = np.float32(turned_away * smoothstep(ramp(uncovering, (0.0, INSET))))
-    shown: Floats = source.copy()
+    if to_inset <= 0 or turned_away <= 0:
+        return shown
+    share = np.float32(turned_away * to_inset)
+    if shown is source:
+        shown = source.copy()
     shown[:N_MESH] += far.inset * (share / np.float32(per_norm))
     return shown

@@ -14,6 +14,7 @@ from mien.engine.face.layout import N_MESH
 from mien.engine.face.openings import OPENINGS, around
 from mien.engine.mesh.back_of_head import BackOfHead
 from mien.engine.mesh.borders import Borders
+from mien.engine.mesh.drawn_out import DrawnOut
 from mien.engine.mesh.following import INSIDE
 from mien.engine.mesh.head_sheet import NODES, HeadMotion, HeadSheet
 from mien.engine.mesh.interpolation import MeshInterpolation
@@ -37,6 +38,7 @@ class HeadMesh:
             is not made up.
         window: ``(FIELD_SIZE, FIELD_SIZE)`` 1 on the face, fading to 0 around it; model units per pixel.
         far: what the portrait hardly shows of its face.
+        drawn: how skin slides over the face's mesh where a turn draws it out.
         openings: ``(FIELD_SIZE, FIELD_SIZE)`` each, 1 in and around right eye, left eye and mouth.
     """
 
@@ -46,6 +48,7 @@ class HeadMesh:
     between: MeshInterpolation
     window: Floats
     far: FarSide
+    drawn: DrawnOut
     openings: tuple[Floats, ...]
 
     @staticmethod
@@ -71,7 +74,8 @@ class HeadMesh:
         left, right = (
             None if person is None else BackOfHead.of(geometry, side, sheet.neck, person) for side in (-1, 1)
         )
-        return HeadMesh(sheet, borders, (left, right), between, grid.window / per_norm, far, openings)
+        window, drawn = grid.window / per_norm, DrawnOut.of(geometry)
+        return HeadMesh(sheet, borders, (left, right), between, window, far, drawn, openings)
 
     def moved(self, motion: HeadMotion) -> tuple[Floats, Floats]:
         """Where the sheet's nodes go, ``(G, 2)``, and their depth, ``(G,)``; pixels."""

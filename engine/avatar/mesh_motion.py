@@ -158,7 +158,8 @@ def mesh_motion(
     go_along(places, rigid, lambda: _unturned(avatar, solid), avatar.mesh.far, avatar.facing, turn)
     part_lips(places)
     keep_within_edges(places, source)
-    shown = shown_places(source, avatar.mesh.far, avatar.facing, turn, float(per_norm))
+    showing = avatar.mesh.far, avatar.mesh.drawn
+    shown = shown_places(source, *showing, avatar.facing, turn, float(per_norm))
     right, left = (shut_share(eye, source, points) for eye in range(2))
     for eye, share in enumerate((right, left)):
         shown = shut_lids(eye, share, source, points, places, shown)

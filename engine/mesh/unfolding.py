@@ -56,6 +56,11 @@ def neighbours() -> Floats:
     return _skin()[1]
 
 
+def skin_triangles() -> NDArray[np.intp]:
+    """``(3, T)`` landmarks of the skin's triangles, corner by corner."""
+    return _skin()[0]
+
+
 def _areas(points: Floats, triangles: NDArray[np.intp]) -> Floats:
     """Twice the signed areas; positive from the front."""
     return np.asarray(_crossed(points, triangles) * _sign(), np.float32)
