@@ -28,8 +28,9 @@ TURN = 0.55
 TURNED = (0.12, 0.45)
 """Turns from which on skin slides, and as far as it may; radians (7 and 26 degrees)."""
 
-FREE = (0.04, 0.18)
-"""Face units from eyes, brows, nose and lips within which skin stays, and from which on it is free."""
+FREE, BESIDE_BROWS = (0.08, 0.26), (0.06, 0.20)
+"""Face units from eyes, nose and lips within which skin stays, and from which on it is free: lashes and folds
+beside them are theirs.  A brow's end is as near to the face's outline."""
 
 ASIDE = (0.05, 0.25)
 """The same from the middle of the face."""
@@ -37,9 +38,8 @@ ASIDE = (0.05, 0.25)
 LEAST = 0.05
 """Least cotangent of an angle that counts: triangles that are seen from the side have none."""
 
-_FEATURES = sorted(
-    {*topo.LEFT_EYE, *topo.RIGHT_EYE, *topo.LEFT_EYEBROW, *topo.RIGHT_EYEBROW, *topo.LIPS_OUTER, *topo.NOSE}
-)
+_FEATURES = (*topo.LEFT_EYE, *topo.RIGHT_EYE, *topo.LIPS_OUTER, *topo.NOSE)
+_BROWS = (*topo.LEFT_EYEBROW, *topo.RIGHT_EYEBROW)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +77,19 @@ class DrawnOut:
 def _free() -> Floats:
     """``(2, 468)`` how far the skin at landmarks slides, on the left of an image and on the right; 0..1."""
     flat = layout().points
-    apart = np.hypot(*(flat[:, None] - flat[_FEATURES]).transpose(2, 0, 1)).min(axis=1)
+    beside = _between(_apart(_FEATURES), FREE) * _between(_apart(_BROWS), BESIDE_BROWS)
     across = flat[:, 0] - flat[list(topo.FACE_OVAL), 0].mean()
-    found = [_between(apart, FREE) * _between(way * across, ASIDE) for way in (-1, 1)]
+    found = [beside * _between(way * across, ASIDE) for way in (-1, 1)]
     for share in found:
         share[list(topo.FACE_OVAL)] = 0.0
     return np.stack(found)
+
+
+def _apart(landmarks: tuple[int, ...]) -> Floats:
+    """``(468,)`` how far each landmark of the layout is from the nearest of some, face units."""
+    flat = layout().points
+    away = flat[:, None] - flat[list(landmarks)]
+    return np.asarray(np.hypot(away[..., 0], away[..., 1]).min(axis=1), np.float32)
 
 
 def _between(values: Floats, ends: tuple[float, float]) -> Floats:

@@ -55,6 +55,11 @@ EAR, NARROW = (-0.55, 0.5), (0.3, 0.55)
 """Face units below the head's centre between which ears are; and of what is beside the face up to which it
 is an ear, and from which on hair."""
 
+EAR_AT, BOWED, MOST_BOWED = -0.16, 1.5, 0.25
+"""Where the landmarks before the ears are on a head that is upright, face units below the head's centre; by
+how much further than they ears and scalp rise where it is bowed, as they lie further back; and the most that is
+believed of it."""
+
 SCALP_FROM = (-0.5, -0.9)
 """Face units below the head's centre from which on there is scalp, and wholly so: above it."""
 
@@ -67,7 +72,7 @@ class HeadShape:
     """A head around its face, at ``G`` places: face units on the upright head, from its centre.
 
     Attributes:
-        places: ``(G, 2)``.
+        places: ``(G, 2)``, and ``level`` where they would be if the head were not bowed.
         oval: ``(36, 2)`` the face's outline.
         upright: ``(2, 2)`` rotation from the image to the head's upright axes.
         below: ``(G,)`` how far below the chin.
@@ -81,6 +86,7 @@ class HeadShape:
     """
 
     places: Floats
+    level: Floats
     oval: Floats
     upright: Floats
     below: Floats
@@ -105,15 +111,17 @@ class HeadShape:
         rim = edge + _rim(polar, geometry, upright, middle, edge, person)
         share = np.clip((away - edge) / np.maximum(rim - edge, 1e-3), 0.0, 1.0)
         edge_depth = _around(polar, edge_polar, geometry.solid[outline, 2])
+        level = places - ears_rise(oval)
         uncovered, hidden = _depths(share, edge_depth, -np.sin(polar), geometry)
         return HeadShape(
             places=places,
+            level=level,
             oval=oval,
             upright=upright,
             below=places[:, 1] - oval[len(oval) // 2, 1],
             inside=_inside(places, oval),
             rim=eased(share),
-            ear=beside_ears(places) * (1 - eased((rim - edge - NARROW[0]) / (NARROW[1] - NARROW[0]))),
+            ear=beside_ears(level) * (1 - eased((rim - edge - NARROW[0]) / (NARROW[1] - NARROW[0]))),
             beyond=away - rim,
             outside=away > edge,
             depth=hidden,
@@ -126,6 +134,16 @@ def upright_oval(geometry: FaceGeometry) -> tuple[Floats, Floats]:
     mesh = geometry.points[:N_MESH]
     upright = _upright(mesh)
     return upright, _to_head(mesh[list(topo.FACE_OVAL)], geometry, upright)
+
+
+def ears_rise(oval: Floats) -> Floats:
+    """``(2,)`` by how far ears and scalp stand elsewhere than on a head that is not bowed.
+
+    Args:
+        oval: ``(36, 2)`` the face's outline on the upright head.
+    """
+    before = oval[[topo.FACE_OVAL.index(ear) for ear in (EAR_RIGHT, EAR_LEFT)], 1].mean()
+    return np.array([0.0, np.clip(BOWED * (before - EAR_AT), -MOST_BOWED, 0.0)], np.float32)
 
 
 def beside_ears(places: Floats) -> Floats:

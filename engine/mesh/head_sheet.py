@@ -19,7 +19,7 @@ from mien.engine.face.geometry import FaceGeometry
 from mien.engine.face.head_pose import Similarity, turn_matrix
 from mien.engine.landmarks import topology as topo
 from mien.engine.mesh.following import shipped_following, usual_shares
-from mien.engine.mesh.head_shape import MOST_RIM, HeadShape, beside_ears, eased, scalp
+from mien.engine.mesh.head_shape import MOST_RIM, HeadShape, beside_ears, ears_rise, eased, scalp
 from mien.engine.mesh.steepness import Rising, uncovered_share
 from mien.engine.types import Floats
 from mien.engine.utils.sampling import sample
@@ -142,12 +142,13 @@ class HeadSheet:
             close = usual * (1 - eased((-inside - CLOSE[0]) / (CLOSE[1] - CLOSE[0])))
             follow = np.maximum(follow, close[:, None])
         outline, turns = list(topo.FACE_OVAL), follow[:, 2]
+        level = shape.oval - ears_rise(shape.oval)
         rising = Rising(
             edge=geometry.points[outline],
             depth=geometry.solid[outline, 2],
             area=geometry.shown_area()[outline],
-            up=scalp(shape.oval),
-            ear=beside_ears(shape.oval),
+            up=scalp(level),
+            ear=beside_ears(level),
         )
         return HeadSheet(
             positions=positions,
@@ -158,7 +159,7 @@ class HeadSheet:
             slack=shape.less * turns + rising.slack(positions, uncovered * turns, shape.inside),
             unit=geometry.unit,
             known=known,
-            up=scalp(shape.places),
+            up=scalp(shape.level),
             neck=np.array([*(PIVOT[0] * shape.upright[1]), PIVOT[1]], np.float32) * unit,
         )
 
