@@ -82,9 +82,15 @@ class Behind:
         top, left = top + rows.start, left + columns.start
         both = slice(top, top + height), slice(left, left + width)
         part = layer[within_box(both, box)]
-        clear = cv2.bitwise_not(np.ascontiguousarray(part[..., 3]))
-        share = cv2.multiply(clear, self.cover[within_box(both, self.box)], scale=1 / 255)
+        person = np.ascontiguousarray(part[..., 3])
+        clear = cv2.bitwise_not(person)
+        # Twice: the person's soft edge is half the portrait's wall, which was a bright line before the back.
+        share: Any = cv2.multiply(
+            cv2.add(clear, clear), self.cover[within_box(both, self.box)], scale=1 / 255
+        )
+        kept = cv2.divide(cv2.bitwise_not(share), cv2.max(person, 1), scale=255)
         shown: Any = cv2.multiply(fine.at(self.shift, both), cv2.merge([share] * 4), scale=1 / 255)
+        cv2.multiply(part, cv2.merge([kept] * 4), part, 1 / 255)
         cv2.add(part, shown, part)
 
 

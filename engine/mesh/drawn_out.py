@@ -94,7 +94,7 @@ def _apart(landmarks: tuple[int, ...]) -> Floats:
 
 def _between(values: Floats, ends: tuple[float, float]) -> Floats:
     low, high = ends
-    return smoothstep(np.clip((values - low) / (high - low), 0.0, 1.0)).astype(np.float32)
+    return smoothstep(np.clip((values - low) / (high - low), 0.0, 1.0).astype(np.float32))
 
 
 def _even(points: Floats, turned: Floats, free: Bools) -> Floats:
@@ -121,4 +121,4 @@ def _cotangent(first: NDArray[np.float32], second: NDArray[np.float32]) -> Float
     """Of the angles between vectors ``(T, 2)``."""
     across = np.abs(first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0])
     along = (first * second).sum(axis=1)
-    return np.maximum(along / np.maximum(across, 1e-6), np.float32(LEAST))
+    return np.asarray(np.maximum(along / np.maximum(across, 1e-6), LEAST), np.float32)

@@ -56,9 +56,9 @@ EAR, NARROW = (-0.55, 0.5), (0.3, 0.55)
 is an ear, and from which on hair."""
 
 EAR_AT, BOWED, MOST_BOWED = -0.16, 1.5, 0.25
-"""Where the landmarks before the ears are on a head that is upright, face units below the head's centre; by
-how much further than they ears and scalp rise where it is bowed, as they lie further back; and the most that is
-believed of it."""
+"""Where the landmarks before the ears are on a head that is not bowed, face units below the head's centre; by
+how much more than they ears and scalp rise where it is, as they lie further back; and the most of it that is
+believed."""
 
 SCALP_FROM = (-0.5, -0.9)
 """Face units below the head's centre from which on there is scalp, and wholly so: above it."""

@@ -11,7 +11,7 @@ from mien.engine.avatar.head_mesh import HeadMesh
 from mien.engine.face.head_pose import Similarity
 from mien.engine.landmarks import topology as topo
 from mien.engine.mesh.following import INSIDE, KNOWN
-from mien.engine.mesh.head_shape import beside_ears, scalp
+from mien.engine.mesh.head_shape import beside_ears, ears_rise, scalp, upright_oval
 from mien.engine.mesh.head_sheet import NODES, HeadMotion, HeadSheet
 
 STILL = np.zeros((36, 2), np.float32)
@@ -99,3 +99,13 @@ def test_an_ear_reaches_up_to_the_brows_and_the_scalp_begins_above_it() -> None:
     heights = np.array([[1.0, -1.0], [1.0, -0.5], [1.0, 0.0], [1.0, 0.4]], np.float32)
     np.testing.assert_array_equal(beside_ears(heights), [0, 1, 1, 1])
     np.testing.assert_array_equal(scalp(heights), [1, 0, 0, 0])
+
+
+def test_the_ears_of_a_bowed_head_are_higher(avatar: Avatar) -> None:
+    """Taken for scalp there, an ear was drawn out to a point."""
+    _, oval = upright_oval(avatar.geometry)
+    bowed = oval.copy()
+    bowed[:, 1] -= 0.15
+    assert ears_rise(bowed)[1] < ears_rise(oval)[1] - 0.1
+    raised = oval + np.array([0, 0.4], np.float32)
+    assert ears_rise(raised)[1] == 0, "a face that looks up keeps its scalp where it was"
