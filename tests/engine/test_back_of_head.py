@@ -18,7 +18,7 @@ from mien.engine.avatar.mesh_motion import FRONTAL, UNCOVERS
 from mien.engine.avatar.transfer import carry_over
 from mien.engine.face.head_pose import Similarity
 from mien.engine.landmarks import topology as topo
-from mien.engine.mesh.back_of_head import BackOfHead
+from mien.engine.mesh.back_of_head import ROWS, BackOfHead
 from mien.engine.mesh.head_sheet import HeadMotion
 from mien.engine.motion import Head, Motion
 from mien.engine.types import Image
@@ -155,7 +155,7 @@ def test_it_counts_within_its_own_box_and_the_layers() -> None:
 
 def test_a_canvas_draws_it_again_and_again(avatar: Avatar) -> None:
     canvas = BackCanvas((SIDE, SIDE))
-    count = 14
+    count = 2 * ROWS
     at = np.stack([np.tile([20.0, 40.0], count // 2), np.repeat(np.linspace(10, 50, count // 2), 2)], axis=1)
     shift, box = np.full((count, 2), 3.0, np.float32), (slice(5, 55), slice(15, 45))
     found = [
