@@ -42,6 +42,11 @@ class AvatarMouth:
         self._mouth = OwnMouth(portrait_look(avatar, canvas), own)
 
     @property
+    def look(self) -> PortraitLook:
+        """How the portrait looks around its mouth."""
+        return self._mouth.look
+
+    @property
     def unpainted(self) -> bool:
         """Whether nothing of the network's paint is shown: drawings and mouths that are open in the portrait.
 

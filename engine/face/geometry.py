@@ -58,8 +58,6 @@ class FaceGeometry:
         maps = layout()
         nodes = maps.to_nodes @ mesh
         centre = mesh.mean(axis=0)
-        flat = maps.points - maps.points.mean(axis=0)
-        spread = mesh[:, :2] - centre[:2]
         solid = nodes - centre
         solid[:, 2] *= DEPTH
         return FaceGeometry(
@@ -68,12 +66,19 @@ class FaceGeometry:
             solid=solid,
             axes=jacobians(np.ascontiguousarray(mesh[:, :2])),
             centre=centre[:2].copy(),
-            unit=float(np.sqrt((spread**2).sum() / (flat**2).sum())),
+            unit=unit_of(mesh),
         )
 
     def shown_area(self) -> Floats:
         """``(468,)`` how much of its frontal area the image shows at each landmark; negative from behind."""
         return area_of(self.axes[:N_MESH], self.unit)
+
+
+def unit_of(mesh: Floats) -> float:
+    """Pixels per face unit of a face with landmarks ``(468, 2+)``."""
+    flat = layout().points
+    spread, usual = (points - points.mean(axis=0) for points in (mesh[:, :2], flat))
+    return float(np.sqrt((spread**2).sum() / (usual**2).sum()))
 
 
 def area_of(axes: Floats, unit: float) -> Floats:

@@ -159,9 +159,8 @@ class OwnMouth:
         opening = share_within(placed.lips.inner, box)
         if placed.lips.painted and placed.share < HIDES:
             weight = opening * np.float32(1 / 255)
-            part = np.asarray(
-                cv2.blendLinear(_toned(part, self.look.palette), part, weight, 1 - weight), np.uint8
-            )
+            toned = _toned(part, self.look.painted(placed.lips.gap, placed.lips.own))
+            part = np.asarray(cv2.blendLinear(toned, part, weight, 1 - weight), np.uint8)
         if placed.view is not None and placed.share > 0:
             mouth = self._mouth(placed, box)
             weight = softened(opening, placed.lips.inner) * np.float32(placed.share)

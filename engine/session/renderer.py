@@ -14,6 +14,7 @@ from mien.engine.avatar.avatar_photos import AvatarPhotos
 from mien.engine.avatar.canvas import make_canvas
 from mien.engine.avatar.composition import compose, show_cavity, show_outline, with_opacity
 from mien.engine.avatar.folds import Folds, draw_folds, folds_of
+from mien.engine.avatar.hidden_eyes import HiddenEyes, OpenedEye
 from mien.engine.avatar.lid_skin import AvatarLids, ShutLid
 from mien.engine.avatar.transfer import carry_over
 from mien.engine.motion import Motion
@@ -63,6 +64,8 @@ class Planned:
         folds: light and shadow on the skin, or None.
         lids: draws the lids that shut.
         shut: which they are.
+        eyes: draws the eyeballs that the portrait hides.
+        opened: which they are.
     """
 
     drawing: Drawing
@@ -76,13 +79,16 @@ class Planned:
     folds: Folds | None
     lids: AvatarLids
     shut: tuple[ShutLid, ...]
+    eyes: HiddenEyes
+    opened: tuple[OpenedEye, ...]
 
     def finish(self, image: Image) -> float:
         """Draw deep mouth, folds, shut lids, photos, and the driver's mouth, in place; milliseconds spent."""
         if self.mouth.takes_paint and self.drawing.dense is not None:
             show_cavity(self.drawing.canvas, image, self.drawing.warp, whole=False)
         spent = draw_folds(self.drawing.canvas, image, self.folds)
-        spent += self.lids.draw(image, self.shut) + self.photos.draw(image, self.patches)
+        spent += self.eyes.draw(image, self.opened) + self.lids.draw(image, self.shut)
+        spent += self.photos.draw(image, self.patches)
         return spent + self.mouth.draw(image, self.placed)
 
 
@@ -146,6 +152,7 @@ class Renderer:
         self.mouth = AvatarMouth(avatar, self._canvas)
         self.photos = AvatarPhotos(avatar, self._canvas)
         self.lids = AvatarLids(avatar, self._canvas)
+        self.eyes = HiddenEyes(avatar, self._canvas, self.mouth.look)
 
     def set_avatar(self, avatar: Avatar) -> None:
         """Draw another avatar from the next frame on."""
@@ -153,6 +160,7 @@ class Renderer:
         self.mouth.set_avatar(avatar, self._canvas)
         self.photos.set_avatar(avatar, self._canvas)
         self.lids.set_avatar(avatar, self._canvas)
+        self.eyes.set_avatar(avatar, self._canvas, self.mouth.look)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -175,7 +183,7 @@ class Renderer:
         driving = carry_over(motion, self.avatar)
         warp = self._canvas.mesh.warp(driving.mesh)
         begun = perf_counter()
-        shut = self.lids.place(driving.mesh, warp)
+        shut, opened = self.lids.place(driving.mesh, warp), self.eyes.place(driving.mesh)
         folds = folds_of(motion, self.avatar, self._canvas, warp) if self.mouth.takes_folds else None
         patches = self.photos.place(driving, motion.time)
         covered = 0.0 if patches is None else patches.mouth
@@ -191,8 +199,9 @@ class Renderer:
         dense = driving.dense if self._asked else None
         drawing = Drawing(code, points, driving.points, dense, self._canvas, warp)
         carry_ms = 1000 * (perf_counter() - start) - mouth_ms
-        drawn_after = self.mouth, placed, self.photos, patches, folds, self.lids, shut
-        return Planned(drawing, motion, carry_ms, mouth_ms, *drawn_after)
+        drawn_after = self.mouth, placed, self.photos, patches, folds
+        eyes = self.lids, shut, self.eyes, opened
+        return Planned(drawing, motion, carry_ms, mouth_ms, *drawn_after, *eyes)
 
     def render(self, motion: Motion) -> Rendered:
         """Draw the avatar with this motion; ``image`` is ``(H, W, 3) uint8`` RGB, a new array every time.

@@ -8,13 +8,16 @@ from typing import Any, cast
 import numpy as np
 
 from mien.engine.avatar import Avatar
+from mien.engine.avatar.avatar_mouth import portrait_look
 from mien.engine.avatar.canvas import make_canvas
 from mien.engine.avatar.composition import compose
 from mien.engine.avatar.crop import Square, crop_around, cut
 from mien.engine.avatar.folds import draw_folds, folds_of
 from mien.engine.avatar.grid import avatar_grid
 from mien.engine.avatar.head_mesh import HeadMesh
+from mien.engine.avatar.hidden_eyes import HiddenEyes
 from mien.engine.avatar.layers import Layers
+from mien.engine.avatar.lid_skin import AvatarLids
 from mien.engine.avatar.mesh_canvas import Warp
 from mien.engine.avatar.mesh_motion import MeshMotion
 from mien.engine.avatar.model_io import IMAGE_SIZE, AvatarCode
@@ -152,6 +155,8 @@ class SourceView:
             layers,
         )
         self._canvas = make_canvas(self.avatar, IMAGE_SIZE)
+        self._lids = AvatarLids(self.avatar, self._canvas)
+        self._eyes = HiddenEyes(self.avatar, self._canvas, portrait_look(self.avatar, self._canvas))
 
     def carried(self, image: Image, face: Face) -> Driving | None:
         """The motion to ``image`` on this face; None if it is too large to be transferred unchanged."""
@@ -180,6 +185,8 @@ class SourceView:
         image = compose(self._canvas, None, warp)
         if motion is not None:
             draw_folds(self._canvas, image, folds_of(motion, self.avatar, self._canvas, warp))
+        self._eyes.draw(image, self._eyes.place(moving))
+        self._lids.draw(image, self._lids.place(moving, warp))
         return image, front_of(warp)
 
 

@@ -18,6 +18,7 @@ from mien.engine.presets import PresetRuntime
 from mien.engine.types import ModelError
 from mien.train.data.packed_clip import PackedClip
 from mien.train.data.tracking import WHOLE
+from mien.train.evaluation.painted_mouths import with_portrait_colours
 from mien.train.evaluation.runtime import ModelRuntime, WarpRuntime
 from mien.train.model import LiveModel
 from mien.train.model.grid import warp
@@ -85,7 +86,8 @@ class LiveCandidate(Candidate):
         batch, (source, points) = pairs.batch, spread(pairs.batch)
         out = self._model(source, points, batch.driving_points, batch.dense)
         plain = landmark_warp(self._model, source, out.prior_flow)
-        return Drawn(plain, batch.mesh, shown(batch, out), out.paint + 0.5)
+        mesh, ours = with_portrait_colours(pairs, batch.mesh, shown(batch, out))
+        return Drawn(plain, mesh, ours, out.paint + 0.5)
 
     def runtimes(self) -> dict[str, PresetRuntime]:
         return {"warp": WarpRuntime(self._model), "ours": ModelRuntime(self._model)}
@@ -120,7 +122,8 @@ class PaperCandidate(Candidate):
         seen = out.warp.occlusion
         seen = torch.ones_like(source[:, :1]) if seen is None else seen
         plain = landmark_warp(self._untrained, source, prior.flow)
-        return Drawn(plain, batch.mesh, out.prediction, seen.expand(-1, 3, -1, -1))
+        mesh, _ = with_portrait_colours(pairs, batch.mesh, batch.mesh)
+        return Drawn(plain, mesh, out.prediction, seen.expand(-1, 3, -1, -1))
 
     def _detect(self, images: Tensor, clip: PackedClip, frames: np.ndarray) -> KeyPoints:
         if not self._model.config.given_points:
