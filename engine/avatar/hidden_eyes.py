@@ -193,7 +193,7 @@ def _skin_around(image: Image, points: Floats, eye: int) -> Floats:
     """``(3,) float32`` the median colour of the skin between an eye's crease and its brow."""
     rows = points[[landmark for row in CREASE[eye] for landmark in row]]
     x, y = (np.clip(np.round(rows[:, i]).astype(int), 0, image.shape[1 - i] - 1) for i in (0, 1))
-    return np.median(image[y, x].astype(np.float32), axis=0)
+    return np.asarray(np.median(image[y, x].astype(np.float32), axis=0), np.float32)
 
 
 def _white(skin: Floats) -> Floats:
