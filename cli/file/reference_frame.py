@@ -34,8 +34,10 @@ def choose_reference(
     return ()
 
 
-def _set(tracker: Tracker, console: Console, frame: Frame, face: Face, told: str = "") -> None:
-    tracker.set_reference(frame.image, face)
+def _set(
+    tracker: Tracker, console: Console, frame: Frame, face: Face, told: str = "", parted: float = 0.0
+) -> None:
+    tracker.set_reference(frame.image, face, parted)
     tracker.landmarker.reset()
     console.print(f"reference: frame {frame.index}{told}", highlight=False)
 
@@ -53,7 +55,7 @@ def _suitable(options: Options, console: Console, tracker: Tracker, portrait: Fa
                 break
     if search.found is None:
         raise _no_face(options)
-    _set(tracker, console, *search.found, search.told)
+    _set(tracker, console, *search.found, search.told, search.parted)
     return search.looks
 
 

@@ -13,18 +13,16 @@ from typing import NamedTuple
 import numpy as np
 
 from mien.engine.avatar.lip_shape import (
-    EYES,
     LOWER_EDGE,
     MIDDLE,
-    SMILE,
     UPPER_EDGE,
     Lips,
-    at_rest,
     driver_lips,
     foreshortening,
     move_lips,
 )
 from mien.engine.avatar.pursing import RINGS, move_rings
+from mien.engine.face.lips import EYES, SMILE, at_rest
 from mien.engine.motion import Motion
 from mien.engine.types import Floats
 from mien.engine.utils.curves import limited, ramp, smoothstep

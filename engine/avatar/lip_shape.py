@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from mien.engine.avatar.lip_contact import LOWER_ROWS, UPPER_ROWS, lip_ties
 from mien.engine.face.layout import N_MESH, apply2
+from mien.engine.face.lips import at_rest
 from mien.engine.landmarks import topology as topo
 from mien.engine.motion import Motion, Shape
 from mien.engine.types import Floats
@@ -43,11 +44,6 @@ degrees), and the largest that is believed."""
 
 JAW, CHEEKS = 0.9, 0.3
 """Reach of the skin that goes along, below and beside the lips, face units: the chin takes half."""
-
-EYES, SMILE = (33, 263), 0.57
-"""Outer corners of the eyes, and the mouth's width over their distance beyond which it smiles: of 130 stills,
-faces at rest have 0.44 to 0.57, smiles 0.60 to 0.76.  A smile is wider than its mouth: in its widths, other
-mouths' openings became a third larger."""
 
 UPPER = 0.3
 """Share of the upper lip in what the profile changes; the rest is the lower one's, which follows the jaw."""
@@ -149,12 +145,6 @@ def move_lips(points: Floats, now: Lips, opened: Reals, along: Sequence[Reals] |
     moved *= now.width / abs(now.width)
     points[:N_MESH, 0] += moved.real
     points[:N_MESH, 1] += moved.imag
-
-
-def at_rest(width: float, face: Floats) -> float:
-    """Width that a mouth has when it does not smile, from landmarks ``(468+, 2)`` of the same unit."""
-    right, left = face[list(EYES)].astype(np.float64)
-    return min(width, SMILE * float(np.hypot(*(left - right))))
 
 
 def foreshortening(points: Floats) -> float:

@@ -50,6 +50,11 @@ MOST = 1.3
 """How much longer a lip's displacement as a piece may be than it was measured or is seen: of a driver whose
 reference is half in profile the far corner is a fold, and its map back made 0.27 face units of it 2.4."""
 
+EYES, SMILE = (33, 263), 0.57
+"""Outer corners of the eyes, and the mouth's width over their distance beyond which it smiles: of 130 stills,
+faces at rest have 0.44 to 0.57, smiles 0.60 to 0.76.  A smile is wider than its mouth: in its widths, other
+mouths' openings became a third larger."""
+
 
 def lip_axes(axes: Floats, mesh: Floats, unit: float) -> Floats:
     """Local maps with each lip moving as one piece, as far as the mouth is not as open as in the layout.
@@ -173,6 +178,12 @@ def mouth_gap(mesh: Floats) -> float:
     middle = len(topo.LIPS_UPPER_INNER) // 2
     upper, lower = mesh[topo.LIPS_UPPER_INNER[middle]], mesh[topo.LIPS_LOWER_INNER[middle]]
     return float(np.linalg.norm(lower - upper))
+
+
+def at_rest(width: float, face: Floats) -> float:
+    """Width that a mouth has when it does not smile, from landmarks ``(468+, 2)`` of the same unit."""
+    right, left = face[list(EYES)].astype(np.float64)
+    return min(width, SMILE * float(np.hypot(*(left - right))))
 
 
 def brought_together(mesh: Floats, unit: float) -> Floats:

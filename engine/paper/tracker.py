@@ -44,8 +44,8 @@ class PaperTracker(Tracker):
     def fresh(self) -> Tracker:
         return PaperTracker(self._runtime, self.settings, self.landmarker)
 
-    def set_reference(self, image: Image, face: Face | None = None) -> bool:
-        if not super().set_reference(image, face):
+    def set_reference(self, image: Image, face: Face | None = None, parted: float = 0.0) -> bool:
+        if not super().set_reference(image, face, parted):
             return False
         assert self.reference is not None
         self._square = crop_around(self.reference.face)

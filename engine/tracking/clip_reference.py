@@ -20,6 +20,7 @@ from mien.engine.landmarks import topology as topo
 from mien.engine.tracking.auto_reference import expression_of
 from mien.engine.tracking.identity import CUT, OTHER, Look, Person, image_change, jumps
 from mien.engine.types import Face, Frame, Image
+from mien.engine.utils.curves import ramp
 
 TURNED = math.radians(12.0)
 """Angle from the front, and from the portrait's pose, beyond which the first frame's head is turned."""
@@ -38,6 +39,11 @@ BETTER = 0.75
 
 TURN_UNIT = math.radians(20.0)
 """Turn that counts as much as one unit of expression."""
+
+ALWAYS_OPEN = (0.10, 0.25)
+"""Least aperture of a mouth in the whole clip, as a share of its width, from which on it counts as opened in
+the reference, and wholly so.  Of 150 clips with open mouths two have more than the second, five more than
+0.15."""
 
 SEARCHED_S = 60.0
 """Seconds of a clip that are searched."""
@@ -134,6 +140,19 @@ class ClipReference:
         self._limit = math.inf
         self._before: Image | None = None
         self._last: Face | None = None
+        self._least = math.inf
+
+    @property
+    def parted(self) -> float:
+        """How far the found reference's mouth counts as opened, as a share of its width; 0 of one at rest.
+
+        A driver whose mouth is open in every frame would open no portrait's: what their least open frame has
+        beyond the portrait's own is theirs.
+        """
+        if self.reason is None or not math.isfinite(self._least):
+            return 0.0
+        own = Openness.of(self._portrait).mouth
+        return max(0.0, self._least * ramp(self._least, ALWAYS_OPEN) - own)
 
     @property
     def looks(self) -> tuple[Look, ...]:
@@ -154,8 +173,10 @@ class ClipReference:
         if self.reason is None:
             return ", the first: it suits"
         if self.found[0].index == self._index:
-            return f", the first: {self.reason} there, but no frame suits much better"
-        return f": in the first, {self._index}, {self.reason}"
+            told = f", the first: {self.reason} there, but no frame suits much better"
+        else:
+            told = f": in the first, {self._index}, {self.reason}"
+        return told + ("; its open mouth counts: no frame shows a shut one" if self.parted > 0.02 else "")
 
     def look(self, frame: Frame) -> None:
         """Consider the clip's next frame."""
@@ -183,6 +204,7 @@ class ClipReference:
         self._next = frame.time + SPACING_S
         self.reason = unsuitable(face, self._portrait)
         self.over = self.reason is None
+        self._least = Openness.of(face).mouth
         self._limit = BETTER * unsuitability(face, self._portrait)
         self.found = frame, face
 
@@ -198,6 +220,7 @@ class ClipReference:
         return True
 
     def _weigh(self, frame: Frame, face: Face) -> None:
+        self._least = min(self._least, Openness.of(face).mouth)
         distance = unsuitability(face, self._portrait)
         if distance < self._limit:
             self._limit, self.found = distance, (_kept(frame), face)

@@ -62,6 +62,8 @@ def measured_motion(
     seen = apply2(reference.to_layout[:N_MESH], back - then)
     lips = lip_share(then, back, reference.geometry.unit)
     points = add_detail(smooth, seen, lid_change(then, back), lips)
+    if reference.opened is not None:
+        points = points + reference.opened
     eyes, gaze = reference.irises.motion(face.landmarks[:, :2], head, turn, grid, landmark_field.NOISE)
     return Motion(
         index=frame.index,

@@ -114,15 +114,19 @@ class Tracker:
         """Another tracker with the same settings and networks, but without any state."""
         return Tracker(self.settings, self.landmarker)
 
-    def set_reference(self, image: Image, face: Face | None = None) -> bool:
-        """Make ``image`` the reference frame; returns False (and changes nothing) if no face is in it."""
+    def set_reference(self, image: Image, face: Face | None = None, parted: float = 0.0) -> bool:
+        """Make ``image`` the reference frame; returns False (and changes nothing) if no face is in it.
+
+        Args:
+            parted: see :meth:`mien.engine.tracking.reference.Reference.of`.
+        """
         face = face or self.landmarker.track(image)
         if face is None:
             return False
         self._size = (image.shape[0], image.shape[1])
         self.reference_frame = image, face
         side = LIVE_SIDE if self.settings.live else FILE_SIDE
-        self.reference = Reference.of(image, face, side)
+        self.reference = Reference.of(image, face, side, parted)
         self._turn.reset()
         self._smooth.reset()
         self._calm_light.reset()

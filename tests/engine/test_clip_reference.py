@@ -98,6 +98,18 @@ def test_where_nothing_suits_better_the_first_frame_stays(seen: Seen, portrait: 
     assert "no frame suits much better" in search.told
 
 
+def test_a_mouth_that_is_never_shut_counts_as_opened(seen: Seen, portrait: Face) -> None:
+    """A driver who laughs from the first frame to the last opened no portrait's mouth."""
+    shouting = [(frame, face_at(seen, SHOUTING)) for frame, _ in seen[40:60]]
+    search = searched(list(shouting), portrait)
+    least, own = Openness.of(face_at(seen, SHOUTING)).mouth, Openness.of(portrait).mouth
+    assert search.parted == pytest.approx(least - own, abs=0.01) and "open mouth counts" in search.told
+    as_open = searched(list(shouting), replace(portrait, landmarks=face_at(seen, SHOUTING).landmarks))
+    assert as_open.parted == 0.0
+    shut = replace(face_at(seen, SHOUTING), landmarks=face_at(seen, SHUT).landmarks)
+    assert searched([*shouting, *((frame, shut) for frame, _ in seen[60:70])], portrait).parted == 0.0
+
+
 def test_frames_of_another_person_are_not_taken(seen: Seen, landmarker: Landmarker, close_up: Image) -> None:
     (other,) = landmarker.detect(close_up)
     known = [seen[SHOUTING], (Frame(close_up, 99, 0, 4.0), other)]  # the second suits, but is somebody else

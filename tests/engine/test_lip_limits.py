@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from mien.engine.avatar.lip_limits import Measured, limit_lips
-from mien.engine.avatar.lip_shape import LOWER_EDGE, UPPER_EDGE, Lips, at_rest
+from mien.engine.avatar.lip_shape import LOWER_EDGE, UPPER_EDGE, Lips
 from mien.engine.face.layout import N_MESH, layout
+from mien.engine.face.lips import at_rest
 from mien.engine.landmarks import topology as topo
 from mien.engine.types import Floats
 from tests.engine.test_lip_shape import driver, gaping, portrait

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 from known_motion import Field, Push, added, compressed, noisy, opened_mouth, similarity, turned, warped
 
-from mien.engine.face.layout import apply2
+from mien.engine.face.layout import N_MESH, apply2
+from mien.engine.face.lips import mouth_gap
 from mien.engine.face.regions import REGIONS, region_indices, region_seeds
 from mien.engine.landmarks import Landmarker, make_landmarker
+from mien.engine.landmarks import topology as topo
 from mien.engine.motion import Motion
 from mien.engine.tracking import Tracker, TrackerSettings
+from mien.engine.tracking.reference import Reference
 from mien.engine.types import Face, Floats, Frame, Image
 
 ACTS = {
@@ -217,6 +220,26 @@ def test_a_still_face_is_still(close_up: Image) -> None:
     print(f"standard deviation {steady:.3f} px, landmarks alone {trembling:.3f} px")
     assert steady < 0.05
     assert steady < 0.6 * trembling
+
+
+def test_a_reference_whose_lips_count_as_opened_is_a_motion_that_opens_them(
+    close_up: Image, close_up_face: Face
+) -> None:
+    """Their face is then one with its lips shut, and the reference's own frame moves it back to itself."""
+    inner = list(topo.LIPS_INNER)
+    agape: Floats = close_up_face.landmarks.copy()
+    low = close_up_face.landmarks[:, 1] > close_up_face.landmarks[topo.LIPS_LOWER_INNER[5], 1] - 1
+    agape[low, 1] += 0.25 * np.ptp(agape[inner, 0])
+    face = replace(close_up_face, landmarks=agape)
+    plain, parted = (Reference.of(close_up, face, parted=parted) for parted in (0.0, 0.2))
+    assert plain.opened is None and parted.opened is not None
+    back = parted.shape.nodes[:N_MESH] + apply2(parted.shape.to_image[:N_MESH], parted.opened)
+    np.testing.assert_allclose(back, plain.shape.nodes[:N_MESH], atol=1e-4)
+    width = np.ptp(plain.shape.nodes[inner, 0])
+    closer = mouth_gap(plain.shape.nodes) - mouth_gap(parted.shape.nodes)
+    assert closer == pytest.approx(0.2 * width, rel=0.2)
+    eyes = list(topo.RIGHT_EYE + topo.LEFT_EYE)
+    np.testing.assert_allclose(parted.opened[eyes], 0.0, atol=1e-3)
 
 
 def test_no_face_gives_no_motion_and_the_reference_stays(close_up: Image) -> None:
