@@ -16,10 +16,14 @@ import numpy as np
 from mien.engine.avatar.crop import Square, cut
 from mien.engine.types import Floats, Image, MienError
 from mien.engine.utils.assets import SEGMENTATION
-from mien.engine.utils.openvino_core import compile_for_cpu, load_openvino
+from mien.engine.utils.converted import NetworkText, compile_converted
+from mien.engine.utils.openvino_core import load_openvino
 from mien.engine.utils.sampling import stretch
 
 SIDE = 256
+
+CONVERSION = 1
+"""Another number makes a network that :func:`read_network` converted earlier be converted anew."""
 
 ROOM = 1.3
 """Side of the square that is looked at, in sides of the avatar's crop."""
@@ -51,9 +55,14 @@ def person_in(image: Image, crop: Square) -> Floats:
 @lru_cache(maxsize=1)
 def segmentation_network() -> Any:
     """The compiled network: one for the process (0.2 s), each use has a request of its own."""
-    return compile_for_cpu(
-        read_network(SEGMENTATION), threads=1, precision="f32", name="segmentation", kept=True
-    )
+    if not SEGMENTATION.is_file():
+        raise _missing(SEGMENTATION)
+
+    def convert() -> NetworkText:
+        return NetworkText.of(read_network(SEGMENTATION))
+
+    data, how = SEGMENTATION.read_bytes(), f"segmentation, version {CONVERSION}"
+    return compile_converted(data, how, convert, threads=1, name="segmentation")
 
 
 def read_network(path: Path) -> Any:
@@ -68,7 +77,7 @@ def read_network(path: Path) -> Any:
     from openvino.frontend import FrontEndManager, GeneralFailure
 
     if not path.is_file():
-        raise MienError(f"{path}: model file is missing (reinstall mien)")
+        raise _missing(path)
     try:
         frontend = FrontEndManager().load_by_framework("tflite")
         nodes = frontend.convert_partially(frontend.load(str(path))).get_ordered_ops()
@@ -84,6 +93,10 @@ def read_network(path: Path) -> Any:
     )
     result = ops.sigmoid(ops.add(enlarged, ops.constant(bias.reshape(1, 1, 1, 1))))
     return Model([result], [given], "selfie_segmentation")
+
+
+def _missing(path: Path) -> MienError:
+    return MienError(f"{path}: model file is missing (reinstall mien)")
 
 
 def _constant(output: Any) -> Floats:

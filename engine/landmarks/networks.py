@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from copy import copy
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,22 +12,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.engine.types import Floats, Image, ModelError
-from mien.engine.utils.openvino_core import compile_for_cpu, core, load_openvino
-from mien.engine.utils.openvino_kernels import with_direct_convolutions
+from mien.engine.utils.converted import NetworkText, compile_converted
+from mien.engine.utils.openvino_core import core, load_openvino
+from mien.engine.utils.openvino_kernels import DIRECT, with_direct_convolutions
 
 _Self = TypeVar("_Self", bound="_Network")
+
+CONVERSION = 1
+"""Another number makes networks that an earlier version of this module converted be converted anew."""
 
 LANDMARK_SIDE = 256
 DETECTOR_SIDE = 128
 
 
 class _Network:
-    """A network in FP32 with one infer request: write ``self._input``, call ``_infer``, read the outputs."""
+    """A compiled network with one infer request: write ``self._input``, call ``_infer``, read the outputs."""
 
-    def __init__(self, model: Any, threads: int, dtype: type[np.generic]) -> None:
-        self._compiled = compile_for_cpu(
-            model, threads=threads, precision="f32", name=type(self).__name__, kept=True
-        )
+    def __init__(self, compiled: Any, dtype: type[np.generic]) -> None:
+        self._compiled = compiled
         self._dtype = dtype
         self._begin()
 
@@ -55,8 +58,10 @@ class DetectorNetwork(_Network):
     """The short-range face detector, 128 x 128 pixels to 896 anchors."""
 
     def __init__(self, data: bytes, threads: int) -> None:
-        model = _read(data, "face detector", mean=127.5, scale=127.5)
-        super().__init__(model, threads, np.uint8)
+        def convert() -> NetworkText:
+            return NetworkText.of(_read(data, "face detector", mean=127.5, scale=127.5))
+
+        super().__init__(_compiled(self, data, "detector", threads, convert), np.uint8)
 
     def _begin(self) -> None:
         super()._begin()
@@ -81,7 +86,10 @@ class LandmarkNetwork(_Network):
     """
 
     def __init__(self, data: bytes, threads: int) -> None:
-        super().__init__(with_direct_convolutions(self._model(data)), threads, np.uint8)
+        def convert() -> NetworkText:
+            return with_direct_convolutions(NetworkText.of(self._model(data)))
+
+        super().__init__(_compiled(self, data, f"landmarks, {DIRECT}", threads, convert), np.uint8)
 
     @staticmethod
     def _model(data: bytes) -> Any:
@@ -112,7 +120,10 @@ class BlendshapeNetwork(_Network):
     """The blendshape network: 146 landmarks to 52 coefficients."""
 
     def __init__(self, data: bytes, threads: int) -> None:
-        super().__init__(_read(data, "blendshape"), threads, np.float32)
+        def convert() -> NetworkText:
+            return NetworkText.of(_read(data, "blendshape"))
+
+        super().__init__(_compiled(self, data, "blendshapes", threads, convert), np.float32)
 
     def _begin(self) -> None:
         super()._begin()
@@ -133,6 +144,13 @@ class BlendshapeNetwork(_Network):
         """What was started last."""
         self._request.wait()
         return np.array(self._result, np.float32)
+
+
+def _compiled(
+    network: _Network, data: bytes, how: str, threads: int, convert: Callable[[], NetworkText]
+) -> Any:
+    how = f"{how}, version {CONVERSION}"
+    return compile_converted(data, how, convert, threads=threads, name=type(network).__name__)
 
 
 def read_tflite(data: bytes) -> Any:

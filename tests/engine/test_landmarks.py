@@ -476,5 +476,5 @@ def test_a_twin_sees_the_same_at_the_same_time_and_keeps_its_own_face(
 def test_a_twin_compiles_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     with make_landmarker() as one:
         assert isinstance(one, OpenVinoLandmarker)
-        monkeypatch.setattr("mien.engine.landmarks.networks.compile_for_cpu", None)
+        monkeypatch.setattr("mien.engine.landmarks.networks.compile_converted", None)
         one.twin().close()

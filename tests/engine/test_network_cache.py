@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mien.engine.landmarks import networks
 from mien.engine.landmarks.bundle import load_bundle
 from mien.engine.landmarks.networks import BlendshapeNetwork
 from mien.engine.utils.network_cache import network_cache, tidy
@@ -40,6 +41,22 @@ def test_a_damaged_file_of_the_cache_is_compiled_anew(cache: Path) -> None:
         file.write_bytes(damaged)
         assert np.array_equal(blendshapes(), first)
     assert len(list(cache.glob("*.blob"))) == 1
+
+
+def test_a_network_is_converted_once_and_again_where_its_file_is_damaged(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = blendshapes()
+    with monkeypatch.context() as patch:
+        patch.setattr(networks, "_read", None)
+        assert np.array_equal(blendshapes(), first), "from the kept file"
+    for suffix in (".xml", ".bin"):
+        (kept,) = cache.glob(f"*{suffix}")
+        kept.write_bytes(kept.read_bytes()[:100])
+        for file in cache.glob("*.blob"):
+            file.unlink()
+        assert np.array_equal(blendshapes(), first)
+        assert np.array_equal(blendshapes(), first), "and kept anew"
 
 
 def test_without_a_folder_to_write_nothing_is_kept(

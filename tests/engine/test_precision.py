@@ -10,7 +10,7 @@ import pytest
 from mien.engine.landmarks.bundle import load_bundle
 from mien.engine.landmarks.networks import LandmarkNetwork, _Network
 from mien.engine.utils import openvino_core
-from mien.engine.utils.openvino_core import quick_precision
+from mien.engine.utils.openvino_core import compile_for_cpu, quick_precision
 
 INTEL = "vendor_id\t: GenuineIntel\nflags\t\t: avx512f avx512_bf16 avx512_vnni"
 AMD = INTEL.replace("GenuineIntel", "AuthenticAMD")
@@ -44,7 +44,8 @@ def test_the_landmark_network_computes_directly_and_the_same() -> None:
     """Its layers have few channels, for which OpenVINO's first choice is a quarter slower."""
     data = load_bundle().landmarks
     direct, usual = LandmarkNetwork(data, 1), LandmarkNetwork.__new__(LandmarkNetwork)
-    _Network.__init__(usual, LandmarkNetwork._model(data), 1, np.uint8)
+    compiled = compile_for_cpu(LandmarkNetwork._model(data), threads=1, precision="f32")
+    _Network.__init__(usual, compiled, np.uint8)
     image = np.random.default_rng(0).integers(0, 256, direct.image.shape, np.uint8)
     points = []
     for network in (direct, usual):
