@@ -14,7 +14,7 @@ from mien.engine.avatar.mesh_motion import MeshMotion
 from mien.engine.avatar.model_io import FIELD_SIZE
 from mien.engine.avatar.mouth import Cavity
 from mien.engine.avatar.outline import Box, Outline, inside_of, within_box
-from mien.engine.mesh.head_sheet import NODES, sheet_triangles
+from mien.engine.mesh.head_sheet import FINE_ROWS, NODES, sheet_triangles, smooth_rows
 from mien.engine.mesh.rasterizer import Rasterizer
 from mien.engine.mesh.topology import FIRST_OPENING_LAYER, MOUTH, RIGHT_EYE, SLOPE, face_topology
 from mien.engine.mouth.edge import gap_of
@@ -133,15 +133,20 @@ class MeshCanvas:
     def _draw_sheet(self, moving: MeshMotion) -> None:
         """The sheet, coarsely, enlarged into the whole moving part."""
         shift = (moving.sheet_shows - moving.sheet) * self._fade
-        at = self._pixels(moving.sheet_shows - shift)
-        colours = np.empty((len(at), 3), np.float32)
-        colours[:, :2] = shift * self._scale
-        colours[:, 2] = 1.0
-        side = FINE if moving.turn > TURNED else COARSE
+        nodes = np.empty((len(shift), 5), np.float32)
+        nodes[:, :2] = self._pixels(moving.sheet_shows - shift)
+        nodes[:, 2:4] = shift * self._scale
+        nodes[:, 4] = moving.sheet_depth * self._scale[0]
+        side, rows = COARSE, NODES
+        if moving.turn > TURNED:
+            side, rows = FINE, FINE_ROWS
+            nodes = smooth_rows(nodes)
+        at, depth = nodes[:, :2], nodes[:, 4]
+        colours = np.ones((len(nodes), 3), np.float32)
+        colours[:, :2] = nodes[:, 2:4]
         ratio = np.asarray((side - 1) / (np.array(self._part) - 1), np.float32)
         to_coarse = np.array([[ratio[0], 0, 0], [0, ratio[1], 0]], np.float32)
-        depth = moving.sheet_depth * self._scale[0]
-        drawn = self._sheets[side].draw(at * ratio, depth, colours, sheet_triangles())
+        drawn = self._sheets[side].draw(at * ratio, depth, colours, sheet_triangles(rows))
         how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         for axis in (0, 1):
             plane = np.ascontiguousarray(drawn[..., axis])

@@ -27,6 +27,10 @@ from mien.engine.utils.sampling import sample
 NODES = 33
 """Nodes per side of the sheet's grid."""
 
+FINE_ROWS = 2 * NODES - 1
+"""Rows of the finer grid of a turned head: a turn shifts rows of hair against each other, and straight rows
+between the sheet's own showed as zigzags."""
+
 NECK = (0.05, 1.05)
 """Face units above the chin where the neck begins, and below it where the shoulders do."""
 
@@ -211,14 +215,31 @@ class HeadSheet:
         return np.asarray((along * np.float32(1 - np.cos(angle)))[:, None] * towards, np.float32)
 
 
-@lru_cache(maxsize=1)
-def sheet_triangles() -> NDArray[np.int32]:
-    """``(T, 3)`` of the sheet's grid."""
-    index = np.arange(NODES * NODES, dtype=np.int32).reshape(NODES, NODES)
+@lru_cache(maxsize=2)
+def sheet_triangles(rows: int = NODES) -> NDArray[np.int32]:
+    """``(T, 3)`` of the sheet's grid, or of one with so many rows."""
+    index = np.arange(rows * NODES, dtype=np.int32).reshape(rows, NODES)
     a, b, c, d = index[:-1, :-1], index[:-1, 1:], index[1:, :-1], index[1:, 1:]
     found = np.stack([a, b, c, b, d, c], axis=-1).reshape(-1, 3)
     found.setflags(write=False)
     return found
+
+
+def smooth_rows(values: Floats) -> Floats:
+    """Values of the sheet's nodes, ``(G, C)``, at those of the finer grid, ``(FINE_ROWS NODES, C)``."""
+    rows = _between_rows() @ values.reshape(NODES, -1)
+    return np.asarray(rows.reshape(FINE_ROWS * NODES, -1), np.float32)
+
+
+@lru_cache(maxsize=1)
+def _between_rows() -> Floats:
+    """``(FINE_ROWS, NODES)``: each row itself, and between two the cubic curve through four."""
+    shares = np.zeros((FINE_ROWS, NODES), np.float32)
+    shares[np.arange(0, FINE_ROWS, 2), np.arange(NODES)] = 1.0
+    between = np.arange(NODES - 1)
+    for step, share in ((-1, -1 / 16), (0, 9 / 16), (1, 9 / 16), (2, -1 / 16)):
+        np.add.at(shares, (2 * between + 1, np.clip(between + step, 0, NODES - 1)), share)
+    return shares
 
 
 def _ties(places: Floats, oval: Floats, within: NDArray[np.bool_]) -> Floats:

@@ -12,7 +12,7 @@ from mien.engine.face.head_pose import Similarity
 from mien.engine.landmarks import topology as topo
 from mien.engine.mesh.following import INSIDE, KNOWN
 from mien.engine.mesh.head_shape import beside_ears, ears_rise, scalp, upright_oval
-from mien.engine.mesh.head_sheet import NODES, HeadMotion, HeadSheet
+from mien.engine.mesh.head_sheet import FINE_ROWS, NODES, HeadMotion, HeadSheet, smooth_rows
 
 STILL = np.zeros((36, 2), np.float32)
 ACROSS, DOWN, RIM = KNOWN.index("across"), KNOWN.index("down"), KNOWN.index("rim")
@@ -109,3 +109,15 @@ def test_the_ears_of_a_bowed_head_are_higher(avatar: Avatar) -> None:
     assert ears_rise(bowed)[1] < ears_rise(oval)[1] - 0.1
     raised = oval + np.array([0, 0.4], np.float32)
     assert ears_rise(raised)[1] == 0, "a face that looks up keeps its scalp where it was"
+
+
+def test_rows_between_the_sheets_own_are_smooth() -> None:
+    """Straight ones between them showed as zigzags in hair."""
+    down, across = np.mgrid[:NODES, :NODES].astype(np.float32)
+    bend = np.stack([across + np.sin(down), 3 * down], axis=2).reshape(-1, 2)
+    found = smooth_rows(bend).reshape(FINE_ROWS, NODES, 2)
+    np.testing.assert_allclose(found[::2].reshape(-1, 2), bend, atol=1e-6)
+    at = np.arange(FINE_ROWS)[2:-2] / 2
+    np.testing.assert_allclose(found[2:-2, 5, 0], 5 + np.sin(at), atol=0.04)
+    np.testing.assert_allclose(found[2:-2, 5, 1], 3 * at, atol=1e-4)
+    assert np.abs((np.sin(at - 0.5) + np.sin(at + 0.5)) / 2 - np.sin(at)).max() > 0.1, "straight rows are not"
