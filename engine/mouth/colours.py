@@ -21,8 +21,8 @@ LINE, OFF = (0.9, 0.5), (0.25, 0.8)
 """How far teeth and flesh take the portrait's colours, and how much is kept of what lies off their line, at
 both ends of that."""
 
-IVORY = 0.35
-"""Share of the skin's tint in its teeth: what the lamp gives both."""
+IVORY = 0.45
+"""Share of the skin's tint in its teeth: what the lamp gives both (teeth of 199 stills)."""
 
 HOLLOW, DARK = 0.6, 0.12
 """Light of what is dark in a small mouth, over what it has beside a portrait's skin, and the light that is
@@ -42,16 +42,26 @@ SPREAD = 1.2
 second pixel."""
 
 
-def towards_portrait(skin: Floats, lips: Floats, there: Floats, lips_there: Floats, width: float) -> Floats:
+def towards_portrait(
+    skin: Floats,
+    lips: Floats,
+    there: Floats,
+    lips_there: Floats,
+    width: float,
+    own_teeth: Floats | None = None,
+) -> Floats:
     """``(3, 3) float32`` map of linear light from a driver's mouth to a portrait's, of the same luminance.
 
     Args:
         skin, lips: ``(3,)`` the driver's, linear light.
         there, lips_there: the portrait's.
         width: of the driver's mouth, pixels of their frame.
+        own_teeth: of the portrait, linear light, where it shows them.
     """
     teeth, flesh = _hues(skin, lips)
     teeth_there, flesh_there = _hues(there, lips_there)
+    if own_teeth is not None:
+        teeth_there = own_teeth / np.float32(max(float(own_teeth @ LUMINANCE), 1e-3))
     line, line_there = flesh - teeth, flesh_there - teeth_there
     length, length_there = (float(np.linalg.norm(part)) for part in (line, line_there))
     line_there = line_there * np.float32(min(1.0, MOST * length / max(length_there, 1e-6)))
@@ -93,6 +103,11 @@ def line_share(skin: Floats, lips: Floats, width: float) -> float:
 def flesh_hue(skin: Floats, lips: Floats) -> Floats:
     """The same of a tongue and of gums."""
     return _hues(skin, lips)[1]
+
+
+def teeth_hue(skin: Floats) -> Floats:
+    """The same of teeth."""
+    return _hues(skin, skin)[0]
 
 
 def _hues(skin: Floats, lips: Floats) -> tuple[Floats, Floats]:

@@ -21,6 +21,7 @@ from mien.engine.mouth.edge import gap_of, softened, width_of, without_rim
 from mien.engine.mouth.gate import LONGEST, Gate
 from mien.engine.mouth.portrait import MONOCHROME, PortraitLook, box_around, detail_of, saturation_of
 from mien.engine.mouth.steadying import SteadyLips
+from mien.engine.mouth.teeth import tooth_gain
 from mien.engine.mouth.view import MouthView, brightest_of, reduced
 from mien.engine.types import Floats, Image
 from mien.engine.utils.curves import ramp, smoothstep
@@ -53,10 +54,9 @@ HIDES = 0.999
 EVERY = 4
 """Frames from one look at the driver's sharpness, teeth and flesh to the next."""
 
-BRIGHTEST, LEARNT = 1.5, 0.03
-"""Light of teeth over that of the skin beside them, at most, in the portrait: of pale drivers it is 1.9 and
-less, of dark ones up to 3.8, and their teeth were white patches in a pale face.  And how fast a frame goes
-towards the brightest that the driver has shown."""
+LEARNT = 0.03
+"""How fast a frame goes towards the brightest teeth that the driver has shown: beside pale skin they are 1.9
+times as light and less, beside dark skin up to 3.8 times, and were white patches in a pale face."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,11 +218,11 @@ class OwnMouth:
         colour = min(1.0, self.look.saturation / max(saturation_of(here, lips), 1e-3))
         matrix = colour * np.diag(tinted) + (1 - colour) * np.outer(grey, LUMINANCE)
         if self._line is None or self._looks % EVERY == 0:
-            line = towards_portrait(here, lips, there, self.look.lips, view.width)
+            line = towards_portrait(here, lips, there, self.look.lips, view.width, self.look.teeth)
             self._line = line, line_share(here, lips, view.width)
         line, share = self._line
         matrix += share * (bright * line - matrix)
-        return np.asarray(matrix * min(1.0, BRIGHTEST / max(self._teeth, BRIGHTEST)), np.float32)
+        return np.asarray(matrix * tooth_gain(self._teeth, there, self.look.teeth), np.float32)
 
     def _sharpness(self, view: MouthView, lips: Lips) -> float:
         """Factor that gives the driver's fine detail the portrait's strength."""

@@ -9,9 +9,11 @@ import cv2
 import numpy as np
 
 from mien.engine.face.grain import grain_of
+from mien.engine.face.lips import mouth_gap
 from mien.engine.landmarks import topology as topo
 from mien.engine.mouth.blacks import hollow, lifted, lit_rim
 from mien.engine.mouth.colours import IVORY
+from mien.engine.mouth.teeth import own_teeth
 from mien.engine.mouth.view import INNER, OUTER, skin_light
 from mien.engine.types import Floats, Image
 from mien.engine.utils.curves import ramp
@@ -23,6 +25,9 @@ MONOCHROME = 6.0
 ONE_HUE = 0.4
 """The same as a share of the portrait's mean distance from grey: clay and bronze have 0.37, of 158 photos in
 colour none less than 0.64."""
+
+APART = 0.05
+"""Gap between the lips (face units) from which on a portrait shows teeth."""
 
 SIDE, DRAWN = 128, 14.4
 """Side at which a face is examined; contrast of its fine detail from which on it is a drawing: lines on
@@ -48,6 +53,7 @@ class PortraitLook:
 
     Attributes:
         skin, lips: ``(3,) float32`` linear light.
+        teeth: ``(3,) float32`` linear light of the portrait's own teeth; None where it shows none.
         saturation: of skin and lips, as a share of their luminance.
         black, rim: ``(3,) float32`` RGB in 0..255 that nothing in the mouth is darker than, and nothing in it
             on the lower lip.
@@ -63,6 +69,7 @@ class PortraitLook:
 
     skin: Floats
     lips: Floats
+    teeth: Floats | None
     saturation: float
     black: Floats
     rim: Floats
@@ -97,6 +104,7 @@ class PortraitLook:
         return PortraitLook(
             skin=skin,
             lips=lips,
+            teeth=own_teeth(image, inner, skin) if mouth_gap(landmarks) > APART * unit else None,
             saturation=saturation_of(skin, lips),
             black=black,
             rim=lit_rim(skin, lips, black),
