@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from mien.engine.avatar.model_io import FIELD_SIZE, IMAGE_SIZE
+from mien.engine.avatar.strands import beyond_borders
 from mien.engine.face.layout import N_MESH
 from mien.engine.types import Face, Floats, Image
 from mien.engine.utils.curves import smoothstep
@@ -121,7 +122,7 @@ def continued(image: Image, crop: Square, size: int) -> Image:
 
 
 def extended(image: Image, rims: tuple[int, int, int, int], side: float) -> Image:
-    """An image that goes on beyond its borders, as :func:`continued` has it.
+    """An image that goes on beyond its borders, as :func:`continued` has it, along its strands.
 
     Args:
         image: ``(H, W, C) uint8``.
@@ -136,7 +137,7 @@ def extended(image: Image, rims: tuple[int, int, int, int], side: float) -> Imag
     out_y, out_x = np.maximum(-y, y - height + 1), np.maximum(-x, x - width + 1)
     away = np.maximum(out_x[None, :], out_y[:, None]).astype(np.float32) / np.float32(MIRRORED * side)
     found = np.asarray(cv2.copyMakeBorder(image, *rims, cv2.BORDER_REPLICATE), np.uint8)
-    near = np.asarray(cv2.copyMakeBorder(image, *rims, cv2.BORDER_REFLECT_101), np.uint8)
+    near = beyond_borders(image, rims, side)
     return _gone_on(found, near, away, SOFT * side)
 
 
