@@ -21,7 +21,7 @@ STEEPEST = 1.5
 """How far along the border strands run at most for each pixel into the image: others hardly cross it."""
 
 FAINT = 9.0
-"""Mean square of changes along the border below which there are no strands to speak of; grey levels a pixel."""
+"""Mean square of the changes along a border below which there are no strands (grey levels a pixel)."""
 
 
 def beyond_borders(image: Image, rims: tuple[int, int, int, int], side: float) -> Image:
