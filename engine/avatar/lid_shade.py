@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.engine.types import Floats
+from mien.engine.utils.curves import limited
 
 MOST, BROW, CREASE = 0.65, 0.35, 0.75
 """Share of the skin below at the lid's edge, in logarithms of light, and what of that there is under the brow
@@ -21,6 +22,10 @@ pixel or two, which are darker and greyer than lids are."""
 
 DARK = 12.0
 """Grey levels added before logarithms: what is dark is unsure."""
+
+SHADOW = (0.30, 0.65)
+"""How much darker than the skin below a lid is at most, logarithm of light, and from where on it is less so:
+of heavy brows the hair, which closing does not clear, made lids of soot."""
 
 FAR = 0.25
 """Standard deviation of the blur that carries the skin below to the lid, widths of an eye."""
@@ -47,7 +52,10 @@ def shaded(colours: Floats, clear: Floats, cheek: Floats, rows: tuple[Floats, ..
     light = np.dstack([light, there * (np.log(below + np.float32(DARK)) - light)])
     light = cv2.resize(light, None, fx=fine, fy=fine, interpolation=cv2.INTER_LINEAR)
     share = np.float32(MOST) * heights(rows, light.shape)[..., None]
-    return np.asarray(np.exp(light[..., :3] + share * light[..., 3:]) - np.float32(DARK), np.float32)
+    own, lighter = light[..., :3], light[..., 3:]
+    darker = (1 - share) * np.maximum(lighter, 0)
+    own += share * lighter + (darker - limited(darker, *SHADOW))
+    return np.asarray(np.exp(own) - np.float32(DARK), np.float32)
 
 
 def heights(rows: tuple[Floats, ...], shape: tuple[int, ...]) -> Floats:

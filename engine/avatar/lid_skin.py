@@ -28,6 +28,7 @@ from mien.engine.avatar.mesh_motion import MeshMotion
 from mien.engine.avatar.outline import Box
 from mien.engine.face.grain import grain_of, grained
 from mien.engine.types import Floats, Image
+from mien.engine.utils.curves import ramp, smoothstep
 from mien.engine.utils.images import filled
 from mien.engine.utils.sampling import sample
 
@@ -45,6 +46,10 @@ widths of an eye."""
 
 SHOWN = 0.85
 """Share of the cleared skin in a lid that is wholly shut."""
+
+SOON = (0.0, 0.5)
+"""How far an eye is shut from which on its lid shows the cleared skin, and wholly so: a half-shut lid is skin
+drawn out to twice its height, and showed what lashes and brows became by it."""
 
 FINE = 90.0
 """Width of an eye, pixels, up to which its skin is kept finer than the image is."""
@@ -207,7 +212,7 @@ class AvatarLids:
             colours: Any = cv2.cvtColor(found, cv2.COLOR_RGBA2RGB)
             if self._grain is not None:
                 colours = grained(colours, self._grain)
-            share = weight * np.float32(SHOWN * lid.shut)
+            share = weight * np.float32(SHOWN * smoothstep(ramp(lid.shut, SOON)))
             drawn: Any = cv2.blendLinear(colours, np.ascontiguousarray(target), share, np.float32(1) - share)
             draw_edges(drawn, weight, lid.edges, lid.skin.lashes, lid.shut)
             target[...] = drawn

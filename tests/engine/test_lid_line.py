@@ -63,7 +63,7 @@ def test_a_lid_gets_lighter_towards_a_bright_cheek_steadily() -> None:
     x = np.linspace(15, 75, 9, dtype=np.float32)
     brow, crease, edge = (np.stack([x, np.full(9, y, np.float32)], axis=1) for y in (10, 14, 26))
     found = shaded(colours, clear, cheek, (brow, crease, edge), 1)[:, 45].sum(axis=1)
-    assert sum(DARK) < found[5] < 0.6 * found[26], "some of the brow's shadow stays"
+    assert sum(DARK) < found[5] < 0.9 * found[26], "some of the brow's shadow stays"
     assert (np.diff(found[8:30]) > -0.5).all()
     assert found[26] > 2 * sum(DARK)
     assert found[26] < sum(BRIGHT) - 100

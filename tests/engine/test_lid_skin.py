@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -12,10 +14,14 @@ from mien.engine.avatar.canvas import make_canvas
 from mien.engine.avatar.eyelids import EYES
 from mien.engine.avatar.lid_edges import eyeball_below
 from mien.engine.avatar.lid_line import lash_line
+from mien.engine.avatar.lid_shade import shaded
 from mien.engine.avatar.lid_skin import AvatarLids, LidSkin, ShutLid
 from mien.engine.avatar.transfer import carry_over
+from mien.engine.landmarks import Landmarker
 from mien.engine.motion import Motion
+from mien.engine.runtime import Runtime
 from mien.engine.types import Floats, Image
+from mien.engine.utils.images import filled
 
 SKIN, WHITE, LASHES = (190, 140, 120), (240, 240, 235), (40, 25, 20)
 
@@ -47,6 +53,28 @@ def test_a_shut_lid_is_drawn_around_its_eye_alone(avatar: Avatar) -> None:
     assert len(changed) > width
     assert (changed.min(axis=0) > eye.min(axis=0) - width).all()
     assert (changed.max(axis=0) < eye.max(axis=0) + width).all()
+
+
+def test_half_shut_lids_are_smooth_and_the_eye_between_them_stays_as_it_is(
+    close_up: Image, landmarker: Landmarker, runtime: Runtime
+) -> None:
+    """Of what is seen through them, lids that are half shut show little; they were that with streaks."""
+    large = cv2.resize(close_up, (1024, 1024), interpolation=cv2.INTER_CUBIC)
+    avatar = Avatar.of(np.ascontiguousarray(large, np.uint8), landmarker, runtime)
+    lids, still, found = placed(avatar, shutting(avatar, 0.38))
+    changes = []
+    for shut in (0.29, 1.0):
+        image = still.copy()
+        lids.draw(image, tuple(replace(lid, shut=shut) for lid in found))
+        changes.append(np.abs(image.astype(int) - still).sum(axis=2))
+    half, whole = (lids._canvas.moving_part(change) for change in changes)
+    for lid in found:
+        opening = filled(np.concatenate([lid.edges[0], lid.edges[1][::-1]]), half[lid.box].shape)
+        within = cv2.erode(opening, np.ones((7, 1), np.uint8)) > 0.99
+        around = cv2.dilate(opening, np.ones((9, 9), np.uint8)) == 0
+        assert within.sum() > 50
+        assert half[lid.box][within].mean() < 5
+        assert half[lid.box][around].mean() > 0.5 * whole[lid.box][around].mean()
 
 
 def drawn_eye() -> tuple[Image, Floats]:
@@ -84,6 +112,20 @@ def test_the_cleared_skin_has_neither_lashes_nor_white() -> None:
     assert counts.sum() > 2000
     assert np.abs(skin.colours[counts][:, :3].astype(int) - SKIN).max() < 16
     assert skin.lashes @ (0.3, 0.6, 0.1) < 70
+
+
+def test_hair_of_a_brow_right_over_the_eye_does_not_make_a_lid_of_soot() -> None:
+    """The skin below counts, what is under the brow is darker than that by half at most."""
+    hair = np.full((40, 60, 3), 12, np.float32)
+    clear = hair.copy()
+    clear[30:] = SKIN
+    cheek = np.zeros((40, 60), np.float32)
+    cheek[30:] = 1
+    x = np.linspace(5, 55, 7, dtype=np.float32)
+    rows = tuple(np.stack([x, np.full(7, y, np.float32)], axis=1) for y in (5, 12, 25))
+    found = shaded(hair, clear, cheek, rows, 1)
+    assert found[6:24, 10:50].min() > 0.45 * min(SKIN)
+    np.testing.assert_allclose(shaded(clear[30:], clear[30:], cheek[30:], rows, 1), clear[30:], atol=0.1)
 
 
 def test_an_eye_of_a_few_pixels_has_no_skin_of_its_own() -> None:
