@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import signal
 import subprocess
 import sys
@@ -60,6 +61,29 @@ def test_the_help_needs_no_heavy_import() -> None:
         "assert 'openvino' not in sys.modules and 'av' not in sys.modules and 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True)
+
+
+@pytest.mark.parametrize(("given", "threads"), [({}, "1"), ({"OMP_NUM_THREADS": "3"}, None)])
+def test_linear_algebra_keeps_to_one_thread_unless_the_environment_decides(
+    given: dict[str, str], threads: str | None
+) -> None:
+    code = (
+        "import os, sys, run_live\n"
+        "from mien.cli import main\n"
+        "main._run = lambda words: print(os.environ.get('OPENBLAS_NUM_THREADS')) or 0\n"
+        "main._missing_library = lambda: print('numpy' in sys.modules)\n"
+        "run_live.main(['--demo'])"
+    )
+    clean = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=clean | given,
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+    )
+    assert done.stdout.split() == ["False", str(threads)], "set before numpy is imported"
 
 
 def test_no_run_imports_torch() -> None:
