@@ -1,0 +1,63 @@
+"""A background that is filled in behind a person has the texture of what is beside them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mien.engine.avatar.crop import Square
+from mien.engine.avatar.fill_texture import fine_structure
+from mien.engine.avatar.layers import filled_behind
+
+SIDE = 256
+WHOLE = Square(0.0, 0.0, float(SIDE))
+HOLE = slice(70, 186)
+"""Columns of a person from the top down to the bottom."""
+
+
+@pytest.fixture(scope="module")
+def wall() -> np.ndarray:
+    """A rough wall, ``(SIDE, SIDE, 3) uint8``."""
+    rough = np.random.default_rng(7).normal(0, 20, (SIDE, SIDE, 1))
+    return np.clip(120 + rough.repeat(3, 2), 0, 255).astype(np.uint8)
+
+
+def someone() -> np.ndarray:
+    person = np.zeros((SIDE, SIDE), np.float32)
+    person[:, HOLE] = 1.0
+    return person
+
+
+def test_the_texture_goes_on_behind_the_person(wall: np.ndarray) -> None:
+    picture = wall.copy()
+    picture[:, HOLE] = (255, 0, 0)
+    found = filled_behind(picture, someone(), WHOLE)
+    uncovered = found[20:-20, HOLE.start : HOLE.start + 25].astype(float)
+    assert uncovered.std() > 0.6 * wall.std(), "a plain blur had a tenth of it"
+    assert np.abs(uncovered.mean(axis=(0, 1)) - 120).max() < 8, "nothing of the person is in it"
+    np.testing.assert_array_equal(found[:, :60], picture[:, :60])
+
+
+def test_it_is_not_mirrored(wall: np.ndarray) -> None:
+    found = fine_structure(wall.astype(np.float32), someone() == 0, SIDE)[20:-20, ..., 0]
+    uncovered, beside = found[:, HOLE.start + 3 : HOLE.start + 20], wall[20:-20, ..., 0].astype(float)
+    whole, mirrored = 0.0, 0.0
+    for first in range(10, HOLE.start - 17):
+        like = np.corrcoef(uncovered.ravel(), beside[:, first : first + 17].ravel())[0, 1]
+        unlike = np.corrcoef(uncovered.ravel(), beside[:, first : first + 17][:, ::-1].ravel())[0, 1]
+        whole, mirrored = max(whole, like), max(mirrored, unlike)
+    assert whole > 0.9 > 0.3 > mirrored
+
+
+def test_where_the_background_is_known_and_where_it_is_plain_nothing_is_added(wall: np.ndarray) -> None:
+    known = someone() == 0
+    assert not fine_structure(wall.astype(np.float32), known, SIDE)[known].any()
+    plain = np.full((SIDE, SIDE, 3), 90, np.float32)
+    assert np.abs(fine_structure(plain, known, SIDE)).max() < 0.01
+    assert not fine_structure(plain, np.zeros_like(known), SIDE).any()
+
+
+def test_a_portraits_frame_is_not_repeated() -> None:
+    framed = np.full((SIDE, SIDE, 3), 90, np.float32)
+    framed[:, :3] = framed[:, -3:] = 0
+    assert np.abs(fine_structure(framed, someone() == 0, SIDE)).max() < 12
