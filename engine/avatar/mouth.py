@@ -21,10 +21,10 @@ from mien.engine.types import Floats, Image
 from mien.engine.utils.curves import ramp, smoothstep
 from mien.engine.utils.light import to_linear
 
-DEEP, TONGUE, FLESH = 0.28, 0.88, 0.9
+DEEP, TONGUE, FLESH = 0.28, 0.75, 0.9
 """Brightness of the cavity, of the tongue and of the flesh on the lips' edge, as shares of the lips'.  In
 open mouths of 60 clips the middle has 0.45 to 0.75 in the median, its darkest quarter up to 0.3, and the
-lowest tenth 0.9 to 1.2: tongue, teeth and the inside of the lip.  With 0.16 and 0.6 it was a dark slab."""
+lowest tenth 0.9 to 1.2: tongue, teeth and the lip's inside.  A tongue as light is one with the lip."""
 
 RISES, LYING = (0.4, 0.95), 0.10
 """Shares of the opening, from above, between which the hollow becomes tongue; gap (face units) from which on

@@ -159,7 +159,7 @@ class OwnMouth:
         opening = share_within(placed.lips.inner, box)
         if placed.lips.painted and placed.share < HIDES:
             weight = opening * np.float32(1 / 255)
-            toned = _toned(part, self.look.painted(placed.lips.gap, placed.lips.own))
+            toned = _toned(part, self.look.palette)
             part = np.asarray(cv2.blendLinear(toned, part, weight, 1 - weight), np.uint8)
         if placed.view is not None and placed.share > 0:
             mouth = self._mouth(placed, box)

@@ -16,7 +16,6 @@ from mien.engine.mouth.colours import IVORY
 from mien.engine.mouth.teeth import own_teeth
 from mien.engine.mouth.view import INNER, OUTER, skin_light
 from mien.engine.types import Floats, Image
-from mien.engine.utils.curves import ramp
 from mien.engine.utils.light import GREY, LUMINANCE, to_linear, to_srgb
 
 MONOCHROME = 6.0
@@ -41,11 +40,6 @@ HOLLOW, FLESH, TEETH = (0.15, 0.30), (0.45, 0.85), 1.05
 """Brightness of a mouth's hollow (as dark as nothing, and as the tongue begins), of tongue and gums, and from
 which on there are teeth, as shares of the skin's."""
 
-LIGHTENED, PAINTED = (0.85, 0.15), (0.03, 0.09)
-"""Light of a painted mouth: factor, and what is added as a share of the skin's.  The network paints people
-whom it never saw too dark: of their own mouths' brightness 0.7, in 14 people.  And gaps of the lips (face
-units) from which on that is done, and wholly so: what lies between shut lips is the portrait's."""
-
 
 @dataclass(frozen=True, slots=True)
 class PortraitLook:
@@ -60,7 +54,6 @@ class PortraitLook:
         tone: ``(256, 3) uint8`` RGB of each luminance where the portrait has a single tone; else None.
         palette: ``(256, 3) uint8`` RGB of each luminance in a painted mouth: a hollow and a tongue in the
             colour of the lips, teeth in the light on the skin.
-        lightened: ``(256,) float32`` by how much each luminance of a painted mouth is raised.
         detail: of skin and lips at the result's own resolution, see :func:`detail_of`.
         drawn: whether it is a drawing of lines or flat colours, a smooth 3D character, or painted in colours
             that no skin has.
@@ -75,7 +68,6 @@ class PortraitLook:
     rim: Floats
     tone: Image | None
     palette: Image
-    lightened: Floats
     detail: float
     drawn: bool
     grain: Floats | None
@@ -110,29 +102,10 @@ class PortraitLook:
             rim=lit_rim(skin, lips, black),
             tone=None if tone is None else palette,
             palette=palette,
-            lightened=_lightened(float(to_srgb(skin) @ GREY)),
             detail=detail_of(part),
             drawn=_contrast(image, landmarks) > DRAWN or (tone is None and is_unlike_skin(skin)),
             grain=grain_of(image, landmarks, unit),
         )
-
-    def painted(self, gap: float, own: float) -> Image:
-        """The palette of a painted mouth, lightened; ``(256, 3) uint8``.
-
-        Args:
-            gap: between its lips, face units.
-            own: how far the portrait's own inside is seen there, 0..1.
-        """
-        share = np.float32(ramp(gap, PAINTED) * (1 - own))
-        levels = np.arange(256) + share * self.lightened
-        return np.asarray(self.palette[np.rint(levels).astype(np.intp)], np.uint8)
-
-
-def _lightened(skin: float) -> Floats:
-    """``(256,) float32`` what is added to each luminance of a painted mouth beside skin of this luminance."""
-    levels = np.arange(256, dtype=np.float32)
-    factor, added = LIGHTENED
-    return np.asarray(np.clip((factor - 1) * levels + added * skin, 0, 255 - levels), np.float32)
 
 
 def _palette(skin: Floats, lips: Floats) -> Image:
