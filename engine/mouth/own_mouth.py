@@ -17,6 +17,7 @@ from mien.engine.face.grain import grained
 from mien.engine.mouth.blacks import lit_from_below
 from mien.engine.mouth.carrying import carried
 from mien.engine.mouth.colours import DARK, line_share, towards_portrait, towards_shadow, without_blocks
+from mien.engine.mouth.crossfade import Crossfade
 from mien.engine.mouth.edge import gap_of, softened, width_of, without_rim
 from mien.engine.mouth.gate import LONGEST, Gate
 from mien.engine.mouth.portrait import MONOCHROME, PortraitLook, box_around, detail_of, saturation_of
@@ -34,9 +35,6 @@ OPEN = (0.010, 0.035)
 
 STRETCHED = (2.5, 4.0)
 """Times the driver's gap to which it may be stretched; beyond the second it is not shown."""
-
-OWN = (0.75, 0.95)
-"""Shares of the portrait's own mouth: from the first on it is seen through, from the second on alone."""
 
 STEADY = 1.0
 """Seconds over which the driver's light is averaged."""
@@ -113,7 +111,7 @@ class OwnMouth:
     def __init__(self, look: PortraitLook, wanted: bool = False) -> None:
         self.wanted = wanted
         self.look = look
-        self._gate = Gate()
+        self._gate, self._whose = Gate(), Crossfade()
         self._seen, self._lips = SteadyLips(), SteadyLips()
         self._driver: object = None
         self._time: float | None = None
@@ -129,7 +127,7 @@ class OwnMouth:
 
     def set_portrait(self, look: PortraitLook) -> None:
         """Draw into another portrait's images from now on."""
-        self.look, self._detail, self._line = look, None, None
+        self.look, self._detail, self._line, self._whose = look, None, None, Crossfade()
 
     def place(self, view: MouthView | None, time: float, lips: Lips, driver: object = None) -> Placed | None:
         """What to draw into the image at ``time`` (seconds); None where there is nothing to do.
@@ -174,7 +172,7 @@ class OwnMouth:
         step = 0.0 if self._time is None else time - self._time
         if driver is not self._driver or not 0 <= step <= LONGEST:
             self._gate, self._skin, self._flesh, self._detail, step = Gate(), None, None, None, 0.0
-            self._line = None
+            self._line, self._whose = None, Crossfade()
             self._teeth = self._brightest = 0.0
             self._driver = driver
         self._time = time
@@ -190,8 +188,8 @@ class OwnMouth:
         gap = self._last.gap
         opened = smoothstep(ramp(gap, OPEN))
         stretched = 1 - ramp(lips.gap / max(gap, 1e-3), STRETCHED)
-        own = 1 - ramp(lips.own, OWN)
-        return float(present * opened * stretched * own)
+        whose = self._whose(lips.own, step, opened > 0 and lips.gap > 0)
+        return float(present * opened * stretched * whose)
 
     def _tell(self, view: MouthView | None, step: float) -> None:
         """Note why the mouth is painted, once it has been for a second."""

@@ -223,6 +223,20 @@ def test_the_portraits_own_teeth_come_first() -> None:
     assert own.place(seen(0.25), 0.0, lips_of(there, own=1.0)) is None
 
 
+def test_the_portraits_teeth_and_the_drivers_mouth_are_never_mixed_for_long() -> None:
+    there = face(0.25)
+    own = OwnMouth(PortraitLook.of(drawn(there), there, 100.0), wanted=True)
+    shares = []
+    for number in range(60):
+        seen_through = (0.85, 0.7, 0.85, 0.97, 0.85)[number // 12]
+        placed = own.place(seen(0.25), number / 25, lips_of(there, own=seen_through))
+        shares.append(0.0 if placed is None else placed.share)
+    assert not any(shares[:12])
+    assert min(shares[15:36]) == 1.0
+    assert not any(shares[39:])
+    assert max(abs(after - before) for before, after in pairwise(shares)) < 0.5
+
+
 def test_the_mouth_comes_without_a_jump_as_it_opens() -> None:
     images = []
     first = face(0.0)
