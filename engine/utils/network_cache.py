@@ -1,4 +1,4 @@
-"""Folder in which OpenVINO keeps compiled networks, so that the next start reads them.
+"""Folder in which networks are kept, compiled and converted, so that the next start reads them.
 
 Reading takes a third of compiling. OpenVINO finds a file by a hash of the network, its own version and the
 processor, compiles again what is damaged, and goes on without a file where the disk is full (all tried).
@@ -14,7 +14,10 @@ from pathlib import Path
 from mien.engine.utils.folders import user_folder
 
 LIMIT_MB = 200
-"""Files of networks that changed (new weights, another OpenVINO) stay behind; one set takes 31 MB."""
+"""Files of networks that changed (new weights, another OpenVINO) stay behind; one set takes 36 MB."""
+
+KINDS = ".blob", ".bin", ".xml"
+"""Compiled networks; weights and graphs of converted ones (:mod:`mien.engine.utils.converted`)."""
 
 
 @lru_cache(maxsize=1)
@@ -39,7 +42,8 @@ def network_cache() -> str | None:
 
 def tidy(folder: Path, limit_mb: float) -> None:
     """Remove the oldest files until the folder takes at most so many megabytes."""
-    files = sorted(((path.stat(), path) for path in folder.glob("*.blob")), key=lambda file: file[0].st_mtime)
+    found = (path for kind in KINDS for path in folder.glob(f"*{kind}"))
+    files = sorted(((path.stat(), path) for path in found), key=lambda file: file[0].st_mtime)
     size = sum(about.st_size for about, _ in files)
     for about, path in files:
         if size <= limit_mb * 2**20:

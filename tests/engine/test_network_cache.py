@@ -68,9 +68,9 @@ def test_without_a_folder_to_write_nothing_is_kept(
 
 
 def test_the_oldest_files_make_way(tmp_path: Path) -> None:
-    for age in range(4):
-        path = tmp_path / f"{age}.blob"
+    for age, kind in enumerate((".blob", ".xml", ".bin", ".blob")):
+        path = tmp_path / f"{age}{kind}"
         path.write_bytes(bytes(2**20))
         os.utime(path, (1e9 - age, 1e9 - age))
     tidy(tmp_path, 2.5)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["0.blob", "1.blob"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["0.blob", "1.xml"]

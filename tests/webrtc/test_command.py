@@ -122,14 +122,15 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> list[PartedRenderer]:
     return found
 
 
-@pytest.mark.parametrize(("cores", "compiled"), [(2, 0), (8, 1)])
-def test_a_server_compiles_the_network_only_where_it_will_run(
-    cores: int, compiled: int, runs: list[PartedRenderer], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("cores", "network"), [(2, Network.OFF), (8, Network.BACKGROUND)])
+def test_a_server_starts_without_waiting_for_the_network(
+    cores: int, network: Network, runs: list[PartedRenderer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "cpu_count", lambda: cores)
     engine = LocalEngine(parse(["--webrtc", "--runtime", "openvino", "--threads", "1"]))
     engine.load()
-    assert len(runs) == compiled, "beside the frames it is one of its own"
+    assert isinstance(engine._runtime, OpenVinoRuntime) and engine._runtime.network is network
+    assert not runs, "beside the frames its first run compiles it, in its own thread"
     engine.close()
 
 
