@@ -93,14 +93,10 @@ def raised(colour: Floats, black: Floats) -> Floats:
 
 def lifted(colours: Image, black: Floats) -> Image:
     """Colours ``(..., 3) uint8`` made as light as ``black`` where they are darker; they keep their hue."""
-    level = float(black @ GREY)
-    if level < 1:
+    if float(black @ GREY) < 1:
         return colours
     rows: Any = colours.reshape(-1, colours.shape[-2], 3)
-    missing = np.maximum(1 - np.arange(256, dtype=np.float32) / np.float32(level), 0)
-    added = np.rint(missing[:, None] * black).astype(np.uint8)
-    grey: Any = cv2.cvtColor(rows, cv2.COLOR_RGB2GRAY)
-    lift = cv2.LUT(cv2.merge([grey] * 3), added[None])
+    lift: Any = cv2.LUT(_grey(rows), _missing(black))
     return np.asarray(cv2.add(rows, lift), np.uint8).reshape(colours.shape)
 
 
@@ -113,14 +109,26 @@ def lit_from_below(
         mouth: ``(rows, columns, 3) uint8`` RGB.
         inner: ``(20, 2)`` the lips' inner edges, pixel indices of an image whose ``box`` it is.
     """
-    deep = lifted(mouth, black)
     away = np.full(mouth.shape[:2], 255, np.uint8)
     corner = np.array([box[1].start, box[0].start], np.float32)
     edge = np.round((inner[11:] - corner) * 16).astype(np.int32)
     cv2.polylines(away, [edge], False, 0, shift=4)
     share: Any = cv2.distanceTransform(away, cv2.DIST_L2, 3)
-    share *= np.float32(-1 / max(RISES * gap_of(inner), 1.0))
-    share += 1
-    np.maximum(share, 0, out=share)
-    share *= share
-    return np.asarray(cv2.blendLinear(lifted(mouth, rim), deep, share, 1 - share), np.uint8)
+    cv2.subtract(max(RISES * gap_of(inner), 1.0), share, share)
+    cv2.max(share, 0, share)
+    cv2.multiply(share, share, share, max(RISES * gap_of(inner), 1.0) ** -2)
+    grey = _grey(mouth)
+    lifts = cv2.LUT(grey, _missing(rim)), cv2.LUT(grey, _missing(black))
+    return np.asarray(cv2.add(mouth, cv2.blendLinear(*lifts, share, cv2.subtract(1.0, share))), np.uint8)
+
+
+def _grey(colours: Image) -> Image:
+    """Grey values of ``(rows, columns, 3) uint8`` RGB, three times."""
+    return np.asarray(cv2.merge([cv2.cvtColor(colours, cv2.COLOR_RGB2GRAY)] * 3), np.uint8)
+
+
+def _missing(black: Floats) -> Image:
+    """``(1, 256, 3) uint8`` what each grey value lacks of ``black``."""
+    level = max(float(black @ GREY), 1e-3)
+    missing = np.maximum(1 - np.arange(256, dtype=np.float32) / np.float32(level), 0)
+    return np.rint(missing[:, None] * black).astype(np.uint8)[None]
