@@ -58,6 +58,12 @@ def test_a_wide_mouth_is_asked_for_in_the_portraits_own_size(face: Face) -> None
     assert follow([still], [still], still, still).wide == 0
 
 
+def test_a_portraits_own_open_mouth_is_not_asked_for_twice(face: Face) -> None:
+    still, wide, laugh = (with_mouth(face, aperture) for aperture in (0.02, 0.8, 0.5))
+    assert follow([wide], [wide], still, laugh).aperture == pytest.approx(1.0, abs=1e-3)
+    assert follow([wide], [laugh], laugh, still).aperture == pytest.approx(0.5 / 0.32, abs=0.01)
+
+
 def test_strength_is_relative_to_each_faces_own_reference(face: Face) -> None:
     change = np.random.default_rng(0).uniform(-0.3, 0.3, 52).astype(np.float32)
     change[0] = 0

@@ -63,7 +63,7 @@ def test_each_eye_and_each_wide_mouth_is_a_row(avatar: Avatar) -> None:
     )
     assert shut == [[pytest.approx(1.0), 0.1]]
     assert opened == [[pytest.approx(1.0), 1.0]]
-    asked = own.aperture + own.width / 100.0 * 80.0
+    asked = own.width / 100.0 * 80.0
     assert wide == [[pytest.approx(own.aperture / asked), pytest.approx(40.0 / asked)]]
     lost = compared(expression((0.03, 0.2)), rest, None, avatar.face, (0.1, 0.6, 0.0))
     assert np.isnan(lost[0][0][0]) and lost[0][0][1] == 0.1

@@ -7,7 +7,8 @@ renderer, so that results of any tool can be compared.
 - An eye's *opening* is the mean gap of three pairs of lid points over the distance of its corners.
 - The mouth's *aperture* is the distance of the inner lips' middles.  What the driver's proportions ask
   for is the portrait's own aperture plus the driver's change, scaled by the ratio of the two faces'
-  mouth widths at their references.
+  mouth widths at their references; and no more than the driver's own or the portrait's, so scaled: what
+  a portrait's open mouth shows already is not shown twice.
 - *Strength* is the least-squares gain of the result's change of 51 blendshapes over the driver's;
   *likeness* is the cosine of the two.
 
@@ -151,11 +152,17 @@ def _eyes(both: _Both, driver: Expression, portrait: Expression) -> tuple[Floats
 
 def _apertures(both: _Both, driver: Expression, portrait: Expression) -> Floats:
     """The result's aperture over what is asked for, in frames with a wide open mouth."""
-    scale = portrait.width / max(driver.width, 1e-6)
     wide = [(d, r) for d, r in both if d.aperture > WIDE * d.width]
-    asked = [portrait.aperture + scale * (d.aperture - driver.aperture) for d, _ in wide]
+    asked = [asked_aperture(d, driver, portrait) for d, _ in wide]
     reached = _array([r.aperture for _, r in wide], 1) / np.maximum(_array(asked, 1), np.float32(1e-6))
     return np.asarray(reached[:, 0], np.float32)
+
+
+def asked_aperture(driver: Expression, reference: Expression, portrait: Expression) -> float:
+    """The aperture of the mouth that a driver's proportions ask of a portrait, pixels of the portrait."""
+    scale = portrait.width / max(reference.width, 1e-6)
+    added = portrait.aperture + scale * (driver.aperture - reference.aperture)
+    return min(added, max(portrait.aperture, scale * driver.aperture))
 
 
 def _strength(both: _Both, driver: Expression, portrait: Expression) -> tuple[float, float]:

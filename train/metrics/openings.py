@@ -22,7 +22,7 @@ from mien.engine.session.renderer import Renderer
 from mien.engine.types import Face, Floats
 from mien.engine.utils.images import filled
 from mien.engine.utils.sampling import sample
-from mien.train.metrics.expression import CLOSED, OPEN, SHUT, TOLERANCE, WIDE, Expression
+from mien.train.metrics.expression import CLOSED, OPEN, SHUT, TOLERANCE, WIDE, Expression, asked_aperture
 from mien.train.metrics.image_tears import face_in
 from mien.train.metrics.passage import Passage
 from mien.train.metrics.torn import tracked
@@ -151,8 +151,7 @@ def compared(
             (shut if share < SHUT else opened).append([read, drawn[eye]])
     if driver.aperture <= WIDE * driver.width:
         return shut, opened, []
-    change = driver.aperture - reference.aperture
-    asked = max(own.aperture + own.width / max(reference.width, 1e-6) * change, 1e-6)
+    asked = max(asked_aperture(driver, reference, own), 1e-6)
     read = float("nan") if seen is None else seen.aperture / asked
     return shut, opened, [[read, drawn[2] / asked]]
 
