@@ -27,17 +27,17 @@ from mien.engine.motion import Motion
 from mien.engine.types import Floats
 from mien.engine.utils.curves import limited, ramp, smoothstep
 
-WIDER, WIDEST = 0.015, 0.06
+WIDER, WIDEST = 0.03, 0.07
 """How much wider than the portrait's and the driver's own a mouth may become, distances of the eyes: freely,
 and at most."""
 
-FURTHER, FURTHEST = 0.04, 0.15
+FURTHER, FURTHEST = 0.06, 0.16
 """How much further open than both, widths of the mouth at rest: freely, and at most."""
 
-SHUTS, PARTED, SHUTTING = (0.15, 1.0), (0.06, 0.15), 1.5
-"""Share by which a driver's lips have come together since the reference from which on the avatar's do, too,
-and wholly so; gap that they had there, in widths of the mouth at rest, from which on that tells; and how many
-times that gap is taken from the avatar's at most: more would make their trembling large."""
+SHUTS, PARTED, SHUTTING = 0.06, (0.08, 0.18), 1.4
+"""Gap that a driver's lips have lost since the reference, in widths of the mouth at rest, from which on the
+avatar's shut as theirs do (less is small motion); gap that they had there from which on that tells; and how
+many times that gap is taken from the avatar's at most: more would make their trembling large."""
 
 
 class Measured(NamedTuple):
@@ -59,24 +59,25 @@ class Measured(NamedTuple):
         return Measured(float(lips.gap[MIDDLE]) * wide / max(rest, 1e-6), wide / apart)
 
 
-def limit_lips(points: Floats, source: Floats, motion: Motion, scale: float) -> None:
+def limit_lips(points: Floats, source: Floats, turned: Floats, motion: Motion, scale: float) -> None:
     """Keep the avatar's mouth from being wider or more open than its portrait's and the driver's are.
 
     Args:
         points: ``(478, 2)`` target positions of the avatar's landmarks, model coordinates; changed in place.
         source: ``(478, 2)`` their positions in the portrait.
+        turned: ``(468+, 2)`` the same after the head's turn alone: it changes no lips.
         motion: the driver's, as measured; without their shape nothing is changed.
         scale: by how much the head has become larger.
     """
     if motion.shape is None:
         return
     nodes = motion.shape.nodes
-    own, now = (Lips.of(face[UPPER_EDGE], face[LOWER_EDGE]) for face in (source, points))
+    own, still, now = (Lips.of(face[UPPER_EDGE], face[LOWER_EDGE]) for face in (source, turned, points))
     before, since = driver_lips(motion, motion.shape)
     rest, usual = at_rest(abs(before.width), nodes), at_rest(abs(own.width), source)
     # A mouth that is seen aslant is wider than it looks, its gap is not.
     usual *= foreshortening(nodes) / foreshortening(source)
-    portrait, ours = Measured.of(own, source, usual), Measured.of(now, points, scale * usual)
+    portrait, ours = Measured.of(still, turned, usual), Measured.of(now, points, scale * usual)
     first, theirs = (Measured.of(lips, nodes, rest) for lips in (before, since))
     _narrow(points, source, ours.width, max(portrait.width, theirs.width, SMILE))
     gap = ours.gap
@@ -84,7 +85,7 @@ def limit_lips(points: Floats, source: Floats, motion: Motion, scale: float) -> 
         return
     most = max(portrait.gap, theirs.gap)
     wanted = limited(gap, most + FURTHER, most + FURTHEST)
-    shuts = ramp(1 - theirs.gap / max(first.gap, 1e-6), SHUTS)
+    shuts = ramp(first.gap - theirs.gap, (SHUTS, max(first.gap, 2 * SHUTS)))
     wanted -= smoothstep(shuts) * ramp(first.gap, PARTED) * min(wanted, SHUTTING * first.gap)
     if wanted < gap:
         move_lips(points, now, (wanted / gap - 1) * abs(now.width) * now.gap)

@@ -84,7 +84,9 @@ def carry_over(motion: Motion, avatar: Avatar) -> Driving:
     hold_brows(points, avatar.source_points, abs(head.a))
     if avatar.shows_mouth:
         set_lips(points, avatar.source_points, seen, abs(head.a))
-        limit_lips(points, avatar.source_points, seen, abs(head.a))
+        by = parallax(avatar.geometry.solid[:N_MESH], turn) / np.float32(avatar.crop.pixels_per_norm)
+        turned = avatar.source_points[:N_MESH] + by
+        limit_lips(points, avatar.source_points, turned, seen, abs(head.a))
         purse_lips(points, avatar.source_points, seen, abs(head.a))
     shares = detail_shares(at_landmarks(motion.dense), motion.points[:N_MESH])
     mesh = mesh_motion(motion, placed(avatar), head, turn, points, shares)

@@ -114,12 +114,13 @@ def lit_from_below(
     edge = np.round((inner[11:] - corner) * 16).astype(np.int32)
     cv2.polylines(away, [edge], False, 0, shift=4)
     share: Any = cv2.distanceTransform(away, cv2.DIST_L2, 3)
-    cv2.subtract(max(RISES * gap_of(inner), 1.0), share, share)
-    cv2.max(share, 0, share)
-    cv2.multiply(share, share, share, max(RISES * gap_of(inner), 1.0) ** -2)
+    share *= np.float32(-1 / max(RISES * gap_of(inner), 1.0))
+    share += 1
+    np.maximum(share, 0, out=share)
+    share *= share
     grey = _grey(mouth)
-    lifts = cv2.LUT(grey, _missing(rim)), cv2.LUT(grey, _missing(black))
-    return np.asarray(cv2.add(mouth, cv2.blendLinear(*lifts, share, cv2.subtract(1.0, share))), np.uint8)
+    near, deep = (np.asarray(cv2.LUT(grey, _missing(colour)), np.uint8) for colour in (rim, black))
+    return np.asarray(cv2.add(mouth, cv2.blendLinear(near, deep, share, 1 - share)), np.uint8)
 
 
 def _grey(colours: Image) -> Image:
@@ -131,4 +132,4 @@ def _missing(black: Floats) -> Image:
     """``(1, 256, 3) uint8`` what each grey value lacks of ``black``."""
     level = max(float(black @ GREY), 1e-3)
     missing = np.maximum(1 - np.arange(256, dtype=np.float32) / np.float32(level), 0)
-    return np.rint(missing[:, None] * black).astype(np.uint8)[None]
+    return np.asarray(np.rint(missing[:, None] * black)[None], np.uint8)

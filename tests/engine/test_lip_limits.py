@@ -35,7 +35,7 @@ def limited(portrait: Floats, before: Floats, now: Floats) -> tuple[Measured, Me
     reference, face = (layout().points + one[:N_MESH] for one in (before, now))
     plain: Floats = portrait + np.float32(0.3) * (now - before)
     held = plain.copy()
-    limit_lips(held, portrait, driver(before, now - before), 1.0)
+    limit_lips(held, portrait, portrait, driver(before, now - before), 1.0)
     return measured(face, reference), measured(plain, portrait), measured(held, portrait)
 
 
@@ -84,3 +84,14 @@ def test_a_mouth_of_another_shape_opens_as_far_as_it_did(portrait: Floats) -> No
     narrow_and_open = gaping(0.7, 0.5) + widened(-0.15)
     _, plain, held = limited(portrait, np.zeros_like(narrow_and_open), narrow_and_open)
     assert held == plain
+
+
+def test_a_head_that_turns_moves_no_lips(portrait: Floats) -> None:
+    """Seen aslant, a laugh is wider beside the distance of the eyes."""
+    laugh = portrait + np.float32(0.3) * (widened(0.35) + gaping(0.3, 0.5))
+    turned = laugh.copy()
+    turned[[33, 263], 0] *= np.float32(0.85)
+    held = turned.copy()
+    shut = np.zeros((478, 2), np.float32)
+    limit_lips(held, laugh, turned, driver(shut, shut), 1.0)
+    np.testing.assert_array_equal(held, turned)
