@@ -112,7 +112,10 @@ def set_lids(points: Floats, source: Floats, motion: Motion) -> None:
         blinks.append(ramp(float(motion.blink[eye]), BLINK) * believed)
         rests.append(rest)
     shuts = [min(ratio, 1.0) for ratio in ratios]
-    left_mean, rest_mean = (shuts[0] + shuts[1]) / 2, (rests[0] + rests[1]) / 2
+    rest_mean = (rests[0] + rests[1]) / 2
+    # Halfway between the two; of narrow eyes, a few noisy pixels, nearer to the one that is more open.
+    narrow = 1.0 - min(rest_mean / USUAL, 1.0)
+    left_mean = (shuts[0] + shuts[1]) / 2 + narrow * abs(shuts[0] - shuts[1]) / 2
     alike = _alike(shuts[0] - shuts[1], rest_mean, motion)
     for eye, (rest, ratio) in enumerate(zip(rests, ratios, strict=True)):
         blink = blinks[eye] + alike * (min(blinks) - blinks[eye])

@@ -168,8 +168,12 @@ def left_open(
 
 def test_narrow_eyes_that_close_halfway_close_alike(avatar: Avatar) -> None:
     """Scores and gaps of the two eyes differ by what the network is unsure of: no wink."""
-    for gaps, blink in (((0.62, 0.70), (0.68, 0.45)), ((0.72, 0.55), (0.5, 0.5))):
-        right, left = left_open(avatar, gaps, blink, 0.6)
+    for gaps, blink, wide in (
+        ((0.62, 0.70), (0.68, 0.45), 0.6),
+        ((0.72, 0.55), (0.5, 0.5), 0.6),
+        ((0.70, 0.43), (0.5, 0.5), 0.42),
+    ):
+        right, left = left_open(avatar, gaps, blink, wide)
         assert abs(right - left) < 0.22
         assert min(right, left) > 0.2, "between the two"
     right, left = left_open(avatar, (0.95, 0.1), (0.1, 0.8), 0.6)
