@@ -22,17 +22,33 @@ SOFT = 0.03
 
 
 def fine_structure(image: Floats, known: Bools, side: float) -> Floats:
-    """What is to be added to a background without texture, ``(H, W, 3)`` grey levels; 0 where it is known.
+    """What is finer than a blur, ``(H, W, 3)`` grey levels; 0 where the background is not known.
 
     Args:
         image: ``(H, W, 3)`` the portrait.
         known: ``(H, W)`` where that shows the background.
         side: of the crop, pixels.
     """
-    seen, step = known.astype(np.float32), max(round(STEP * side), 2)
-    counts = _counts(known, SOFT * side)
-    fine = (image - _coarse(image, seen, COARSE * side)) * counts[..., None]
-    free, found = 1 - seen, np.zeros_like(fine)
+    seen = known.astype(np.float32)
+    return np.asarray((image - _coarse(image, seen, COARSE * side)) * seen[..., None], np.float32)
+
+
+def strength_of(fine: Floats) -> Floats:
+    """``(H, W)`` how strong a structure is at each place; grey levels."""
+    return np.asarray(np.abs(fine).mean(axis=2), np.float32)
+
+
+def gone_on(fine: Floats, known: Bools, most: Floats, side: float) -> Floats:
+    """What is to be added to a background without texture, ``(H, W, 3)`` grey levels; 0 where it is known.
+
+    Args:
+        fine: as from :func:`fine_structure`, and ``known`` and ``side`` likewise.
+        most: ``(H, W)`` how strong it is to be at most: as it is next to the person.  A single edge further
+            away is not to come back on a plain wall.
+    """
+    step, counts = max(round(STEP * side), 2), _counts(known, SOFT * side)
+    fine = fine * counts[..., None]
+    free, found = (~known).astype(np.float32), np.zeros_like(fine)
     # From near to far, each where those before leave room.
     for times in range(1, MOST + 1):
         for down, across in ((0, -1), (0, 1), (-1, 0)):
@@ -43,6 +59,8 @@ def fine_structure(image: Floats, known: Bools, side: float) -> Floats:
             room = free[to_y, to_x]
             found[to_y, to_x] += room[..., None] * fine[from_y, from_x]
             room *= 1 - counts[from_y, from_x]
+    strength = cv2.blur(strength_of(found), (2 * step // 3, 2 * step // 3))
+    found *= np.minimum(1, most / np.maximum(strength, 1e-3))[..., None]
     return found
 
 

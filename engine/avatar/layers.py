@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from mien.engine.avatar.crop import Square
-from mien.engine.avatar.fill_texture import fine_structure
+from mien.engine.avatar.fill_texture import fine_structure, gone_on, strength_of
 from mien.engine.avatar.segmentation import person_in
 from mien.engine.face.layout import N_MESH
 from mien.engine.types import Floats, Image
@@ -99,8 +99,10 @@ def filled_behind(image: Image, person: Floats, crop: Square) -> Image:
     hidden = cv2.dilate((person > 0.02).astype(np.uint8), np.ones((reach, reach), np.uint8))
     soft = cv2.blur(hidden.astype(np.float32), (reach, reach))
     values = image.astype(np.float32)
-    far = _pulled(values, (hidden == 0).astype(np.float32))
-    far += fine_structure(values, hidden == 0, crop.side)
+    known = hidden == 0
+    fine = fine_structure(values, known, crop.side)
+    pulled = _pulled(np.dstack([values, strength_of(fine)]), known.astype(np.float32))
+    far = pulled[..., :3] + gone_on(fine, known, pulled[..., 3], crop.side)
     mixed = image + np.minimum(1, 2 * soft)[..., None] * (far - image)
     return np.asarray(np.clip(mixed + 0.5, 0, 255), np.uint8)
 

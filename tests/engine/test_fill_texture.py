@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mien.engine.avatar.crop import Square
-from mien.engine.avatar.fill_texture import fine_structure
+from mien.engine.avatar.fill_texture import fine_structure, gone_on
 from mien.engine.avatar.layers import filled_behind
 
 SIDE = 256
@@ -28,6 +28,11 @@ def someone() -> np.ndarray:
     return person
 
 
+def added(picture: np.ndarray, known: np.ndarray, most: float = 255.0) -> np.ndarray:
+    fine = fine_structure(picture.astype(np.float32), known, SIDE)
+    return gone_on(fine, known, np.full(known.shape, most, np.float32), SIDE)
+
+
 def test_the_texture_goes_on_behind_the_person(wall: np.ndarray) -> None:
     picture = wall.copy()
     picture[:, HOLE] = (255, 0, 0)
@@ -39,7 +44,7 @@ def test_the_texture_goes_on_behind_the_person(wall: np.ndarray) -> None:
 
 
 def test_it_is_not_mirrored(wall: np.ndarray) -> None:
-    found = fine_structure(wall.astype(np.float32), someone() == 0, SIDE)[20:-20, ..., 0]
+    found = added(wall, someone() == 0)[20:-20, ..., 0]
     uncovered, beside = found[:, HOLE.start + 3 : HOLE.start + 20], wall[20:-20, ..., 0].astype(float)
     whole, mirrored = 0.0, 0.0
     for first in range(10, HOLE.start - 17):
@@ -51,13 +56,22 @@ def test_it_is_not_mirrored(wall: np.ndarray) -> None:
 
 def test_where_the_background_is_known_and_where_it_is_plain_nothing_is_added(wall: np.ndarray) -> None:
     known = someone() == 0
-    assert not fine_structure(wall.astype(np.float32), known, SIDE)[known].any()
+    assert not added(wall, known)[known].any()
     plain = np.full((SIDE, SIDE, 3), 90, np.float32)
-    assert np.abs(fine_structure(plain, known, SIDE)).max() < 0.01
-    assert not fine_structure(plain, np.zeros_like(known), SIDE).any()
+    assert np.abs(added(plain, known)).max() < 0.01
+    assert not added(plain, np.zeros_like(known)).any()
 
 
 def test_a_portraits_frame_is_not_repeated() -> None:
     framed = np.full((SIDE, SIDE, 3), 90, np.float32)
     framed[:, :3] = framed[:, -3:] = 0
-    assert np.abs(fine_structure(framed, someone() == 0, SIDE)).max() < 12
+    assert np.abs(added(framed, someone() == 0)).max() < 12
+
+
+def test_an_edge_further_away_does_not_come_back_on_a_plain_wall() -> None:
+    picture = np.full((SIDE, SIDE, 3), 200, np.uint8)
+    picture[:, :36] = 20
+    known = someone() == 0
+    assert np.abs(added(picture, known)).max() > 20
+    found = filled_behind(picture, someone(), WHOLE)
+    assert np.abs(np.diff(found[:, HOLE.start + 3 : HOLE.stop - 3].astype(int), axis=1)).max() < 6
