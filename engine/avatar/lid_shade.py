@@ -27,6 +27,9 @@ SHADOW = (0.30, 0.65)
 """How much darker than the skin below a lid is at most, logarithm of light, and from where on it is less so:
 of heavy brows the hair, which closing does not clear, made lids of soot."""
 
+HUE = 0.8
+"""Share of the hue of the skin below, everywhere: lashes, lines and their shadows are grey, lids are not."""
+
 FAR = 0.25
 """Standard deviation of the blur that carries the skin below to the lid, widths of an eye."""
 
@@ -53,8 +56,10 @@ def shaded(colours: Floats, clear: Floats, cheek: Floats, rows: tuple[Floats, ..
     light = cv2.resize(light, None, fx=fine, fy=fine, interpolation=cv2.INTER_LINEAR)
     share = np.float32(MOST) * heights(rows, light.shape)[..., None]
     own, lighter = light[..., :3], light[..., 3:]
-    darker = (1 - share) * np.maximum(lighter, 0)
-    own += share * lighter + (darker - limited(darker, *SHADOW))
+    brighter: Any = lighter.mean(axis=2, keepdims=True)
+    own += np.float32(HUE) * (lighter - brighter)
+    darker = (1 - share) * np.maximum(brighter, 0)
+    own += share * brighter + (darker - limited(darker, *SHADOW))
     return np.asarray(np.exp(own) - np.float32(DARK), np.float32)
 
 

@@ -125,6 +125,8 @@ def test_hair_of_a_brow_right_over_the_eye_does_not_make_a_lid_of_soot() -> None
     rows = tuple(np.stack([x, np.full(7, y, np.float32)], axis=1) for y in (5, 12, 25))
     found = shaded(hair, clear, cheek, rows, 1)
     assert found[6:24, 10:50].min() > 0.45 * min(SKIN)
+    redness = found[6:24, 10:50, 0] / found[6:24, 10:50, 2]
+    assert redness.min() > 1 + 0.7 * (SKIN[0] / SKIN[2] - 1)
     np.testing.assert_allclose(shaded(clear[30:], clear[30:], cheek[30:], rows, 1), clear[30:], atol=0.1)
 
 
