@@ -14,7 +14,7 @@ from mien.engine.types import Bools, Floats
 COARSE = 0.02
 """Standard deviation of the blur that what is finer than it goes on of; sides of the crop."""
 
-STEP, MOST = 0.13, 4
+STEP, MOST = 0.13, 3
 """How far apart it is repeated, and how often at most; likewise.  What lies deeper no head uncovers."""
 
 SOFT = 0.03
@@ -57,7 +57,12 @@ def gone_on(fine: Floats, known: Bools, most: Floats, side: float) -> Floats:
                 _shifted(by, length) for by, length in zip(shift, known.shape, strict=True)
             )
             room = free[to_y, to_x]
-            found[to_y, to_x] += room[..., None] * fine[from_y, from_x]
+            columns = np.flatnonzero(room.any(axis=0))
+            if len(columns) == 0:
+                continue
+            part = slice(columns[0], columns[-1] + 1)
+            taken = room[:, part, None] * fine[from_y, from_x][:, part]
+            found[to_y, to_x][:, part] += taken
             room *= 1 - counts[from_y, from_x]
     strength = cv2.blur(strength_of(found), (2 * step // 3, 2 * step // 3))
     found *= np.minimum(1, most / np.maximum(strength, 1e-3))[..., None]

@@ -51,7 +51,7 @@ class Layers:
 
     @staticmethod
     def of(image: Image, crop: Square, points: Floats) -> Layers | None:
-        """The layers of a portrait (90 ms at 512 x 512); None where they cannot be told apart.
+        """The layers of a portrait (0.1 s at 512 x 512); None where they cannot be told apart.
 
         ``points`` ``(468+, 2)`` are the face's landmarks, pixels: whatever the network says, those are the
         person's.
