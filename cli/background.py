@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mien.engine.avatar.background import KEEP, Background, BackgroundKind
+from mien.engine.avatar.person.background import KEEP, Background, BackgroundKind
 from mien.engine.types import UsageError
 from mien.streams.images import load_image
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from mien.engine.avatar import Avatar
-from mien.engine.avatar.eyelids import EYES
+from mien.engine.avatar.eyes.eyelids import EYES
 from mien.engine.motion import Motion, Shape
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from mien.engine.avatar import Avatar
-from mien.engine.avatar.background import Background, BackgroundKind
+from mien.engine.avatar.person.background import Background, BackgroundKind
 from mien.streams.webrtc.backdrops import Backdrop
 
 

@@ -18,8 +18,8 @@ from mien.cli.options.arguments import CROP_SIDE, Options
 from mien.cli.photos import extended, gathered
 from mien.cli.web.backdrops import Portrayed, background_of
 from mien.engine.avatar import Avatar
-from mien.engine.avatar.background import Background
-from mien.engine.avatar.canvas import make_canvas
+from mien.engine.avatar.canvas.canvas import make_canvas
+from mien.engine.avatar.person.background import Background
 from mien.engine.enrolment.selection import Selection
 from mien.engine.landmarks import Landmarker, make_landmarker
 from mien.engine.motion import Gains

@@ -23,7 +23,7 @@ from mien.cli.photos import is_enrolled
 from mien.cli.terminal import say
 from mien.cli.web.engine import LocalEngine
 from mien.cli.web.gallery import EXHIBITS
-from mien.engine.avatar.background import BackgroundKind
+from mien.engine.avatar.person.background import BackgroundKind
 from mien.engine.enrolment.container import load_enrolled
 from mien.engine.photos.photo import Photo
 from mien.engine.types import Frame, Image, MienError, NoFaceError, SourceError, UsageError

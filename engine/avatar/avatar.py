@@ -9,17 +9,17 @@ from typing import Protocol
 
 import numpy as np
 
-from mien.engine.avatar.background import Background
-from mien.engine.avatar.behind_glass import is_behind_glass
-from mien.engine.avatar.covered import shows_mouth
 from mien.engine.avatar.crop import Square, crop_around, cut, face_size
-from mien.engine.avatar.cutout import Cutout
-from mien.engine.avatar.grid import AvatarGrid, avatar_grid
-from mien.engine.avatar.head_mesh import HeadMesh
-from mien.engine.avatar.layers import Layers
-from mien.engine.avatar.matte import matte_of
+from mien.engine.avatar.head.grid import AvatarGrid, avatar_grid
+from mien.engine.avatar.head.head_mesh import HeadMesh
 from mien.engine.avatar.model_io import IMAGE_SIZE, AvatarCode
 from mien.engine.avatar.mouth import Cavity
+from mien.engine.avatar.person.background import Background
+from mien.engine.avatar.person.behind_glass import is_behind_glass
+from mien.engine.avatar.person.covered import shows_mouth
+from mien.engine.avatar.person.cutout import Cutout
+from mien.engine.avatar.person.layers import Layers
+from mien.engine.avatar.person.matte import matte_of
 from mien.engine.avatar.pose_limits import HALF_PROFILE, room_to_front
 from mien.engine.avatar.room import Room
 from mien.engine.face.geometry import FaceGeometry

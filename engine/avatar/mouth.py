@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from mien.engine.avatar.lip_edges import shadowed_edges
+from mien.engine.avatar.lips.lip_edges import shadowed_edges
 from mien.engine.avatar.model_io import Field
 from mien.engine.face.lips import mouth_gap
 from mien.engine.landmarks import topology as topo
@@ -98,7 +98,8 @@ class Cavity:
     def kept(self, below: Floats, gap: float) -> Floats:
         """How far the portrait's own inside is seen, by how far down the opening each pixel lies, 0..1.
 
-        What hangs from the upper lip keeps its size; see :func:`mien.engine.avatar.mesh_motion.mesh_motion`.
+        What hangs from the upper lip keeps its size; see
+        :func:`mien.engine.avatar.head.mesh_motion.mesh_motion`.
         """
         wider = gap / max(self.gap, 1e-6)
         low, high = HELD

@@ -10,16 +10,16 @@ import cv2
 import numpy as np
 
 from mien.engine.avatar.avatar import Avatar
-from mien.engine.avatar.brows import hold_brows
-from mien.engine.avatar.covered import without_mouth
-from mien.engine.avatar.eyelids import shut_eyes
-from mien.engine.avatar.lids import set_lids
-from mien.engine.avatar.lip_limits import limit_lips
-from mien.engine.avatar.lip_shape import set_lips
-from mien.engine.avatar.mesh_motion import MeshMotion, Placed, mesh_motion
+from mien.engine.avatar.eyes.brows import hold_brows
+from mien.engine.avatar.eyes.eyelids import shut_eyes
+from mien.engine.avatar.eyes.lids import set_lids
+from mien.engine.avatar.head.mesh_motion import MeshMotion, Placed, mesh_motion
+from mien.engine.avatar.lips.lip_limits import limit_lips
+from mien.engine.avatar.lips.lip_shape import set_lips
+from mien.engine.avatar.lips.pursing import purse_lips
 from mien.engine.avatar.model_io import FIELD_SIZE
+from mien.engine.avatar.person.covered import without_mouth
 from mien.engine.avatar.pose_limits import held_motion, held_turn, within
-from mien.engine.avatar.pursing import purse_lips
 from mien.engine.face.geometry import FaceGeometry
 from mien.engine.face.head_pose import Similarity, parallax
 from mien.engine.face.layout import N_MESH, apply2, at_landmarks
@@ -94,7 +94,7 @@ def carry_over(motion: Motion, avatar: Avatar) -> Driving:
 
 
 def placed(avatar: Avatar) -> Placed:
-    """What :func:`mien.engine.avatar.mesh_motion.mesh_motion` needs of an avatar."""
+    """What :func:`mien.engine.avatar.head.mesh_motion.mesh_motion` needs of an avatar."""
     return Placed(
         avatar.mesh,
         avatar.geometry,

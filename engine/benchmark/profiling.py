@@ -32,7 +32,7 @@ class FunctionTime:
 
     Attributes:
         function: name with its module's path and line; a library's with its caller, as
-            ``remap < compose (engine/avatar/composition.py:40)``.
+            ``remap < compose (engine/avatar/canvas/composition.py:40)``.
         own_ms: milliseconds a frame in it, not in what it calls.
         total_ms: milliseconds a frame in it and in all that it calls.
         share: ``own_ms`` over the frame's milliseconds.

@@ -26,7 +26,7 @@ CUT = (0.3, 0.8)
 
 WIDE = (1.2, 2.2)
 """Face units of a head that the top border cuts from which on it is held, and wholly so: of less, little is
-missing (:mod:`mien.engine.avatar.crown`), and held, it was drawn out into a cone."""
+missing (:mod:`mien.engine.avatar.person.crown`), and held, it was drawn out into a cone."""
 
 DOWN, UP = 1.0, -1.0
 """Ways from the top and from the bottom border into the image.  Hair at the sides is free: a turn takes it

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mien.engine.avatar.composition import compose
+from mien.engine.avatar.canvas.composition import compose
 from mien.engine.avatar.model_io import IMAGE_SIZE
 from mien.engine.motion.key_motion import Keys
 from mien.engine.paper.points import given_points

@@ -7,8 +7,8 @@ from time import perf_counter
 import numpy as np
 
 from mien.engine.avatar import Avatar
-from mien.engine.avatar.avatar_mouth import AvatarMouth
-from mien.engine.avatar.canvas import Canvas, make_canvas
+from mien.engine.avatar.canvas.avatar_mouth import AvatarMouth
+from mien.engine.avatar.canvas.canvas import Canvas, make_canvas
 from mien.engine.avatar.transfer import carry_over
 from mien.engine.motion import Motion
 from mien.engine.motion.key_motion import Keys

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from mien.engine.types import Floats, Image
 
 if TYPE_CHECKING:
-    from mien.engine.avatar.canvas import Canvas
-    from mien.engine.avatar.mesh_canvas import Warp
+    from mien.engine.avatar.canvas.canvas import Canvas
+    from mien.engine.avatar.canvas.mesh_canvas import Warp
 from mien.engine.avatar.model_io import AvatarCode
 from mien.engine.runtime.base import Runtime
 

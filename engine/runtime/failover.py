@@ -164,7 +164,7 @@ class FailoverRuntime(BatchRuntime):
 def _drawn(runtime: Runtime, drawings: Sequence[Drawing]) -> list[Image]:
     if isinstance(runtime, BatchRuntime):
         return runtime.draw(drawings)
-    from mien.engine.avatar.composition import compose  # lazy: avatars import this package
+    from mien.engine.avatar.canvas.composition import compose  # lazy: avatars import this package
 
     return [
         compose(d.canvas, runtime.render(d.code, d.source_points, d.driving_points, d.dense), d.warp)

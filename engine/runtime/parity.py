@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 
 from mien.engine.avatar import Avatar
-from mien.engine.avatar.canvas import Canvas, make_canvas
-from mien.engine.avatar.composition import compose
+from mien.engine.avatar.canvas.canvas import Canvas, make_canvas
+from mien.engine.avatar.canvas.composition import compose
 from mien.engine.avatar.model_io import IMAGE_SIZE, AvatarCode
 from mien.engine.runtime.base import Runtime
 from mien.engine.runtime.batch_runtime import BatchRuntime, Drawing

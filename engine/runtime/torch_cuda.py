@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 
-from mien.engine.avatar.canvas import Canvas, device_constants
+from mien.engine.avatar.canvas.canvas import Canvas, device_constants
 from mien.engine.avatar.model_io import AvatarCode, Field, point_inputs, source_tensor, to_field
 from mien.engine.runtime.batch_runtime import BatchRuntime, Drawing, halves
 from mien.engine.runtime.cuda import CudaError, OutOfMemory

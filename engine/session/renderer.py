@@ -9,13 +9,13 @@ from typing import Protocol
 
 from mien.engine.avatar import Avatar
 from mien.engine.avatar.avatar import PortraitEncoder
-from mien.engine.avatar.avatar_mouth import AvatarMouth
-from mien.engine.avatar.avatar_photos import AvatarPhotos
-from mien.engine.avatar.canvas import make_canvas
-from mien.engine.avatar.composition import compose, show_cavity, show_outline, with_opacity
-from mien.engine.avatar.folds import Folds, draw_folds, folds_of
-from mien.engine.avatar.hidden_eyes import HiddenEyes, OpenedEye
-from mien.engine.avatar.lid_skin import AvatarLids, ShutLid
+from mien.engine.avatar.canvas.avatar_mouth import AvatarMouth
+from mien.engine.avatar.canvas.avatar_photos import AvatarPhotos
+from mien.engine.avatar.canvas.canvas import make_canvas
+from mien.engine.avatar.canvas.composition import compose, show_cavity, show_outline, with_opacity
+from mien.engine.avatar.canvas.folds import Folds, draw_folds, folds_of
+from mien.engine.avatar.canvas.hidden_eyes import HiddenEyes, OpenedEye
+from mien.engine.avatar.canvas.lid_skin import AvatarLids, ShutLid
 from mien.engine.avatar.transfer import carry_over
 from mien.engine.motion import Motion
 from mien.engine.mouth.own_mouth import Placed

@@ -11,7 +11,7 @@ from mien.cli.background import chosen_background
 from mien.cli.checks import check
 from mien.cli.main import main
 from mien.cli.options.arguments import parse
-from mien.engine.avatar.background import BackgroundKind
+from mien.engine.avatar.person.background import BackgroundKind
 from mien.engine.types import Image, MienError
 
 

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from mien.engine.avatar import Avatar
-from mien.engine.avatar.behind_head import BackCanvas, Behind
-from mien.engine.avatar.canvas import make_canvas
-from mien.engine.avatar.composition import compose
+from mien.engine.avatar.canvas.canvas import make_canvas
+from mien.engine.avatar.canvas.composition import compose
+from mien.engine.avatar.canvas.mesh_canvas import Warp
 from mien.engine.avatar.fine_layer import FineLayer
-from mien.engine.avatar.mesh_canvas import Warp
-from mien.engine.avatar.mesh_motion import FRONTAL, UNCOVERS
+from mien.engine.avatar.head.behind_head import BackCanvas, Behind
+from mien.engine.avatar.head.mesh_motion import FRONTAL, UNCOVERS
 from mien.engine.avatar.transfer import carry_over
 from mien.engine.face.head_pose import Similarity
 from mien.engine.landmarks import topology as topo

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mien.engine.avatar import Avatar
-from mien.engine.avatar.behind_glass import is_behind_glass
+from mien.engine.avatar.person.behind_glass import is_behind_glass
 from mien.engine.landmarks import Landmarker
 from mien.engine.runtime import Runtime
 from mien.engine.types import Image

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from mien.engine.avatar import Avatar
-from mien.engine.avatar.brows import FREE, MOST, SLACK, UNDER, hold_brows
-from mien.engine.avatar.lids import CREASE
+from mien.engine.avatar.eyes.brows import FREE, MOST, SLACK, UNDER, hold_brows
+from mien.engine.avatar.eyes.lids import CREASE
 from mien.engine.landmarks import topology as topo
 from mien.engine.types import Floats
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from mien.engine.avatar import Avatar
-from mien.engine.avatar.covered import shows_mouth
+from mien.engine.avatar.person.covered import shows_mouth
 from mien.engine.avatar.transfer import carry_over
 from mien.engine.face.geometry import FaceGeometry
 from mien.engine.face.lips import mouth_gap

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mien.engine.avatar.crown import ROUND, caps, rounded
+from mien.engine.avatar.person.crown import ROUND, caps, rounded
 
 UNIT, RIM, WIDTH = 100.0, 60, 400
 

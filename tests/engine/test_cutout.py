@@ -8,11 +8,12 @@ import cv2
 import numpy as np
 import pytest
 
-from mien.engine.avatar import Avatar, matte
-from mien.engine.avatar.background import KEEP, Background, BackgroundKind, filling, out_of_focus
-from mien.engine.avatar.canvas import make_canvas
-from mien.engine.avatar.composition import compose, with_opacity
-from mien.engine.avatar.matte import over
+from mien.engine.avatar import Avatar
+from mien.engine.avatar.canvas.canvas import make_canvas
+from mien.engine.avatar.canvas.composition import compose, with_opacity
+from mien.engine.avatar.person import matte
+from mien.engine.avatar.person.background import KEEP, Background, BackgroundKind, filling, out_of_focus
+from mien.engine.avatar.person.matte import over
 from mien.engine.avatar.transfer import carry_over
 from mien.engine.landmarks import Landmarker
 from mien.engine.motion import Head, Motion

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mien.engine.avatar import Avatar
-from mien.engine.avatar.canvas import Canvas, make_canvas
+from mien.engine.avatar.canvas.canvas import Canvas, make_canvas
 from mien.engine.avatar.crop import within_image
 from mien.engine.avatar.transfer import carry_over
 from mien.engine.face.layout import GRID, N_MESH, apply2, at_landmarks, layout

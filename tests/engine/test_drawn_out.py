@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mien.engine.avatar import Avatar
-from mien.engine.avatar.far_side import shown_places
+from mien.engine.avatar.head.far_side import shown_places
 from mien.engine.face.head_pose import parallax
 from mien.engine.face.layout import N_MESH, layout
 from mien.engine.landmarks import topology as topo

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from mien.engine.avatar import Avatar
-from mien.engine.avatar.eyelids import shut_eyes
-from mien.engine.avatar.lids import CREASE, set_lids, wanted_openness
+from mien.engine.avatar.eyes.eyelids import shut_eyes
+from mien.engine.avatar.eyes.lids import CREASE, set_lids, wanted_openness
 from mien.engine.avatar.transfer import carry_over
 from mien.engine.face.openings import LID_FULL, LID_NOISE, add_detail, detail_shares, lid_change
 from mien.engine.landmarks import Landmarker

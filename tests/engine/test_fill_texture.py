@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from mien.engine.avatar.crop import Square
-from mien.engine.avatar.fill_texture import fine_structure, gone_on
-from mien.engine.avatar.layers import filled_behind
+from mien.engine.avatar.person.fill_texture import fine_structure, gone_on
+from mien.engine.avatar.person.layers import filled_behind
 
 SIDE = 256
 WHOLE = Square(0.0, 0.0, float(SIDE))

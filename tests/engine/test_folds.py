@@ -11,8 +11,8 @@ import pytest
 from known_motion import Push, added, warped
 
 from mien.engine.avatar import Avatar
-from mien.engine.avatar.canvas import Canvas, make_canvas
-from mien.engine.avatar.folds import UNIT, Folds, draw_folds, folds_of
+from mien.engine.avatar.canvas.canvas import Canvas, make_canvas
+from mien.engine.avatar.canvas.folds import UNIT, Folds, draw_folds, folds_of
 from mien.engine.avatar.transfer import carry_over
 from mien.engine.face.layout import GRID, layout, to_pixels
 from mien.engine.landmarks import Landmarker

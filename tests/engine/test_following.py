@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from mien.engine.avatar import Avatar
-from mien.engine.avatar.head_mesh import HeadMesh
+from mien.engine.avatar.head.head_mesh import HeadMesh
 from mien.engine.face.head_pose import Similarity, turn_matrix
 from mien.engine.mesh.following import INSIDE, KNOWN, USUAL, read_following, shipped_following, usual_shares
 from mien.engine.mesh.head_sheet import BESIDE, CLOSE, HeadMotion, HeadSheet

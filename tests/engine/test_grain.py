@@ -8,9 +8,9 @@ import pytest
 from shut_eyes import shutting
 
 from mien.engine.avatar import Avatar
-from mien.engine.avatar.canvas import make_canvas
-from mien.engine.avatar.eyelids import EYES
-from mien.engine.avatar.lid_skin import AvatarLids
+from mien.engine.avatar.canvas.canvas import make_canvas
+from mien.engine.avatar.canvas.lid_skin import AvatarLids
+from mien.engine.avatar.eyes.eyelids import EYES
 from mien.engine.avatar.transfer import carry_over
 from mien.engine.face.grain import SIDE, grain_of, grained
 from mien.engine.landmarks import Landmarker

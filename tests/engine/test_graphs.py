@@ -11,8 +11,8 @@ import onnx
 import pytest
 import torch
 
-from mien.engine.avatar.canvas import device_constants
-from mien.engine.avatar.composition import compose
+from mien.engine.avatar.canvas.canvas import device_constants
+from mien.engine.avatar.canvas.composition import compose
 from mien.engine.avatar.model_io import Field
 from mien.engine.runtime import ENCODER, RENDERER, default_runtime
 from mien.engine.runtime.batch_runtime import Drawing

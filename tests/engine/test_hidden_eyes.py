@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from mien.engine.avatar import Avatar
-from mien.engine.avatar.avatar_mouth import portrait_look
-from mien.engine.avatar.canvas import make_canvas
-from mien.engine.avatar.eyelids import EYES
-from mien.engine.avatar.hidden_eyes import HiddenEyes
-from mien.engine.avatar.mesh_motion import MeshMotion
+from mien.engine.avatar.canvas.avatar_mouth import portrait_look
+from mien.engine.avatar.canvas.canvas import make_canvas
+from mien.engine.avatar.canvas.hidden_eyes import HiddenEyes
+from mien.engine.avatar.eyes.eyelids import EYES
+from mien.engine.avatar.head.mesh_motion import MeshMotion
 from mien.engine.avatar.transfer import carry_over
 from mien.engine.motion import Motion
 from mien.engine.types import Floats, Image

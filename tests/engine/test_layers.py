@@ -11,11 +11,11 @@ import pytest
 
 from mien.engine.avatar import Avatar
 from mien.engine.avatar.avatar import _notes
-from mien.engine.avatar.canvas import make_canvas
+from mien.engine.avatar.canvas.canvas import make_canvas
 from mien.engine.avatar.crop import Square, continued, extended
-from mien.engine.avatar.layers import Layers
+from mien.engine.avatar.person.layers import Layers
+from mien.engine.avatar.person.segmentation import read_network
 from mien.engine.avatar.pose_limits import FREE_TURN, held_motion, held_turn
-from mien.engine.avatar.segmentation import read_network
 from mien.engine.landmarks import Landmarker
 from mien.engine.landmarks import topology as topo
 from mien.engine.motion import Head, Motion

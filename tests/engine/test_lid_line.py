@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mien.engine.avatar.eyelids import EYES
-from mien.engine.avatar.lid_line import DARKER, draw_edges
-from mien.engine.avatar.lid_shade import BROW, heights, shaded
-from mien.engine.avatar.lid_skin import LidSkin
+from mien.engine.avatar.canvas.lid_skin import LidSkin
+from mien.engine.avatar.eyes.eyelids import EYES
+from mien.engine.avatar.eyes.lid_line import DARKER, draw_edges
+from mien.engine.avatar.eyes.lid_shade import BROW, heights, shaded
 from mien.engine.types import Floats, Image
 
 DARK, BRIGHT = (50, 35, 28), (215, 175, 150)

@@ -10,12 +10,12 @@ import pytest
 from shut_eyes import shutting
 
 from mien.engine.avatar import Avatar
-from mien.engine.avatar.canvas import make_canvas
-from mien.engine.avatar.eyelids import EYES
-from mien.engine.avatar.lid_edges import eyeball_below
-from mien.engine.avatar.lid_line import lash_line
-from mien.engine.avatar.lid_shade import shaded
-from mien.engine.avatar.lid_skin import AvatarLids, LidSkin, ShutLid
+from mien.engine.avatar.canvas.canvas import make_canvas
+from mien.engine.avatar.canvas.lid_skin import AvatarLids, LidSkin, ShutLid
+from mien.engine.avatar.eyes.eyelids import EYES
+from mien.engine.avatar.eyes.lid_edges import eyeball_below
+from mien.engine.avatar.eyes.lid_line import lash_line
+from mien.engine.avatar.eyes.lid_shade import shaded
 from mien.engine.avatar.transfer import carry_over
 from mien.engine.landmarks import Landmarker
 from mien.engine.motion import Motion

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from mien.engine.avatar import Avatar
-from mien.engine.avatar.lip_edges import BACK, shadowed_edges
+from mien.engine.avatar.lips.lip_edges import BACK, shadowed_edges
 from mien.engine.face.lips import mouth_gap
 from mien.engine.landmarks import Landmarker
 from mien.engine.landmarks import topology as topo

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mien.engine.avatar.lip_limits import Measured, limit_lips
-from mien.engine.avatar.lip_shape import LOWER_EDGE, UPPER_EDGE, Lips
+from mien.engine.avatar.lips.lip_limits import Measured, limit_lips
+from mien.engine.avatar.lips.lip_shape import LOWER_EDGE, UPPER_EDGE, Lips
 from mien.engine.face.layout import N_MESH, layout
 from mien.engine.face.lips import at_rest
 from mien.engine.landmarks import topology as topo

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mien.engine.avatar.lip_shape import Lips, foreshortening, set_lips
+from mien.engine.avatar.lips.lip_shape import Lips, foreshortening, set_lips
 from mien.engine.face.layout import N_MESH, layout
 from mien.engine.face.lips import brought_together
 from mien.engine.landmarks import topology as topo

@@ -10,7 +10,7 @@ import pytest
 
 from mien.engine.avatar import Avatar
 from mien.engine.avatar.crop import cut
-from mien.engine.avatar.lip_contact import LOWER_ROWS, keep_within_edges
+from mien.engine.avatar.lips.lip_contact import LOWER_ROWS, keep_within_edges
 from mien.engine.avatar.model_io import IMAGE_SIZE
 from mien.engine.avatar.transfer import carry_over
 from mien.engine.face.layout import N_MESH, apply2, inverse2, jacobians, layout

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from mien.engine.avatar import Avatar
-from mien.engine.avatar.canvas import Canvas, make_canvas
-from mien.engine.avatar.lip_contact import part_lips
+from mien.engine.avatar.canvas.canvas import Canvas, make_canvas
+from mien.engine.avatar.lips.lip_contact import part_lips
 from mien.engine.avatar.model_io import FIELD_SIZE
 from mien.engine.avatar.transfer import carry_over
 from mien.engine.face.layout import GRID, N_MESH, layout

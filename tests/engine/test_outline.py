@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from mien.engine.avatar import Avatar
-from mien.engine.avatar.canvas import Canvas, make_canvas
-from mien.engine.avatar.composition import compose, show_outline
-from mien.engine.avatar.outline import Outline, inside_of, step_of
+from mien.engine.avatar.canvas.canvas import Canvas, make_canvas
+from mien.engine.avatar.canvas.composition import compose, show_outline
+from mien.engine.avatar.person.outline import Outline, inside_of, step_of
 from mien.engine.avatar.transfer import carry_over
 from mien.engine.motion import Head, Motion
 from mien.engine.types import Floats, Image

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mien.engine.avatar import Avatar
-from mien.engine.avatar.mesh_openings import hang_teeth
+from mien.engine.avatar.head.mesh_openings import hang_teeth
 from mien.engine.avatar.mouth import CLOSING, PAINTED, Cavity, paint_strength, painted_share
 from mien.engine.landmarks import topology as topo
 from mien.engine.mouth.portrait import PortraitLook

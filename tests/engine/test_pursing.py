@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mien.engine.avatar.lip_contact import LOWER_ROWS, UPPER_ROWS, between_edges
-from mien.engine.avatar.pursing import hide_corners, purse_lips, pursed
+from mien.engine.avatar.lips.lip_contact import LOWER_ROWS, UPPER_ROWS, between_edges
+from mien.engine.avatar.lips.pursing import hide_corners, purse_lips, pursed
 from mien.engine.face.layout import N_MESH, layout
 from mien.engine.face.lips import brought_together
 from mien.engine.landmarks import topology as topo

@@ -11,10 +11,10 @@ import pytest
 from known_motion import compressed
 
 from mien.engine.avatar import Avatar
-from mien.engine.avatar.canvas import make_canvas
-from mien.engine.avatar.composition import compose
+from mien.engine.avatar.canvas.canvas import make_canvas
+from mien.engine.avatar.canvas.composition import compose
+from mien.engine.avatar.canvas.mesh_canvas import Warp
 from mien.engine.avatar.crop import crop_around, cut, within_image
-from mien.engine.avatar.mesh_canvas import Warp
 from mien.engine.avatar.model_io import FIELD_SIZE, IMAGE_SIZE, Field
 from mien.engine.avatar.transfer import carry_over
 from mien.engine.face.layout import GRID

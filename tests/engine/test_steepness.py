@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mien.engine.avatar import Avatar
-from mien.engine.avatar.head_mesh import HeadMesh
+from mien.engine.avatar.head.head_mesh import HeadMesh
 from mien.engine.face.head_pose import Similarity
 from mien.engine.landmarks import topology as topo
 from mien.engine.mesh.following import INSIDE, KNOWN

@@ -13,8 +13,8 @@ import pytest
 from fakes.cuda import FakeCuda
 from fakes.tensorrt import FakeExecution, FakeTensorRt
 
-from mien.engine.avatar.canvas import device_constants
-from mien.engine.avatar.composition import compose
+from mien.engine.avatar.canvas.canvas import device_constants
+from mien.engine.avatar.canvas.composition import compose
 from mien.engine.avatar.model_io import AvatarCode
 from mien.engine.runtime import ENCODER, RENDERER, OpenVinoRuntime, device_cache, parity
 from mien.engine.runtime.batch_runtime import BatchRuntime, Drawing

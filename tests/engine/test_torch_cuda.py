@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mien.engine.avatar.composition import compose
+from mien.engine.avatar.canvas.composition import compose
 from mien.engine.runtime import ENCODER, RENDERER, OpenVinoRuntime, device_cache, parity
 from mien.engine.runtime.batch_runtime import Drawing
 from mien.engine.runtime.cuda import CudaError

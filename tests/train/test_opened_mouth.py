@@ -15,9 +15,9 @@ pytest.importorskip("efficientnet_lite_pytorch")
 
 from short_training import pack  # noqa: E402
 
-from mien.engine.avatar.canvas import make_canvas  # noqa: E402
-from mien.engine.avatar.composition import compose, show_cavity  # noqa: E402
-from mien.engine.avatar.mesh_canvas import Warp  # noqa: E402
+from mien.engine.avatar.canvas.canvas import make_canvas  # noqa: E402
+from mien.engine.avatar.canvas.composition import compose, show_cavity  # noqa: E402
+from mien.engine.avatar.canvas.mesh_canvas import Warp  # noqa: E402
 from mien.engine.avatar.model_io import Field  # noqa: E402
 from mien.engine.face.lips import mouth_gap  # noqa: E402
 from mien.engine.landmarks import Landmarker  # noqa: E402

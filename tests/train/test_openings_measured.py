@@ -11,7 +11,7 @@ import pytest
 
 import mien.train.metrics.__main__ as command
 from mien.engine.avatar import Avatar
-from mien.engine.avatar.eyelids import EYES
+from mien.engine.avatar.eyes.eyelids import EYES
 from mien.engine.avatar.transfer import carry_over
 from mien.engine.motion import Motion, Shape
 from mien.train.metrics.expression import Expression

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from mien.engine.avatar.mesh_motion import mesh_motion
+from mien.engine.avatar.head.mesh_motion import mesh_motion
 from mien.engine.avatar.transfer import placed
 from mien.engine.face.head_pose import Similarity
 from mien.engine.face.layout import N_MESH, layout

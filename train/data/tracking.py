@@ -8,20 +8,20 @@ from typing import Any, cast
 import numpy as np
 
 from mien.engine.avatar import Avatar
-from mien.engine.avatar.avatar_mouth import portrait_look
-from mien.engine.avatar.canvas import make_canvas
-from mien.engine.avatar.composition import compose
+from mien.engine.avatar.canvas.avatar_mouth import portrait_look
+from mien.engine.avatar.canvas.canvas import make_canvas
+from mien.engine.avatar.canvas.composition import compose
+from mien.engine.avatar.canvas.folds import draw_folds, folds_of
+from mien.engine.avatar.canvas.hidden_eyes import HiddenEyes
+from mien.engine.avatar.canvas.lid_skin import AvatarLids
+from mien.engine.avatar.canvas.mesh_canvas import Warp
 from mien.engine.avatar.crop import Square, crop_around, cut
-from mien.engine.avatar.folds import draw_folds, folds_of
-from mien.engine.avatar.grid import avatar_grid
-from mien.engine.avatar.head_mesh import HeadMesh
-from mien.engine.avatar.hidden_eyes import HiddenEyes
-from mien.engine.avatar.layers import Layers
-from mien.engine.avatar.lid_skin import AvatarLids
-from mien.engine.avatar.mesh_canvas import Warp
-from mien.engine.avatar.mesh_motion import MeshMotion
+from mien.engine.avatar.head.grid import avatar_grid
+from mien.engine.avatar.head.head_mesh import HeadMesh
+from mien.engine.avatar.head.mesh_motion import MeshMotion
 from mien.engine.avatar.model_io import IMAGE_SIZE, AvatarCode
 from mien.engine.avatar.mouth import Cavity
+from mien.engine.avatar.person.layers import Layers
 from mien.engine.avatar.room import Room
 from mien.engine.avatar.transfer import Driving, carry_over
 from mien.engine.face.layout import N_MESH

@@ -19,7 +19,7 @@ from mien.train.validation import Pairs
 
 
 def with_portrait_colours(pairs: Pairs, plain: Tensor, painted: Tensor) -> tuple[Tensor, Tensor]:
-    """Finish images of a source's pairs as :class:`mien.engine.avatar.avatar_mouth.AvatarMouth` does.
+    """Finish images of a source's pairs as :class:`mien.engine.avatar.canvas.avatar_mouth.AvatarMouth` does.
 
     Args:
         plain, painted: ``(B, 3, 256, 256)`` in 0..1, drawn without the network and with its paint.

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mien.engine.avatar import Avatar
-from mien.engine.avatar.canvas import make_canvas
+from mien.engine.avatar.canvas.canvas import make_canvas
 from mien.engine.avatar.transfer import Driving, carry_over
 from mien.engine.landmarks import Landmarker
 from mien.engine.landmarks import topology as topo

@@ -1,6 +1,6 @@
 """The engine's last step in torch: the network's image within an opened mouth, the mesh's everywhere else.
 
-The same as :func:`mien.engine.avatar.composition.compose`, at the model's resolution.
+The same as :func:`mien.engine.avatar.canvas.composition.compose`, at the model's resolution.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The last step of a frame as a graph: the mesh's warp of the portrait, the mouth's inside, uint8.
 
 The ``live`` network works at 256 x 256 whatever the portrait's size; this part works at the portrait's size.
-It computes the same as :func:`mien.engine.avatar.composition.compose`: bilinear paint, a cubic kernel for
-flow and portrait; where the mesh moves skin, at :func:`mien.engine.utils.sampling.line_fraction`.
+It computes the same as :func:`mien.engine.avatar.canvas.composition.compose`: bilinear paint, a cubic kernel
+for flow and portrait; where the mesh moves skin, at :func:`mien.engine.utils.sampling.line_fraction`.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mien.engine.avatar.canvas import Canvas, device_constants
+from mien.engine.avatar.canvas.canvas import Canvas, device_constants
 from mien.engine.avatar.model_io import FIELD_SIZE, IMAGE_SIZE, AvatarCode
 from mien.engine.runtime.cuda import Cuda
 from mien.engine.runtime.cuda.memory import DeviceArray, Pinned
@@ -16,7 +16,7 @@ from mien.engine.runtime.cuda.recorded import Recorded
 from mien.engine.runtime.graphs.image import IMAGE_OUTPUT
 
 if TYPE_CHECKING:
-    from mien.engine.avatar.mesh_canvas import Warp
+    from mien.engine.avatar.canvas.mesh_canvas import Warp
     from mien.engine.runtime.tensorrt.backend import Engine
     from mien.engine.types import Image
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 
-from mien.engine.avatar.canvas import Canvas
+from mien.engine.avatar.canvas.canvas import Canvas
 from mien.engine.avatar.model_io import AvatarCode, Field, check_points, check_source, to_field
 from mien.engine.runtime.batch_runtime import BatchRuntime, Drawing, halves
 from mien.engine.runtime.cuda import Cuda

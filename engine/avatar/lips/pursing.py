@@ -14,8 +14,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.engine.avatar.lip_contact import CORNER_ROWS, LOWER_ROWS, UPPER_ROWS, between_edges
-from mien.engine.avatar.lip_shape import foreshortening
+from mien.engine.avatar.lips.lip_contact import CORNER_ROWS, LOWER_ROWS, UPPER_ROWS, between_edges
+from mien.engine.avatar.lips.lip_shape import foreshortening
 from mien.engine.face.layout import N_MESH, apply2, layout
 from mien.engine.face.lips import EYES, at_rest
 from mien.engine.landmarks import topology as topo

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.engine.avatar.eyelids import EYES, Eye
+from mien.engine.avatar.eyes.eyelids import EYES, Eye
 from mien.engine.face.layout import apply2
 from mien.engine.face.openings import LIDS, lid_gaps, lid_share
 from mien.engine.landmarks import topology as topo

@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 
 from mien.engine.avatar.avatar import Avatar
-from mien.engine.avatar.canvas import Canvas
-from mien.engine.avatar.mesh_canvas import Warp
-from mien.engine.avatar.outline import Box
+from mien.engine.avatar.canvas.canvas import Canvas
+from mien.engine.avatar.canvas.mesh_canvas import Warp
+from mien.engine.avatar.person.outline import Box
 from mien.engine.motion import Motion
 from mien.engine.types import Image
 from mien.engine.utils.sampling import sample

@@ -9,11 +9,11 @@ import cv2
 import numpy as np
 
 from mien.engine.avatar.avatar import Avatar
+from mien.engine.avatar.canvas.mesh_canvas import MeshCanvas
 from mien.engine.avatar.crop import Square, continued, extended, within_image
-from mien.engine.avatar.crown import rounded
 from mien.engine.avatar.fine_layer import FineLayer
-from mien.engine.avatar.mesh_canvas import MeshCanvas
 from mien.engine.avatar.model_io import FIELD_SIZE, IMAGE_SIZE
+from mien.engine.avatar.person.crown import rounded
 from mien.engine.types import Floats, Image
 from mien.engine.utils.curves import smoothstep
 

@@ -1,12 +1,12 @@
 """The person of a portrait cut out: opacity to the hair's edge, and colours free of the old background.
 
-The outline of :mod:`mien.engine.avatar.layers` is as sharp as its network's 256 x 256 pixels, which does for
-a background that stays what it was.  Before another one every error shows, so here
+The outline of :mod:`mien.engine.avatar.person.layers` is as sharp as its network's 256 x 256 pixels, which
+does for a background that stays what it was.  Before another one every error shows, so here
 
 1. the outline of the whole portrait is found, shoulders included, and only what hangs together with the face
    is kept;
 2. along the outline, the colours on both sides tell how much of each pixel is the person's
-   (:mod:`mien.engine.avatar.matte_edge`);
+   (:mod:`mien.engine.avatar.person.matte_edge`);
 3. small holes are filled, and what does not hang together with the face is left out, level by level of
    opacity;
 4. the person's colours are estimated from local means of both (blur-fusion, Forte 2021, arXiv:2102.09828):
@@ -22,9 +22,9 @@ import cv2
 import numpy as np
 
 from mien.engine.avatar.crop import Square
-from mien.engine.avatar.layers import Layers, filled_behind, fitted, without_holes
-from mien.engine.avatar.matte_edge import disc, reach_in, refined
-from mien.engine.avatar.segmentation import ROOM, person_in
+from mien.engine.avatar.person.layers import Layers, filled_behind, fitted, without_holes
+from mien.engine.avatar.person.matte_edge import disc, reach_in, refined
+from mien.engine.avatar.person.segmentation import ROOM, person_in
 from mien.engine.face.layout import N_MESH
 from mien.engine.types import Floats, Image
 from mien.engine.utils.images import WHITE

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mien.engine.avatar.lip_shape import (
+from mien.engine.avatar.lips.lip_shape import (
     LOWER_EDGE,
     MIDDLE,
     UPPER_EDGE,
@@ -21,7 +21,7 @@ from mien.engine.avatar.lip_shape import (
     foreshortening,
     move_lips,
 )
-from mien.engine.avatar.pursing import RINGS, move_rings
+from mien.engine.avatar.lips.pursing import RINGS, move_rings
 from mien.engine.face.lips import EYES, SMILE, at_rest
 from mien.engine.motion import Motion
 from mien.engine.types import Floats
@@ -51,7 +51,7 @@ class Measured(NamedTuple):
         """Of lips in the unit of ``face``, landmarks ``(468+, 2)`` that tell the eyes' distance.
 
         Args:
-            rest: the mouth's width at rest; see :func:`mien.engine.avatar.lip_shape.at_rest`.
+            rest: the mouth's width at rest; see :func:`mien.engine.face.lips.at_rest`.
         """
         wide = abs(lips.width)
         right, left = face[list(EYES)].astype(np.float64)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mien.engine.avatar.lids import CREASE
+from mien.engine.avatar.eyes.lids import CREASE
 from mien.engine.landmarks import topology as topo
 from mien.engine.types import Floats
 from mien.engine.utils.curves import limited

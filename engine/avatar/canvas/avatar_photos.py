@@ -7,7 +7,7 @@ from time import perf_counter
 import numpy as np
 
 from mien.engine.avatar.avatar import Avatar
-from mien.engine.avatar.canvas import Canvas
+from mien.engine.avatar.canvas.canvas import Canvas
 from mien.engine.avatar.transfer import Driving
 from mien.engine.face.layout import N_MESH
 from mien.engine.photos.album import fitted, tone_of

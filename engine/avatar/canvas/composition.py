@@ -8,11 +8,11 @@ from typing import Any
 import cv2
 import numpy as np
 
-from mien.engine.avatar.canvas import KERNEL, Canvas, showing
-from mien.engine.avatar.mesh_canvas import Warp
+from mien.engine.avatar.canvas.canvas import KERNEL, Canvas, showing
+from mien.engine.avatar.canvas.mesh_canvas import Warp
 from mien.engine.avatar.model_io import Field
 from mien.engine.avatar.mouth import paint_strength, painted_share, paints
-from mien.engine.avatar.outline import Box
+from mien.engine.avatar.person.outline import Box
 from mien.engine.types import Floats, Image
 from mien.engine.utils.sampling import sample, stretch
 

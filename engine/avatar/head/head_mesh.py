@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mien.engine.avatar.crop import Square
-from mien.engine.avatar.grid import AvatarGrid
+from mien.engine.avatar.head.grid import AvatarGrid
 from mien.engine.avatar.model_io import FIELD_SIZE
 from mien.engine.face.geometry import FaceGeometry
 from mien.engine.face.layout import N_MESH

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.engine.avatar.lip_contact import LOWER_ROWS, UPPER_ROWS, lip_ties
+from mien.engine.avatar.lips.lip_contact import LOWER_ROWS, UPPER_ROWS, lip_ties
 from mien.engine.face.layout import N_MESH, apply2
 from mien.engine.face.lips import at_rest
 from mien.engine.landmarks import topology as topo

@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 
 from mien.engine.avatar.crop import Square
-from mien.engine.avatar.fill_texture import fine_structure, gone_on, strength_of
-from mien.engine.avatar.segmentation import person_in
+from mien.engine.avatar.person.fill_texture import fine_structure, gone_on, strength_of
+from mien.engine.avatar.person.segmentation import person_in
 from mien.engine.face.layout import N_MESH
 from mien.engine.types import Floats, Image
 

@@ -9,11 +9,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.engine.avatar.behind_head import BackCanvas, BackMotion, Behind
-from mien.engine.avatar.mesh_motion import MeshMotion
+from mien.engine.avatar.head.behind_head import BackCanvas, BackMotion, Behind
+from mien.engine.avatar.head.mesh_motion import MeshMotion
 from mien.engine.avatar.model_io import FIELD_SIZE
 from mien.engine.avatar.mouth import Cavity
-from mien.engine.avatar.outline import Box, Outline, inside_of, within_box
+from mien.engine.avatar.person.outline import Box, Outline, inside_of, within_box
 from mien.engine.mesh.head_sheet import FINE_ROWS, NODES, sheet_triangles, smooth_rows
 from mien.engine.mesh.rasterizer import Rasterizer
 from mien.engine.mesh.topology import FIRST_OPENING_LAYER, MOUTH, RIGHT_EYE, SLOPE, face_topology

@@ -13,12 +13,12 @@ import cv2
 import numpy as np
 
 from mien.engine.avatar.avatar import Avatar
-from mien.engine.avatar.canvas import Canvas, unit_on
-from mien.engine.avatar.eyelids import EYES, Eye
-from mien.engine.avatar.lid_skin import FAR_EYE, LEAST
-from mien.engine.avatar.lids import CREASE
-from mien.engine.avatar.mesh_motion import MeshMotion
-from mien.engine.avatar.outline import Box
+from mien.engine.avatar.canvas.canvas import Canvas, unit_on
+from mien.engine.avatar.canvas.lid_skin import FAR_EYE, LEAST
+from mien.engine.avatar.eyes.eyelids import EYES, Eye
+from mien.engine.avatar.eyes.lids import CREASE
+from mien.engine.avatar.head.mesh_motion import MeshMotion
+from mien.engine.avatar.person.outline import Box
 from mien.engine.face.grain import grain_of, grained
 from mien.engine.mouth.portrait import PortraitLook
 from mien.engine.types import Floats, Image

@@ -7,9 +7,9 @@ from time import perf_counter
 import numpy as np
 
 from mien.engine.avatar.avatar import Avatar
-from mien.engine.avatar.canvas import Canvas, unit_on
-from mien.engine.avatar.mesh_motion import MeshMotion
-from mien.engine.avatar.pursing import pursed
+from mien.engine.avatar.canvas.canvas import Canvas, unit_on
+from mien.engine.avatar.head.mesh_motion import MeshMotion
+from mien.engine.avatar.lips.pursing import pursed
 from mien.engine.motion import Motion
 from mien.engine.mouth.own_mouth import HIDES, Lips, OwnMouth, Placed
 from mien.engine.mouth.portrait import PortraitLook

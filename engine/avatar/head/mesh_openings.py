@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from mien.engine.avatar.eyelids import EYES, Eye
+from mien.engine.avatar.eyes.eyelids import EYES, Eye
 from mien.engine.avatar.mouth import LOOSE
 from mien.engine.landmarks import topology as topo
 from mien.engine.types import Floats

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.engine.avatar.behind_head import BackMotion
 from mien.engine.avatar.crop import Square
-from mien.engine.avatar.far_side import go_along, shown_places
-from mien.engine.avatar.grid import AvatarGrid
-from mien.engine.avatar.head_mesh import HeadMesh
-from mien.engine.avatar.lip_contact import LOWER_ROWS, keep_within_edges, part_lips
-from mien.engine.avatar.mesh_openings import (
+from mien.engine.avatar.head.behind_head import BackMotion
+from mien.engine.avatar.head.far_side import go_along, shown_places
+from mien.engine.avatar.head.grid import AvatarGrid
+from mien.engine.avatar.head.head_mesh import HeadMesh
+from mien.engine.avatar.head.mesh_openings import (
     gaze_shift,
     hang_teeth,
     iris_place,
@@ -23,8 +22,9 @@ from mien.engine.avatar.mesh_openings import (
     shut_lids,
     shut_share,
 )
+from mien.engine.avatar.lips.lip_contact import LOWER_ROWS, keep_within_edges, part_lips
+from mien.engine.avatar.lips.pursing import hide_corners
 from mien.engine.avatar.model_io import FIELD_SIZE
-from mien.engine.avatar.pursing import hide_corners
 from mien.engine.face.geometry import FaceGeometry
 from mien.engine.face.head_pose import Similarity, fit_similarity, parallax, turn_matrix
 from mien.engine.face.layout import N_MESH, apply2, at_landmarks

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from mien.engine.avatar.background import Background, BackgroundKind, out_of_focus, plain
 from mien.engine.avatar.crop import Square, continued
-from mien.engine.avatar.matte import Matte, over
+from mien.engine.avatar.person.background import Background, BackgroundKind, out_of_focus, plain
+from mien.engine.avatar.person.matte import Matte, over
 from mien.engine.types import Floats, Image
 
 Before = tuple[Image, Floats, Image]

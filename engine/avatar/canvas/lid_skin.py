@@ -17,15 +17,15 @@ import cv2
 import numpy as np
 
 from mien.engine.avatar.avatar import Avatar
-from mien.engine.avatar.canvas import Canvas, unit_on
-from mien.engine.avatar.eyelids import EYES
-from mien.engine.avatar.lid_edges import eyeball_below
-from mien.engine.avatar.lid_line import DARKER, draw_edges, lash_colour, median_colour
-from mien.engine.avatar.lid_shade import shaded
-from mien.engine.avatar.lids import CREASE
-from mien.engine.avatar.mesh_canvas import Warp
-from mien.engine.avatar.mesh_motion import MeshMotion
-from mien.engine.avatar.outline import Box
+from mien.engine.avatar.canvas.canvas import Canvas, unit_on
+from mien.engine.avatar.canvas.mesh_canvas import Warp
+from mien.engine.avatar.eyes.eyelids import EYES
+from mien.engine.avatar.eyes.lid_edges import eyeball_below
+from mien.engine.avatar.eyes.lid_line import DARKER, draw_edges, lash_colour, median_colour
+from mien.engine.avatar.eyes.lid_shade import shaded
+from mien.engine.avatar.eyes.lids import CREASE
+from mien.engine.avatar.head.mesh_motion import MeshMotion
+from mien.engine.avatar.person.outline import Box
 from mien.engine.face.grain import grain_of, grained
 from mien.engine.types import Floats, Image
 from mien.engine.utils.curves import ramp, smoothstep

@@ -1,0 +1,1 @@
+"""Lips on another face: their shape, contact, edges and limits, and mouths that become narrow."""
