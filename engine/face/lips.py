@@ -182,8 +182,13 @@ def mouth_gap(mesh: Floats) -> float:
 
 def at_rest(width: float, face: Floats) -> float:
     """Width that a mouth has when it does not smile, from landmarks ``(468+, 2)`` of the same unit."""
+    return min(width, SMILE * eyes_apart(face))
+
+
+def eyes_apart(face: Floats) -> float:
+    """Distance of the eyes' outer corners, from landmarks ``(468+, 2)``; in their unit."""
     right, left = face[list(EYES)].astype(np.float64)
-    return min(width, SMILE * float(np.hypot(*(left - right))))
+    return float(np.hypot(*(left - right)))
 
 
 def brought_together(mesh: Floats, unit: float) -> Floats:

@@ -18,6 +18,7 @@ from mien.engine.face.geometry import FaceGeometry
 from mien.engine.face.head_pose import parallax
 from mien.engine.face.layout import N_MESH, layout
 from mien.engine.landmarks import topology as topo
+from mien.engine.mesh.head_shape import eased
 from mien.engine.mesh.unfolding import skin_triangles
 from mien.engine.types import Bools, Floats
 from mien.engine.utils.curves import ramp, smoothstep
@@ -94,7 +95,7 @@ def _apart(landmarks: tuple[int, ...]) -> Floats:
 
 def _between(values: Floats, ends: tuple[float, float]) -> Floats:
     low, high = ends
-    return smoothstep(np.clip((values - low) / (high - low), 0.0, 1.0).astype(np.float32))
+    return eased((values - low) / (high - low))
 
 
 def _even(points: Floats, turned: Floats, free: Bools) -> Floats:

@@ -151,7 +151,7 @@ class Renderer:
         self._canvas = make_canvas(avatar, crop)
         self.mouth = AvatarMouth(avatar, self._canvas)
         self.photos = AvatarPhotos(avatar, self._canvas)
-        self.lids = AvatarLids(avatar, self._canvas)
+        self.lids = AvatarLids(avatar, self._canvas, self.mouth.look)
         self.eyes = HiddenEyes(avatar, self._canvas, self.mouth.look)
 
     def set_avatar(self, avatar: Avatar) -> None:
@@ -159,7 +159,7 @@ class Renderer:
         self._canvas, self.avatar = make_canvas(avatar, self._crop), avatar
         self.mouth.set_avatar(avatar, self._canvas)
         self.photos.set_avatar(avatar, self._canvas)
-        self.lids.set_avatar(avatar, self._canvas)
+        self.lids.set_avatar(avatar, self._canvas, self.mouth.look)
         self.eyes.set_avatar(avatar, self._canvas, self.mouth.look)
 
     @property

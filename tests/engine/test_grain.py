@@ -8,6 +8,7 @@ import pytest
 from shut_eyes import shutting
 
 from mien.engine.avatar import Avatar
+from mien.engine.avatar.canvas.avatar_mouth import portrait_look
 from mien.engine.avatar.canvas.canvas import make_canvas
 from mien.engine.avatar.canvas.lid_skin import AvatarLids
 from mien.engine.avatar.eyes.eyelids import EYES
@@ -52,7 +53,7 @@ def lid_of(avatar: Avatar) -> Image:
     """The middle of the right upper lid, shut, above its lashes."""
     canvas = make_canvas(avatar, None)
     moving = carry_over(shutting(avatar, 1.0), avatar).mesh
-    lids = AvatarLids(avatar, canvas)
+    lids = AvatarLids(avatar, canvas, portrait_look(avatar, canvas))
     drawn = canvas.still.copy()
     lids.draw(drawn, lids.place(moving, canvas.mesh.warp(moving)))
     upper, lower = (canvas.placed(avatar.source_points[list(row)]) for row in EYES[0][:2])

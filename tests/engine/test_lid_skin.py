@@ -10,6 +10,7 @@ import pytest
 from shut_eyes import shutting
 
 from mien.engine.avatar import Avatar
+from mien.engine.avatar.canvas.avatar_mouth import portrait_look
 from mien.engine.avatar.canvas.canvas import make_canvas
 from mien.engine.avatar.canvas.lid_skin import AvatarLids, LidSkin, ShutLid
 from mien.engine.avatar.eyes.eyelids import EYES
@@ -29,7 +30,7 @@ SKIN, WHITE, LASHES = (190, 140, 120), (240, 240, 235), (40, 25, 20)
 def placed(avatar: Avatar, motion: Motion) -> tuple[AvatarLids, Image, tuple[ShutLid, ...]]:
     canvas = make_canvas(avatar, None)
     moving = carry_over(motion, avatar).mesh
-    lids = AvatarLids(avatar, canvas)
+    lids = AvatarLids(avatar, canvas, portrait_look(avatar, canvas))
     return lids, canvas.still.copy(), lids.place(moving, canvas.mesh.warp(moving))
 
 

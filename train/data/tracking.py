@@ -155,8 +155,9 @@ class SourceView:
             layers,
         )
         self._canvas = make_canvas(self.avatar, IMAGE_SIZE)
-        self._lids = AvatarLids(self.avatar, self._canvas)
-        self._eyes = HiddenEyes(self.avatar, self._canvas, portrait_look(self.avatar, self._canvas))
+        look = portrait_look(self.avatar, self._canvas)
+        self._lids = AvatarLids(self.avatar, self._canvas, look)
+        self._eyes = HiddenEyes(self.avatar, self._canvas, look)
 
     def carried(self, image: Image, face: Face) -> Driving | None:
         """The motion to ``image`` on this face; None if it is too large to be transferred unchanged."""

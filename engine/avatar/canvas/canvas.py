@@ -14,6 +14,7 @@ from mien.engine.avatar.crop import Square, continued, extended, within_image
 from mien.engine.avatar.fine_layer import FineLayer
 from mien.engine.avatar.model_io import FIELD_SIZE, IMAGE_SIZE
 from mien.engine.avatar.person.crown import rounded
+from mien.engine.avatar.person.outline import Box
 from mien.engine.types import Floats, Image
 from mien.engine.utils.curves import smoothstep
 
@@ -87,6 +88,15 @@ class Canvas:
     def moving_part(self, image: Image) -> Image:
         """A view of the part of a whole result that moves."""
         return image[self.top : self.bottom, self.left : self.right] if self.pasted else image
+
+    def box_around(self, points: Floats, before: float, beyond: float) -> Box:
+        """Rows and columns of the moving part around points, and so far before and beyond them; pixels."""
+        low, high = np.floor(points.min(axis=0) - before), np.ceil(points.max(axis=0) + beyond)
+        columns, rows = (
+            slice(max(0, int(first)), min(size, int(last) + 1))
+            for first, last, size in zip(low, high, self.part, strict=True)
+        )
+        return rows, columns
 
     @property
     def corner(self) -> tuple[int, int]:

@@ -13,13 +13,13 @@ import cv2
 import numpy as np
 
 from mien.engine.avatar.avatar import Avatar
-from mien.engine.avatar.canvas.canvas import Canvas, unit_on
+from mien.engine.avatar.canvas.canvas import Canvas
 from mien.engine.avatar.canvas.lid_skin import FAR_EYE, LEAST
 from mien.engine.avatar.eyes.eyelids import EYES, Eye
 from mien.engine.avatar.eyes.lids import CREASE
 from mien.engine.avatar.head.mesh_motion import MeshMotion
 from mien.engine.avatar.person.outline import Box
-from mien.engine.face.grain import grain_of, grained
+from mien.engine.face.grain import grained
 from mien.engine.mouth.portrait import PortraitLook
 from mien.engine.types import Floats, Image
 from mien.engine.utils.curves import ramp, smoothstep
@@ -86,14 +86,11 @@ class HiddenEyes:
 
     def set_avatar(self, avatar: Avatar, canvas: Canvas, look: PortraitLook) -> None:
         """Draw another avatar's from now on."""
-        self._canvas = canvas
+        self._canvas, self._look = canvas, look
         points = canvas.placed(avatar.source_points)
         self._hidden = hidden_shares(points)
         self._before = tuple(Eye.of(avatar.source_points, eye).gap for eye in range(2))
-        unit = unit_on(canvas, avatar)
         self._skins = tuple(_skin_around(canvas.still, points, eye) for eye in range(2))
-        self._tone = look.tone
-        self._grain = grain_of(canvas.still, points, unit)
 
     def place(self, moving: MeshMotion) -> tuple[OpenedEye, ...]:
         """The eyeballs that are seen in the image of a motion."""
@@ -108,12 +105,7 @@ class HiddenEyes:
             return None
         corner = np.array([canvas.left, canvas.top], np.float32)
         upper, lower = (canvas.placed(moving.vertices[list(row)]) - corner for row in EYES[eye][:2])
-        every = np.concatenate([upper, lower])
-        low, high = np.floor(every.min(axis=0)) - 1, np.ceil(every.max(axis=0)) + 2
-        columns, rows = (
-            slice(max(0, int(a)), min(size, int(b)))
-            for a, b, size in zip(low, high, canvas.part, strict=True)
-        )
+        rows, columns = canvas.box_around(np.concatenate([upper, lower]), 1.0, 1.0)
         if rows.stop - rows.start < 2 or columns.stop - columns.start < 4:
             return None
         x, y = moving.gaze[eye].tolist()
@@ -125,15 +117,15 @@ class HiddenEyes:
         if not eyes:
             return 0.0
         start = perf_counter()
-        part = self._canvas.moving_part(image)
+        part, look = self._canvas.moving_part(image), self._look
         for eye in eyes:
             # An image may have an opacity, too.
             target = part[eye.box][..., :3]
             ball = np.clip(eyeball(eye) + 0.5, 0, 255).astype(np.uint8)
-            if self._tone is not None:
-                ball = np.asarray(self._tone[cv2.cvtColor(ball, cv2.COLOR_RGB2GRAY)], np.uint8)
-            if self._grain is not None:
-                ball = np.asarray(grained(ball, self._grain), np.uint8)
+            if look.tone is not None:
+                ball = np.asarray(look.tone[cv2.cvtColor(ball, cv2.COLOR_RGB2GRAY)], np.uint8)
+            if look.grain is not None:
+                ball = grained(ball, look.grain)
             ring = np.concatenate([eye.edges[0], eye.edges[1][::-1]])
             weight = share_within(ring, eye.box) * np.float32(eye.share / 255)
             target[...] = cv2.blendLinear(ball, np.ascontiguousarray(target), weight, 1 - weight)

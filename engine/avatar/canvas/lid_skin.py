@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from mien.engine.avatar.avatar import Avatar
-from mien.engine.avatar.canvas.canvas import Canvas, unit_on
+from mien.engine.avatar.canvas.canvas import Canvas
 from mien.engine.avatar.canvas.mesh_canvas import Warp
 from mien.engine.avatar.eyes.eyelids import EYES
 from mien.engine.avatar.eyes.lid_edges import eyeball_below
@@ -26,7 +26,8 @@ from mien.engine.avatar.eyes.lid_shade import shaded
 from mien.engine.avatar.eyes.lids import CREASE
 from mien.engine.avatar.head.mesh_motion import MeshMotion
 from mien.engine.avatar.person.outline import Box
-from mien.engine.face.grain import grain_of, grained
+from mien.engine.face.grain import grained
+from mien.engine.mouth.portrait import PortraitLook
 from mien.engine.types import Floats, Image
 from mien.engine.utils.curves import ramp, smoothstep
 from mien.engine.utils.images import filled
@@ -154,16 +155,17 @@ class AvatarLids:
     Args:
         avatar: whose.
         canvas: on which they are drawn.
+        look: of the portrait.
     """
 
-    def __init__(self, avatar: Avatar, canvas: Canvas) -> None:
-        self.set_avatar(avatar, canvas)
+    def __init__(self, avatar: Avatar, canvas: Canvas, look: PortraitLook) -> None:
+        self.set_avatar(avatar, canvas, look)
 
-    def set_avatar(self, avatar: Avatar, canvas: Canvas) -> None:
+    def set_avatar(self, avatar: Avatar, canvas: Canvas, look: PortraitLook) -> None:
         """Draw another avatar's lids from now on."""
         self._canvas = canvas
         points = canvas.placed(avatar.source_points)
-        self._grain = grain_of(canvas.still, points, unit_on(canvas, avatar))
+        self._grain = look.grain
         self._skins = tuple(LidSkin.of(canvas.still, points, eye) for eye in range(2))
 
     def place(self, moving: MeshMotion, warp: Warp) -> tuple[ShutLid, ...]:
@@ -181,11 +183,7 @@ class AvatarLids:
         every = np.concatenate([upper, lower, brow])
         width = float(np.hypot(*(upper[-1] - upper[0])))
         margin = BESIDE * width
-        low, high = np.floor(every.min(axis=0) - margin), np.ceil(every.max(axis=0) + 2 * margin)
-        columns, rows = (
-            slice(max(0, int(a)), min(size, int(b) + 1))
-            for a, b, size in zip(low, high, canvas.part, strict=True)
-        )
+        rows, columns = canvas.box_around(every, margin, 2 * margin)
         if rows.stop - rows.start < 3 or columns.stop - columns.start < 3:
             return None
         shift = warp.shift[:, rows, columns]

@@ -113,10 +113,11 @@ def set_lids(points: Floats, source: Floats, motion: Motion) -> None:
         rests.append(rest)
     shuts = [min(ratio, 1.0) for ratio in ratios]
     rest_mean = (rests[0] + rests[1]) / 2
-    # Halfway between the two; of narrow eyes, a few noisy pixels, nearer to the one that is more open.
-    narrow = 1.0 - min(rest_mean / USUAL, 1.0)
-    left_mean = (shuts[0] + shuts[1]) / 2 + narrow * abs(shuts[0] - shuts[1]) / 2
-    alike = _alike(shuts[0] - shuts[1], rest_mean, motion)
+    # Of narrow eyes, a few pixels, a share is the more noise.
+    known, wider = min(rest_mean / USUAL, 1.0), shuts[0] - shuts[1]
+    # Halfway between the two; of narrow eyes nearer to the one that is more open.
+    left_mean = (shuts[0] + shuts[1]) / 2 + (1.0 - known) * abs(wider) / 2
+    alike = _alike(wider * known, motion)
     for eye, (rest, ratio) in enumerate(zip(rests, ratios, strict=True)):
         blink = blinks[eye] + alike * (min(blinks) - blinks[eye])
         left_open = shuts[eye] + alike * (left_mean - shuts[eye])
@@ -129,16 +130,16 @@ def set_lids(points: Floats, source: Floats, motion: Motion) -> None:
             _lower_lid(points, source, eye, wanted * (1.0 - blink), share)
 
 
-def _alike(wider: float, rest: float, motion: Motion) -> float:
+def _alike(wider: float, motion: Motion) -> float:
     """How far both eyes shut alike, 0..1: people blink with both, and the network's two differ.
 
     Args:
-        wider: by how much the right eye is more open than the left one, shares of the reference's openness.
-        rest: that openness; of narrow eyes a share is the more noise.
+        wider: by how much the right eye is more open than the left one, shares of the reference's openness,
+            as far as that is known.
         motion: the driver's.
     """
     right, left = motion.blink.tolist()
-    apart = abs(wider * min(rest / USUAL, 1.0) + left - right)
+    apart = abs(wider + left - right)
     turned = ramp(float(np.hypot(*motion.head.turn)), TURNED)
     return 1.0 - ramp(apart / (1.0 + UNSURE * turned), WINK)
 

@@ -67,18 +67,17 @@ def shown_places(
         drawn: how skin slides where a turn draws it out; on a portrait that faces the camera.
         per_norm: pixels per unit of the model's coordinates.
     """
-    uncovering, away = to_front(turn, own), hypot(*own)
-    shown = source
-    slides = drawn.shown(turn[1])
-    to_inset = smoothstep(ramp(uncovering, (0.0, INSET)))
-    if slides is not None and (near := 1 - ramp(away, ASIDE) * to_inset) > 0:
-        shown = source.copy()
-        shown[:N_MESH] += slides * np.float32(near / per_norm)
-    turned_away = ramp(away, ASIDE) - ramp(away, PROFILE)
-    if to_inset <= 0 or turned_away <= 0:
-        return shown
-    share = np.float32(turned_away * to_inset)
-    if shown is source:
-        shown = source.copy()
-    shown[:N_MESH] += far.inset * (share / np.float32(per_norm))
+    away, to_inset = hypot(*own), smoothstep(ramp(to_front(turn, own), (0.0, INSET)))
+    slides, near = drawn.shown(turn[1]), 1 - ramp(away, ASIDE) * to_inset
+    inset = (ramp(away, ASIDE) - ramp(away, PROFILE)) * to_inset
+    shifts = []
+    if slides is not None and near > 0:
+        shifts.append(slides * np.float32(near / per_norm))
+    if inset > 0:
+        shifts.append(far.inset * (np.float32(inset) / np.float32(per_norm)))
+    if not shifts:
+        return source
+    shown: Floats = source.copy()
+    for shift in shifts:
+        shown[:N_MESH] += shift
     return shown

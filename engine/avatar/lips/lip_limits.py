@@ -10,8 +10,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
-
 from mien.engine.avatar.lips.lip_shape import (
     LOWER_EDGE,
     MIDDLE,
@@ -21,8 +19,8 @@ from mien.engine.avatar.lips.lip_shape import (
     foreshortening,
     move_lips,
 )
-from mien.engine.avatar.lips.pursing import RINGS, move_rings
-from mien.engine.face.lips import EYES, SMILE, at_rest
+from mien.engine.avatar.lips.pursing import RINGS, as_complex, move_rings
+from mien.engine.face.lips import SMILE, at_rest, eyes_apart
 from mien.engine.motion import Motion
 from mien.engine.types import Floats
 from mien.engine.utils.curves import limited, ramp, smoothstep
@@ -54,9 +52,7 @@ class Measured(NamedTuple):
             rest: the mouth's width at rest; see :func:`mien.engine.face.lips.at_rest`.
         """
         wide = abs(lips.width)
-        right, left = face[list(EYES)].astype(np.float64)
-        apart = max(float(np.hypot(*(left - right))), 1e-6)
-        return Measured(float(lips.gap[MIDDLE]) * wide / max(rest, 1e-6), wide / apart)
+        return Measured(float(lips.gap[MIDDLE]) * wide / max(rest, 1e-6), wide / max(eyes_apart(face), 1e-6))
 
 
 def limit_lips(points: Floats, source: Floats, turned: Floats, motion: Motion, scale: float) -> None:
@@ -96,7 +92,7 @@ def _narrow(points: Floats, source: Floats, width: float, most: float) -> None:
     wanted = limited(width, most + WIDER, most + WIDEST)
     if wanted >= width:
         return
-    rings = points[RINGS].astype(np.float64) @ np.array([1, 1j])
+    rings = as_complex(points[RINGS])
     across = rings[10] - rings[0]
     axis = across / max(abs(across), 1e-9)
     middle = (rings[0] + rings[10]) / 2

@@ -57,12 +57,12 @@ def purse_lips(points: Floats, source: Floats, motion: Motion, scale: float) -> 
     face = motion.shape.nodes[:N_MESH] + apply2(motion.shape.to_image[:N_MESH], motion.points[:N_MESH])
     theirs, ours = (at_rest(width_of(rest[_INNER]), rest) for rest in (motion.shape.nodes, source))
     size = scale * ours / theirs
-    now = _complex(face[RINGS])
+    now = as_complex(face[RINGS])
     upright = size * (_smoothing() @ (now - now[:20].mean())) / _axis(face)
     # Seen aslant, a mouth is narrower than it is, and no lower.
     across = foreshortening(points) / foreshortening(face)
     shape = (across * upright.real + 1j * upright.imag) * _axis(points)
-    here = _complex(points[RINGS])
+    here = as_complex(points[RINGS])
     delta = share * (here[:20].mean() + shape - here)
     move_rings(points, source, delta)
 
@@ -127,7 +127,8 @@ def _smoothing() -> NDArray[np.float64]:
     return found
 
 
-def _complex(points: Floats) -> Complexes:
+def as_complex(points: Floats) -> Complexes:
+    """``(N,)`` points ``(N, 2)`` as complex numbers."""
     return np.asarray(points.astype(np.float64) @ np.array([1, 1j]), np.complex128)
 
 
