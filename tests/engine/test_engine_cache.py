@@ -228,6 +228,25 @@ def test_a_lock_that_is_removed_with_its_holder_still_excludes(tmp_path: Path) -
     assert list(tmp_path.glob("*.lock")) == []
 
 
+@pytest.mark.skipif(os.name == "nt", reason="an open file is not removed there")
+def test_a_lock_that_was_made_anew_while_cleaning_up_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = tmp_path / f"{KEY.file_name}.lock"
+    old.write_bytes(b"")
+    lock = cache_module.lock
+
+    def lock_after_its_holder_left(handle: int, *, wait: bool) -> bool:
+        if not wait:
+            old.unlink()
+            old.write_bytes(b"the next builder's")
+        return lock(handle, wait=wait)
+
+    monkeypatch.setattr(cache_module, "lock", lock_after_its_holder_left)
+    with EngineCache(tmp_path).building(replace(KEY, part="another")):
+        assert old.read_bytes() == b"the next builder's"
+
+
 def test_the_folder_can_be_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MIEN_CACHE", str(tmp_path))
     assert default_folder() == tmp_path

@@ -173,7 +173,8 @@ def _sweep(folder: Path) -> None:
                 free = lock(file.fileno(), wait=False)
             except OSError:
                 free = False
-            if free:
+            # Its holder may have removed it meanwhile, and another made one of that name, which is in use.
+            if free and _is_at(path, file):
                 _remove(file, path)
             else:
                 file.close()
@@ -186,14 +187,20 @@ def _locked(path: Path) -> BinaryIO:
         try:
             lock(file.fileno(), wait=True)
             # Its holder may have removed it meanwhile; then we have locked a file that nobody else sees.
-            if path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat()):
+            if _is_at(path, file):
                 return file
-        except FileNotFoundError:
-            pass
         except BaseException:
             file.close()
             raise
         file.close()
+
+
+def _is_at(path: Path, file: BinaryIO) -> bool:
+    """Whether an open file is still the one of that name."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _remove(file: BinaryIO, path: Path) -> None:
