@@ -51,6 +51,7 @@ def sample(
     *,
     cubic: bool = False,
     mirrored: bool = False,
+    out: NDArray[_T] | None = None,
 ) -> NDArray[_T]:
     """``values`` at fractional indices; what lies outside repeats the border.
 
@@ -60,6 +61,7 @@ def sample(
         rows: optional y indices ``(h, w)``; ``lookup`` then holds x only, ``(h, w)``.
         cubic: OpenCV's cubic kernel instead of bilinear.
         mirrored: continue with the mirror image outside instead of the border.
+        out: ``(h, w)`` or ``(h, w, C)`` to write into and return; its rows may lie apart.
 
     Returns:
         ``(h, w)`` or ``(h, w, C)``, of the same type as ``values``.
@@ -70,7 +72,8 @@ def sample(
     # One map of pairs: cv2's type stubs know two separate ones only.
     pairs: Any = lookup
     second: Any = rows
-    found: Any = cv2.remap(source, pairs, second, kernel, borderMode=border)
+    target: Any = out
+    found: Any = cv2.remap(source, pairs, second, kernel, target, border)
     return found  # type: ignore[no-any-return]
 
 

@@ -69,6 +69,16 @@ def test_a_part_is_the_same_as_in_the_whole(layer: Image) -> None:
     np.testing.assert_array_equal(fine.at(bent(), box), whole[box])
 
 
+@pytest.mark.parametrize("far", [0.0, -400.0, 400.0])
+def test_strips_show_what_one_lookup_shows(layer: Image, monkeypatch: pytest.MonkeyPatch, far: float) -> None:
+    """Of a head that rolls, and where nothing but what lies beyond the layer is asked for."""
+    y, x = np.mgrid[:100, :120].astype(np.float32)
+    shift = np.stack([far - 0.4 * y, far + 0.5 * x]).astype(np.float32)
+    found = FineLayer(layer, (30, 20), PART).at(shift, WHOLE)
+    monkeypatch.setattr(fine_layer, "STRIP", 1000)
+    np.testing.assert_array_equal(found, FineLayer(layer, (30, 20), PART).at(shift, WHOLE))
+
+
 def test_a_layer_that_would_be_too_large_is_sampled_as_it_is(
     layer: Image, monkeypatch: pytest.MonkeyPatch
 ) -> None:
