@@ -40,6 +40,11 @@ LOOSE, HELD = (1.0, 1.25), (0.75, 1.0)
 """Times the portrait's own gap from which on its teeth hang from the upper lip instead of being stretched,
 and wholly so; and heights of its own opening from which on they give way to the cavity, and wholly so."""
 
+NARROW, THIN = (0.12, 0.40), (1.0, 2.5)
+"""Shares of the portrait's own gap, and pixels between the lips, below which nothing of its inside is seen,
+and from which on it is lit: in a slit there is shadow.  A row of teeth squeezed into one was a dashed white
+line, wherever the middle of a pixel lay between the lips."""
+
 PAINTED = (0.03, 0.10)
 """Paint (shares of white) that counts as none, and as the network's drawing of a mouth."""
 
@@ -91,20 +96,31 @@ class Cavity:
         """Whether the portrait's mouth is so open that its own teeth are seen, as far as they go."""
         return self.gap > OWN[1]
 
-    def is_whole(self, gap: float) -> bool:
-        """Whether the portrait's own inside is all that is seen of a mouth open by ``gap`` (face units)."""
-        return self.shows_inside and gap <= LOOSE[0] * self.gap
+    def is_whole(self, gap: float, pixels: float) -> bool:
+        """Whether the portrait's own inside is all that is seen of a mouth open by ``gap``.
 
-    def kept(self, below: Floats, gap: float) -> Floats:
+        Args:
+            gap: face units.
+            pixels: the same in the result.
+        """
+        return self.shows_inside and gap <= LOOSE[0] * self.gap and self.lit(gap, pixels) == 1.0
+
+    def lit(self, gap: float, pixels: float) -> float:
+        """How far light reaches the portrait's own inside, 0..1; for the arguments see :meth:`is_whole`."""
+        return narrowed(gap / max(self.gap, 1e-6)) * ramp(pixels, THIN)
+
+    def kept(self, below: Floats, gap: float, pixels: float) -> Floats:
         """How far the portrait's own inside is seen, by how far down the opening each pixel lies, 0..1.
 
         What hangs from the upper lip keeps its size; see
-        :func:`mien.engine.avatar.head.mesh_motion.mesh_motion`.
+        :func:`mien.engine.avatar.head.mesh_motion.mesh_motion`.  For ``gap`` and ``pixels`` see
+        :meth:`is_whole`.
         """
         wider = gap / max(self.gap, 1e-6)
         low, high = HELD
         end = smoothstep(np.clip((below * np.float32(wider) - low) / (high - low), 0.0, 1.0))
-        return np.asarray(ramp(self.gap, OWN) * (1 - ramp(wider, LOOSE) * end), np.float32)
+        seen = ramp(self.gap, OWN) * self.lit(gap, pixels)
+        return np.asarray(seen * (1 - ramp(wider, LOOSE) * end), np.float32)
 
     def calm(self, below: Floats, gap: float) -> Floats:
         """How far the cavity goes over the network's paint, 0..1; ``below`` as for :meth:`kept`."""
@@ -123,6 +139,11 @@ class Cavity:
         has = ramp(self.gap, OWN)
         wider = gap / max(self.gap, 1e-6)
         return has * (1 - ramp(wider, STRETCHED))
+
+
+def narrowed(share: float) -> float:
+    """How far the inside of a portrait's mouth is still seen that shuts to a share of its own gap, 0..1."""
+    return smoothstep(ramp(share, NARROW))
 
 
 def paint_strength(paint: Floats) -> Floats:

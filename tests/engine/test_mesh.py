@@ -10,7 +10,8 @@ import pytest
 
 from mien.engine.avatar import Avatar
 from mien.engine.avatar.canvas.canvas import Canvas, make_canvas
-from mien.engine.avatar.lips.lip_contact import part_lips
+from mien.engine.avatar.canvas.composition import compose
+from mien.engine.avatar.lips.lip_contact import LOWER_ROWS, UPPER_ROWS, part_lips
 from mien.engine.avatar.model_io import FIELD_SIZE
 from mien.engine.avatar.transfer import carry_over
 from mien.engine.face.layout import GRID, N_MESH, layout
@@ -136,6 +137,22 @@ def test_teeth_do_not_show_along_the_lower_lip_of_a_mouth_that_opens_further(
     for column in range(columns // 3, 2 * columns // 3):
         hollow = np.flatnonzero(warp.cover[:, column] > 0.99)
         assert warp.cover[hollow[-1] + 1, column] > 0.25, "the pixel that the lip's edge cuts"
+
+
+@pytest.mark.parametrize("left", [0.0, 0.05, 0.1, 0.15])
+def test_a_smile_that_shuts_shows_no_teeth_in_the_slit(avatar: Avatar, canvas: Canvas, left: float) -> None:
+    """Squeezed into it they were a dashed white line."""
+    mesh = carry_over(speaking((left - 1) * avatar.cavity.gap), avatar).mesh
+    assert mesh.gap < 0.3 * avatar.cavity.gap
+    image = canvas.moving_part(compose(canvas, None, canvas.mesh.warp(mesh)))
+    grey = cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2GRAY)
+    corner = np.array(canvas.corner, np.float32)
+    upper, lower = (
+        canvas.placed(mesh.vertices[list(row)]) - corner for row in (UPPER_ROWS[1], LOWER_ROWS[1])
+    )
+    across = upper + np.linspace(0, 1, 41, dtype=np.float32)[:, None, None] * (lower - upper)
+    seen = cv2.remap(grey, across, None, cv2.INTER_NEAREST).astype(int)[:, 1:-1]
+    assert (seen.max(axis=0) - np.maximum(seen[0], seen[-1])).max() < 30, "hardly lighter than the lips"
 
 
 @pytest.mark.parametrize("pixels", [1.3, 2.0, 3.5, 6.0])

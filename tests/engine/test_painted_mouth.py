@@ -38,18 +38,25 @@ DOWN = np.linspace(0, 1, 101, dtype=np.float32)
 
 
 def test_teeth_that_the_portrait_shows_keep_their_size_in_a_mouth_that_opens_further() -> None:
-    np.testing.assert_array_equal(SMILE.kept(DOWN, 0.1), 1)
-    laughing = SMILE.kept(DOWN, 0.4)
+    np.testing.assert_array_equal(SMILE.kept(DOWN, 0.1, 9.0), 1)
+    laughing = SMILE.kept(DOWN, 0.4, 9.0)
     assert laughing[:18].min() == 1.0, "three quarters of the own opening, a quarter of this one"
     assert laughing[26:].max() == 0.0
     assert (np.diff(laughing) <= 0).all()
-    assert SMILE.is_whole(0.08) and not SMILE.is_whole(0.15)
+    assert SMILE.is_whole(0.08, 9.0) and not SMILE.is_whole(0.15, 9.0)
+
+
+def test_no_light_reaches_teeth_in_a_slit() -> None:
+    assert SMILE.lit(0.01, 9.0) == SMILE.lit(0.1, 0.9) == 0.0
+    assert SMILE.kept(DOWN, 0.01, 9.0).max() == 0.0
+    assert not SMILE.is_whole(0.03, 9.0) and not SMILE.is_whole(0.08, 2.0)
+    assert (np.diff([SMILE.lit(gap, 9.0) for gap in np.linspace(0.0, 0.1, 50)]) >= 0).all()
 
 
 def test_lips_that_are_shut_in_the_portrait_hide_nothing_of_the_cavity() -> None:
     shut = replace(SMILE, gap=0.01)
     assert not shut.shows_inside
-    assert shut.kept(DOWN, 0.4).max() == 0.0
+    assert shut.kept(DOWN, 0.4, 9.0).max() == 0.0
 
 
 def test_paint_is_believed_where_teeth_are_and_not_deep_in_a_wide_mouth() -> None:
@@ -75,6 +82,12 @@ def test_what_hangs_from_the_upper_lip_is_not_stretched(avatar: Avatar) -> None:
     np.testing.assert_array_equal(shows[:11], source[list(topo.LIPS_UPPER_INNER)])
     middle = shows[15] - shows[5], places[topo.LIPS_LOWER_INNER[5]] - places[topo.LIPS_UPPER_INNER[5]]
     np.testing.assert_allclose(middle[0], middle[1], atol=0.01)
+    halved = source[list(topo.LIPS_INNER)].copy()
+    nearer = source.copy()
+    upper, lower = topo.LIPS_UPPER_INNER[5], topo.LIPS_LOWER_INNER[5]
+    nearer[list(topo.LIPS_LOWER_INNER[1:-1])] += 0.4 * (source[upper] - source[lower])
+    hang_teeth(source, nearer, 1.0, halved)
+    np.testing.assert_allclose(halved[15] - halved[5], 0.6 * (source[lower] - source[upper]), atol=1e-3)
     still = source[list(topo.LIPS_INNER)].copy()
     hang_teeth(source, source, 1.0, still)
     np.testing.assert_allclose(still, source[list(topo.LIPS_INNER)], atol=1e-6)

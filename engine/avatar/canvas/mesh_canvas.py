@@ -249,8 +249,9 @@ class MeshCanvas:
 
     def _mouth(self, moving: MeshMotion, layers: Floats, box: Box) -> Warp:
         ring = moving.vertices[face_topology().openings[MOUTH]]
-        bounds = self._bounds(ring)
-        if bounds is None or self._cavity.is_whole(moving.gap):
+        bounds, lips = self._bounds(ring), self._pixels(ring)
+        pixels = gap_of(lips)
+        if bounds is None or self._cavity.is_whole(moving.gap, pixels):
             return Warp(self._shift)
         down = layers[within_box(bounds, box)] - np.float32(FIRST_OPENING_LAYER + MOUTH)
         inside = (np.abs(down) < 0.5).astype(np.uint8)
@@ -259,8 +260,7 @@ class MeshCanvas:
         # As much of a pixel as lies between the lips, where nothing of the face is before it: drawn in whole
         # pixels, a slit was a row of black blocks.
         near = np.ones((3, 3), np.uint8)
-        lips = self._pixels(ring)
-        met = min(ramp(gap_of(lips), MEET), ramp(moving.gap, APART))
+        met = min(ramp(pixels, MEET), ramp(moving.gap, APART))
         share = share_within(lips, bounds) * cv2.dilate(inside, near) * np.float32(met / 255)
         # What the mesh shows of the opening's own pixels is the line between shut lips, or teeth: no lip.
         beside = inside * (cv2.dilate(share, near) > WHOLE)
@@ -277,6 +277,6 @@ class MeshCanvas:
         # Beside the opening there is flesh: a rim of the hollow's black would be an outline.
         hollow = share / np.maximum(cover, np.float32(1e-3))
         shade = self._cavity.flesh + hollow[..., None] * (shade - self._cavity.flesh)
-        cover *= 1 - self._cavity.kept(below, moving.gap)
+        cover *= 1 - self._cavity.kept(below, moving.gap, pixels)
         calm = cover * self._cavity.calm(below, moving.gap)
         return Warp(self._shift, bounds, cover, shade, calm)

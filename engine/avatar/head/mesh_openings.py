@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 
 from mien.engine.avatar.eyes.eyelids import EYES, Eye
-from mien.engine.avatar.mouth import LOOSE
+from mien.engine.avatar.mouth import LOOSE, narrowed
 from mien.engine.landmarks import topology as topo
 from mien.engine.types import Floats
 from mien.engine.utils.curves import ramp, smoothstep
@@ -15,6 +15,10 @@ from mien.engine.utils.curves import ramp, smoothstep
 SHUTTING, SKIN_ABOVE, SKIN_BELOW = 0.35, 0.20, 0.08
 """Share by which an eye has shut from which on its lids show skin from beyond their edges alone, and from how
 far above and below them in the end, as shares of the open gap."""
+
+
+ON_LIP = 0.3
+"""Height on the upper lip, as a share of its own, that a slit shows: on its edge landmarks lie on teeth."""
 
 
 def shut_share(eye: int, source: Floats, points: Floats) -> float:
@@ -44,7 +48,9 @@ def shut_lids(eye: int, shut: float, source: Floats, points: Floats, places: Flo
 
 
 def hang_teeth(source: Floats, places: Floats, size: float, shows: Floats) -> None:
-    """Let a mouth that opens wider than in the portrait show its own inside unstretched, below the upper lip.
+    """Let a portrait's mouth show its own inside unstretched, below the upper lip.
+
+    A lower lip that comes nearer hides the teeth from below on; in a slit nothing but the upper lip is left.
 
     Args:
         size: by how much the head has become larger.
@@ -53,13 +59,19 @@ def hang_teeth(source: Floats, places: Floats, size: float, shows: Floats) -> No
     upper, lower = list(topo.LIPS_UPPER_INNER[1:-1]), list(topo.LIPS_LOWER_INNER[1:-1])
     own = np.hypot(*(source[lower] - source[upper]).T)
     wider = np.hypot(*(places[lower] - places[upper]).T) / np.maximum(own * size, 1e-6)
-    middle = len(own) // 2
+    middle = float(wider[len(own) // 2])
     # As far as the middle of the mouth, whatever the corners do.
-    loose = ramp(float(wider[middle]), LOOSE)
-    further = np.clip(wider, 1.0, max(float(wider[middle]), 1.0))
-    stretch = (1 + loose * (further - 1)).astype(np.float32)[::-1, None]
+    further = np.clip(wider, min(middle, 1.0), max(middle, 1.0))
+    stretch = (1 + (further - 1) * (ramp(middle, LOOSE) if middle > 1 else 1.0)).astype(np.float32)[
+        ::-1, None
+    ]
     above, below = shows[1 : 1 + len(own)][::-1], shows[2 + len(own) :]
     below += (stretch - 1) * (below - above)
+    hidden = np.float32(1 - narrowed(middle))
+    if hidden > 0:
+        lip = source[list(topo.LIPS_UPPER_OUTER[1:-1])] - source[upper]
+        above += hidden * np.float32(ON_LIP) * lip
+        below += hidden * np.float32(ON_LIP) * lip
 
 
 def show_eyeball(eye: int, source: Floats, points: Floats, shows: Floats) -> None:
