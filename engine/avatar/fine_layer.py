@@ -17,7 +17,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.engine.avatar.person.silhouette import STRIP
 from mien.engine.types import Floats, Image
+from mien.engine.utils.images import range_of
 from mien.engine.utils.sampling import cubic_weights, line_fraction, sample
 
 FACTOR = 3
@@ -27,8 +29,8 @@ THIRD = np.append(np.float32(0), cubic_weights(line_fraction(1 / FACTOR)))
 MOST = 120_000_000
 """Bytes that an enlarged layer may take; larger ones are sampled cubically as they are."""
 
-STRIP, LINE = 64, 16
-"""Rows that are looked up at once, and pixels of a cache line.
+LINE = 16
+"""Pixels of a cache line.
 
 A head that rolls or stretches is looked up along slanted lines, which a processor does not foresee: it waited
 for memory at every step, 8.9 ms for 1024 x 1024 pixels where straight lines took 2.2.  So of each strip one
@@ -59,14 +61,16 @@ class FineLayer:
         x = (np.arange(part[0], dtype=np.float32) + (corner[0] - left)) * scale + first
         y = (np.arange(part[1], dtype=np.float32) + (corner[1] - top)) * scale + first
         self._origin = np.stack(np.meshgrid(x, y))
+        self._fetched = 0, 0
         self._lookup = np.empty((2, min(STRIP, part[1]), part[0]), np.float32)
 
-    def at(self, shift: Floats, box: tuple[slice, slice]) -> Image:
+    def at(self, shift: Floats, box: tuple[slice, slice], out: Image | None = None) -> Image:
         """What the pixels of the moving part show.
 
         Args:
             shift: ``(2, h, w)`` from each to the place of the layer that it shows, pixels.
             box: rows and columns that are asked for.
+            out: ``(rows, columns, 4) uint8`` to write into, of a layer of four channels.
 
         Returns:
             ``(rows, columns, C) uint8``.
@@ -74,8 +78,7 @@ class FineLayer:
         if self._values is None:
             self._values = self._enlarged()
         height, width = (side.stop - side.start for side in box)
-        found = np.empty((height, width, self._values.shape[2]), np.uint8)
-        reached = 0
+        found = np.empty((height, width, self._values.shape[2]), np.uint8) if out is None else out
         for top in range(0, height, STRIP):
             part = found[top : top + STRIP]
             first = box[0].start + top
@@ -85,28 +88,24 @@ class FineLayer:
                 strip = axis, slice(first, first + len(part)), box[1]
                 cv2.scaleAdd(shift[strip], float(self._factor), self._origin[strip], target)
             if self._factor > 1:
-                reached = self._fetch(lookup, reached)
+                self._fetch(lookup)
             sample(self._values, lookup[0], lookup[1], cubic=self._factor == 1, mirrored=True, out=part)
         if self._channels == found.shape[2]:
             return found
         return np.asarray(cv2.cvtColor(found, cv2.COLOR_RGBA2RGB), np.uint8)
 
-    def _fetch(self, lookup: Floats, reached: int) -> int:
-        """Bring what a strip's lookups ``(2, h, w)`` need into the cache, from row ``reached`` on.
-
-        Returns:
-            the row that is reached then.
-        """
+    def _fetch(self, lookup: Floats) -> None:
+        """Bring what lookups ``(2, h, w)`` need into the cache."""
         assert self._values is not None
-        # A lookup in every few tells enough: what is missed is only slower.
-        some = lookup[:, :: STRIP // 8, ::LINE].reshape(2, -1)
-        low, high = some.min(axis=1).tolist(), some.max(axis=1).tolist()
-        left, right = max(int(low[0]), 0), max(int(high[0]) + FACTOR, 0)
-        top, bottom = max(int(low[1]), reached), int(high[1]) + FACTOR
-        words = self._values.view(np.uint32)[top : max(bottom, top), left:right:LINE]
+        (left, right), (top, bottom) = (
+            (max(0, int(low)), max(0, int(high) + FACTOR)) for low, high in map(range_of, lookup)
+        )
+        # What the strip before it asked for is there already.
+        start, stop = self._fetched
+        self._fetched = top, bottom
+        words = self._values.view(np.uint32)[stop if start <= top < stop else top : bottom, left:right:LINE]
         if words.size:
             words.max()
-        return max(bottom, reached)
 
     def _enlarged(self) -> Image:
         if self._factor == 1:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
@@ -15,14 +14,12 @@ from mien.engine.avatar.fine_layer import FineLayer
 from mien.engine.avatar.model_io import FIELD_SIZE, IMAGE_SIZE
 from mien.engine.avatar.person.crown import rounded
 from mien.engine.avatar.person.outline import Box
+from mien.engine.avatar.person.silhouette import Silhouette
 from mien.engine.types import Floats, Image
 from mien.engine.utils.curves import smoothstep
 
 FADE = 0.2
 """Width of the border of the crop over which the motion fades out, so that pasting leaves no seam."""
-
-KERNEL = 3
-"""Pixels that the cubic kernel reaches, and one."""
 
 MARGIN = 0.25
 """Margin kept of the portrait around a face crop, as a share of the crop's side."""
@@ -38,9 +35,8 @@ class Canvas:
             there is one layer.
         layer: ``person``, else ``still``, going on beyond the borders that the moving part reaches: what
             moves in from there.
-        behind: ``(h, w, 3) uint8`` the background of the moving part.
-        extent: first row and the one after the last, first column and the one after the last of the person,
-            in the moving part's pixels.
+        rest: the result without the person, of ``person``; None where there is one layer.
+        silhouette: where the person of ``layer`` is; None where there is one layer.
         left, top, right, bottom: the moving part, in whole pixels of ``still``.
         to_grid: ``(2, 3)`` from pixel indices of the moving part to model grid indices.
         to_image: ``(2, 3)`` the same to indices of the model's image (256 x 256).
@@ -57,8 +53,8 @@ class Canvas:
     still: Image
     person: Image | None
     layer: Image
-    behind: Image | None
-    extent: tuple[int, int, int, int]
+    rest: Image | None
+    silhouette: Silhouette | None
     left: int
     top: int
     right: int
@@ -78,6 +74,11 @@ class Canvas:
     def part(self) -> tuple[int, int]:
         """Width and height of the moving part."""
         return self.right - self.left, self.bottom - self.top
+
+    @property
+    def behind(self) -> Image | None:
+        """A view of the background of the moving part, ``(h, w, 3) uint8``; None where there is one layer."""
+        return None if self.rest is None else self.moving_part(self.rest)
 
     def placed(self, points: Floats) -> Floats:
         """Model coordinates ``(..., 2)`` as pixel indices of ``still``."""
@@ -192,13 +193,17 @@ def _on_still(
     layer = extended(still if person is None else person, rims, crop.side)
     if person is not None:
         layer = rounded(layer, rims[0], avatar.geometry.unit)
-    place = np.stack([x, y])
+    place, corner, rest = np.stack([x, y]), (left + rims[2], top + rims[0]), None
+    if apart is not None:
+        rest, part = still.copy(), (slice(top, bottom), slice(left, right))
+        rest[part] = apart[1][part]
+        rest = rest if pasted else rest[part].copy()
     return Canvas(
         still=still,
         person=person,
         layer=layer,
-        extent=(0, 0, 0, 0) if person is None else _extent(layer, left + rims[2], top + rims[0]),
-        behind=None if apart is None else np.ascontiguousarray(apart[1][top:bottom, left:right]),
+        silhouette=None if person is None else Silhouette.of(layer, corner),
+        rest=rest,
         left=left,
         top=top,
         right=right,
@@ -208,7 +213,7 @@ def _on_still(
         pixels=crop.pixels_per_norm,
         place=place,
         origin=place + np.array([rims[2], rims[0]], np.float32)[:, None, None],
-        fine=FineLayer(layer, (left + rims[2], top + rims[0]), (right - left, bottom - top)),
+        fine=FineLayer(layer, corner, (right - left, bottom - top)),
         fade=fade,
         pasted=pasted,
         clear=avatar.cutout is not None and avatar.cutout.background.transparent,
@@ -231,15 +236,6 @@ def _rims(crop: Square, width: int, height: int) -> tuple[int, int, int, int]:
     beyond = crop.y, height - crop.y - crop.side, crop.x, width - crop.x - crop.side
     top, bottom, left, right = (reach if room < 0 else 0 for room in beyond)
     return top, bottom, left, right
-
-
-def _extent(layer: Image, left: int, top: int) -> tuple[int, int, int, int]:
-    """First and last row, first and last column of the person, as seen from the moving part's corner."""
-    there: Any = layer.max(axis=2) > 0
-    rows, columns = np.flatnonzero(there.any(axis=1)), np.flatnonzero(there.any(axis=0))
-    if len(rows) == 0:
-        return 0, 0, 0, 0
-    return int(rows[0]) - top, int(rows[-1]) - top + 1, int(columns[0]) - left, int(columns[-1]) - left + 1
 
 
 def _to_model(crop: Square, left: int, top: int, count: int) -> Floats:

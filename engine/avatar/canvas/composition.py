@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 import cv2
 import numpy as np
 
-from mien.engine.avatar.canvas.canvas import KERNEL, Canvas, showing
+from mien.engine.avatar.canvas.canvas import Canvas, showing
 from mien.engine.avatar.canvas.mesh_canvas import Warp
 from mien.engine.avatar.model_io import Field
 from mien.engine.avatar.mouth import paint_strength, painted_share, paints
-from mien.engine.avatar.person.outline import Box
+from mien.engine.avatar.person.outline import Box, within_box
+from mien.engine.avatar.person.silhouette import STRIP
 from mien.engine.types import Floats, Image
 from mien.engine.utils.sampling import sample, stretch
+
+BESIDE = 16
+"""Pixels beside a person within which a turned head's outline may show them, too."""
 
 
 def compose(canvas: Canvas, field: Field | None, warp: Warp) -> Image:
@@ -28,23 +33,19 @@ def compose(canvas: Canvas, field: Field | None, warp: Warp) -> Image:
         ``(H, W, 3) uint8`` RGB, a new array; ``(H, W, 4)`` RGBA where the canvas is clear.
     """
     cover = np.zeros(canvas.part[::-1], np.uint8) if canvas.clear else None
-    moved = _meshed(canvas, warp, cover)
+    image = _meshed(canvas, warp, cover)
     if warp.mouth is not None:
-        _open_mouth(canvas, moved, field, warp)
+        _open_mouth(canvas, canvas.moving_part(image), field, warp)
     if cover is not None:
-        return _opened(canvas, moved, cover)
-    if moved.shape == canvas.still.shape or not canvas.pasted:
-        return moved
-    image: Image = canvas.still.copy()
-    image[canvas.top : canvas.bottom, canvas.left : canvas.right] = moved
+        return _opened(canvas, np.ascontiguousarray(canvas.moving_part(image)), cover)
     return image
 
 
 def with_opacity(canvas: Canvas, image: Image, warp: Warp) -> Image:
     """What another runtime drew on a clear canvas, ``(H, W, 3)``, as RGBA ``(H, W, 4)``."""
     cover = np.zeros(canvas.part[::-1], np.uint8)
-    seen = _where_seen(canvas, warp)
-    cover[seen] = _layer(canvas, warp, seen)[..., 3]
+    for box, layer in _person(canvas, warp):
+        cover[box] = layer[..., 3]
     return _opened(canvas, np.ascontiguousarray(canvas.moving_part(image)), cover)
 
 
@@ -68,22 +69,59 @@ def _straight(colours: Image, opacity: Image) -> Image:
 
 
 def _meshed(canvas: Canvas, warp: Warp, cover: Image | None = None) -> Image:
-    """The moving part after a motion; its person's opacity goes into ``cover``."""
-    if canvas.person is None or canvas.behind is None:
+    """The result after a motion; the opacity of the moving part's person goes into ``cover``."""
+    if canvas.rest is None:
         columns, rows = canvas.part
-        return _layer(canvas, warp, (slice(0, rows), slice(0, columns)))
-    image: Image = canvas.behind.copy()
-    seen = _where_seen(canvas, warp)
-    layer = _layer(canvas, warp, seen)
-    image[seen], opacity = _over(layer, np.ascontiguousarray(image[seen]))
-    if cover is not None:
-        cover[seen] = opacity
+        moved = _layer(canvas, warp, (slice(0, rows), slice(0, columns)))
+        if moved.shape == canvas.still.shape or not canvas.pasted:
+            return moved
+        image: Image = canvas.still.copy()
+        canvas.moving_part(image)[...] = moved
+        return image
+    image = canvas.rest.copy()
+    part = canvas.moving_part(image)
+    for box, layer in _person(canvas, warp):
+        _put_before(layer, part[box])
+        if cover is not None:
+            cover[box] = layer[..., 3]
     return image
+
+
+def _person(canvas: Canvas, warp: Warp) -> Iterator[tuple[Box, Image]]:
+    """The person in parts: rows and columns of the moving part, and their layer; beyond these is nobody."""
+    assert canvas.silhouette is not None
+    strips = canvas.silhouette.strips(warp.shift)
+    if warp.outline is None and warp.behind is None:
+        # A cache holds what a strip needs.
+        yield from ((box, canvas.fine.at(warp.shift, box)) for box in strips)
+    elif strips:
+        behind = [] if warp.behind is None else [warp.behind.box]
+        whole = _around([*strips, *behind], canvas.part)
+        layer = np.zeros((*(side.stop - side.start for side in whole), 4), np.uint8)
+        for box in strips:
+            canvas.fine.at(warp.shift, box, layer[within_box(box, whole)])
+        yield whole, _turned(canvas, warp, layer, whole)
+
+
+def _around(boxes: Sequence[Box], size: tuple[int, int]) -> Box:
+    """Rows and columns around boxes, and a little more, of a part of this width and height."""
+    rows, columns = (
+        slice(
+            max(0, min(box[axis].start for box in boxes) - BESIDE),
+            min(size[1 - axis], max(box[axis].stop for box in boxes) + BESIDE),
+        )
+        for axis in (0, 1)
+    )
+    return rows, columns
 
 
 def _layer(canvas: Canvas, warp: Warp, box: Box) -> Image:
     """The person in these rows and columns of the moving part, a turned head's outline and back included."""
-    layer = canvas.fine.at(warp.shift, box)
+    return _turned(canvas, warp, canvas.fine.at(warp.shift, box), box)
+
+
+def _turned(canvas: Canvas, warp: Warp, layer: Image, box: Box) -> Image:
+    """A layer of these rows and columns with a turned head's outline and back."""
     if warp.outline is not None:
         warp.outline.soften(layer, box)
     if warp.behind is not None and canvas.person is not None:
@@ -91,11 +129,14 @@ def _layer(canvas: Canvas, warp: Warp, box: Box) -> Image:
     return layer
 
 
-def _over(layer: Image, behind: Image) -> tuple[Image, Image]:
-    """The person before a background, and the person's opacity."""
-    colours = cv2.cvtColor(layer, cv2.COLOR_RGBA2RGB)
-    opacity = np.asarray(cv2.extractChannel(layer, 3), np.uint8)
-    return np.asarray(cv2.add(colours, showing(behind, opacity)), np.uint8), opacity
+def _put_before(layer: Image, image: Image) -> None:
+    """Put the person before what an image ``(h, w, 3)`` shows, in place."""
+    for top in range(0, len(layer), STRIP):
+        strip, target = layer[top : top + STRIP], image[top : top + STRIP]
+        colours = cv2.cvtColor(strip, cv2.COLOR_RGBA2RGB)
+        opacity = np.asarray(cv2.extractChannel(strip, 3), np.uint8)
+        out: Any = target
+        cv2.add(colours, showing(target, opacity), out)
 
 
 def show_outline(canvas: Canvas, image: Image, warp: Warp) -> None:
@@ -106,21 +147,11 @@ def show_outline(canvas: Canvas, image: Image, warp: Warp) -> None:
     part = canvas.moving_part(image)
     for box, jumps in parts:
         layer, target = _layer(canvas, warp, box), part[box]
-        behind = None if canvas.behind is None else np.ascontiguousarray(canvas.behind[box])
-        drawn = layer if behind is None else _over(layer, behind)[0]
+        drawn = layer
+        if canvas.behind is not None:
+            drawn = canvas.behind[box].copy()
+            _put_before(layer, drawn)
         target[..., :3][jumps] = drawn[..., :3][jumps]
-
-
-def _where_seen(canvas: Canvas, warp: Warp) -> Box:
-    """Rows and columns beyond which no pixel shows anything of the person."""
-    found = []
-    for axis, low, high, limit in zip(
-        (1, 0), canvas.extent[::2], canvas.extent[1::2], warp.shift.shape[1:], strict=True
-    ):
-        least, most = float(warp.shift[axis].min()), float(warp.shift[axis].max())
-        start = min(max(int(np.floor(low - most)) - KERNEL, 0), limit - 1)
-        found.append(slice(start, max(start + 1, min(int(np.ceil(high - least)) + KERNEL, limit))))
-    return found[0], found[1]
 
 
 def _open_mouth(canvas: Canvas, moved: Image, field: Field | None, warp: Warp) -> None:
