@@ -7,8 +7,8 @@ import pytest
 
 from mien.engine.avatar.canvas.lid_skin import LidSkin
 from mien.engine.avatar.eyes.eyelids import EYES
-from mien.engine.avatar.eyes.lid_line import DARKER, draw_edges
-from mien.engine.avatar.eyes.lid_shade import BROW, heights, shaded
+from mien.engine.avatar.eyes.lid_line import draw_edges, line_colour
+from mien.engine.avatar.eyes.lid_shade import shaded, unrolled
 from mien.engine.types import Floats, Image
 
 DARK, BRIGHT = (50, 35, 28), (215, 175, 150)
@@ -54,20 +54,63 @@ def test_what_a_nose_hides_gets_no_lashes() -> None:
     assert image[:, 20:34].min() < 110
 
 
-def test_a_lid_gets_lighter_towards_a_bright_cheek_steadily() -> None:
+def bows(*levels: float) -> tuple[Floats, Floats, Floats, Floats]:
+    """Rows of landmarks at these heights: under the brow, of the crease, of both lids' edges."""
+    x = np.linspace(15, 75, 9, dtype=np.float32)
+    brow, crease, upper, lower = (np.stack([x, np.full(9, y, np.float32)], axis=1) for y in levels)
+    return brow, crease, upper, lower
+
+
+def test_a_lid_has_the_light_of_the_skin_below_and_at_the_brow_that_of_the_brow() -> None:
     clear = np.full((60, 90, 3), DARK, np.float32)
     clear[40:] = BRIGHT
     cheek = np.zeros((60, 90), np.float32)
     cheek[44:54, 15:75] = 1.0
     colours = np.full((60, 90, 3), DARK, np.float32)
-    x = np.linspace(15, 75, 9, dtype=np.float32)
-    brow, crease, edge = (np.stack([x, np.full(9, y, np.float32)], axis=1) for y in (10, 14, 26))
-    found = shaded(colours, clear, cheek, (brow, crease, edge), 1)[:, 45].sum(axis=1)
-    assert sum(DARK) < found[5] < 0.9 * found[26], "some of the brow's shadow stays"
-    assert (np.diff(found[8:30]) > -0.5).all()
-    assert found[26] > 2 * sum(DARK)
-    assert found[26] < sum(BRIGHT) - 100
-    np.testing.assert_allclose(heights((brow, crease, edge), (60, 90))[[5, 26, 40], 45], [BROW, 1, 1])
+    found = shaded(colours, clear, cheek, bows(10, 14, 26, 40), 0, 1)[:, 45].sum(axis=1)
+    assert sum(DARK) <= found[8] < 0.7 * found[13], "some of the brow's shadow stays"
+    assert 0.8 * sum(BRIGHT) < found[16] < 1.2 * sum(BRIGHT)
+    assert found[25] < 0.95 * found[16], "darker towards the lashes"
+
+
+def test_a_lid_is_lightest_on_the_eyeball_and_darker_towards_both_corners() -> None:
+    skin = np.full((60, 90, 3), BRIGHT, np.float32)
+    cheek = np.ones((60, 90), np.float32)
+    for eye in range(2):
+        found = shaded(skin, skin, cheek, bows(10, 16, 26, 40), eye, 1).sum(axis=2)
+        row = found[14, ::-1] if eye else found[14]
+        middle, outer, inner = row[40:46].mean(), row[15:18].mean(), row[72:75].mean()
+        assert middle > sum(BRIGHT) > outer > inner
+
+
+def test_what_is_darker_is_more_saturated_and_grey_stays_grey() -> None:
+    grey = line_colour(np.full(3, 40, np.float32), np.full(3, 150, np.float32))
+    assert np.ptp(grey) < 0.1 and grey[0] < 80
+    lashes = line_colour(np.full(3, 40, np.float32), np.array(BRIGHT, np.float32))
+    assert lashes[0] / lashes[2] > 1.1 * BRIGHT[0] / BRIGHT[2]
+
+
+def test_a_shut_eye_is_unrolled_upwards_from_its_lashes() -> None:
+    place, height, up = unrolled(bows(10, 20, 26, 40), (60, 90))
+    np.testing.assert_allclose(place[0, [15, 45, 75]], [0, 0.5, 1], atol=1e-5)
+    np.testing.assert_allclose(height[[30, 26, 52], 45], [0, 0, 12 / 60], atol=1e-5)
+    # The skin under the brow stays, the crease comes down with the lid.
+    assert -0.5 < height[10, 45] < -0.4
+    assert -0.2 < height[20, 45] < -0.1
+    np.testing.assert_allclose(up[[4, 10, 26, 50], 45], [1, 1, 0, 0], atol=1e-5)
+    assert (np.diff(height[:, 45]) >= 0).all()
+
+
+def test_the_line_is_as_thick_as_lashes_and_has_no_cut_edges() -> None:
+    image = np.full((200, 260, 3), BRIGHT, np.uint8)
+    edge = np.stack([np.linspace(30, 230, 9), np.full(9, 100.0)], axis=1).astype(np.float32)
+    draw_edges(
+        image, np.ones(image.shape[:2], np.float32), (edge, edge.copy()), np.float32([60, 30, 25]), 1.0
+    )
+    column = image[:, 130].astype(int).sum(axis=1)
+    thick = (column < (column.max() + column.min()) / 2).sum() / 200
+    assert 0.08 < thick < 0.16
+    assert np.abs(np.diff(column)).max() < 0.15 * np.ptp(column)
 
 
 def test_an_eye_in_deep_shadow_has_a_line_that_is_seen() -> None:
@@ -84,4 +127,4 @@ def test_an_eye_in_deep_shadow_has_a_line_that_is_seen() -> None:
     x, y = (points[EYES[0][0][4]] - skin.corner + 0.5) * skin.fine - 0.5
     lid = skin.colours[int(y), int(x), :3].astype(float).sum()
     assert lid > 1.3 * sum(DARK)
-    assert skin.lashes.sum() < (DARKER + 0.1) * lid
+    assert skin.lashes.sum() < 0.7 * lid

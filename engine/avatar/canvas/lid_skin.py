@@ -21,7 +21,7 @@ from mien.engine.avatar.canvas.canvas import Canvas
 from mien.engine.avatar.canvas.mesh_canvas import Warp
 from mien.engine.avatar.eyes.eyelids import EYES
 from mien.engine.avatar.eyes.lid_edges import eyeball_below
-from mien.engine.avatar.eyes.lid_line import DARKER, draw_edges, lash_colour, median_colour
+from mien.engine.avatar.eyes.lid_line import draw_edges, lash_colour, line_colour, median_colour
 from mien.engine.avatar.eyes.lid_shade import shaded
 from mien.engine.avatar.eyes.lids import CREASE
 from mien.engine.avatar.head.mesh_motion import MeshMotion
@@ -120,9 +120,9 @@ class LidSkin:
         colours = _continued(clear, np.maximum(filled(lid - low, part.shape), below_it), width)
         # Finer than the image: what a lid is drawn out from may be a row of pixels.
         fine = int(np.clip(np.ceil(FINE / width), 1, 4))
-        rows = tuple((row - low + 0.5) * fine - 0.5 for row in (under_brow, crease, upper))
-        colours = shaded(colours, clear, below_it, rows, fine)
-        lashes = np.minimum(lash_colour(image, upper, lower), DARKER * median_colour(colours, rows[2][1:-1]))
+        rows = tuple((row - low + 0.5) * fine - 0.5 for row in (under_brow, crease, upper, lower))
+        colours = shaded(colours, clear, below_it, rows, eye, fine)
+        lashes = line_colour(lash_colour(image, upper, lower), median_colour(colours, rows[2][1:-1]))
         counted = np.clip(np.minimum(2 * soft - 0.5, soft + 0.3), 0, 1)
         counted = cv2.resize(counted, colours.shape[1::-1], interpolation=cv2.INTER_LINEAR)
         found = np.dstack([colours, 255 * counted])
