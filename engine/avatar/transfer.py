@@ -79,17 +79,19 @@ def carry_over(motion: Motion, avatar: Avatar) -> Driving:
     head = head_similarity(motion.head, avatar)
     seen, motion = motion, _held(_freed(_with_lips(motion)), avatar)
     turn = held_turn(motion.head.turn, avatar.facing)
-    points = _points(motion, avatar, head, turn)
+    aside = parallax(avatar.geometry.solid[:N_MESH], turn)
+    points = avatar.crop.normalised(head.apply(moved_landmarks(motion, avatar.geometry, turn, aside)))
     set_lids(points, avatar.source_points, motion)
     hold_brows(points, avatar.source_points, abs(head.a))
     if avatar.shows_mouth:
         set_lips(points, avatar.source_points, seen, abs(head.a))
-        by = parallax(avatar.geometry.solid[:N_MESH], turn) / np.float32(avatar.crop.pixels_per_norm)
-        turned = avatar.source_points[:N_MESH] + by
+        turned = avatar.source_points[:N_MESH] + aside / np.float32(avatar.crop.pixels_per_norm)
         limit_lips(points, avatar.source_points, turned, seen, abs(head.a))
         purse_lips(points, avatar.source_points, seen, abs(head.a))
-    shares = detail_shares(at_landmarks(motion.dense), motion.points[:N_MESH])
-    mesh = mesh_motion(motion, placed(avatar), head, turn, points, shares)
+    smooth = at_landmarks(motion.dense)
+    shares = detail_shares(smooth, motion.points[:N_MESH])
+    between = avatar.mesh.between.moved(motion.dense, smooth, shares)
+    mesh = mesh_motion(placed(avatar), head, turn, points, between)
     return Driving(points, mesh, motion, avatar, head, turn, shares)
 
 
@@ -99,7 +101,6 @@ def placed(avatar: Avatar) -> Placed:
         avatar.mesh,
         avatar.geometry,
         avatar.crop,
-        avatar.grid,
         avatar.source_points,
         avatar.facing,
         avatar.cavity.edges,
@@ -153,15 +154,17 @@ def similarity_of(head: Head, geometry: FaceGeometry) -> Similarity:
     return Similarity(rect(head.scale, head.roll), shift).about(centre)
 
 
-def _points(motion: Motion, avatar: Avatar, head: Similarity, turn: tuple[float, float]) -> Floats:
-    return avatar.crop.normalised(head.apply(moved_landmarks(motion, avatar.geometry, turn)))
+def moved_landmarks(
+    motion: Motion, geometry: FaceGeometry, turn: tuple[float, float], aside: Floats | None = None
+) -> Floats:
+    """``(478, 2)`` a face's landmarks after the motion, before the head's similarity; image pixels.
 
-
-def moved_landmarks(motion: Motion, geometry: FaceGeometry, turn: tuple[float, float]) -> Floats:
-    """``(478, 2)`` a face's landmarks after the motion, before the head's similarity; image pixels."""
+    Args:
+        aside: ``(468, 2)`` by how much the turn moves those of its mesh, where that is known.
+    """
     moved: Floats = geometry.points.copy()
     moved[:N_MESH] += apply2(geometry.axes[:N_MESH], motion.points[:N_MESH])
-    moved[:N_MESH] += parallax(geometry.solid[:N_MESH], turn)
+    moved[:N_MESH] += parallax(geometry.solid[:N_MESH], turn) if aside is None else aside
     moved[N_MESH:] += apply2(geometry.iris_axes, motion.points[N_MESH:])
     moved[N_MESH:] += parallax(geometry.iris_solid, turn)
     return moved

@@ -7,6 +7,7 @@ Image points and vectors are ``(N, 2)`` in pixels, x right, y down.  A similarit
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from math import atan2, cos, sin, sqrt
 
 import numpy as np
@@ -134,8 +135,18 @@ def parallax(points: Floats, turn: tuple[float, float]) -> Floats:
     return np.asarray(points @ change.T, dtype=np.float32)
 
 
+@lru_cache(maxsize=16)
 def turn_matrix(turn: tuple[float, float]) -> np.ndarray:
-    """``(3, 3)`` rotation of image coordinates (x right, y down, z away) for a turn."""
+    """``(3, 3)`` rotation of image coordinates (x right, y down, z away) for a turn; read-only.
+
+    A frame asks for that of its turn eight times.
+    """
+    found = _turn_matrix(turn)
+    found.setflags(write=False)
+    return found
+
+
+def _turn_matrix(turn: tuple[float, float]) -> np.ndarray:
     pitch, yaw = turn
     angle = sqrt(pitch * pitch + yaw * yaw)
     if angle < 1e-9:

@@ -47,19 +47,17 @@ class MeshInterpolation:
         around = np.ascontiguousarray(triangles[which].T, np.intp)
         return MeshInterpolation(nodes, around, np.ascontiguousarray(weights, np.float32))
 
-    def beyond(self, dense: Floats, at_landmarks: Floats) -> Floats:
-        """What a dense field has that the mesh's interpolation of it has not; 0 beside the mesh.
+    def beyond(self, field: Floats, at_landmarks: Floats) -> Floats:
+        """What a field has that the mesh's interpolation of it has not, ``(n, 2)``.
 
         Args:
-            dense: ``(side * side, 2)`` the field at the grid's nodes.
+            field: ``(n, 2)`` at the nodes that lie on the mesh.
             at_landmarks: ``(468, 2)`` the same field at the landmarks.
         """
-        field, values = as_numbers(dense), as_numbers(at_landmarks[:N_MESH])
+        values = as_numbers(at_landmarks[:N_MESH])
         corners = values[self.corners]
         corners *= self.weights
         inner = corners[0]
         inner += corners[1]
         inner += corners[2]
-        found = np.zeros_like(field)
-        found[self.nodes] = field[self.nodes] - inner
-        return as_vectors(found)
+        return as_vectors(as_numbers(field) - inner)

@@ -26,9 +26,8 @@ class Rasterizer:
     """
 
     def __init__(self, width: int, height: int) -> None:
-        self._out = np.zeros((height, width, 3), np.float32)
-        self._depth = np.zeros((height, width), np.float32)
-        self._view = float(2 * np.arctan(height / 2 / FAR))
+        self._values = np.empty(0, np.float32)
+        self.resize(width, height)
         # OpenCV's stubs do not know this part yet.
         module: Any = cv2
         self._settings = module.TriangleRasterizeSettings()
@@ -36,6 +35,15 @@ class Rasterizer:
         self._settings.setShadingType(module.RASTERIZE_SHADING_SHADED)
         self._draw = module.triangleRasterize
         self._camera = np.eye(4, dtype=np.float32)
+
+    def resize(self, width: int, height: int) -> None:
+        """Draw into a buffer of this size from now on; memory that was enough before is used again."""
+        pixels = width * height
+        if len(self._values) < 4 * pixels:
+            self._values = np.empty(4 * pixels, np.float32)
+        self._out = self._values[: 3 * pixels].reshape(height, width, 3)
+        self._depth = self._values[3 * pixels : 4 * pixels].reshape(height, width)
+        self._view = float(2 * np.arctan(height / 2 / FAR))
 
     @property
     def size(self) -> tuple[int, int]:

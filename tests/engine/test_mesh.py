@@ -218,7 +218,7 @@ def test_no_motion_is_no_shift(avatar: Avatar, canvas: Canvas) -> None:
     warp = canvas.mesh.warp(carry_over(Motion.neutral(), avatar).mesh)
     assert np.abs(warp.shift).max() < 1e-3
     assert avatar.mesh.sheet.positions.shape[1] == 2
-    assert avatar.mesh.between.nodes.max() < FIELD_SIZE**2
+    assert avatar.mesh.between.mesh.nodes.max() < FIELD_SIZE**2
 
 
 def test_a_raised_brow_moves_neither_hair_nor_collar(avatar: Avatar, canvas: Canvas) -> None:

@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 
 from mien.engine.avatar.head.mesh_motion import mesh_motion
+from mien.engine.avatar.model_io import FIELD_SIZE
 from mien.engine.avatar.transfer import placed
 from mien.engine.face.head_pose import Similarity
 from mien.engine.face.layout import N_MESH, layout
 from mien.engine.landmarks import Landmarker
 from mien.engine.landmarks import topology as topo
-from mien.engine.motion import Motion
 from mien.engine.types import Face, Floats, Image, SourceError
 from mien.train.data.choice import openness
 from mien.train.data.clips import Clip, read_images
@@ -90,7 +90,8 @@ def _closed(view: SourceView, share: float, landmarker: Landmarker) -> tuple[Ima
     wanted = closed_points(view.points, share)
     avatar = view.avatar
     nothing = Similarity(1 + 0j, 0j)
-    moving = mesh_motion(Motion.neutral(), placed(avatar), nothing, (0.0, 0.0), wanted, (0.0, 0.0, 1.0))
+    between = np.zeros((FIELD_SIZE, FIELD_SIZE, 2), np.float32)
+    moving = mesh_motion(placed(avatar), nothing, (0.0, 0.0), wanted, between)
     image, _ = view.draw(moving)
     landmarker.reset()
     face = landmarker.track(image)

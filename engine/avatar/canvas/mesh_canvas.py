@@ -198,7 +198,7 @@ class MeshCanvas:
     def _rasterizer(self, box: Box) -> Rasterizer:
         size = box[1].stop - box[1].start, box[0].stop - box[0].start
         if self._face.size != size:
-            self._face = Rasterizer(*size)
+            self._face.resize(*size)
         return self._face
 
     def _add_between(self, moving: MeshMotion, x: Any, y: Any, box: Box) -> None:

@@ -7,17 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from mien.engine.avatar.crop import Square
+from mien.engine.avatar.head.between_vertices import BetweenVertices
 from mien.engine.avatar.head.grid import AvatarGrid
 from mien.engine.avatar.model_io import FIELD_SIZE
 from mien.engine.face.geometry import FaceGeometry
-from mien.engine.face.layout import N_MESH
-from mien.engine.face.openings import OPENINGS, around
 from mien.engine.mesh.back_of_head import BackOfHead
 from mien.engine.mesh.borders import Borders
 from mien.engine.mesh.drawn_out import DrawnOut
 from mien.engine.mesh.following import INSIDE
 from mien.engine.mesh.head_sheet import NODES, HeadMotion, HeadSheet
-from mien.engine.mesh.interpolation import MeshInterpolation
 from mien.engine.mesh.uncovered import FarSide
 from mien.engine.types import Floats
 from mien.engine.utils.sampling import sample
@@ -33,23 +31,19 @@ class HeadMesh:
     Attributes:
         sheet: the head around the face.
         borders: where the portrait's borders cut the person; None where they do not.
-        between: the mesh on the model's grid.
+        between: what lies between the vertices.
         backs: what a turn uncovers behind the face on the left of the image, and on the right; None where it
             is not made up.
-        window: ``(FIELD_SIZE, FIELD_SIZE)`` 1 on the face, fading to 0 around it; model units per pixel.
         far: what the portrait hardly shows of its face.
         drawn: how skin slides over the face's mesh where a turn draws it out.
-        openings: ``(FIELD_SIZE, FIELD_SIZE)`` each, 1 in and around right eye, left eye and mouth.
     """
 
     sheet: HeadSheet
     borders: Borders | None
     backs: tuple[BackOfHead | None, BackOfHead | None]
-    between: MeshInterpolation
-    window: Floats
+    between: BetweenVertices
     far: FarSide
     drawn: DrawnOut
-    openings: tuple[Floats, ...]
 
     @staticmethod
     def of(geometry: FaceGeometry, crop: Square, grid: AvatarGrid, person: Floats | None) -> HeadMesh:
@@ -61,11 +55,6 @@ class HeadMesh:
         depth = grid.solid[:, 2].reshape(FIELD_SIZE, FIELD_SIZE)
         there = sample(np.ascontiguousarray(depth), (crop.normalised(positions) + 1) * half).ravel()
         sheet = HeadSheet.of(geometry, positions.reshape(-1, 2), there, person)
-        nodes = (crop.normalised(geometry.points[:N_MESH]) + 1) * half
-        between = MeshInterpolation.of(nodes, geometry.solid[:N_MESH, 2], FIELD_SIZE)
-        source = crop.normalised(geometry.points)
-        openings = tuple(around(source[list(outline)], FIELD_SIZE) for outline, _ in OPENINGS)
-        per_norm = np.float32(crop.pixels_per_norm)
         far = FarSide.of(geometry.points, geometry.axes, geometry.unit, person)
         borders = None
         if person is not None and sheet.known is not None:
@@ -74,8 +63,8 @@ class HeadMesh:
         left, right = (
             None if person is None else BackOfHead.of(geometry, side, sheet.neck, person) for side in (-1, 1)
         )
-        window, drawn = grid.window / per_norm, DrawnOut.of(geometry)
-        return HeadMesh(sheet, borders, (left, right), between, window, far, drawn, openings)
+        between, drawn = BetweenVertices.of(geometry, crop, grid), DrawnOut.of(geometry)
+        return HeadMesh(sheet, borders, (left, right), between, far, drawn)
 
     def moved(self, motion: HeadMotion) -> tuple[Floats, Floats]:
         """Where the sheet's nodes go, ``(G, 2)``, and their depth, ``(G,)``; pixels."""

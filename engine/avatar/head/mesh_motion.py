@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +11,6 @@ from numpy.typing import NDArray
 from mien.engine.avatar.crop import Square
 from mien.engine.avatar.head.behind_head import BackMotion
 from mien.engine.avatar.head.far_side import go_along, shown_places
-from mien.engine.avatar.head.grid import AvatarGrid
 from mien.engine.avatar.head.head_mesh import HeadMesh
 from mien.engine.avatar.head.mesh_openings import (
     gaze_shift,
@@ -24,10 +22,9 @@ from mien.engine.avatar.head.mesh_openings import (
 )
 from mien.engine.avatar.lips.lip_contact import LOWER_ROWS, keep_within_edges, part_lips
 from mien.engine.avatar.lips.pursing import hide_corners
-from mien.engine.avatar.model_io import FIELD_SIZE
 from mien.engine.face.geometry import FaceGeometry
 from mien.engine.face.head_pose import Similarity, fit_similarity, parallax, turn_matrix
-from mien.engine.face.layout import N_MESH, apply2, at_landmarks
+from mien.engine.face.layout import N_MESH
 from mien.engine.face.lips import mouth_gap
 from mien.engine.face.regions import region_maps
 from mien.engine.landmarks import topology as topo
@@ -36,10 +33,6 @@ from mien.engine.mesh.topology import LEFT_EYE, MOUTH, RIGHT_EYE, face_topology
 from mien.engine.mesh.unfolding import unfolded
 from mien.engine.types import Floats
 from mien.engine.utils.curves import smoothstep
-from mien.engine.utils.sampling import sample
-
-if TYPE_CHECKING:
-    from mien.engine.motion import Motion
 
 BEHIND, EYE_BEHIND = 0.12, 0.2
 """How far behind lips and lids lies what is seen between them, face units: further than a lower lid is behind
@@ -114,28 +107,25 @@ class Placed:
     mesh: HeadMesh
     geometry: FaceGeometry
     crop: Square
-    grid: AvatarGrid
     source: Floats
     facing: tuple[float, float]
     edges: Floats
 
 
 def mesh_motion(
-    motion: Motion,
     avatar: Placed,
     head: Similarity,
     turn: tuple[float, float],
     points: Floats,
-    shares: tuple[float, ...],
+    between: Floats,
 ) -> MeshMotion:
     """The mesh after a motion.
 
     Args:
-        motion: the driver's, sway included.
         avatar: the avatar.
         head, turn: the head's motion in the avatar's image.
         points: ``(478, 2)`` target positions of the avatar's landmarks, model coordinates.
-        shares: how far the dense field gives way in right eye, left eye and mouth.
+        between: as in :class:`MeshMotion`.
     """
     geometry, crop, source = avatar.geometry, avatar.crop, avatar.source
     mesh = face_topology()
@@ -150,9 +140,10 @@ def mesh_motion(
     depth[mesh.openings[MOUTH]] += np.float32(BEHIND) * face_unit
     depth[mesh.openings[RIGHT_EYE].start :] += np.float32(EYE_BEHIND) * face_unit
 
-    solid = _solid_motion(points, avatar, turn)
+    turned = geometry.points[:N_MESH] + parallax(geometry.solid[:N_MESH], turn)
+    solid = _solid_motion(points, avatar, turned)
     places = points.copy()
-    rigid = crop.normalised(solid.apply(_turned(avatar, turn)))
+    rigid = crop.normalised(solid.apply(turned))
     keep_within_edges(places, source)
     places[:N_MESH] = unfolded(rigid, places[:N_MESH], _INNER_LIPS)
     go_along(places, rigid, lambda: _unturned(avatar, solid), avatar.mesh.far, avatar.facing, turn)
@@ -183,7 +174,7 @@ def mesh_motion(
         sheet_shows=crop.normalised(avatar.mesh.sheet.positions),
         sheet_depth=back * (size / per_norm),
         back=_back(avatar, going, size / per_norm),
-        between=_between(motion, avatar, source, shares),
+        between=between,
         gaze=np.stack([gaze_shift(eye, source, points) for eye in range(2)]),
         irises=np.stack([iris_place(iris, source) for iris in (topo.RIGHT_IRIS, topo.LEFT_IRIS)]),
         head=going,
@@ -204,43 +195,29 @@ def _back(avatar: Placed, going: HeadMotion, per_pixel: np.float32) -> BackMotio
     return BackMotion(vertices=place(moved), shows=place(back.shows), depth=depth * per_pixel)
 
 
-def _turned(avatar: Placed, turn: tuple[float, float]) -> Floats:
-    """``(468, 2)`` the portrait's landmarks after a turn, pixels."""
-    geometry = avatar.geometry
-    return geometry.points[:N_MESH] + parallax(geometry.solid[:N_MESH], turn)
-
-
 def _unturned(avatar: Placed, solid: Similarity) -> Floats:
     """``(468, 2)`` where the head's motion without its turn puts the landmarks, model coordinates."""
     return avatar.crop.normalised(solid.apply(avatar.geometry.points[:N_MESH]))
 
 
-def _solid_motion(points: Floats, avatar: Placed, turn: tuple[float, float]) -> Similarity:
-    """The head's motion without the turn, as contained in the landmarks; what moves by itself is left out."""
+def _solid_motion(points: Floats, avatar: Placed, turned: Floats) -> Similarity:
+    """The head's motion without the turn, as contained in the landmarks; what moves by itself is left out.
+
+    Args:
+        points: ``(478, 2)`` where the landmarks go, model coordinates.
+        turned: ``(468, 2)`` the portrait's after the turn, pixels.
+    """
     skull = _skull()
     image = (points[skull] - avatar.source[skull]) * np.float32(avatar.crop.pixels_per_norm)
     image += avatar.geometry.points[skull]
     weights = region_maps().rigid_points[skull]
-    return fit_similarity(_turned(avatar, turn)[skull], image, weights, rounds=ROUNDS)
+    return fit_similarity(turned[skull], image, weights, rounds=ROUNDS)
 
 
 @lru_cache(maxsize=1)
 def _skull() -> NDArray[np.intp]:
     """Landmarks whose motion is mostly the skull's."""
     return np.flatnonzero(region_maps().rigid_points > RIGID)
-
-
-def _between(motion: Motion, avatar: Placed, source: Floats, shares: tuple[float, ...]) -> Floats:
-    grid = avatar.grid
-    dense = apply2(grid.axes, sample(motion.dense, grid.lookup, cubic=True).reshape(-1, 2))
-    there = apply2(avatar.geometry.axes[:N_MESH], at_landmarks(motion.dense))
-    found = avatar.mesh.between.beyond(dense, there).reshape(FIELD_SIZE, FIELD_SIZE, 2)
-    window = avatar.mesh.window
-    for share, opening in zip(shares, avatar.mesh.openings, strict=True):
-        if share > 0.01:
-            window = window * (1 - np.float32(share) * opening)
-    found *= window[..., None]
-    return found
 
 
 def _shut_lips(avatar: Placed, gap: float) -> Floats:
