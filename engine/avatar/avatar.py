@@ -15,6 +15,7 @@ from mien.engine.avatar.head.head_mesh import HeadMesh
 from mien.engine.avatar.model_io import IMAGE_SIZE, AvatarCode
 from mien.engine.avatar.mouth import Cavity
 from mien.engine.avatar.person.background import Background
+from mien.engine.avatar.person.bars import Bars
 from mien.engine.avatar.person.behind_glass import is_behind_glass
 from mien.engine.avatar.person.covered import shows_mouth
 from mien.engine.avatar.person.cutout import Cutout
@@ -55,13 +56,14 @@ class Avatar:
         mesh: the face's mesh and the head around it, and ``room`` for it within the crop.
         cavity: the inside of the mouth.
         shows_mouth: whether its mouth is seen; one that is not stays still.
-        layers: person and background apart; None where they cannot be told apart.
+        layers: person and background apart, of what bars leave free; None where they cannot be told apart.
         photos: further photos of the same person.
         code: what the model's encoder made of the crop.
         notes: remarks for the user (several faces, a face cut by the border).
         name: what messages call the portrait.
         opacity: ``(H, W) float32`` in 0..1, the portrait's own transparency; None where it has none.
         cutout: the person before another background; None where the portrait keeps its own.
+        bars: uniform bars along the portrait's borders, behind which it moves; None where it has none.
     """
 
     image: Image
@@ -81,6 +83,7 @@ class Avatar:
     name: str = "the portrait"
     opacity: Floats | None = None
     cutout: Cutout | None = None
+    bars: Bars | None = None
 
     @cached_property
     def pose(self) -> tuple[float, float]:
@@ -130,8 +133,16 @@ class Avatar:
         geometry = replace(geometry, axes=axes)
         crop = crop_around(face)
         grid = avatar_grid(geometry, crop)
-        layers = Layers.of(image, crop, geometry.points)
-        mesh = HeadMesh.of(geometry, crop, grid, None if layers is None else layers.person)
+        bars = None if opacity is not None else Bars.of(image)
+        seen, inner, box = image, crop, (0, 0, image.shape[1], image.shape[0])
+        points = geometry.points
+        if bars is not None:
+            seen, inner, box, points = bars.inner, bars.within(crop), bars.box, bars.moved(points)
+        layers = Layers.of(seen, inner, points)
+        person = None if layers is None else layers.person
+        if person is not None and bars is not None:
+            person = bars.around(person)
+        mesh = HeadMesh.of(geometry, crop, grid, person, box)
         mouth = shows_mouth(image, geometry.points, geometry.unit, landmarker)
         return Avatar(
             image=image,
@@ -140,15 +151,16 @@ class Avatar:
             geometry=geometry,
             grid=grid,
             source_points=crop.normalised(geometry.points),
-            code=runtime.encode(cut(image, crop, IMAGE_SIZE)),
+            code=runtime.encode(cut(seen, inner, IMAGE_SIZE)),
             mesh=mesh,
-            room=Room.of(geometry, crop, (image.shape[1], image.shape[0])),
+            room=Room.of(geometry, crop, seen.shape[1::-1], box[:2]),
             layers=layers,
             shows_mouth=mouth,
             cavity=Cavity.of(image, geometry.points, geometry.unit),
             notes=_notes(faces, image, name, layers, mouth),
             name=name,
             opacity=opacity,
+            bars=bars,
         )
 
     def before(self, background: Background) -> Avatar:

@@ -42,12 +42,15 @@ class Room:
     unit: float
 
     @staticmethod
-    def of(geometry: FaceGeometry, crop: Square, size: tuple[int, int]) -> Room:
-        """A portrait's, of this width and height."""
+    def of(
+        geometry: FaceGeometry, crop: Square, size: tuple[int, int], corner: tuple[int, int] = (0, 0)
+    ) -> Room:
+        """A portrait's, of this width and height, which begins at this column and row."""
         centre, unit = geometry.centre, np.float32(geometry.unit)
         head = ((geometry.points[:N_MESH] - centre) @ WAYS.T).max(axis=0) + np.float32(BESIDE) * unit
         ends = np.array([crop.x, crop.x + crop.side, crop.y, crop.y + crop.side], np.float32)
-        whole = np.array([0, size[0], 0, size[1]], np.float32)
+        (left, top), (width, height) = corner, size
+        whole = np.array([left, left + width, top, top + height], np.float32)
         cut_off = (ends - whole) * WAYS.sum(axis=1) >= 0
         free = np.abs(ends - np.repeat(centre, 2)) - head
         return Room(head, np.where(cut_off, np.inf, np.maximum(free, LEAST * unit)), geometry.unit)

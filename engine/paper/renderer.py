@@ -80,7 +80,7 @@ class PaperRenderer:
             "mouth": perf_counter() - composed,
         }
         return Rendered(
-            image,
+            self._canvas.finished(image),
             motion.index,
             motion.captured_ns,
             motion.time,

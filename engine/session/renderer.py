@@ -82,14 +82,23 @@ class Planned:
     eyes: HiddenEyes
     opened: tuple[OpenedEye, ...]
 
-    def finish(self, image: Image) -> float:
-        """Draw deep mouth, folds, shut lids, photos, and the driver's mouth, in place; milliseconds spent."""
+    def finish(self, image: Image) -> tuple[Image, float]:
+        """Draw deep mouth, folds, shut lids, photos, the driver's mouth, and the portrait's bars before all.
+
+        Returns:
+            the result, and the milliseconds spent on the mouth, the skin and the eyes; ``image`` is changed.
+        """
         if self.mouth.takes_paint and self.drawing.dense is not None:
             show_cavity(self.drawing.canvas, image, self.drawing.warp, whole=False)
         spent = draw_folds(self.drawing.canvas, image, self.folds)
         spent += self.eyes.draw(image, self.opened) + self.lids.draw(image, self.shut)
         spent += self.photos.draw(image, self.patches)
-        return spent + self.mouth.draw(image, self.placed)
+        spent += self.mouth.draw(image, self.placed)
+        return self.drawing.canvas.finished(image), spent
+
+    def rendered(self, image: Image, stages: dict[str, float]) -> Rendered:
+        """The finished frame."""
+        return Rendered(image, self.motion.index, self.motion.captured_ns, self.motion.time, stages)
 
 
 def draw_together(runtime: BatchRuntime, planned: Sequence[Planned]) -> list[Rendered]:
@@ -100,31 +109,22 @@ def draw_together(runtime: BatchRuntime, planned: Sequence[Planned]) -> list[Ren
         for plan, image in zip(planned, runtime.draw([plan.drawing for plan in planned]), strict=True)
     ]
     spent = 1000 * (perf_counter() - start)
-    return [
-        Rendered(
-            image,
-            plan.motion.index,
-            plan.motion.captured_ns,
-            plan.motion.time,
-            {
-                "carry": plan.carry_ms,
-                "model": spent,
-                "compose": 0.0,
-                "mouth": plan.mouth_ms + _finish(plan, image),
-            },
-        )
-        for plan, image in zip(planned, images, strict=True)
-    ]
+    found = []
+    for plan, image in zip(planned, images, strict=True):
+        shown, mouth_ms = _finish(plan, image)
+        stages = {"carry": plan.carry_ms, "model": spent, "compose": 0.0, "mouth": plan.mouth_ms + mouth_ms}
+        found.append(plan.rendered(shown, stages))
+    return found
 
 
-def _finish(plan: Planned, image: Image) -> float:
-    """What a GPU's graph, which always paints, leaves to be done; milliseconds spent."""
+def _finish(plan: Planned, image: Image) -> tuple[Image, float]:
+    """What a GPU's graph, which always paints, leaves to be done: the result, and milliseconds spent."""
     start = perf_counter()
     show_outline(plan.drawing.canvas, image, plan.drawing.warp)
     if plan.mouth.unpainted:
         show_cavity(plan.drawing.canvas, image, plan.drawing.warp, whole=True)
-    plan.finish(image)
-    return 1000 * (perf_counter() - start)
+    shown, _ = plan.finish(image)
+    return shown, 1000 * (perf_counter() - start)
 
 
 class Renderer:
@@ -220,16 +220,11 @@ class Renderer:
         modelled = perf_counter()
         image = compose(drawing.canvas, field, drawing.warp)
         done = perf_counter()
-        mouth_ms = plan.mouth_ms + plan.finish(image)
-        return Rendered(
-            image,
-            motion.index,
-            motion.captured_ns,
-            motion.time,
-            {
-                "carry": plan.carry_ms,
-                "model": 1000 * (modelled - start),
-                "compose": 1000 * (done - modelled),
-                "mouth": mouth_ms,
-            },
-        )
+        shown, mouth_ms = plan.finish(image)
+        stages = {
+            "carry": plan.carry_ms,
+            "model": 1000 * (modelled - start),
+            "compose": 1000 * (done - modelled),
+            "mouth": plan.mouth_ms + mouth_ms,
+        }
+        return plan.rendered(shown, stages)

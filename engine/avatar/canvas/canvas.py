@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -12,6 +12,7 @@ from mien.engine.avatar.canvas.mesh_canvas import MeshCanvas
 from mien.engine.avatar.crop import Square, continued, extended, within_image
 from mien.engine.avatar.fine_layer import FineLayer
 from mien.engine.avatar.model_io import FIELD_SIZE, IMAGE_SIZE
+from mien.engine.avatar.person.bars import Bars
 from mien.engine.avatar.person.crown import rounded
 from mien.engine.avatar.person.outline import Box
 from mien.engine.avatar.person.silhouette import Silhouette
@@ -48,6 +49,8 @@ class Canvas:
         pasted: whether the result is the whole of ``still``, or only the moving part.
         clear: whether results carry opacity; ``still`` is the person before black then.
         mesh: the mesh's rasters.
+        bars: those of the portrait, of which ``still`` is what they leave free; None where it is all of it,
+            or a face crop.
     """
 
     still: Image
@@ -69,6 +72,7 @@ class Canvas:
     pasted: bool
     clear: bool
     mesh: MeshCanvas
+    bars: Bars | None = None
 
     @property
     def part(self) -> tuple[int, int]:
@@ -108,8 +112,12 @@ class Canvas:
         """Width and height of the results; ``crop`` is the side of a face crop returned by itself."""
         if crop is not None:
             return crop, crop
-        height, width = self.still.shape[:2]
+        height, width = (self.still if self.bars is None else self.bars.image).shape[:2]
         return width, height
+
+    def finished(self, image: Image) -> Image:
+        """A result with the portrait's bars before it."""
+        return image if self.bars is None else self.bars.before(image)
 
 
 def unit_on(canvas: Canvas, avatar: Avatar) -> float:
@@ -120,23 +128,28 @@ def unit_on(canvas: Canvas, avatar: Avatar) -> float:
 def make_canvas(avatar: Avatar, crop: int | None) -> Canvas:
     """Create the canvas for a whole portrait (``crop`` None), or for its face crop of ``crop`` pixels."""
     layers, cutout = avatar.layers, avatar.cutout
+    # Before another background bars are a part of the old one.
+    bars = avatar.bars if cutout is None else None
+    image, square, face = avatar.image, avatar.crop, avatar.face
+    if bars is not None:
+        image, square, face = bars.inner, bars.within(square), bars.seen(face)
     if crop is None:
         if cutout is not None:
             still, person, behind = cutout.whole()
             return _on_still(avatar, still, avatar.crop, (person, behind))
         apart = None if layers is None else (layers.person, layers.background)
-        return _on_still(avatar, avatar.image, avatar.crop, apart)
+        return replace(_on_still(avatar, image, square, apart), bars=bars)
     # Cut with a margin that provides what moves in from outside.
-    view, margin = within_image(avatar.crop, avatar.image, avatar.face), round(MARGIN * crop)
+    view, margin = within_image(square, image, face), round(MARGIN * crop)
     scale = crop / view.side
     wide = Square(view.x - margin / scale, view.y - margin / scale, view.side + 2 * margin / scale)
     size = crop + 2 * margin
-    x, y = (avatar.crop.x - wide.x) * scale, (avatar.crop.y - wide.y) * scale
-    square, shown = Square(x, y, avatar.crop.side * scale), (margin, margin, margin + crop, margin + crop)
+    x, y = (square.x - wide.x) * scale, (square.y - wide.y) * scale
+    square, shown = Square(x, y, square.side * scale), (margin, margin, margin + crop, margin + crop)
     if cutout is not None:
         still, person, behind = cutout.cut(wide, size, margin)
         return _on_still(avatar, still, square, (person, behind), shown)
-    still = continued(avatar.image, wide, size)
+    still = continued(image, wide, size)
     if layers is not None:
         shades = np.asarray(np.repeat(255 * layers.person[..., None] + 0.5, 3, axis=2), np.uint8)
         person = continued(shades, wide, size)[..., 0] / np.float32(255)

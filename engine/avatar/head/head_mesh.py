@@ -10,6 +10,7 @@ from mien.engine.avatar.crop import Square
 from mien.engine.avatar.head.between_vertices import BetweenVertices
 from mien.engine.avatar.head.grid import AvatarGrid
 from mien.engine.avatar.model_io import FIELD_SIZE
+from mien.engine.avatar.person.bars import Box
 from mien.engine.face.geometry import FaceGeometry
 from mien.engine.mesh.back_of_head import BackOfHead
 from mien.engine.mesh.borders import Borders
@@ -46,8 +47,20 @@ class HeadMesh:
     drawn: DrawnOut
 
     @staticmethod
-    def of(geometry: FaceGeometry, crop: Square, grid: AvatarGrid, person: Floats | None) -> HeadMesh:
-        """The mesh of a face in its crop (10 ms); ``person`` as in :meth:`HeadSheet.of`."""
+    def of(
+        geometry: FaceGeometry,
+        crop: Square,
+        grid: AvatarGrid,
+        person: Floats | None,
+        seen: Box | None = None,
+    ) -> HeadMesh:
+        """The mesh of a face in its crop (10 ms).
+
+        Args:
+            geometry, person: as in :meth:`HeadSheet.of`.
+            crop, grid: the avatar's.
+            seen: what bars leave free of the portrait; None where that is all.
+        """
         axis = np.linspace(-OVERLAP, 1 + OVERLAP, NODES) * crop.side
         x, y = np.meshgrid(axis + crop.x, axis + crop.y)
         positions = np.stack([x, y], axis=2).astype(np.float32)
@@ -59,12 +72,18 @@ class HeadMesh:
         borders = None
         if person is not None and sheet.known is not None:
             beside, step = np.maximum(-sheet.known[:, INSIDE], 0.0), float(axis[1] - axis[0])
-            borders = Borders.of(sheet.positions, beside, geometry.unit, step, person)
-        left, right = (
-            None if person is None else BackOfHead.of(geometry, side, sheet.neck, person) for side in (-1, 1)
+            left, top, right, bottom = seen or (0, 0, *person.shape[::-1])
+            places, inner = (
+                sheet.positions - np.array([left, top], np.float32),
+                person[top:bottom, left:right],
+            )
+            borders = Borders.of(places, beside, geometry.unit, step, inner)
+        backs = (
+            None if person is None else BackOfHead.of(geometry, -1, sheet.neck, person),
+            None if person is None else BackOfHead.of(geometry, 1, sheet.neck, person),
         )
         between, drawn = BetweenVertices.of(geometry, crop, grid), DrawnOut.of(geometry)
-        return HeadMesh(sheet, borders, (left, right), between, far, drawn)
+        return HeadMesh(sheet, borders, backs, between, far, drawn)
 
     def moved(self, motion: HeadMotion) -> tuple[Floats, Floats]:
         """Where the sheet's nodes go, ``(G, 2)``, and their depth, ``(G,)``; pixels."""
