@@ -179,8 +179,8 @@ def _who(group: argparse._ArgumentGroup) -> None:
         metavar="FRAME",
         type=values.reference,
         default="auto",
-        help="files: the frame that all motion is relative to: auto (the first where its face is frontal, at "
-        "rest and as open as the portrait's, else the most suitable), first (with a face), best (most "
+        help="files: the frame that all motion is relative to: auto (the first, unless another suits the "
+        "portrait clearly better: frontal, at rest, eyes and mouth as open), first (with a face), best (most "
         "similar to the portrait), or a frame number, counted from 0",
     )
     group.add_argument(

@@ -24,7 +24,8 @@ import run_live
 from mien.engine.landmarks import Landmarker
 from mien.engine.motion.recording import load_recording
 from mien.engine.runtime import Runtime
-from mien.engine.types import Image
+from mien.engine.tracking.clip_reference import ClipReference
+from mien.engine.types import Frame, Image
 from mien.streams.video import VideoFileSink
 from mien.streams.video.reader import VideoFileSource
 
@@ -329,8 +330,23 @@ def test_ctrl_c_while_waiting_for_a_frame_finishes_the_file(
             yield frame
 
     monkeypatch.setattr(VideoFileSource, "__iter__", interrupted)
-    assert mien("--driving", clip, "--output", tmp_path / "out.mp4") == 0
+    assert mien("--driving", clip, "--reference", "first", "--output", tmp_path / "out.mp4") == 0
     assert len(video_times(tmp_path / "out.mp4")[0]) == 4
+
+
+def test_ctrl_c_in_the_search_for_a_reference_writes_nothing(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    look = ClipReference.look
+
+    def interrupted(search: ClipReference, frame: Frame) -> None:
+        if frame.index == 4:
+            signal.raise_signal(signal.SIGINT)
+        look(search, frame)
+
+    monkeypatch.setattr(ClipReference, "look", interrupted)
+    assert mien("--driving", clip, "--output", tmp_path / "out.mp4") == 130
+    assert list(tmp_path.iterdir()) == [] and "Traceback" not in capsys.readouterr().err
 
 
 def test_a_second_ctrl_c_gives_up_and_leaves_nothing(

@@ -11,6 +11,7 @@ import pytest
 from conftest import read_clip
 
 from mien.engine.landmarks import Landmarker, make_landmarker
+from mien.engine.landmarks.topology import BLENDSHAPE_NAMES
 from mien.engine.tracking.clip_reference import SEARCHED_S, ClipReference, Openness, unsuitable
 from mien.engine.types import Face, Frame, Image
 
@@ -61,6 +62,23 @@ def test_a_first_frame_that_suits_stays(seen: Seen, portrait: Face) -> None:
     assert search.reason is None and search.over
     assert search.found is not None and search.found[0].index == CALM
     assert "it suits" in search.told
+
+
+def test_a_first_frame_without_a_fault_yields_to_one_that_is_far_nearer_to_the_portrait(
+    seen: Seen, portrait: Face
+) -> None:
+    """A frown is no fault that anyone would name, yet all that follows it would be raised brows."""
+    frowning = replace(portrait, blendshapes=portrait.blendshapes.copy())
+    for name in ("browDownLeft", "browDownRight", "mouthShrugLower"):
+        frowning.blendshapes[BLENDSHAPE_NAMES.index(name)] += 0.6
+    assert unsuitable(frowning, portrait) is None
+    images = [replace(frame, image=frame.image.copy()) for frame, _ in seen[:9]]
+    clip = [(images[0], frowning), *((frame, portrait) for frame in images[1:])]
+    search = searched(clip, portrait)
+    assert search.found is not None and search.found[1] is portrait
+    assert search.told == ": it suits better than the first, 0" and search.parted == 0.0
+    alike = searched([(frame, frowning) for frame in images], portrait)
+    assert alike.found is not None and alike.found[0].index == 0 and "it suits" in alike.told
 
 
 def test_after_a_wide_open_mouth_a_calm_frame_is_found_and_the_reason_told(
