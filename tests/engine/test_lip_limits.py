@@ -8,7 +8,7 @@ import pytest
 from mien.engine.avatar.lips.lip_limits import Measured, limit_lips
 from mien.engine.avatar.lips.lip_shape import LOWER_EDGE, UPPER_EDGE, Lips
 from mien.engine.face.layout import N_MESH, layout
-from mien.engine.face.lips import at_rest
+from mien.engine.face.lips import at_rest, eyes_apart
 from mien.engine.landmarks import topology as topo
 from mien.engine.types import Floats
 from tests.engine.test_lip_shape import driver, gaping, portrait
@@ -27,7 +27,7 @@ def widened(by: float) -> Floats:
 
 def measured(face: Floats, at_rest_in: Floats) -> Measured:
     rest, now = (Lips.of(one[UPPER_EDGE], one[LOWER_EDGE]) for one in (at_rest_in, face))
-    return Measured.of(now, face, at_rest(abs(rest.width), at_rest_in))
+    return Measured.of(now, eyes_apart(face), at_rest(abs(rest.width), at_rest_in))
 
 
 def limited(portrait: Floats, before: Floats, now: Floats) -> tuple[Measured, Measured, Measured]:

@@ -7,6 +7,7 @@ shut it further.
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,14 +53,12 @@ def keep_within_edges(points: Floats, source: Floats) -> None:
     Args:
         source: the same landmarks in the portrait.
     """
-    inner, outer, between, along = between_edges(source)
-    before, now = source[outer] - source[inner], points[outer] - points[inner]
-    width = np.maximum(_dot(before, before), 1e-12)
-    from_edge = source[between] - source[inner]
-    beside = from_edge - along[:, None] * before
-    wanted = points[inner] + along[:, None] * now + beside
+    inner, outer, between = _rows()
+    own = _own(np.asarray(source, np.float32).tobytes())
+    now = points[outer] - points[inner]
+    wanted = points[inner] + own.along[:, None] * now + own.beside
     apart = points[between] - wanted
-    off = np.hypot(*apart.T) / np.sqrt(width)
+    off = np.hypot(apart[:, 0], apart[:, 1]) / own.width
     low, high = OFF
     share = smoothstep(np.clip((off - low) / (high - low), 0.0, 1.0))
     points[between] -= (share[:, None] * apart).astype(np.float32)
@@ -74,11 +73,32 @@ def between_edges(source: Floats) -> tuple[NDArray[np.intp], NDArray[np.intp], N
     Returns:
         inner, outer, between, and how far the last lie on the way from the first to the second.
     """
+    return *_rows(), _own(np.asarray(source, np.float32).tobytes()).along
+
+
+class _Own(NamedTuple):
+    """What lies between the edges of a portrait's lips.
+
+    Attributes:
+        along: ``(66,)`` share of the way from the inner edge to the outer one at which each landmark lies.
+        beside: ``(66, 2)`` how far beside that way.
+        width: ``(66,)`` its length.
+    """
+
+    along: Floats
+    beside: Floats
+    width: Floats
+
+
+@lru_cache(maxsize=16)
+def _own(places: bytes) -> _Own:
+    """By the ``(468+, 2) float32`` landmarks of a portrait: they stay where they are."""
+    source = np.frombuffer(places, np.float32).reshape(-1, 2)
     inner, outer, between = _rows()
-    before = source[outer] - source[inner]
-    from_edge = source[between] - source[inner]
-    along = _dot(from_edge, before) / np.maximum(_dot(before, before), 1e-12)
-    return inner, outer, between, np.asarray(along, np.float32)
+    before, from_edge = source[outer] - source[inner], source[between] - source[inner]
+    square = np.maximum(_dot(before, before), 1e-12)
+    along = np.asarray(_dot(from_edge, before) / square, np.float32)
+    return _Own(along, from_edge - along[:, None] * before, np.sqrt(square))
 
 
 def _dot(one: Floats, other: Floats) -> Floats:

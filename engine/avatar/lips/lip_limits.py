@@ -15,12 +15,12 @@ from mien.engine.avatar.lips.lip_shape import (
     MIDDLE,
     UPPER_EDGE,
     Lips,
+    Rest,
     driver_lips,
-    foreshortening,
     move_lips,
 )
 from mien.engine.avatar.lips.pursing import RINGS, as_complex, move_rings
-from mien.engine.face.lips import SMILE, at_rest, eyes_apart
+from mien.engine.face.lips import SMILE, eyes_apart
 from mien.engine.motion import Motion
 from mien.engine.types import Floats
 from mien.engine.utils.curves import limited, ramp, smoothstep
@@ -45,14 +45,14 @@ class Measured(NamedTuple):
     width: float
 
     @staticmethod
-    def of(lips: Lips, face: Floats, rest: float) -> Measured:
-        """Of lips in the unit of ``face``, landmarks ``(468+, 2)`` that tell the eyes' distance.
+    def of(lips: Lips, eyes: float, rest: float) -> Measured:
+        """Of lips, and of the distance of the eyes' outer corners in their unit.
 
         Args:
             rest: the mouth's width at rest; see :func:`mien.engine.face.lips.at_rest`.
         """
         wide = abs(lips.width)
-        return Measured(float(lips.gap[MIDDLE]) * wide / max(rest, 1e-6), wide / max(eyes_apart(face), 1e-6))
+        return Measured(float(lips.gap[MIDDLE]) * wide / max(rest, 1e-6), wide / max(eyes, 1e-6))
 
 
 def limit_lips(points: Floats, source: Floats, turned: Floats, motion: Motion, scale: float) -> None:
@@ -67,14 +67,14 @@ def limit_lips(points: Floats, source: Floats, turned: Floats, motion: Motion, s
     """
     if motion.shape is None:
         return
-    nodes = motion.shape.nodes
-    own, still, now = (Lips.of(face[UPPER_EDGE], face[LOWER_EDGE]) for face in (source, turned, points))
-    before, since = driver_lips(motion, motion.shape)
-    rest, usual = at_rest(abs(before.width), nodes), at_rest(abs(own.width), source)
+    own, before = Rest.of(source), Rest.of(motion.shape.nodes)
+    still, now = (Lips.of(face[UPPER_EDGE], face[LOWER_EDGE]) for face in (turned, points))
     # A mouth that is seen aslant is wider than it looks, its gap is not.
-    usual *= foreshortening(nodes) / foreshortening(source)
-    portrait, ours = Measured.of(still, turned, usual), Measured.of(now, points, scale * usual)
-    first, theirs = (Measured.of(lips, nodes, rest) for lips in (before, since))
+    usual = own.width * (before.aslant / own.aslant)
+    portrait = Measured.of(still, eyes_apart(turned), usual)
+    ours = Measured.of(now, eyes_apart(points), scale * usual)
+    since = driver_lips(motion, motion.shape)
+    first, theirs = (Measured.of(lips, before.eyes, before.width) for lips in (before.lips, since))
     _narrow(points, source, ours.width, max(portrait.width, theirs.width, SMILE))
     gap = ours.gap
     if gap <= 0.0:

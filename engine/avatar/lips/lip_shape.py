@@ -12,6 +12,7 @@ Transferred as skin that moves, it came out at 0.6 to 1.5 of that, by how long a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 
 from mien.engine.avatar.lips.lip_contact import LOWER_ROWS, UPPER_ROWS, lip_ties
 from mien.engine.face.layout import N_MESH, apply2
-from mien.engine.face.lips import at_rest
+from mien.engine.face.lips import EYES, at_rest, eyes_apart
 from mien.engine.landmarks import topology as topo
 from mien.engine.motion import Motion, Shape
 from mien.engine.types import Floats
@@ -49,6 +50,7 @@ UPPER = 0.3
 """Share of the upper lip in what the profile changes; the rest is the lower one's, which follows the jaw."""
 
 UPPER_EDGE, LOWER_EDGE = list(topo.LIPS_UPPER_INNER), list(topo.LIPS_LOWER_INNER)
+_TOLD = np.array([*UPPER_EDGE, *LOWER_EDGE, *EYES, *EARS, NOSE])
 MIDDLE = len(UPPER_EDGE) // 2
 
 _ROWS = (
@@ -84,6 +86,35 @@ class Lips(NamedTuple):
         return Lips(width, above.real, below.real, (below - above).imag)
 
 
+class Rest(NamedTuple):
+    """A face before a motion: a portrait, or a driver in their reference.
+
+    Attributes:
+        lips: its lips.
+        width: of its mouth at rest, see :func:`mien.engine.face.lips.at_rest`; of the landmarks' unit.
+        eyes: distance of its eyes' outer corners.
+        aslant: cosine of its yaw.
+    """
+
+    lips: Lips
+    width: float
+    eyes: float
+    aslant: float
+
+    @staticmethod
+    def of(face: Floats) -> Rest:
+        """From landmarks ``(468+, 2)``; every frame asks for those of the same two faces."""
+        return _rest(np.asarray(face[_TOLD], np.float32).tobytes())
+
+
+@lru_cache(maxsize=16)
+def _rest(places: bytes) -> Rest:
+    face = np.zeros((N_MESH, 2), np.float32)
+    face[_TOLD] = np.frombuffer(places, np.float32).reshape(-1, 2)
+    lips = Lips.of(face[UPPER_EDGE], face[LOWER_EDGE])
+    return Rest(lips, at_rest(abs(lips.width), face), eyes_apart(face), foreshortening(face))
+
+
 def set_lips(points: Floats, source: Floats, motion: Motion, scale: float) -> None:
     """Let the avatar's lips part as far, and along their length, as the driver's do.
 
@@ -95,22 +126,22 @@ def set_lips(points: Floats, source: Floats, motion: Motion, scale: float) -> No
     """
     if motion.shape is None:
         return
-    own, now = (Lips.of(face[UPPER_EDGE], face[LOWER_EDGE]) for face in (source, points))
-    wide, usual = abs(now.width), scale * abs(own.width)
+    portrait, now = Rest.of(source), Lips.of(points[UPPER_EDGE], points[LOWER_EDGE])
+    own, wide = portrait.lips, abs(now.width)
+    usual = scale * abs(own.width)
     rest = own.gap * usual
     share = ramp((now.gap[MIDDLE] * wide - rest[MIDDLE]) / usual, OPENED)
     if share == 0.0:
         return
-    before, since = driver_lips(motion, motion.shape)
+    driver, since = Rest.of(motion.shape.nodes), driver_lips(motion, motion.shape)
+    before = driver.lips
     share *= ramp(since.gap[MIDDLE], GAPING)
     if share == 0.0:
         return
     change = since.gap[MIDDLE] * abs(since.width) - before.gap[MIDDLE] * abs(before.width)
-    nodes = motion.shape.nodes
-    ours, theirs = (at_rest(abs(lips.width), face) for lips, face in ((own, source), (before, nodes)))
     # A mouth that is seen aslant is wider than it looks, its gap is not.
-    aslant = foreshortening(nodes) / foreshortening(source)
-    added = max(change, 0.0) / theirs * ours * scale * aslant
+    aslant = driver.aslant / portrait.aslant
+    added = max(change, 0.0) / driver.width * portrait.width * scale * aslant
     profile = np.clip(since.gap / since.gap[MIDDLE], 0.0, MOST)
     opened = share * (rest + added * profile - now.gap * wide)
     along = [
@@ -155,11 +186,11 @@ def foreshortening(points: Floats) -> float:
     return float(np.sqrt(1 - min(abs(ASLANT * off), MOST_ASLANT) ** 2))
 
 
-def driver_lips(motion: Motion, shape: Shape) -> tuple[Lips, Lips]:
-    """The driver's lips in their reference and now, in their own face units."""
-    before = [shape.nodes[lip] for lip in (UPPER_EDGE, LOWER_EDGE)]
-    moved = [
-        was + apply2(shape.to_image[lip], motion.points[lip])
-        for was, lip in zip(before, (UPPER_EDGE, LOWER_EDGE), strict=True)
-    ]
-    return Lips.of(before[0], before[1]), Lips.of(moved[0], moved[1])
+def driver_lips(motion: Motion, shape: Shape) -> Lips:
+    """The driver's lips now, in their own face units."""
+    return Lips.of(
+        *(
+            shape.nodes[edge] + apply2(shape.to_image[edge], motion.points[edge])
+            for edge in (UPPER_EDGE, LOWER_EDGE)
+        )
+    )
