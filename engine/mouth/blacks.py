@@ -7,6 +7,7 @@ levels is a hole in the paper.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import cv2
@@ -130,6 +131,13 @@ def _grey(colours: Image) -> Image:
 
 def _missing(black: Floats) -> Image:
     """``(1, 256, 3) uint8`` what each grey value lacks of ``black``."""
+    return _lacking(black.astype(np.float32).tobytes())
+
+
+@lru_cache(maxsize=16)
+def _lacking(colour: bytes) -> Image:
+    """The same by the colour's bytes: a portrait's blacks stay what they are, and every frame asks."""
+    black = np.frombuffer(colour, np.float32)
     level = max(float(black @ GREY), 1e-3)
     missing = np.maximum(1 - np.arange(256, dtype=np.float32) / np.float32(level), 0)
     return np.asarray(np.rint(missing[:, None] * black)[None], np.uint8)

@@ -43,8 +43,8 @@ def carried(inner: Floats, to_inner: Floats, to_outer: Floats, box: tuple[slice,
     start = (start - middle) / unit
     count = len(start)
     system = np.zeros((count + 3, count + 3))
-    system[:count, :count] = _bending(start, start)
-    system[range(count), range(count)] += SMOOTHING
+    system[:count, :count] = _bending(start[:, 0], start[:, 1], start)
+    system.reshape(-1)[: count * len(system) : len(system) + 1] += SMOOTHING  # its diagonal
     system[:count, count] = system[count, :count] = 1
     system[:count, count + 1 :] = start
     system[count + 1 :, :count] = start.T
@@ -52,11 +52,11 @@ def carried(inner: Floats, to_inner: Floats, to_outer: Floats, box: tuple[slice,
     rows, columns = box
     nodes_x, whole_x = _nodes(columns, COLUMNS)
     nodes_y, whole_y = _nodes(rows, ROWS)
-    grid = np.empty((len(nodes_y), len(nodes_x), 2))
-    grid[..., 0] = (nodes_x - middle[0]) / unit
-    grid[..., 1] = ((nodes_y - middle[1]) / unit)[:, None]
-    nodes = grid.reshape(-1, 2)
-    found = _bending(nodes, start) @ weights[:count] + weights[count] + nodes @ weights[count + 1 :]
+    nodes = np.empty((len(nodes_y), len(nodes_x), 2))
+    nodes[..., 0] = across = (nodes_x - middle[0]) / unit
+    nodes[..., 1] = down = ((nodes_y - middle[1]) / unit)[:, None]
+    bending = _bending(across, down, start).reshape(-1, count)
+    found = bending @ weights[:count] + weights[count] + nodes.reshape(-1, 2) @ weights[count + 1 :]
     coarse = np.ascontiguousarray(found.reshape(len(nodes_y), len(nodes_x), 2), np.float32)
     grown: Any = cv2.resize(coarse, (whole_x[1], whole_y[1]), interpolation=cv2.INTER_LINEAR)
     down, right = (
@@ -81,16 +81,21 @@ def _nodes(part: slice, count: int) -> tuple[np.ndarray, tuple[int, int]]:
     return part.start - edge - 0.5 + (np.arange(count) + 0.5) * (whole / count), (edge, whole)
 
 
-def _bending(points: np.ndarray, centres: np.ndarray) -> np.ndarray:
-    """r^2 log r of every distance."""
-    across, down = (np.subtract.outer(points[:, axis], centres[:, axis]) for axis in (0, 1))
-    across *= across
-    down *= down
-    across += down
-    np.maximum(across, 1e-12, out=across)
-    np.log(across, out=down)
-    across *= down
-    return np.asarray(0.5 * across)
+def _bending(x: np.ndarray, y: np.ndarray, centres: np.ndarray) -> np.ndarray:
+    """``(..., N)`` r^2 log r of the distances from places to centres ``(N, 2)``.
+
+    Args:
+        x, y: of the places; what one of them is repeated along is squared once.
+    """
+    across, down = (
+        np.square(at[..., None] - np.ascontiguousarray(centres[:, axis])) for axis, at in enumerate((x, y))
+    )
+    square = across + down
+    np.maximum(square, 1e-12, out=square)
+    found = np.log(square)
+    found *= square
+    found *= 0.5
+    return np.asarray(found)
 
 
 def _turned(vectors: Floats, ring: Floats, other: Floats) -> Floats:

@@ -7,6 +7,8 @@ purple and magenta.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import cv2
 import numpy as np
 
@@ -88,9 +90,17 @@ def towards_shadow(there: Floats, lips_there: Floats, matrix: Floats, width: flo
 
 def deep_hue(skin: Floats, lips: Floats) -> Floats:
     """Colour of the dark inside of a mouth, linear light of a luminance of one, by its skin and lips."""
-    red, green, blue = _hues(skin, lips)[1].tolist()
+    return _deep_hue(skin.astype(np.float32).tobytes(), lips.astype(np.float32).tobytes())
+
+
+@lru_cache(maxsize=16)
+def _deep_hue(skin: bytes, lips: bytes) -> Floats:
+    """By the colours' bytes: a portrait's stay what they are, and every frame asks."""
+    red, green, blue = _hues(*(np.frombuffer(colour, np.float32) for colour in (skin, lips)))[1].tolist()
     found = np.array([(red / green) ** DEEP_RED, 1.0, (blue / green) ** DEEP_BLUE], np.float32)
-    return np.asarray(found / np.float32(found @ LUMINANCE), np.float32)
+    found /= np.float32(found @ LUMINANCE)
+    found.setflags(write=False)
+    return found
 
 
 def line_share(skin: Floats, lips: Floats, width: float) -> float:

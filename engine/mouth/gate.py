@@ -69,6 +69,7 @@ class Gate:
     def _restart(self) -> None:
         self._time: float | None = None
         self._usual: Floats | None = None
+        self._compared: tuple[MouthView, Floats, float] | None = None
         self._known = 0.0
         self._change = USUAL
         self._hidden = self._odd = 0.0
@@ -130,10 +131,14 @@ class Gate:
 
     def change(self, view: MouthView) -> float:
         """How much lips and skin around the mouth differ from what was learnt of them."""
-        if self._usual is None:
+        usual = self._usual
+        if usual is None:
             return 0.0
-        apart = np.abs(_look(view) - self._usual).mean(axis=1)
-        return float(np.sort(apart)[len(apart) // 4 :].mean())
+        # A frame is asked for twice: whether it is covered, and as it is learnt.
+        if self._compared is None or self._compared[0] is not view or self._compared[1] is not usual:
+            apart = np.abs(_look(view) - usual).mean(axis=1)
+            self._compared = view, usual, float(np.sort(apart)[len(apart) // 4 :].mean())
+        return self._compared[2]
 
     def _learn(self, view: MouthView, step: float) -> None:
         look = _look(view)

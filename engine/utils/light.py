@@ -61,7 +61,7 @@ def relit(image: Image, matrix: Floats, shadows: Floats | None = None, dark: flo
     share += 1
     cv2.divide(1.0, share, share)
     below: Any = cv2.transform(light, np.asarray(shadows - matrix, np.float32))
-    below *= share[..., None]
+    cv2.multiply(below, cv2.merge([share] * 3), below)
     cv2.transform(light, matrix, light)
     light += below
     return _encoded(light)
