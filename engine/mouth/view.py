@@ -120,7 +120,9 @@ def skin_light(image: Image, points: Floats, unit: float) -> Floats:
             found.append(cv2.mean(patch)[:3])
     if not found:
         return np.zeros(3, np.float32)
-    return to_linear(np.median(np.array(found, np.float32), axis=0))
+    # The median: numpy's own takes ten times as long for so few.
+    ordered = np.sort(np.array(found, np.float32), axis=0)
+    return to_linear((ordered[(len(found) - 1) // 2] + ordered[len(found) // 2]) / 2)
 
 
 def brightest_of(view: MouthView) -> float:

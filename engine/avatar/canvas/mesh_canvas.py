@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import ceil, floor
 from typing import Any
 
 import cv2
@@ -161,15 +162,17 @@ class MeshCanvas:
         return self._back.draw(self._pixels(back.vertices), back.depth * self._scale[0], shift, box)
 
     def _bounds(self, places: Floats) -> Box | None:
-        x, y = places[:, 0], places[:, 1]
-        low = np.floor(self._pixels(np.array([x.min(), y.min()]))).astype(int) - RIM
-        high = np.ceil(self._pixels(np.array([x.max(), y.max()]))).astype(int) + RIM + 1
-        columns, rows = self._part
-        left, top = max(0, int(low[0])), max(0, int(low[1]))
-        right, bottom = min(columns, int(high[0])), min(rows, int(high[1]))
-        if right - left < 2 or bottom - top < 2:
+        sides = []
+        for axis, size in enumerate(self._part):
+            # Number by number: arrays of two take three times as long.
+            of_axis, scale, offset = places[:, axis], self._scale[axis], self._offset[axis]
+            first = floor(of_axis.min() * scale + offset) - RIM
+            last = ceil(of_axis.max() * scale + offset) + RIM + 1
+            sides.append(slice(max(0, first), min(size, last)))
+        columns, rows = sides
+        if columns.stop - columns.start < 2 or rows.stop - rows.start < 2:
             return None
-        return slice(top, bottom), slice(left, right)
+        return rows, columns
 
     def _draw_face(self, moving: MeshMotion, box: Box) -> Floats:
         """The face over the sheet; returns the layers in the box."""
