@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from shut_eyes import shutting
 
 from mien.engine.avatar import Avatar
 from mien.engine.avatar.eyes.brows import FREE, MOST, SLACK, UNDER, hold_brows
 from mien.engine.avatar.eyes.lids import CREASE
+from mien.engine.avatar.transfer import carry_over
 from mien.engine.landmarks import topology as topo
 from mien.engine.types import Floats
 
@@ -71,3 +73,14 @@ def test_the_skin_under_a_brow_rises_with_it(avatar: Avatar) -> None:
         length = float(np.hypot(*np.ptp(source[list(BROWS[brow][1])], axis=0)))
         assert under(points, brow) < UNDER[1] * (under(source, brow) + SLACK * length) + 0.002
     np.testing.assert_array_equal(points[lids], before)
+
+
+def test_brows_that_frown_down_onto_shut_eyes_stay_whole(avatar: Avatar) -> None:
+    """Where the skin under them was unfolded, a thin line was left of them."""
+    motion = shutting(avatar, 1.0)
+    for upper, lower, _ in BROWS:
+        motion.points[list(upper + lower), 1] += np.float32(0.13)
+    places, source = carry_over(motion, avatar).mesh.vertices, avatar.source_points
+    for upper, lower, _ in BROWS:
+        now, before = (np.hypot(*(p[list(upper)] - p[list(lower)]).T) for p in (places, source))
+        assert (now / before).min() > 1 - MOST - 0.05

@@ -58,6 +58,17 @@ _INNER_LIPS = [*topo.LIPS_UPPER_INNER[2:-2], *topo.LIPS_LOWER_INNER[2:-2]]
 """The lips' inner edges but for what is next to the corners: unfolding took 5 to 15 % of a wide mouth's
 opening, for the sake of rows between the edges that have their place there anyway."""
 
+_BROWS = [
+    *topo.RIGHT_EYEBROW_UPPER,
+    *topo.RIGHT_EYEBROW_LOWER,
+    *topo.LEFT_EYEBROW_UPPER,
+    *topo.LEFT_EYEBROW_LOWER,
+]
+"""The brows' edges: unfolding the skin under a brow that frowns far down over shut eyes lifted its lower edge
+alone, and left a thin line of the brow."""
+
+_KEPT = [*_INNER_LIPS, *_BROWS]
+
 _UPPER_LIDS = [*topo.RIGHT_EYE_UPPER[1:-1], *topo.LEFT_EYE_UPPER[1:-1]]
 
 
@@ -145,7 +156,7 @@ def mesh_motion(
     places = points.copy()
     rigid = crop.normalised(solid.apply(turned))
     keep_within_edges(places, source)
-    places[:N_MESH] = unfolded(rigid, places[:N_MESH], _INNER_LIPS)
+    places[:N_MESH] = unfolded(rigid, places[:N_MESH], _KEPT)
     go_along(places, rigid, lambda: _unturned(avatar, solid), avatar.mesh.far, avatar.facing, turn)
     part_lips(places)
     keep_within_edges(places, source)
