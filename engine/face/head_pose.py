@@ -14,6 +14,7 @@ import numpy as np
 
 from mien.engine.types import Floats
 from mien.engine.utils.matrices import determinant
+from mien.engine.utils.vectors import as_complex
 
 STILL_TURN = 0.026
 """Turns below 1.5 degrees count as none: the pose is that noisy, and the dense motion covers them."""
@@ -51,8 +52,8 @@ def fit_similarity(start: Floats, end: Floats, weights: Floats, rounds: int = 0)
     With ``rounds`` it is re-weighted that often (Cauchy weights at 1.5 times the median error), so
     that places that move on their own (brows, lips) do not pull the head along.
     """
-    z = _complex(start)
-    w = _complex(end)
+    z = as_complex(start)
+    w = as_complex(end)
     base = weights.astype(np.float64)
     found = _weighted_similarity(z, w, base)
     counted = np.flatnonzero(base > 0.05) if rounds else np.zeros(0, np.intp)
@@ -82,10 +83,6 @@ def _median(values: np.ndarray) -> float:
         return float(np.median(values))
     near = np.partition(values, (middle - 1, middle))
     return float(near[middle] if len(values) % 2 else 0.5 * (near[middle - 1] + near[middle]))
-
-
-def _complex(points: Floats) -> np.ndarray:
-    return np.ascontiguousarray(points, np.float64).view(np.complex128)[:, 0]
 
 
 def turn_between(reference: Floats, pose: Floats) -> tuple[float, float]:

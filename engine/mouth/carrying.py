@@ -13,6 +13,7 @@ import numpy as np
 
 from mien.engine.mouth.edge import gap_of, width_of
 from mien.engine.types import Floats
+from mien.engine.utils.vectors import as_complex, as_points
 
 SMOOTHING = 2e-3
 """Added to the spline's diagonal; the unit of length is the mouth's width."""
@@ -102,8 +103,7 @@ def _turned(vectors: Floats, ring: Floats, other: Floats) -> Floats:
     """Vectors at a mouth in the size and direction of another one."""
     from_corners, to_corners = (complex(*(edge[10] - edge[0])) for edge in (ring, other))
     turn = to_corners / (from_corners if abs(from_corners) > 1e-3 else 1.0)
-    found = turn * (vectors[:, 0] + 1j * vectors[:, 1])
-    return np.stack([found.real, found.imag], axis=1).astype(np.float32)
+    return as_points(turn * as_complex(vectors))
 
 
 def _unsqueezed(inner: Floats, to_inner: Floats) -> Floats:

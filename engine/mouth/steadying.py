@@ -7,6 +7,7 @@ from math import pi
 import numpy as np
 
 from mien.engine.types import Floats
+from mien.engine.utils.vectors import as_complex, as_points
 
 CUTOFF, SPEED = 1.5, 20.0
 """Cut-off frequency of a shape at rest, Hz; its increase per mouth width a second: speech has no lag."""
@@ -32,7 +33,7 @@ class SteadyLips:
 
     def __call__(self, rings: Floats, time: float) -> Floats:
         """The lips' edges ``(40, 2)``, inner and outer, at ``time`` (seconds), as steady as they are slow."""
-        points = rings[:, 0].astype(np.float64) + 1j * rings[:, 1]
+        points = as_complex(rings)
         middle, across = points.mean(), points[10] - points[0] + points[30] - points[20]
         if abs(across) < 1e-6:
             return rings
@@ -44,12 +45,11 @@ class SteadyLips:
         else:
             apart = shape - self._shape
             # ``across`` is two widths: shapes are halves of a width.
-            speed = 2 * float(np.sqrt((np.abs(apart) ** 2).mean())) / step
+            speed = 2 * float(np.sqrt(np.vdot(apart, apart).real / len(apart))) / step
             self._speed += _share(SPEED_CUTOFF, step) * (speed - self._speed)
             self._shape = self._shape + _share(CUTOFF + SPEED * self._speed, step) * apart
         self._time = time
-        found = self._shape * across + middle
-        return np.stack([found.real, found.imag], axis=1).astype(np.float32)
+        return as_points(self._shape * across + middle)
 
 
 def _share(cutoff: float, step: float) -> float:

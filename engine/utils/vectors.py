@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from mien.engine.types import Floats
 
 Numbers: TypeAlias = NDArray[np.complex64]
+Complexes: TypeAlias = NDArray[np.complex128]
 
 
 def as_numbers(vectors: Floats) -> Numbers:
@@ -24,3 +25,13 @@ def as_numbers(vectors: Floats) -> Numbers:
 def as_vectors(numbers: Numbers) -> Floats:
     """``(N, 2) float32`` of numbers ``(N,)``, contiguous ones: a view."""
     return numbers.view(np.float32).reshape(-1, 2)
+
+
+def as_complex(points: Floats) -> Complexes:
+    """``(N,)`` points ``(N, 2)`` of any float type as complex numbers of double precision."""
+    return np.ascontiguousarray(points, np.float64).view(np.complex128)[:, 0]
+
+
+def as_points(numbers: Complexes) -> Floats:
+    """``(N, 2) float32`` of complex numbers ``(N,)``, contiguous ones."""
+    return numbers.view(np.float64).reshape(-1, 2).astype(np.float32)

@@ -16,6 +16,7 @@ from mien.engine.landmarks import topology as topo
 from mien.engine.motion import Motion
 from mien.engine.types import Floats
 from mien.engine.utils.curves import ramp, smoothstep
+from mien.engine.utils.vectors import as_complex
 
 SHUT, LEAST_SHUT = 0.085, 0.03
 """Openness (gap over width) up to which an eye is shut, and share of that at the reference that counts as
@@ -181,7 +182,7 @@ def _lower_lid(points: Floats, source: Floats, eye: int, wanted: float, share: f
     travel = (edge - before.upper)[1:-1]
     travel *= _taper(eye)
     for row, along in zip(CREASE[eye], ALONG, strict=True):
-        rest = (source[list(row)].astype(np.float64) @ np.array([1, 1j]) - before.corner) / before.width
+        rest = (as_complex(source[list(row)]) - before.corner) / before.width
         _place(points, row, now.corner + (rest + along * travel) * now.width, share)
 
 
@@ -199,7 +200,7 @@ def _hold_wide(points: Floats, source: Floats, eye: int, rest: float) -> None:
     lower = (1 - (1 + allowed) / (1 + wider)) * (now.lower - now.upper)
     _place(points, EYES[eye][0], now.corner + (now.upper + lower) * now.width, 1.0)
     for row, along in zip(CREASE[eye], ALONG, strict=True):
-        here = points[list(row)].astype(np.float64) @ np.array([1, 1j])
+        here = as_complex(points[list(row)])
         _place(points, row, here + along * _taper(eye) * lower[1:-1] * now.width, 1.0)
 
 

@@ -11,6 +11,7 @@ from mien.engine.avatar.mouth import LOOSE, narrowed
 from mien.engine.landmarks import topology as topo
 from mien.engine.types import Floats
 from mien.engine.utils.curves import ramp, smoothstep
+from mien.engine.utils.vectors import as_complex
 
 SHUTTING, SKIN_ABOVE, SKIN_BELOW = 0.35, 0.20, 0.08
 """Share by which an eye has shut from which on its lids show skin from beyond their edges alone, and from how
@@ -82,7 +83,7 @@ def show_eyeball(eye: int, source: Floats, points: Floats, shows: Floats) -> Non
     """
     before, now = Eye.of(source, eye), Eye.of(points, eye)
     ring = list(topo.RIGHT_EYE if eye == 0 else topo.LEFT_EYE)
-    at = (points[ring] @ np.array([1, 1j]) - now.corner) / now.width
+    at = (as_complex(points[ring]) - now.corner) / now.width
     top, bottom = before.edges(at.real)
     # Beyond the portrait's own lids no eyeball is visible: there it is stretched.
     inside = np.clip(at.real, 0.0, 1.0) + 1j * np.clip(at.imag, top, bottom)

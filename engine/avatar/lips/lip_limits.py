@@ -19,11 +19,12 @@ from mien.engine.avatar.lips.lip_shape import (
     driver_lips,
     move_lips,
 )
-from mien.engine.avatar.lips.pursing import RINGS, as_complex, move_rings
+from mien.engine.avatar.lips.pursing import RINGS, move_rings
 from mien.engine.face.lips import SMILE, eyes_apart
 from mien.engine.motion import Motion
 from mien.engine.types import Floats
 from mien.engine.utils.curves import limited, ramp, smoothstep
+from mien.engine.utils.vectors import as_complex
 
 WIDER, WIDEST = 0.03, 0.07
 """How much wider than the portrait's and the driver's own a mouth may become, distances of the eyes: freely,

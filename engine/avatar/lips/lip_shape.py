@@ -25,6 +25,7 @@ from mien.engine.landmarks import topology as topo
 from mien.engine.motion import Motion, Shape
 from mien.engine.types import Floats
 from mien.engine.utils.curves import ramp
+from mien.engine.utils.vectors import as_complex
 
 OPENED = (0.12, 0.30)
 """Gap that is added in the middle, in widths of the mouth, from which on its profile is the driver's, and
@@ -79,7 +80,7 @@ class Lips(NamedTuple):
     @staticmethod
     def of(upper: Floats, lower: Floats) -> Lips:
         """From the landmarks of both edges, ``(11, 2)``, from corner to corner."""
-        above, below = (edge.astype(np.float64) @ np.array([1, 1j]) for edge in (upper, lower))
+        above, below = as_complex(upper), as_complex(lower)
         width = complex(above[-1] - above[0])
         width = width if abs(width) > 1e-6 else 1e-6 + 0j
         above, below = (above - above[0]) / width, (below - below[0]) / width

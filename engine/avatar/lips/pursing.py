@@ -23,6 +23,7 @@ from mien.engine.motion import Motion
 from mien.engine.mouth.edge import width_of
 from mien.engine.types import Floats
 from mien.engine.utils.curves import ramp, smoothstep
+from mien.engine.utils.vectors import Complexes, as_complex
 
 NARROWED = (0.90, 0.62)
 """Width of a mouth over that in the reference from which on its lips count as pursed, and wholly."""
@@ -33,8 +34,6 @@ SKIN, SPREAD = 0.30, 0.07
 BEYOND, FADES = 0.07, 0.10
 """How far beyond its corners, in widths of the mouth, a pursed mouth's corners show the skin, and over how
 many face units around them that fades."""
-
-Complexes = NDArray[np.complex128]
 
 _INNER, _OUTER = list(topo.LIPS_INNER), list(topo.LIPS_OUTER)
 RINGS = _OUTER + _INNER
@@ -125,11 +124,6 @@ def _smoothing() -> NDArray[np.float64]:
     found[:20, :20], found[20:, 20:] = soft, soft @ soft
     found.setflags(write=False)
     return found
-
-
-def as_complex(points: Floats) -> Complexes:
-    """``(N,)`` points ``(N, 2)`` as complex numbers."""
-    return np.asarray(points.astype(np.float64) @ np.array([1, 1j]), np.complex128)
 
 
 def _axis(face: Floats) -> complex:
