@@ -6,12 +6,14 @@ A :class:`Motion` is independent of the person: it is expressed in face units of
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
-from mien.engine.face.layout import GRID, inverse2
+from mien.engine.face.layout import GRID, apply2, inverse2
 from mien.engine.face.lips import DriverLips
 from mien.engine.face.regions import REGIONS
 from mien.engine.motion.key_motion import KeyMotion, mixed
@@ -69,6 +71,16 @@ class Shape:
     def to_image(self) -> Floats:
         """``(N, 2, 2) float32`` the maps back, from layout displacements."""
         return inverse2(self.to_layout)
+
+    def moved(self, points: Floats, members: Sequence[int] | NDArray[np.intp]) -> Floats:
+        """``(n, 2)`` where some of the landmarks go, face units.
+
+        Args:
+            points: ``(478, 2)`` displacements of all landmarks, as those of a :class:`Motion`.
+            members: the landmarks asked for.
+        """
+        where = self.nodes[members] + apply2(self.to_image[members], points[members])
+        return np.asarray(where, np.float32)
 
     @cached_property
     def lips(self) -> DriverLips:

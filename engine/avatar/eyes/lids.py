@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.engine.avatar.eyes.eyelids import EYES, Eye
-from mien.engine.face.layout import apply2
 from mien.engine.face.openings import LIDS, lid_gaps, lid_share
 from mien.engine.landmarks import topology as topo
 from mien.engine.motion import Motion
@@ -100,7 +99,7 @@ def set_lids(points: Floats, source: Floats, motion: Motion) -> None:
     if motion.shape is None:
         return
     before = motion.shape.nodes[LIDS]
-    now = before + apply2(motion.shape.to_image[LIDS], motion.points[LIDS])
+    now = motion.shape.moved(motion.points, LIDS)
     ends = motion.shape.nodes[_ENDS]
     widths = np.maximum(np.hypot(*(ends[:, 1] - ends[:, 0]).T), 1e-6).tolist()
     seen = [gap / width for gap, width in zip(lid_gaps(before), widths, strict=True)]

@@ -140,17 +140,7 @@ def mesh_motion(
     """
     geometry, crop, source = avatar.geometry, avatar.crop, avatar.source
     mesh = face_topology()
-    per_norm = np.float32(crop.pixels_per_norm)
-    rotation = turn_matrix(turn).astype(np.float32)
-    size = np.float32(abs(head.a))
-    depth = (geometry.solid[:N_MESH] @ rotation[2]) * (size / per_norm)
-    depth[_LOWER_LIP] += np.float32(LIP_BEHIND * geometry.unit) * size / per_norm
-    depth[_UPPER_LIDS] -= np.float32(LIDS_BEFORE * geometry.unit) * size / per_norm
-    depth = depth[mesh.landmark]
-    face_unit = np.float32(geometry.unit) * size / per_norm
-    depth[mesh.openings[MOUTH]] += np.float32(BEHIND) * face_unit
-    depth[mesh.openings[RIGHT_EYE].start :] += np.float32(EYE_BEHIND) * face_unit
-
+    per_norm, size = np.float32(crop.pixels_per_norm), np.float32(abs(head.a))
     turned = geometry.points[:N_MESH] + parallax(geometry.solid[:N_MESH], turn)
     solid = _solid_motion(points, avatar, turned)
     places = points.copy()
@@ -165,22 +155,15 @@ def mesh_motion(
     right, left = (shut_share(eye, source, points) for eye in range(2))
     for eye, share in enumerate((right, left)):
         shown = shut_lids(eye, share, source, points, places, shown)
-    shown = hide_corners(source, places, float(size), shown)
-    vertices, shows = places[mesh.landmark], shown[mesh.landmark]
     gap = mouth_gap(places) * float(per_norm) / (geometry.unit * float(size))
-    # The lips' own vertices come first; behind them the opening keeps what it shows.
-    shows[list(topo.LIPS_INNER)] += _shut_lips(avatar, gap)
-    hang_teeth(source, places, float(size), shows[mesh.openings[MOUTH]])
-    for eye, opening in enumerate((RIGHT_EYE, LEFT_EYE)):
-        show_eyeball(eye, source, places, shows[mesh.openings[opening]])
     outline = list(topo.FACE_OVAL)
     besides = (places[outline] - rigid[outline]) * per_norm
     going = HeadMotion(solid, turn, besides)
     moved, back = avatar.mesh.moved(going)
     return MeshMotion(
-        vertices=vertices,
-        shows=shows,
-        depth=depth,
+        vertices=places[mesh.landmark],
+        shows=_vertices_show(avatar, places, shown, float(size), gap),
+        depth=_vertex_depth(geometry, turn, size, per_norm),
         sheet=crop.normalised(moved),
         sheet_shows=crop.normalised(avatar.mesh.sheet.positions),
         sheet_depth=back * (size / per_norm),
@@ -193,6 +176,41 @@ def mesh_motion(
         gap=gap,
         shut=(right, left),
     )
+
+
+def _vertex_depth(
+    geometry: FaceGeometry, turn: tuple[float, float], size: np.float32, per_norm: np.float32
+) -> Floats:
+    """``(V,)`` depth of the vertices after a turn, model coordinates."""
+    mesh = face_topology()
+    rotation = turn_matrix(turn).astype(np.float32)
+    depth = (geometry.solid[:N_MESH] @ rotation[2]) * (size / per_norm)
+    depth[_LOWER_LIP] += np.float32(LIP_BEHIND * geometry.unit) * size / per_norm
+    depth[_UPPER_LIDS] -= np.float32(LIDS_BEFORE * geometry.unit) * size / per_norm
+    depth = depth[mesh.landmark]
+    face_unit = np.float32(geometry.unit) * size / per_norm
+    depth[mesh.openings[MOUTH]] += np.float32(BEHIND) * face_unit
+    depth[mesh.openings[RIGHT_EYE].start :] += np.float32(EYE_BEHIND) * face_unit
+    return np.asarray(depth, np.float32)
+
+
+def _vertices_show(avatar: Placed, places: Floats, shown: Floats, size: float, gap: float) -> Floats:
+    """``(V, 2)`` the places that the vertices show: those of skin, and what moving lips and lids uncover.
+
+    Args:
+        places: ``(478, 2)`` where the landmarks go, and ``shown`` what they show as skin.
+        size: by how much the head has become larger.
+        gap: how far apart the lips are, face units.
+    """
+    mesh, source = face_topology(), avatar.source
+    shown = hide_corners(source, places, size, shown)
+    shows: Floats = shown[mesh.landmark]
+    # The lips' own vertices come first; behind them the opening keeps what it shows.
+    shows[list(topo.LIPS_INNER)] += _shut_lips(avatar, gap)
+    hang_teeth(source, places, size, shows[mesh.openings[MOUTH]])
+    for eye, opening in enumerate((RIGHT_EYE, LEFT_EYE)):
+        show_eyeball(eye, source, places, shows[mesh.openings[opening]])
+    return shows
 
 
 def _back(avatar: Placed, going: HeadMotion, per_pixel: np.float32) -> BackMotion | None:

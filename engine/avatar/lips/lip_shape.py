@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.engine.avatar.lips.lip_contact import LOWER_ROWS, UPPER_ROWS, lip_ties
-from mien.engine.face.layout import N_MESH, apply2
+from mien.engine.face.layout import N_MESH
 from mien.engine.face.lips import EYES, at_rest, eyes_apart
 from mien.engine.landmarks import topology as topo
 from mien.engine.motion import Motion, Shape
@@ -189,9 +189,4 @@ def foreshortening(points: Floats) -> float:
 
 def driver_lips(motion: Motion, shape: Shape) -> Lips:
     """The driver's lips now, in their own face units."""
-    return Lips.of(
-        *(
-            shape.nodes[edge] + apply2(shape.to_image[edge], motion.points[edge])
-            for edge in (UPPER_EDGE, LOWER_EDGE)
-        )
-    )
+    return Lips.of(*(shape.moved(motion.points, edge) for edge in (UPPER_EDGE, LOWER_EDGE)))
