@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from mien.engine.utils.curves import ramp
+
 OWN = (0.75, 0.95)
 """Shares of the portrait's own mouth: at the first and below the driver's is seen, from the second on the
 portrait's; between them the one that was.  Blended by that share, a portrait's bright teeth lay grey over the
 gap of a driver who went on speaking there: on 27 of 228 frames of one clip."""
 
-FADE = 0.1
-"""Seconds from the one to the other."""
+FADE, GONE = 0.1, (0.35, 0.65)
+"""Seconds from the one to the other; and shares of the portrait's own mouth below which, and up to which, the
+driver's is seen at once: in lips that purse fast its teeth were squeezed to a tent for a frame."""
 
 
 class Crossfade:
@@ -35,5 +38,6 @@ class Crossfade:
             self._share = float(bool(self._driver))
         else:
             change = step / FADE if self._driver else -step / FADE
-            self._share = min(max(self._share + change, 0.0), 1.0)
+            least = 1 - ramp(own, GONE) if self._driver else 0.0
+            self._share = min(max(self._share + change, least), 1.0)
         return self._share

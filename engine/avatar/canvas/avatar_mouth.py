@@ -9,7 +9,7 @@ import numpy as np
 from mien.engine.avatar.avatar import Avatar
 from mien.engine.avatar.canvas.canvas import Canvas, unit_on
 from mien.engine.avatar.head.mesh_motion import MeshMotion
-from mien.engine.avatar.lips.pursing import pursed
+from mien.engine.avatar.lips.pursing import narrowed
 from mien.engine.motion import Motion
 from mien.engine.mouth.own_mouth import HIDES, Lips, OwnMouth, Placed
 from mien.engine.mouth.portrait import PortraitLook
@@ -87,7 +87,8 @@ class AvatarMouth:
         corner = np.array(self._canvas.corner, np.float32)
         at = self._canvas.placed(moving.vertices[INNER + OUTER]) - corner
         # The portrait's own teeth would be squeezed between pursed lips.
-        own = max(covered, self._avatar.cavity.own(moving.gap) * (1 - pursed(motion)))
+        narrow = narrowed(self._avatar.source_points, moving.vertices, abs(moving.head.solid.a))
+        own = max(covered, self._avatar.cavity.own(moving.gap) * (1 - narrow))
         lips = Lips(at[:20], at[20:], moving.gap, own, covered < 1 and not self.unpainted)
         placed = self._mouth.place(motion.mouth, motion.time, lips, motion.shape)
         share = 0.0 if placed is None else placed.share
