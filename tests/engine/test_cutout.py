@@ -11,8 +11,10 @@ import pytest
 from mien.engine.avatar import Avatar
 from mien.engine.avatar.canvas.canvas import make_canvas
 from mien.engine.avatar.canvas.composition import compose, with_opacity
+from mien.engine.avatar.crop import Square
 from mien.engine.avatar.person import matte
 from mien.engine.avatar.person.background import KEEP, Background, BackgroundKind, filling, out_of_focus
+from mien.engine.avatar.person.looks import Look
 from mien.engine.avatar.person.matte import over
 from mien.engine.avatar.transfer import carry_over
 from mien.engine.landmarks import Landmarker
@@ -184,7 +186,10 @@ def test_of_a_vague_outline_what_is_certain_is_cut_out(avatar: Avatar) -> None:
 
 
 def test_where_nobody_is_found_it_says_what_to_do(avatar: Avatar, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(matte, "person_in", lambda image, crop: np.zeros(image.shape[:2], np.float32))
+    def nobody(image: Image, crop: Square, points: Floats) -> Look:
+        return Look(np.zeros(image.shape[:2], np.float32), crop, 0.0, 0.0, 0.0)
+
+    monkeypatch.setattr(matte, "surest_look", nobody)
     with pytest.raises(SourceError, match=r"No outline of a person.*PNG that is transparent") as caught:
         replace(avatar, layers=None, name="me.png").before(GREEN)
     assert "me.png" in str(caught.value) and "\n" not in str(caught.value)

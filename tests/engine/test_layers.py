@@ -171,3 +171,17 @@ def test_a_portrait_faces_where_its_nose_points(avatar: Avatar) -> None:
     bowed = replace(avatar, face=replace(avatar.face, pose=pose))
     assert bowed.pose == pytest.approx((bow, 0.0), abs=1e-5)
     assert bowed.facing == pytest.approx((bow * np.cos(roll), bow * np.sin(roll)), abs=1e-5)
+
+
+@pytest.mark.parametrize(("rim", "light", "blur"), [(10, 0.6, 2), (20, 0.6, 2), (20, 1.0, 2), (30, 1.0, 0.1)])
+def test_a_grey_close_up_is_told_from_what_is_beside_it(
+    astronaut: Image, landmarker: Landmarker, runtime: Runtime, rim: int, light: float, blur: float
+) -> None:
+    """Of 220 portraits, many of them grey and cut close, 81 had no outline; 15 of these have none now."""
+    close = cv2.cvtColor(astronaut[50 + rim : 230 - rim, 130 + rim : 310 - rim], cv2.COLOR_RGB2GRAY)
+    grey = cv2.GaussianBlur(cv2.resize(close, (256, 256), interpolation=cv2.INTER_CUBIC), (0, 0), blur)
+    image = np.repeat(np.asarray(light * grey, np.uint8)[..., None], 3, axis=2)
+    avatar = Avatar.of(image, landmarker, runtime)
+    assert avatar.layers is not None
+    face = avatar.face.landmarks[[1, 152, 10, 234, 454], :2].astype(int)
+    assert avatar.layers.person[face[:, 1], face[:, 0]].min() > 0.9

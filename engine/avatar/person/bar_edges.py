@@ -30,7 +30,8 @@ COLUMNS = 256
 """At how many places along a side slopes are tried."""
 
 NEAR = 1 / 320
-"""How far from a line what begins there may begin, in the image's longer sides; 1.2 pixels at least."""
+"""How far from a line what begins there may begin, in the image's longer sides; 1.2 pixels at least.  A bar
+is deeper by a pixel: of less, any row of a painting was one."""
 
 MET, MET_BESIDE, CROSSED = 0.8, 0.5, 0.01
 """Share of an upright bar's length along which something begins at its line, at least; the same where another
@@ -40,9 +41,6 @@ UPRIGHT, SLANTED, LONG, SAME = 0.02, 0.95, 0.35, 0.02
 """Slope up to which a bar is upright; of others the share that is met, and the length in sides of the image.
 Shorter ones are corners of an image that was rotated, and have another bar's slope, which corners of walls
 beside hair and shoulders have not (50 of 2589 stills have such a corner)."""
-
-THINNEST = 1.5
-"""Pixels that a bar is deep at least, at its deepest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +147,7 @@ def _edge(depth: Floats, near: float) -> Edge | None:
     known = ~np.isnan(depth)
     line = slope * column + first
     along = known & (line >= 1)
-    if along.sum() < LEAST * width or line.max() < THINNEST:
+    if along.sum() < LEAST * width or line.max() < near + 1:
         return None
     met = float((np.abs(depth - line) <= near)[along].mean())
     crossed = float((depth < np.maximum(line, 0) - near)[known].mean())

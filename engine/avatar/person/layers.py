@@ -14,16 +14,12 @@ import numpy as np
 
 from mien.engine.avatar.crop import Square
 from mien.engine.avatar.person.fill_texture import fine_structure, gone_on, strength_of
-from mien.engine.avatar.person.segmentation import person_in
+from mien.engine.avatar.person.looks import surest_look
 from mien.engine.face.layout import N_MESH
 from mien.engine.types import Floats, Image
 
-UNSURE, MOST_UNSURE = (0.15, 0.85), 0.12
-"""Where the network's answer lies between the first two it does not know; where it does so on more than this
-share of the crop, it knows nothing of this portrait."""
-
-LEAST, MOST = 0.08, 0.97
-"""Shares of the crop that a person fills at least and at most."""
+MOST = 0.97
+"""Share of the crop that a person fills at most."""
 
 RADIUS, SMOOTHNESS = 1 / 80, 12.0
 """Of the guided filter that fits the outline to the portrait's own edges: its window in sides of the crop,
@@ -56,21 +52,11 @@ class Layers:
         ``points`` ``(468+, 2)`` are the face's landmarks, pixels: whatever the network says, those are the
         person's.
         """
-        person = person_in(image, crop)
-        inside = _part(image, crop)
-        seen = person[inside]
-        unsure = ((seen > UNSURE[0]) & (seen < UNSURE[1])).mean()
-        if unsure > MOST_UNSURE or not LEAST < seen.mean() < MOST:
+        look = surest_look(image, crop, points)
+        if not look.sure or look.share > MOST:
             return None
-        person = without_holes(fitted(person, image, crop), points)
+        person = without_holes(fitted(look.person, image, crop), points)
         return Layers(person, filled_behind(image, person, crop))
-
-
-def _part(image: Image, crop: Square) -> tuple[slice, slice]:
-    """The crop's rows and columns, as far as they are in the image."""
-    height, width = image.shape[:2]
-    top, left = max(0, int(crop.y)), max(0, int(crop.x))
-    return slice(top, min(height, int(crop.y + crop.side))), slice(left, min(width, int(crop.x + crop.side)))
 
 
 def fitted(person: Floats, image: Image, crop: Square) -> Floats:
