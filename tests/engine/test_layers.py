@@ -13,6 +13,7 @@ from mien.engine.avatar import Avatar
 from mien.engine.avatar.avatar import _notes
 from mien.engine.avatar.canvas.canvas import make_canvas
 from mien.engine.avatar.crop import Square, continued, extended
+from mien.engine.avatar.person.connected import of_the_face
 from mien.engine.avatar.person.layers import Layers
 from mien.engine.avatar.person.segmentation import read_network
 from mien.engine.avatar.pose_limits import FREE_TURN, held_motion, held_turn
@@ -22,7 +23,8 @@ from mien.engine.motion import Head, Motion
 from mien.engine.runtime import Runtime
 from mien.engine.session.renderer import Renderer
 from mien.engine.types import Image, MienError
-from mien.engine.utils.assets import SEGMENTATION
+from mien.engine.utils.assets import GALLERY, SEGMENTATION
+from mien.engine.utils.image_files import load_image
 from mien.engine.utils.openvino_core import compile_for_cpu, load_openvino
 
 
@@ -185,3 +187,19 @@ def test_a_grey_close_up_is_told_from_what_is_beside_it(
     assert avatar.layers is not None
     face = avatar.face.landmarks[[1, 152, 10, 234, 454], :2].astype(int)
     assert avatar.layers.person[face[:, 1], face[:, 0]].min() > 0.9
+
+
+def test_what_does_not_hang_together_with_the_face_is_not_the_persons(
+    landmarker: Landmarker, runtime: Runtime
+) -> None:
+    """The network sees a faint patch of the engraved wall as a person; it moved with the head."""
+    image = load_image(GALLERY / "man-in-a-fez.jpg")
+    layers = Avatar.of(image, landmarker, runtime).layers
+    assert layers is not None
+    assert layers.person[20:220, 40:110].max() < 0.05
+    assert layers.person[90:130, 170:220].min() > 0.9  # the fez
+    soft, points = np.zeros((40, 60), np.float32), np.full((468, 2), 20.0, np.float32)
+    soft[10:30, 10:30], soft[10:30, 30:40], soft[:8, 50:] = 1.0, 0.4, 0.6
+    found = of_the_face(soft, points)
+    np.testing.assert_allclose(found[:, :45], soft[:, :45])
+    assert found[:, 45:].max() == 0

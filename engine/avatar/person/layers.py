@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from mien.engine.avatar.crop import Square
+from mien.engine.avatar.person.connected import of_the_face
 from mien.engine.avatar.person.fill_texture import fine_structure, gone_on, strength_of
 from mien.engine.avatar.person.looks import surest_look
 from mien.engine.face.layout import N_MESH
@@ -55,7 +56,7 @@ class Layers:
         look = surest_look(image, crop, points)
         if not look.sure or look.share > MOST:
             return None
-        person = without_holes(fitted(look.person, image, crop), points)
+        person = of_the_face(without_holes(fitted(look.person, image, crop), points), points)
         return Layers(person, filled_behind(image, person, crop))
 
 

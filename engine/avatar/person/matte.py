@@ -22,6 +22,7 @@ import cv2
 import numpy as np
 
 from mien.engine.avatar.crop import Square
+from mien.engine.avatar.person.connected import levels_with_the_face, with_the_face
 from mien.engine.avatar.person.layers import Layers, filled_behind, fitted, without_holes
 from mien.engine.avatar.person.looks import Look, surest_look
 from mien.engine.avatar.person.matte_edge import disc, reach_in, refined
@@ -47,12 +48,6 @@ FACE_CERTAIN = 0.97
 
 HOLE = 1 / 12
 """Side of the largest hole that is filled, in sides of the crop."""
-
-LEVELS = 12
-"""Opacities at which connection is looked at."""
-
-NOSE = 1
-"""Landmark that is on the person in every portrait."""
 
 WINDOW = 1 / 60
 """Reach of the local colours, in sides of the crop."""
@@ -160,16 +155,8 @@ def _within(start: float, side: float, size: int) -> Floats:
 def _of_the_face(outline: Floats, crop: Square, points: Floats) -> Floats:
     """What hangs together with the face, with a sharp edge."""
     smooth = np.asarray(cv2.GaussianBlur(outline, (0, 0), EVEN * reach_in(crop)), np.float32)
-    mine = cv2.dilate(_with_the_face(smooth > 0.5, points), disc(2))
+    mine = cv2.dilate(with_the_face(smooth > 0.5, points), disc(2))
     return np.asarray(mine * _firm(smooth, FIRM), np.float32)
-
-
-def _with_the_face(mask: Any, points: Floats) -> Any:
-    """``(H, W) uint8`` 1 where ``mask`` hangs together with the face."""
-    height, width = mask.shape
-    _, parts = cv2.connectedComponents(mask.astype(np.uint8))
-    column, row = np.clip(points[NOSE].astype(int), 0, (width - 1, height - 1))
-    return (parts == parts[row, column]).astype(np.uint8)
 
 
 def _whole(opacity: Floats, points: Floats, crop: Square) -> Floats:
@@ -177,15 +164,14 @@ def _whole(opacity: Floats, points: Floats, crop: Square) -> Floats:
 
     Morphological reconstruction (Vincent 1993), with a bound on the size of what is filled.
     """
-    step, small = np.float32(1 / LEVELS), (HOLE * crop.side) ** 2
+    small = (HOLE * crop.side) ** 2
     kept, filled = np.zeros_like(opacity), np.zeros_like(opacity)
-    for level in np.arange(LEVELS, dtype=np.float32) * step:
-        mine = _with_the_face(opacity > level, points)
-        kept[mine > 0] = level + step
+    for level, mine in levels_with_the_face(opacity, points):
+        kept[mine > 0] = level
         _, gaps, stats, _ = cv2.connectedComponentsWithStats(1 - mine, connectivity=4)
         hole = stats[:, cv2.CC_STAT_AREA] < small
         hole[0] = False  # the person
-        filled[hole[gaps]] = level + step
+        filled[hole[gaps]] = level
     return np.maximum(np.minimum(opacity, kept), filled)
 
 
