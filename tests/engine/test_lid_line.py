@@ -9,6 +9,7 @@ from mien.engine.avatar.canvas.lid_skin import LidSkin
 from mien.engine.avatar.eyes.eyelids import EYES
 from mien.engine.avatar.eyes.lid_line import draw_edges, line_colour
 from mien.engine.avatar.eyes.lid_shade import shaded, unrolled
+from mien.engine.landmarks import topology as topo
 from mien.engine.types import Floats, Image
 
 DARK, BRIGHT = (50, 35, 28), (215, 175, 150)
@@ -68,7 +69,7 @@ def test_a_lid_has_the_light_of_the_skin_below_and_at_the_brow_that_of_the_brow(
     cheek[44:54, 15:75] = 1.0
     colours = np.full((60, 90, 3), DARK, np.float32)
     found = shaded(colours, clear, cheek, bows(10, 14, 26, 40), 0, 1)[:, 45].sum(axis=1)
-    assert sum(DARK) <= found[8] < 0.7 * found[13], "some of the brow's shadow stays"
+    assert sum(DARK) <= found[8] < 0.8 * found[13], "some of the brow's shadow stays"
     assert 0.8 * sum(BRIGHT) < found[16] < 1.2 * sum(BRIGHT)
     assert found[25] < 0.95 * found[16], "darker towards the lashes"
 
@@ -117,6 +118,8 @@ def test_an_eye_in_deep_shadow_has_a_line_that_is_seen() -> None:
     image = np.full((240, 240, 3), DARK, np.uint8)
     image[140:] = BRIGHT
     points = np.zeros((478, 2), np.float32)
+    around = np.linspace(0, 2 * np.pi, len(topo.FACE_OVAL), endpoint=False)
+    points[list(topo.FACE_OVAL)] = 120 + 300 * np.stack([np.cos(around), np.sin(around)], axis=1)
     rows = (*EYES[0][:2], (247, 30, 29, 27, 28, 56, 190), (113, 225, 224, 223, 222, 221, 189))
     for row, height in zip(rows, (-24, 18, -34, -42), strict=True):
         angle = np.linspace(np.pi, 0, 9)

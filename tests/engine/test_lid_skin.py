@@ -19,6 +19,7 @@ from mien.engine.avatar.eyes.lid_line import lash_line
 from mien.engine.avatar.eyes.lid_shade import shaded
 from mien.engine.avatar.transfer import carry_over
 from mien.engine.landmarks import Landmarker
+from mien.engine.landmarks import topology as topo
 from mien.engine.motion import Motion
 from mien.engine.runtime import Runtime
 from mien.engine.types import Floats, Image
@@ -93,6 +94,8 @@ def drawn_eye() -> tuple[Image, Floats]:
     for row, height in (((247, 30, 29, 27, 28, 56, 190), -46), ((113, 225, 224, 223, 222, 221, 189), -66)):
         angle = np.linspace(np.pi, 0, 9)[1:-1]
         points[list(row)] = np.stack([120 + 64 * np.cos(angle), 120 + height * np.sin(angle)], axis=1)
+    angle = np.linspace(0, 2 * np.pi, len(topo.FACE_OVAL), endpoint=False)
+    points[list(topo.FACE_OVAL)] = 120 + 300 * np.stack([np.cos(angle), np.sin(angle)], axis=1)
     return image, points
 
 
@@ -142,6 +145,30 @@ def test_hair_of_a_brow_right_over_the_eye_does_not_make_a_lid_of_soot() -> None
     np.testing.assert_allclose(
         shaded(clear[30:], clear[30:], cheek[30:], rows, 0, 1)[:5], clear[30:35], atol=0.1
     )
+
+
+def test_a_lid_at_the_faces_outline_has_nothing_of_the_background() -> None:
+    """In half profiles a blue wall behind the further eye made its lid blue."""
+    image, points = drawn_eye()
+    image[:, :52] = (20, 60, 200)
+    points[list(topo.FACE_OVAL), 0] = np.maximum(points[list(topo.FACE_OVAL), 0], 52)
+    skin = LidSkin.of(image, points, 0)
+    assert skin is not None
+    counts = skin.colours[..., 3] > 60
+    assert counts.sum() > 2000
+    assert (skin.colours[counts][:, 0] > skin.colours[counts][:, 2]).all()
+
+
+def test_what_is_nearly_black_does_not_make_a_lid_of_a_strong_colour() -> None:
+    hair = np.full((40, 60, 3), (14, 4, 0), np.float32)
+    clear = hair.copy()
+    clear[30:] = SKIN
+    cheek = np.zeros((40, 60), np.float32)
+    cheek[30:] = 1
+    x = np.linspace(5, 55, 7, dtype=np.float32)
+    rows = tuple(np.stack([x, np.full(7, y, np.float32)], axis=1) for y in (5, 12, 22, 30))
+    found = shaded(hair, clear, cheek, rows, 0, 1)[4:24, 10:50]
+    assert (found[..., 0] / found[..., 2]).max() < 1.35 * SKIN[0] / SKIN[2]
 
 
 def test_an_eye_of_a_few_pixels_has_no_skin_of_its_own() -> None:

@@ -27,6 +27,7 @@ from mien.engine.avatar.eyes.lids import CREASE
 from mien.engine.avatar.head.mesh_motion import MeshMotion
 from mien.engine.avatar.person.outline import Box
 from mien.engine.face.grain import grained
+from mien.engine.landmarks import topology as topo
 from mien.engine.mouth.portrait import PortraitLook
 from mien.engine.types import Floats, Image
 from mien.engine.utils.curves import ramp, smoothstep
@@ -57,6 +58,9 @@ FINE = 90.0
 
 CORNERS = 0.22
 """By how much less of its width the open eye is left out of the cleared skin."""
+
+OUTLINE = 0.06
+"""How far within the face's outline its skin is sure to be skin, widths of an eye."""
 
 LEAST = 8.0
 """Width of an eye, pixels, from which on there is anything to clear."""
@@ -112,12 +116,13 @@ class LidSkin:
         lid = np.concatenate([under_brow, ends[1:], crease[::-1], ends[:1]])
         cheek = np.concatenate([under, (under + KNOWN * width * down)[::-1]])
         part = np.ascontiguousarray(image[low[1] : high[1], low[0] : high[0]])
-        below_it = filled(cheek - low, part.shape)
+        face = _within_face(points - low, part.shape, width)
+        below_it = face * filled(cheek - low, part.shape)
         counts = filled(np.concatenate([under_brow, under[::-1]]) - low, part.shape)
         counts -= filled(_without_corners(np.concatenate([upper, lower[::-1]]), across) - low, part.shape)
         soft = cv2.GaussianBlur(counts, (0, 0), max(0.6, EDGE * width))
         clear = _without_lines(part, width)
-        colours = _continued(clear, np.maximum(filled(lid - low, part.shape), below_it), width)
+        colours = _continued(clear, np.maximum(face * filled(lid - low, part.shape), below_it), width)
         # Finer than the image: what a lid is drawn out from may be a row of pixels.
         fine = int(np.clip(np.ceil(FINE / width), 1, 4))
         rows = tuple((row - low + 0.5) * fine - 0.5 for row in (under_brow, crease, upper, lower))
@@ -217,6 +222,13 @@ class AvatarLids:
         return 1000 * (perf_counter() - start)
 
 
+def _within_face(points: Floats, shape: tuple[int, ...], width: float) -> Floats:
+    """``(h, w)`` 1 where there is skin of the face: beside an eye on the outline lies the background."""
+    face = filled(points[list(topo.FACE_OVAL)].astype(np.float32), shape)
+    side = 2 * round(OUTLINE * width) + 1
+    return np.asarray(cv2.erode(face, np.ones((side, side), np.uint8), borderValue=1.0), np.float32)
+
+
 def _without_corners(ring: Floats, across: Floats) -> Floats:
     """An eye's outline ``(N, 2)`` without its corners: white and red rims stay there when lids meet."""
     centre = ring.mean(axis=0)
@@ -240,5 +252,8 @@ def _continued(clear: Floats, known: Floats, width: float) -> Floats:
         mean: Any = cv2.GaussianBlur(clear, (0, 0), max(0.8, sigma * width))
         means.append(mean / np.maximum(weight, 1e-4)[..., None])
         weights.append(weight)
+    # Far beyond the skin that is known its mean: to a face's outline it is not far.
+    mean = clear.sum(axis=(0, 1)) / max(float(known.sum()), 1e-4)
+    far = mean + np.clip(1e3 * weights[1], 0, 1)[..., None] * (means[1] - mean)
     near = np.clip(4 * weights[0], 0, 1)[..., None]
-    return np.asarray(means[1] + near * (means[0] - means[1]), np.float32)
+    return np.asarray(far + near * (means[0] - far), np.float32)

@@ -37,9 +37,10 @@ LIGHT = np.array(
 )
 """Logarithm of a shut lid's light over that of the skin below the eye, median of 80 people."""
 
-REDDER = 0.8
+REDDER, STRONG = 0.8, np.float32(0.5)
 """By how much what is darker is more saturated, shares of the hue of the skin below: the light that leaves a
-fold has passed through more skin."""
+fold has passed through more skin.  And how strong that hue counts at most, logarithm of light: in orange
+light lashes were bright red."""
 
 OWN = (0.0, 0.2, 1.0)
 """Share that what the portrait shows between brow and eye has in the lid: at its edge, halfway up, and at the
@@ -48,9 +49,9 @@ brow.  Halfway up the lids of those 80 follow it by 0.15 to 0.25, at the brow by
 DARK = 12.0
 """Grey levels added before logarithms: what is dark is unsure."""
 
-SHADOW = (0.30, 0.65)
-"""How much darker than the skin below that strip is at most, logarithm of light, and from where on it is less
-so: of heavy brows the hair, which closing does not clear, made lids of soot."""
+SHADOW = (0.15, 0.40)
+"""From where on that strip is less dark, and how much darker than the skin below it is at most, logarithm of
+light: of heavy brows the hair, which closing does not clear, made lids of soot."""
 
 FAR, NEAR = 0.25, 0.04
 """Standard deviation of the blur that carries the skin below to the lid, and of that of the skin at the brow,
@@ -85,8 +86,9 @@ def shaded(colours: Floats, clear: Floats, cheek: Floats, rows: Rows, eye: int, 
     place, height, up = unrolled(rows, light.shape)
     below = light[..., 3:6]
     own = light[..., :3] + up[..., None] * (light[..., 6:] - light[..., :3]) - below
-    darker = -own.mean(axis=2, keepdims=True)
-    own += darker - limited(np.maximum(darker, 0), *SHADOW) - np.minimum(darker, 0)
+    darker = np.maximum(-own.mean(axis=2, keepdims=True), 1e-3)
+    # The hue, too: what is nearly black has any.
+    own *= limited(darker, *SHADOW) / darker
     share = np.interp(up, (0, 0.5, 1), OWN).astype(np.float32)[..., None]
     ball = _sampled(place if eye == 0 else 1 - place, height)[..., None]
     ball = darkened(below, ball) - below
@@ -95,7 +97,7 @@ def shaded(colours: Floats, clear: Floats, cheek: Floats, rows: Rows, eye: int, 
 
 def darkened(light: Floats, change: Any) -> Floats:
     """``(..., 3)`` logarithms of skin's light where there is more or less of it; ``change`` ``(..., 1)``."""
-    hue = light - light.mean(axis=-1, keepdims=True)
+    hue = np.clip(light - light.mean(axis=-1, keepdims=True), -STRONG, STRONG)
     return np.asarray(light + change * (1 - np.float32(REDDER) * hue), np.float32)
 
 
