@@ -20,6 +20,7 @@ from mien.engine.mouth.colours import DARK, line_share, towards_portrait, toward
 from mien.engine.mouth.crossfade import Crossfade
 from mien.engine.mouth.edge import gap_of, softened, width_of, without_rim
 from mien.engine.mouth.gate import LONGEST, Gate
+from mien.engine.mouth.paint import painted
 from mien.engine.mouth.portrait import MONOCHROME, PortraitLook, box_around, detail_of, saturation_of
 from mien.engine.mouth.steadying import SteadyLips
 from mien.engine.mouth.teeth import tooth_gain
@@ -250,14 +251,11 @@ class OwnMouth:
         mouth = sample(lit, lookup, cubic=True)
         if self.look.tone is not None:
             mouth = _toned(mouth, self.look.tone)
-        fine = max(0.8, width_of(lips.outer) / 120)
-        soft = cv2.GaussianBlur(mouth, (0, 0), fine)
-        found: Any = cv2.addWeighted(mouth, placed.detail, soft, 1 - placed.detail, 0)
-        if placed.detail > 1:
-            # Sharpened edges do not overshoot: a tooth's would be clipped.
-            around = np.ones((3, 3), np.uint8)
-            found = cv2.max(cv2.min(found, cv2.dilate(mouth, around)), cv2.erode(mouth, around))
-        found = lit_from_below(np.asarray(found, np.uint8), lips.inner, box, self.look.black, self.look.rim)
+        if self.look.paint is None:
+            found = _with_detail(mouth, placed.detail, width_of(lips.outer))
+        else:
+            found = painted(mouth, self.look.paint, width_of(lips.outer))
+        found = lit_from_below(found, lips.inner, box, self.look.black, self.look.rim)
         grain = self.look.grain
         if grain is not None:
             found = grained(found, grain)
@@ -268,6 +266,17 @@ def _average(old: Floats | None, new: Floats, step: float) -> Floats:
     if old is None:
         return new
     return np.asarray(old + (1 - np.exp(-step / STEADY)) * (new - old), np.float32)
+
+
+def _with_detail(mouth: Image, detail: float, width: float) -> Image:
+    """A mouth ``width`` pixels wide, its fine detail times ``detail``."""
+    soft = cv2.GaussianBlur(mouth, (0, 0), max(0.8, width / 120))
+    found: Any = cv2.addWeighted(mouth, detail, soft, 1 - detail, 0)
+    if detail > 1:
+        # Sharpened edges do not overshoot: a tooth's would be clipped.
+        around = np.ones((3, 3), np.uint8)
+        found = cv2.max(cv2.min(found, cv2.dilate(mouth, around)), cv2.erode(mouth, around))
+    return np.asarray(found, np.uint8)
 
 
 def _keep_tone(part: Image, opening: Image, tone: Image) -> None:

@@ -13,6 +13,7 @@ from mien.engine.face.lips import mouth_gap
 from mien.engine.landmarks import topology as topo
 from mien.engine.mouth.blacks import hollow, lifted, lit_rim
 from mien.engine.mouth.colours import IVORY
+from mien.engine.mouth.paint import paint_of
 from mien.engine.mouth.teeth import own_teeth
 from mien.engine.mouth.view import INNER, OUTER, skin_light
 from mien.engine.types import Floats, Image
@@ -32,9 +33,10 @@ SIDE, DRAWN = 128, 14.4
 """Side at which a face is examined; contrast of its fine detail from which on it is a drawing: lines on
 flat colour have 16 to 33, smooth 3D characters 11 to 22, 1 % of 420 stills more than that."""
 
-GREENISH, YELLOWISH = 0.03, 0.55
+GREENISH, YELLOWISH, WARM = 0.03, 0.55, 0.65
 """Logarithms of light that no skin has, dark or fair, in warm light or cold: red over green below the first,
-green over blue by so much more than that.  Of 670 stills four are (0.6 %), one of them in clown's paint."""
+green over blue by so much more than that, red over green being below the third: a lamp that takes away blue
+takes green, too.  Of 2,860 photos one is, in clown's paint; without the third seven more in orange light."""
 
 HOLLOW, FLESH, TEETH = (0.15, 0.30), (0.45, 0.85), 1.05
 """Brightness of a mouth's hollow (as dark as nothing, and as the tongue begins), of tongue and gums, and from
@@ -54,6 +56,8 @@ class PortraitLook:
         tone: ``(256, 3) uint8`` RGB of each luminance where the portrait has a single tone; else None.
         palette: ``(256, 3) uint8`` RGB of each luminance in a painted mouth: a hollow and a tongue in the
             colour of the lips, teeth in the light on the skin.
+        paint: ``(256, 3) uint8`` RGB of each luminance in the driver's mouth, where the portrait is painted
+            in colours that no skin has; else None.
         detail: of skin and lips at the result's own resolution, see :func:`detail_of`.
         drawn: whether it is a drawing of lines or flat colours, a smooth 3D character, or painted in colours
             that no skin has.
@@ -68,6 +72,7 @@ class PortraitLook:
     rim: Floats
     tone: Image | None
     palette: Image
+    paint: Image | None
     detail: float
     drawn: bool
     grain: Floats | None
@@ -91,8 +96,14 @@ class PortraitLook:
         lips_seen = np.median(part[at[:, 1], at[:, 0]].astype(np.float32), axis=0)
         lips = to_linear(lips_seen)
         black = hollow(image, landmarks, skin, lips)
-        tone = _tone(_face(image, landmarks), lips_seen)
+        face = _face(image, landmarks)
+        tone = _tone(face, lips_seen)
+        in_paint = tone is None and is_unlike_skin(skin)
         palette = lifted((_palette(skin, lips_seen) if tone is None else tone)[None], black)[0]
+        paint = None
+        if in_paint:
+            light = float(lips_seen @ GREY), float(to_srgb(skin) @ GREY)
+            paint = lifted(paint_of(face, palette, *light)[None], black)[0]
         return PortraitLook(
             skin=skin,
             lips=lips,
@@ -102,8 +113,9 @@ class PortraitLook:
             rim=lit_rim(skin, lips, black),
             tone=None if tone is None else palette,
             palette=palette,
+            paint=paint,
             detail=detail_of(part),
-            drawn=_contrast(image, landmarks) > DRAWN or (tone is None and is_unlike_skin(skin)),
+            drawn=in_paint or _contrast(image, landmarks) > DRAWN,
             grain=grain_of(image, landmarks, unit),
         )
 
@@ -158,7 +170,8 @@ def saturation_of(*colours: Floats) -> float:
 def is_unlike_skin(skin: Floats) -> bool:
     """Whether linear light ``(3,)`` is no skin's under any usual lamp."""
     red, green, blue = np.log(np.maximum(skin, 1e-4))
-    return bool(red - green < GREENISH or (green - blue) - (red - green) > YELLOWISH)
+    warm = red - green
+    return bool(warm < GREENISH or (warm < WARM and (green - blue) - warm > YELLOWISH))
 
 
 def detail_of(image: Image) -> float:
