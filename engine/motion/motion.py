@@ -72,7 +72,7 @@ class Shape:
         """``(N, 2, 2) float32`` the maps back, from layout displacements."""
         return inverse2(self.to_layout)
 
-    def moved(self, points: Floats, members: Sequence[int] | NDArray[np.intp]) -> Floats:
+    def moved(self, points: Floats, members: Sequence[int] | NDArray[np.intp] | slice) -> Floats:
         """``(n, 2)`` where some of the landmarks go, face units.
 
         Args:

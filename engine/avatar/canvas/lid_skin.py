@@ -105,22 +105,10 @@ class LidSkin:
         other = points[[EYES[1 - eye][0][0], EYES[1 - eye][0][-1]]]
         if width < max(LEAST, FAR_EYE * float(np.hypot(*(other[1] - other[0])))) or (high - low < 8).any():
             return None
-        down = np.array([-across[1], across[0]], np.float32) / width
-        below = lower + eyeball_below(image, upper, lower)
-        # Beyond the corners, and below what is no skin.
-        ends = upper[[0, -1]] + np.array([[-BESIDE], [BESIDE]], np.float32) * across
-        # In large drawn eyes white reaches beyond the corners, too.
-        aside = np.linspace(-1, 1, len(below), dtype=np.float32)[1:-1, None] ** 3
-        below = below[1:-1] + BELOW * width * down + BESIDE * aside * across
-        under = np.concatenate([ends[:1], below, ends[1:]])
-        lid = np.concatenate([under_brow, ends[1:], crease[::-1], ends[:1]])
-        cheek = np.concatenate([under, (under + KNOWN * width * down)[::-1]])
+        under, lid, cheek = _outlines(upper, lower + eyeball_below(image, upper, lower), crease, under_brow)
         part = np.ascontiguousarray(image[low[1] : high[1], low[0] : high[0]])
         face = _within_face(points - low, part.shape, width)
         below_it = face * filled(cheek - low, part.shape)
-        counts = filled(np.concatenate([under_brow, under[::-1]]) - low, part.shape)
-        counts -= filled(_without_corners(np.concatenate([upper, lower[::-1]]), across) - low, part.shape)
-        soft = cv2.GaussianBlur(counts, (0, 0), max(0.6, EDGE * width))
         clear = _without_lines(part, width)
         colours = _continued(clear, np.maximum(face * filled(lid - low, part.shape), below_it), width)
         # Finer than the image: what a lid is drawn out from may be a row of pixels.
@@ -128,9 +116,10 @@ class LidSkin:
         rows = tuple((row - low + 0.5) * fine - 0.5 for row in (under_brow, crease, upper, lower))
         colours = shaded(colours, clear, below_it, rows, eye, fine)
         lashes = line_colour(lash_colour(image, upper, lower), median_colour(colours, rows[2][1:-1]))
-        counted = np.clip(np.minimum(2 * soft - 0.5, soft + 0.3), 0, 1)
-        counted = cv2.resize(counted, colours.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-        found = np.dstack([colours, 255 * counted])
+        skin, opened = np.concatenate([under_brow, under[::-1]]), np.concatenate([upper, lower[::-1]])
+        counted = _counted(skin - low, _without_corners(opened, across) - low, part.shape, width)
+        finer: Any = cv2.resize(counted, colours.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+        found = np.dstack([colours, 255 * finer])
         pixels = np.clip(found + 0.5, 0, 255).astype(np.uint8)
         return LidSkin(pixels, (int(low[0]), int(low[1])), fine, lashes)
 
@@ -227,6 +216,36 @@ def _within_face(points: Floats, shape: tuple[int, ...], width: float) -> Floats
     face = filled(points[list(topo.FACE_OVAL)].astype(np.float32), shape)
     side = 2 * round(OUTLINE * width) + 1
     return np.asarray(cv2.erode(face, np.ones((side, side), np.uint8), borderValue=1.0), np.float32)
+
+
+def _outlines(
+    upper: Floats, below: Floats, crease: Floats, under_brow: Floats
+) -> tuple[Floats, Floats, Floats]:
+    """Where the skin of a shut lid ends below, and around the lid and the cheek whose skin is known.
+
+    Args:
+        upper, crease, under_brow: rows of landmarks from the eye's left to its right.
+        below: ``(9, 2)`` the lower edge of what is no skin.
+    """
+    across = upper[-1] - upper[0]
+    width = float(np.hypot(*across))
+    down = np.array([-across[1], across[0]], np.float32) / width
+    # Beyond the corners, and below what is no skin.
+    ends = upper[[0, -1]] + np.array([[-BESIDE], [BESIDE]], np.float32) * across
+    # In large drawn eyes white reaches beyond the corners, too.
+    aside = np.linspace(-1, 1, len(below), dtype=np.float32)[1:-1, None] ** 3
+    below = below[1:-1] + BELOW * width * down + BESIDE * aside * across
+    under = np.concatenate([ends[:1], below, ends[1:]])
+    lid = np.concatenate([under_brow, ends[1:], crease[::-1], ends[:1]])
+    return under, lid, np.concatenate([under, (under + KNOWN * width * down)[::-1]])
+
+
+def _counted(skin: Floats, opened: Floats, shape: tuple[int, ...], width: float) -> Floats:
+    """``(h, w)`` in 0..1: how far cleared skin counts within its outline, and not in the open eye's."""
+    counts = filled(skin, shape)
+    counts -= filled(opened, shape)
+    soft = cv2.GaussianBlur(counts, (0, 0), max(0.6, EDGE * width))
+    return np.asarray(np.clip(np.minimum(2 * soft - 0.5, soft + 0.3), 0, 1), np.float32)
 
 
 def _without_corners(ring: Floats, across: Floats) -> Floats:

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.engine.avatar.lips.lip_contact import CORNER_ROWS, LOWER_ROWS, UPPER_ROWS, between_edges
-from mien.engine.avatar.lips.lip_shape import foreshortening
-from mien.engine.face.layout import N_MESH, apply2, layout
+from mien.engine.avatar.lips.lip_shape import Rest, foreshortening
+from mien.engine.face.layout import N_MESH, layout
 from mien.engine.face.lips import EYES, at_rest, eyes_apart
 from mien.engine.landmarks import topology as topo
 from mien.engine.motion import Motion
@@ -67,10 +67,10 @@ def purse_lips(points: Floats, source: Floats, motion: Motion, scale: float) -> 
     share, round_share = pursed(motion), rounded(motion)
     if motion.shape is None or share == round_share == 0.0:
         return
-    face = motion.shape.nodes[:N_MESH] + apply2(motion.shape.to_image[:N_MESH], motion.points[:N_MESH])
+    face = motion.shape.moved(motion.points, slice(N_MESH))
     theirs, ours = (at_rest(width_of(rest[_INNER]), rest) for rest in (motion.shape.nodes, source))
     # Seen aslant, a mouth is narrower than it is, and no lower.
-    size = scale * ours / theirs * foreshortening(motion.shape.nodes) / foreshortening(source)
+    size = scale * ours / theirs * Rest.of(motion.shape.nodes).aslant / Rest.of(source).aslant
     now = as_complex(face[RINGS])
     upright = size * (_smoothing() @ (now - now[:20].mean())) / _axis(face)
     across = foreshortening(points) / foreshortening(face)
@@ -106,7 +106,7 @@ def pursed(motion: Motion) -> float:
     if motion.shape is None:
         return 0.0
     ends = list(topo.MOUTH_CORNERS)
-    now = motion.shape.nodes[ends] + apply2(motion.shape.to_image[ends], motion.points[ends])
+    now = motion.shape.moved(motion.points, ends)
     return _narrowed(float(np.hypot(*(now[1] - now[0]))), width_of(motion.shape.nodes[_OUTER]))
 
 
@@ -114,10 +114,9 @@ def rounded(motion: Motion) -> float:
     """How far a driver's mouth has opened to an O since the reference, 0..1."""
     if motion.shape is None:
         return 0.0
-    before = motion.shape.nodes[_INNER]
-    now = before + apply2(motion.shape.to_image[_INNER], motion.points[_INNER])
-    tall = foreshortening(motion.shape.nodes) * gap_of(now) / max(width_of(now), 1e-6)
-    was = foreshortening(motion.shape.nodes) * gap_of(before) / max(width_of(before), 1e-6)
+    before, now = motion.shape.nodes[_INNER], motion.shape.moved(motion.points, _INNER)
+    aslant = Rest.of(motion.shape.nodes).aslant
+    tall, was = (aslant * gap_of(ring) / max(width_of(ring), 1e-6) for ring in (now, before))
     return smoothstep(ramp(tall, ROUND) * ramp(tall - was, ROUNDER))
 
 
