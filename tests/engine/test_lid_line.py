@@ -102,6 +102,16 @@ def test_a_shut_eye_is_unrolled_upwards_from_its_lashes() -> None:
     assert (np.diff(height[:, 45]) >= 0).all()
 
 
+def test_a_half_shut_lid_has_lashes() -> None:
+    """Its skin is cleared of the portrait's: in the middle of every blink there were none."""
+    image = np.full((100, 140, 3), BRIGHT, np.uint8)
+    edge = np.stack([np.linspace(20, 120, 9), np.full(9, 50.0)], axis=1).astype(np.float32)
+    draw_edges(image, np.ones(image.shape[:2], np.float32), (edge, edge + 8), np.float32([60, 30, 25]), 0.5)
+    column = image[:, 70].astype(int).sum(axis=1)
+    assert column[44:51].min() < 0.45 * sum(BRIGHT)
+    assert column[54:].min() > 0.9 * sum(BRIGHT)
+
+
 def test_the_line_is_as_thick_as_lashes_and_has_no_cut_edges() -> None:
     image = np.full((200, 260, 3), BRIGHT, np.uint8)
     edge = np.stack([np.linspace(30, 230, 9), np.full(9, 100.0)], axis=1).astype(np.float32)

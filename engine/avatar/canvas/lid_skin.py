@@ -21,7 +21,7 @@ from mien.engine.avatar.canvas.canvas import Canvas
 from mien.engine.avatar.canvas.mesh_canvas import Warp
 from mien.engine.avatar.eyes.eyelids import EYES
 from mien.engine.avatar.eyes.lid_edges import eyeball_below
-from mien.engine.avatar.eyes.lid_line import draw_edges, lash_colour, line_colour, median_colour
+from mien.engine.avatar.eyes.lid_line import SOON, draw_edges, lash_colour, line_colour, median_colour
 from mien.engine.avatar.eyes.lid_shade import shaded
 from mien.engine.avatar.eyes.lids import CREASE
 from mien.engine.avatar.head.mesh_motion import MeshMotion
@@ -48,10 +48,6 @@ widths of an eye."""
 
 SHOWN = 0.85
 """Share of the cleared skin in a lid that is wholly shut."""
-
-SOON = (0.0, 0.5)
-"""How far an eye is shut from which on its lid shows the cleared skin, and wholly so: a half-shut lid is skin
-drawn out to twice its height, and showed what lashes and brows became by it."""
 
 FINE = 90.0
 """Width of an eye, pixels, up to which its skin is kept finer than the image is."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from mien.engine.avatar.eyes.lid_shade import darkened
 from mien.engine.types import Floats, Image
+from mien.engine.utils.curves import ramp, smoothstep
 from mien.engine.utils.images import filled
 from mien.engine.utils.sampling import sample
 
@@ -26,11 +27,15 @@ LIGHT = 12.0
 """Grey levels added before logarithms."""
 
 DARK, SOFT = 0.9, 0.03
-"""Opacity of the lash line on lids that are wholly shut, and standard deviation of its edge, widths of an
+"""Opacity of the lash line on shut lids, and standard deviation of its edge, widths of an
 eye."""
 
 FINEST = 0.7
 """Smallest such deviation, pixels: with less, a thin line that slants a little is a row of dashes."""
+
+SOON = (0.0, 0.5)
+"""How far an eye is shut from which on lids show cleared skin and a line of lashes, and wholly so: a lid that
+is half shut is skin drawn out to twice its height, and showed what lashes and brows became by it."""
 
 SOFTENED = 2.5
 """How soon lids' edges become soft, as a multiple of how far they are shut."""
@@ -72,7 +77,7 @@ def draw_edges(drawn: Image, seen: Floats, edges: tuple[Floats, Floats], lashes:
     weight: Any = cv2.GaussianBlur(
         filled(lash_line(upper, shut) - first, part.shape), (0, 0), max(FINEST, SOFT * shut * width)
     )
-    weight *= np.float32(DARK * shut) * there
+    weight *= np.float32(DARK * smoothstep(ramp(shut, SOON))) * there
     band = np.float32(1) - weight
     part[...] = cv2.blendLinear(np.full_like(part, lashes), soft, weight, band)
 
