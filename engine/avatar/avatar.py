@@ -12,6 +12,7 @@ import numpy as np
 from mien.engine.avatar.crop import Square, crop_around, cut, face_size
 from mien.engine.avatar.head.grid import AvatarGrid, avatar_grid
 from mien.engine.avatar.head.head_mesh import HeadMesh
+from mien.engine.avatar.head.tall import with_tall_head
 from mien.engine.avatar.model_io import IMAGE_SIZE, AvatarCode
 from mien.engine.avatar.mouth import Cavity
 from mien.engine.avatar.person.background import Background
@@ -20,6 +21,7 @@ from mien.engine.avatar.person.behind_glass import is_behind_glass
 from mien.engine.avatar.person.covered import shows_mouth
 from mien.engine.avatar.person.cutout import Cutout
 from mien.engine.avatar.person.layers import Layers
+from mien.engine.avatar.person.looks import surest_look
 from mien.engine.avatar.person.matte import matte_of
 from mien.engine.avatar.pose_limits import HALF_PROFILE, room_to_front
 from mien.engine.avatar.room import Room
@@ -132,13 +134,18 @@ class Avatar:
         axes = lip_axes(geometry.axes, geometry.points[:N_MESH], geometry.unit)
         geometry = replace(geometry, axes=axes)
         crop = crop_around(face)
-        grid = avatar_grid(geometry, crop)
         bars = None if opacity is not None else Bars.of(image)
         seen, inner, box = image, crop, (0, 0, image.shape[1], image.shape[0])
         points = geometry.points
         if bars is not None:
             seen, inner, box, points = bars.inner, bars.within(crop), bars.box, bars.moved(points)
-        layers = Layers.of(seen, inner, points)
+        look = surest_look(seen, inner, points)
+        tall = with_tall_head(inner, points, look.person) if look.sure else inner
+        if tall != inner:
+            crop = Square(tall.x + box[0], tall.y + box[1], tall.side)
+            look, inner = surest_look(seen, tall, points), tall
+        grid = avatar_grid(geometry, crop)
+        layers = Layers.of(seen, inner, points, look)
         person = None if layers is None else layers.person
         if person is not None and bars is not None:
             person = bars.around(person)

@@ -200,6 +200,7 @@ def test_what_does_not_hang_together_with_the_face_is_not_the_persons(
     assert layers.person[90:130, 170:220].min() > 0.9  # the fez
     soft, points = np.zeros((40, 60), np.float32), np.full((468, 2), 20.0, np.float32)
     soft[10:30, 10:30], soft[10:30, 30:40], soft[:8, 50:] = 1.0, 0.4, 0.6
-    found = of_the_face(soft, points)
+    found = of_the_face(soft, points, 15.0)
     np.testing.assert_allclose(found[:, :45], soft[:, :45])
     assert found[:, 45:].max() == 0
+    assert of_the_face(soft, points, 2.0)[10:30, 35:].max() == 0, "what is faint and far from the person"

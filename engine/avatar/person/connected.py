@@ -37,13 +37,20 @@ def levels_with_the_face(opacity: Floats, points: Floats) -> Iterator[tuple[floa
         yield (number + 1) * step, with_the_face(opacity > np.float32(number * step), points)
 
 
-def of_the_face(opacity: Floats, points: Floats) -> Floats:
+def of_the_face(opacity: Floats, points: Floats, soft: float) -> Floats:
     """``opacity`` ``(H, W)`` as far as it hangs together with the face.
 
     Morphological reconstruction (Vincent 1993): a faint patch on a wall is left out, the soft edge of hair is
     not.
+
+    Args:
+        opacity: ``(H, W)`` in 0..1.
+        points: ``(468+, 2)`` the face's landmarks, pixels.
+        soft: pixels beside what is more than half opaque within which the rest is its soft edge; it ends at
+            twice as many.
     """
     kept = np.zeros_like(opacity)
     for level, mine in levels_with_the_face(opacity, points):
         kept[mine > 0] = level
-    return np.minimum(opacity, kept)
+    away: Any = cv2.distanceTransform(1 - with_the_face(opacity > 0.5, points), cv2.DIST_L2, 3)
+    return np.asarray(np.minimum(opacity, kept) * np.clip(2 - away / np.float32(soft), 0, 1), np.float32)

@@ -15,7 +15,7 @@ import numpy as np
 from mien.engine.avatar.crop import Square
 from mien.engine.avatar.person.connected import of_the_face
 from mien.engine.avatar.person.fill_texture import fine_structure, gone_on, strength_of
-from mien.engine.avatar.person.looks import surest_look
+from mien.engine.avatar.person.looks import Look, surest_look
 from mien.engine.face.layout import N_MESH
 from mien.engine.types import Floats, Image
 
@@ -28,6 +28,9 @@ and grey levels up to which a change is none."""
 
 FIRM = (0.08, 0.92)
 """Values of the filtered outline that count as none and all of the person."""
+
+EDGE = 1 / 30
+"""Width of an outline's soft edge, in sides of the crop."""
 
 BEYOND = 1 / 90
 """How far around the person the background is filled in too, in sides of the crop: hair that the outline
@@ -47,16 +50,17 @@ class Layers:
     background: Image
 
     @staticmethod
-    def of(image: Image, crop: Square, points: Floats) -> Layers | None:
+    def of(image: Image, crop: Square, points: Floats, look: Look | None = None) -> Layers | None:
         """The layers of a portrait (0.1 s at 512 x 512); None where they cannot be told apart.
 
         ``points`` ``(468+, 2)`` are the face's landmarks, pixels: whatever the network says, those are the
-        person's.
+        person's.  ``look`` is what it said, if it was asked before.
         """
-        look = surest_look(image, crop, points)
+        look = look or surest_look(image, crop, points)
         if not look.sure or look.share > MOST:
             return None
-        person = of_the_face(without_holes(fitted(look.person, image, crop), points), points)
+        person = without_holes(fitted(look.person, image, crop), points)
+        person = of_the_face(person, points, EDGE * crop.side)
         return Layers(person, filled_behind(image, person, crop))
 
 
