@@ -10,7 +10,8 @@ import pytest
 from mien.engine.avatar import Avatar
 from mien.engine.avatar.canvas.canvas import Canvas, make_canvas
 from mien.engine.avatar.canvas.composition import compose, show_outline
-from mien.engine.avatar.person.outline import Outline, inside_of, step_of
+from mien.engine.avatar.person.changes import Changes, step_of
+from mien.engine.avatar.person.outline import Outline, inside_of
 from mien.engine.avatar.transfer import carry_over
 from mien.engine.motion import Head, Motion
 from mien.engine.types import Floats, Image
@@ -42,7 +43,7 @@ def jumping(at: Floats, side: int = SMALL) -> tuple[Floats, Image]:
 def softened(shift: Floats, layer: Image, cuts: Image | None = None) -> Image:
     size = shift.shape[1:]
     none = np.zeros([side // step_of(size) for side in size], np.uint8)
-    outline = Outline.of(shift, none if cuts is None else cuts)
+    outline = Outline.of(Changes.of(shift), none if cuts is None else cuts)
     assert outline is not None
     found = layer.copy()
     outline.soften(found, (slice(0, size[0]), slice(0, size[1])))
@@ -91,13 +92,13 @@ def test_a_steep_place_is_no_jump() -> None:
     none = np.zeros((128, 128), np.uint8)
     steep = np.zeros((2, 128, 128), np.float32)
     steep[1] = np.clip(3 * (np.arange(128, dtype=np.float32)[:, None] - 60), 0, 24)
-    assert Outline.of(steep, none) is None
+    assert Outline.of(Changes.of(steep), none) is None
     wide = np.zeros((2, 128, 128), np.float32)
     wide[0] = np.clip(8 * (np.arange(128, dtype=np.float32) - 60), 0, 80)
-    assert Outline.of(wide, none) is None
+    assert Outline.of(Changes.of(wide), none) is None
     short = np.zeros((2, 128, 128), np.float32)
     short[0, 40:42, 40:44] = 40
-    assert Outline.of(short, none) is None
+    assert Outline.of(Changes.of(short), none) is None
 
 
 def test_a_head_that_looks_ahead_has_no_jumps(avatar: Avatar, canvas: Canvas) -> None:
@@ -108,7 +109,7 @@ def test_a_head_that_looks_ahead_has_no_jumps(avatar: Avatar, canvas: Canvas) ->
 @pytest.mark.parametrize("degrees", [-28, 28])
 def test_a_turned_head_has_no_line_along_its_outline(avatar: Avatar, canvas: Canvas, degrees: float) -> None:
     """How far pixels of the outline lie outside of the colours on both sides: those of a line do."""
-    warp = canvas.mesh.warp(carry_over(turned(degrees), avatar).mesh)
+    warp = replace(canvas.mesh.warp(carry_over(turned(degrees), avatar).mesh), rim=None)
     assert warp.outline is not None
     jumps = warp.outline.changed()
     assert 200 < jumps.sum() < 30_000
@@ -130,7 +131,7 @@ def test_a_turned_head_has_no_line_along_its_outline(avatar: Avatar, canvas: Can
 def test_another_runtime_shows_the_same_outline(avatar: Avatar, crop: int | None) -> None:
     canvas = make_canvas(avatar, crop)
     warp = canvas.mesh.warp(carry_over(turned(25), avatar).mesh)
-    image = compose(canvas, None, replace(warp, outline=None))
+    image = compose(canvas, None, replace(warp, outline=None, rim=None))
     wanted = compose(canvas, None, warp)
     assert (image != wanted).any()
     show_outline(canvas, image, warp)

@@ -116,16 +116,18 @@ def _around(boxes: Sequence[Box], size: tuple[int, int]) -> Box:
 
 
 def _layer(canvas: Canvas, warp: Warp, box: Box) -> Image:
-    """The person in these rows and columns of the moving part, a turned head's outline and back included."""
+    """The person in these rows and columns of the moving part, what a turned head adds included."""
     return _turned(canvas, warp, canvas.fine.at(warp.shift, box), box)
 
 
 def _turned(canvas: Canvas, warp: Warp, layer: Image, box: Box) -> Image:
-    """A layer of these rows and columns with a turned head's outline and back."""
+    """A layer of these rows and columns with a turned head's outline, back and rim."""
     if warp.outline is not None:
         warp.outline.soften(layer, box)
     if warp.behind is not None and canvas.person is not None:
         warp.behind.put(layer, box, canvas.fine)
+    if warp.rim is not None and canvas.person is not None:
+        warp.rim.smooth(layer, box)
     return layer
 
 
@@ -140,10 +142,12 @@ def _put_before(layer: Image, image: Image) -> None:
 
 
 def show_outline(canvas: Canvas, image: Image, warp: Warp) -> None:
-    """Show the outline and the back of a turned head in an image that another runtime drew, in place."""
+    """Show outline, back and rim of a turned head in an image that another runtime drew, in place."""
     parts = [] if warp.outline is None else warp.outline.parts()
     if warp.behind is not None and canvas.person is not None:
         parts.append((warp.behind.box, warp.behind.cover > 0))
+    if warp.rim is not None and canvas.person is not None:
+        parts.append((warp.rim.box, warp.rim.share > 0))
     part = canvas.moving_part(image)
     for box, jumps in parts:
         layer, target = _layer(canvas, warp, box), part[box]

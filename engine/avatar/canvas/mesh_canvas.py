@@ -14,7 +14,9 @@ from mien.engine.avatar.head.behind_head import BackCanvas, BackMotion, Behind
 from mien.engine.avatar.head.mesh_motion import MeshMotion
 from mien.engine.avatar.model_io import FIELD_SIZE
 from mien.engine.avatar.mouth import Cavity
+from mien.engine.avatar.person.changes import Changes
 from mien.engine.avatar.person.outline import Box, Outline, inside_of, within_box
+from mien.engine.avatar.person.rim import Rim
 from mien.engine.mesh.head_sheet import FINE_ROWS, NODES, sheet_triangles, smooth_rows
 from mien.engine.mesh.rasterizer import Rasterizer
 from mien.engine.mesh.topology import FIRST_OPENING_LAYER, MOUTH, RIGHT_EYE, SLOPE, face_topology
@@ -67,6 +69,7 @@ class Warp:
         calm: ``(rows, columns) float32`` in 0..1 how far that goes over the network's paint.
         outline: where a turned head's map jumps; None where it does not.
         behind: the back of a turned head; None where nothing of it is seen.
+        rim: where its silhouette is drawn anew; None where nothing of it is turned away.
     """
 
     shift: Floats
@@ -76,6 +79,7 @@ class Warp:
     calm: Floats | None = None
     outline: Outline | None = None
     behind: Behind | None = None
+    rim: Rim | None = None
 
     def kept(self) -> Warp:
         """A copy with its own arrays."""
@@ -125,8 +129,12 @@ class MeshCanvas:
         warp = self._mouth(moving, layers, box)
         if moving.turn <= TURNED:
             return warp
-        outline = Outline.of(self._shift, inside_of(layers, box, self._shift.shape[1:]))
-        return replace(warp, outline=outline, behind=self._draw_back(moving.back))
+        changes, size = Changes.of(self._shift), self._part[::-1]
+        cuts = inside_of(layers, box, size)
+        outline, behind = Outline.of(changes, cuts), self._draw_back(moving.back)
+        if outline is None and behind is None:
+            return warp
+        return replace(warp, outline=outline, behind=behind, rim=Rim.of(changes, cuts, size))
 
     def _pixels(self, places: Floats) -> Floats:
         return np.asarray(places * self._scale + self._offset, np.float32)

@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.engine.avatar.person.changes import PAIR, Changes, step_of
 from mien.engine.types import Floats, Image
 from mien.engine.utils.sampling import sample
 
@@ -47,10 +48,6 @@ EDGE = 1.3
 
 PARTS = (4, 2)
 """Rows and columns of parts in which jumps are looked for, so that a long outline has small boxes."""
-
-LARGE = 384
-"""Pixels of a canvas's longer side from which on its cells are of 2 x 2: of 256, such a cell is as wide as
-the strip of hair beside a cheek."""
 
 LEAST_AREA = 0.4
 """Cells of a part that jump at least, per cell of the canvas's longer side: an outline is long; what is short
@@ -84,17 +81,14 @@ class Outline:
     distance: Floats
 
     @staticmethod
-    def of(shift: Floats, cuts: Image) -> Outline | None:
-        """Where a map ``(2, H, W)`` jumps; None where it does not.
+    def of(changes: Changes, cuts: Image) -> Outline | None:
+        """Where a map jumps; None where it does not.
 
         Args:
+            changes: the map's.
             cuts: as from :func:`inside_of`: 255 where jumps are the face's own, and stay.
         """
-        step = step_of(shift.shape[1:])
-        planes = _cells_of(shift, step)
-        pair = np.ones((2, 2), np.uint8)
-        x, y = (cv2.morphologyEx(plane, cv2.MORPH_GRADIENT, pair) for plane in planes)
-        change: Any = cv2.convertScaleAbs(cv2.max(x, y), alpha=1 / step)
+        step, change, pair = changes.step, changes.most, np.ones(PAIR, np.uint8)
         steep = cv2.countNonZero(cv2.compare(change, STEEP, cv2.CMP_GT))  # type: ignore[call-overload]
         if len(pair) ** 2 * steep < LEAST_AREA * max(change.shape):
             return None  # each makes four cells at most: too few, as in most frames of a turned head
@@ -111,8 +105,8 @@ class Outline:
         for box in boxes:
             kept[box] = jumps[box]
         cells = np.stack(np.nonzero(kept)[::-1])
-        steeper = y[cells[1], cells[0]] > x[cells[1], cells[0]]
-        normal, distance = _edge(planes, cells, steeper)
+        steeper = changes.down[cells[1], cells[0]] > changes.across[cells[1], cells[0]]
+        normal, distance = _edge(changes.planes, cells, steeper)
         return Outline(step, jumps.shape, boxes, cells, normal, distance * np.float32(step))
 
     def soften(self, layer: Image, box: Box) -> None:
@@ -161,11 +155,6 @@ class Outline:
         return found
 
 
-def step_of(size: tuple[int, ...]) -> int:
-    """Pixels per side of a cell of a canvas of this height and width."""
-    return 2 if max(size) >= LARGE else 1
-
-
 def inside_of(layers: Floats, box: Box, size: tuple[int, int]) -> Image:
     """Where jumps are the face's own, for :meth:`Outline.of`, cell by cell.
 
@@ -183,12 +172,6 @@ def inside_of(layers: Floats, box: Box, size: tuple[int, int]) -> Image:
     skin: Any = cv2.compare(small, 0.5, cv2.CMP_GT)  # type: ignore[call-overload]
     cuts[rows, columns] = cv2.erode(skin, np.ones((FACE // step, FACE // step), np.uint8))
     return cuts
-
-
-def _cells_of(shift: Any, step: int) -> Floats:
-    height, width = shift.shape[1:]
-    found = shift[:, : height // step * step : step, : width // step * step : step]
-    return np.array(found, np.float32, order="C")
 
 
 def _parts(size: tuple[int, ...]) -> list[Box]:
