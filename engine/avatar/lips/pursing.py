@@ -81,6 +81,8 @@ def purse_lips(points: Floats, source: Floats, motion: Motion, scale: float) -> 
     small = ramp(width_of(face[_INNER]) / max(eyes_apart(face), 1e-9), SMALL)
     unlike = max(small * ramp(flatter, FLATTER), ramp(wider, WIDER))
     share = max(share, round_share * smoothstep(unlike))
+    if share == 0.0:
+        return
     delta = share * (here[:20].mean() + shape - here)
     move_rings(points, source, delta)
 
