@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.engine.avatar.crop import Square
+from mien.engine.avatar.eyes.eye_corners import hold_corners
 from mien.engine.avatar.head.behind_head import BackMotion
 from mien.engine.avatar.head.far_side import go_along, shown_places
 from mien.engine.avatar.head.head_mesh import HeadMesh
@@ -145,6 +146,7 @@ def mesh_motion(
     solid = _solid_motion(points, avatar, turned)
     places = points.copy()
     rigid = crop.normalised(solid.apply(turned))
+    hold_corners(places, rigid)
     keep_within_edges(places, source)
     places[:N_MESH] = unfolded(rigid, places[:N_MESH], _KEPT)
     go_along(places, rigid, lambda: _unturned(avatar, solid), avatar.mesh.far, avatar.facing, turn)
