@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Protocol
 
@@ -190,7 +190,8 @@ class Renderer:
         placed = self.mouth.place(motion, driving.mesh, covered)
         mouth_ms = 1000 * (perf_counter() - begun)
         if isinstance(self.runtime, BatchRuntime):
-            warp = warp.kept()  # it may wait there while the next one is made
+            # It may wait there while the next one is made.
+            warp = replace(warp.kept(), painted=not self.mouth.unpainted)
             self._asked = True
         else:
             paints = warp.mouth is not None and self._draws.paints and self.mouth.takes_paint

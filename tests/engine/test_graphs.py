@@ -177,7 +177,7 @@ def test_the_image_part_composes_like_the_cpu(crop: int | None) -> None:
     assert set(inputs) == set(IMAGE_INPUTS)
     found = computed(image_graph(), inputs)["picture"][0]
     canvas = drawing.canvas
-    expected = compose(canvas, field, replace(drawing.warp, outline=None))
+    expected = compose(canvas, field, replace(drawing.warp, outline=None, rim=None))
     if canvas.pasted:
         expected = expected[canvas.top : canvas.bottom, canvas.left : canvas.right]
     assert found.shape == expected.shape

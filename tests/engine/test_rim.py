@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
@@ -74,6 +75,18 @@ def test_a_part_of_a_layer_is_smoothed_as_the_whole_is(side: int) -> None:
     beside = layer[: side // 8, : side // 8].copy()
     rim.smooth(beside, (slice(0, side // 8), slice(0, side // 8)))
     np.testing.assert_array_equal(beside, layer[: side // 8, : side // 8])
+
+
+def test_the_smallest_canvas_keeps_what_is_opaque_and_what_is_clear() -> None:
+    shift, layer, _ = squeezed(256)
+    shift, layer = shift[:, 128:192, 128:192] * 4, layer[128:192, 128:192].copy()
+    rim = rim_of(shift)
+    assert rim is not None
+    found = layer.copy()
+    rim.smooth(found, (slice(0, 64), slice(0, 64)))
+    same = np.ones((5, 5), np.uint8)
+    opaque, clear = (cv2.erode((layer[..., 3] == value).astype(np.uint8), same) > 0 for value in (255, 0))
+    np.testing.assert_array_equal(found[opaque | clear], layer[opaque | clear])
 
 
 def test_a_map_that_is_nowhere_steep_has_no_rim() -> None:

@@ -65,7 +65,7 @@ def shared(parts: dict[str, Any]) -> Iterator[tuple[FakeCuda, TensorRtRuntime]]:
 
 def expected(reference: OpenVinoRuntime, drawing: Drawing) -> np.ndarray:
     field = reference.render(drawing.code, drawing.source_points, drawing.driving_points, drawing.dense)
-    return compose(drawing.canvas, field, replace(drawing.warp, outline=None))
+    return compose(drawing.canvas, field, replace(drawing.warp, outline=None, rim=None))
 
 
 def alike(image: np.ndarray, wanted: np.ndarray) -> bool:

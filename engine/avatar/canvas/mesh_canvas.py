@@ -70,6 +70,7 @@ class Warp:
         outline: where a turned head's map jumps; None where it does not.
         behind: the back of a turned head; None where nothing of it is seen.
         rim: where its silhouette is drawn anew; None where nothing of it is turned away.
+        painted: whether a GPU puts the opening in, and the network's paint over it.
     """
 
     shift: Floats
@@ -80,6 +81,7 @@ class Warp:
     outline: Outline | None = None
     behind: Behind | None = None
     rim: Rim | None = None
+    painted: bool = True
 
     def kept(self) -> Warp:
         """A copy with its own arrays."""
@@ -89,7 +91,7 @@ class Warp:
     def device_inputs(self) -> dict[str, NDArray[Any]]:
         """As inputs of :func:`mien.engine.runtime.graphs.image.image_graph`."""
         front = np.zeros((1, *self.shift.shape[1:], 4), np.uint8)
-        if self.mouth is not None and self.inside is not None and self.cover is not None:
+        if self.painted and self.mouth is not None and self.inside is not None and self.cover is not None:
             part = front[0][self.mouth]
             part[..., :3] = np.clip(self.inside + 0.5, 0, 255)
             part[..., 3] = 255 * self.cover + 0.5

@@ -27,6 +27,9 @@ AROUND = 5
 MEAN = 7
 """Side of the windows of both means of the opacity, in the same unit: a Gaussian's of 2.8."""
 
+LEAST_MEAN = 3
+"""Side of those windows on the smallest canvases, pixels: of one, an edge would be no steeper than it is."""
+
 SOFT = 1.1
 """Pixels over which the new edge passes from none to all."""
 
@@ -71,7 +74,7 @@ class Rim:
         if step > 1:
             share = cv2.resize(share, None, fx=step, fy=step, interpolation=cv2.INTER_LINEAR)
         box = tuple(slice(step * side.start, step * side.stop) for side in (rows, columns))
-        return Rim((box[0], box[1]), np.asarray(share, np.uint8), _odd(MEAN * unit))
+        return Rim((box[0], box[1]), np.asarray(share, np.uint8), max(_odd(MEAN * unit), LEAST_MEAN))
 
     def smooth(self, layer: Image, box: Box) -> None:
         """Draw the silhouette of a layer anew.
