@@ -12,7 +12,6 @@ import numpy as np
 from mien.engine.avatar.crop import Square, crop_around, cut, face_size
 from mien.engine.avatar.head.grid import AvatarGrid, avatar_grid
 from mien.engine.avatar.head.head_mesh import HeadMesh
-from mien.engine.avatar.head.tall import with_tall_head
 from mien.engine.avatar.model_io import IMAGE_SIZE, AvatarCode
 from mien.engine.avatar.mouth import Cavity
 from mien.engine.avatar.person.background import Background
@@ -21,10 +20,10 @@ from mien.engine.avatar.person.behind_glass import is_behind_glass
 from mien.engine.avatar.person.covered import shows_mouth
 from mien.engine.avatar.person.cutout import Cutout
 from mien.engine.avatar.person.layers import Layers
-from mien.engine.avatar.person.looks import surest_look
 from mien.engine.avatar.person.matte import matte_of
 from mien.engine.avatar.pose_limits import HALF_PROFILE, room_to_front
 from mien.engine.avatar.room import Room
+from mien.engine.avatar.seen import Seen
 from mien.engine.face.geometry import FaceGeometry
 from mien.engine.face.head_pose import turn_between
 from mien.engine.face.layout import N_MESH
@@ -119,37 +118,13 @@ class Avatar:
         if image.shape[2] == 4:
             image, opacity = np.ascontiguousarray(image[..., :3]), image[..., 3] / np.float32(255)
         faces = landmarker.detect(image)
-        if not faces:
-            raise NoFaceError(
-                f"No face was found in {name}. Give a photo with one face, upright, looking at the camera."
-            )
-        face = faces[0]
-        size = face_size(face)
-        if size < MIN_FACE:
-            raise NoFaceError(
-                f"The face in {name} is only {size:.0f} pixels wide; at least {MIN_FACE:.0f} are needed. "
-                "Crop the photo around the face or give a larger one."
-            )
+        face = _largest(faces, name)
         geometry = FaceGeometry.of(face)
         axes = lip_axes(geometry.axes, geometry.points[:N_MESH], geometry.unit)
         geometry = replace(geometry, axes=axes)
-        crop = crop_around(face)
-        bars = None if opacity is not None else Bars.of(image)
-        seen, inner, box = image, crop, (0, 0, image.shape[1], image.shape[0])
-        points = geometry.points
-        if bars is not None:
-            seen, inner, box, points = bars.inner, bars.within(crop), bars.box, bars.moved(points)
-        look = surest_look(seen, inner, points)
-        tall = with_tall_head(inner, points, look.person) if look.sure else inner
-        if tall != inner:
-            crop = Square(tall.x + box[0], tall.y + box[1], tall.side)
-            look, inner = surest_look(seen, tall, points), tall
+        seen = Seen.of(image, crop_around(face), geometry.points, framed=opacity is None)
+        crop = seen.crop
         grid = avatar_grid(geometry, crop)
-        layers = Layers.of(seen, inner, points, look)
-        person = None if layers is None else layers.person
-        if person is not None and bars is not None:
-            person = bars.around(person)
-        mesh = HeadMesh.of(geometry, crop, grid, person, box)
         mouth = shows_mouth(image, geometry.points, geometry.unit, landmarker)
         return Avatar(
             image=image,
@@ -158,16 +133,16 @@ class Avatar:
             geometry=geometry,
             grid=grid,
             source_points=crop.normalised(geometry.points),
-            code=runtime.encode(cut(seen, inner, IMAGE_SIZE)),
-            mesh=mesh,
-            room=Room.of(geometry, crop, seen.shape[1::-1], box[:2]),
-            layers=layers,
+            code=runtime.encode(cut(seen.image, seen.inner, IMAGE_SIZE)),
+            mesh=HeadMesh.of(geometry, crop, grid, seen.person, seen.box),
+            room=Room.of(geometry, crop, seen.image.shape[1::-1], seen.box[:2]),
+            layers=seen.layers,
             shows_mouth=mouth,
             cavity=Cavity.of(image, geometry.points, geometry.unit),
-            notes=_notes(faces, image, name, layers, mouth),
+            notes=_notes(faces, image, name, seen.layers, mouth),
             name=name,
             opacity=opacity,
-            bars=bars,
+            bars=seen.bars,
         )
 
     def before(self, background: Background) -> Avatar:
@@ -186,6 +161,21 @@ class Avatar:
                 "before a calmer background, or a PNG that is transparent around the person."
             )
         return replace(self, cutout=Cutout(matte, background))
+
+
+def _largest(faces: list[Face], name: str) -> Face:
+    """The face that is animated; raises where there is none, or too small a one."""
+    if not faces:
+        raise NoFaceError(
+            f"No face was found in {name}. Give a photo with one face, upright, looking at the camera."
+        )
+    size = face_size(faces[0])
+    if size < MIN_FACE:
+        raise NoFaceError(
+            f"The face in {name} is only {size:.0f} pixels wide; at least {MIN_FACE:.0f} are needed. "
+            "Crop the photo around the face or give a larger one."
+        )
+    return faces[0]
 
 
 def _notes(faces: list[Face], image: Image, name: str, layers: Layers | None, mouth: bool) -> tuple[str, ...]:

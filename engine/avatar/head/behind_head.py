@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from mien.engine.avatar.fine_layer import FineLayer
-from mien.engine.avatar.person.outline import Box, within_box
+from mien.engine.avatar.person.outline import Box, in_both, within_box
 from mien.engine.mesh.back_of_head import back_triangles
 from mien.engine.mesh.rasterizer import Rasterizer
 from mien.engine.types import Floats, Image
@@ -66,20 +66,17 @@ class Behind:
             box: rows and columns of the moving part that the layer covers.
             fine: what both show.
         """
-        rows, columns = (
-            slice(max(own.start, other.start), min(own.stop, other.stop))
-            for own, other in zip(self.box, box, strict=True)
-        )
-        if rows.stop <= rows.start or columns.stop <= columns.start:
+        shared = in_both(self.box, box)
+        if shared is None:
             return
-        opacity: Any = layer[within_box((rows, columns), box)][..., 3]
-        cover: Any = self.cover[within_box((rows, columns), self.box)]
+        opacity: Any = layer[within_box(shared, box)][..., 3]
+        cover: Any = self.cover[within_box(shared, self.box)]
         seen: Any = cv2.bitwise_and(cv2.compare(opacity, 255, cv2.CMP_LT), cover)  # type: ignore[call-overload]
         if not cv2.hasNonZero(seen):
             return
         # Of the whole back little is seen: a rim behind an ear.
         left, top, width, height = cv2.boundingRect(seen)
-        top, left = top + rows.start, left + columns.start
+        top, left = top + shared[0].start, left + shared[1].start
         both = slice(top, top + height), slice(left, left + width)
         part = layer[within_box(both, box)]
         person = np.ascontiguousarray(part[..., 3])

@@ -62,10 +62,9 @@ def hang_teeth(source: Floats, places: Floats, size: float, shows: Floats) -> No
     wider = np.hypot(*(places[lower] - places[upper]).T) / np.maximum(own * size, 1e-6)
     middle = float(wider[len(own) // 2])
     # As far as the middle of the mouth, whatever the corners do.
-    further = np.clip(wider, min(middle, 1.0), max(middle, 1.0))
-    stretch = (1 + (further - 1) * (ramp(middle, LOOSE) if middle > 1 else 1.0)).astype(np.float32)[
-        ::-1, None
-    ]
+    further = np.clip(wider, min(middle, 1.0), max(middle, 1.0)) - 1
+    loose = ramp(middle, LOOSE) if middle > 1 else 1.0
+    stretch = (1 + loose * further).astype(np.float32)[::-1, None]
     above, below = shows[1 : 1 + len(own)][::-1], shows[2 + len(own) :]
     below += (stretch - 1) * (below - above)
     hidden = np.float32(1 - narrowed(middle))

@@ -232,3 +232,11 @@ def within_box(bounds: Box, box: Box) -> Box:
         for part, whole in zip(bounds, box, strict=True)
     )
     return rows, columns
+
+
+def in_both(one: Box, other: Box) -> Box | None:
+    """What two boxes share; None where that is nothing."""
+    rows, columns = (
+        slice(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(one, other, strict=True)
+    )
+    return (rows, columns) if rows.start < rows.stop and columns.start < columns.stop else None

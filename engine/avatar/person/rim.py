@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from mien.engine.avatar.person.changes import Changes
-from mien.engine.avatar.person.outline import Box, within_box
+from mien.engine.avatar.person.outline import Box, in_both, within_box
 from mien.engine.types import Image
 
 STEEP = 2
@@ -84,8 +84,8 @@ class Rim:
                 place.
             box: the rows and columns of the canvas that it covers.
         """
-        both = _both(self.box, box)
-        if any(side.stop <= side.start for side in both):
+        both = in_both(self.box, box)
+        if both is None:
             return
         part, share = layer[within_box(both, box)], self.share[within_box(both, self.box)]
         opacity = cv2.extractChannel(part, 3)
@@ -135,13 +135,6 @@ def _widened(box: Box, by: int, size: tuple[int, ...]) -> Box:
     rows, columns = (
         slice(max(0, side.start - by), min(length, side.stop + by))
         for side, length in zip(box, size[:2], strict=True)
-    )
-    return rows, columns
-
-
-def _both(one: Box, other: Box) -> Box:
-    rows, columns = (
-        slice(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(one, other, strict=True)
     )
     return rows, columns
 
