@@ -107,7 +107,7 @@ class Cavity:
 
     def lit(self, gap: float, pixels: float) -> float:
         """How far light reaches the portrait's own inside, 0..1; for the arguments see :meth:`is_whole`."""
-        return narrowed(gap / max(self.gap, 1e-6)) * ramp(pixels, THIN)
+        return still_seen(gap / max(self.gap, 1e-6)) * ramp(pixels, THIN)
 
     def kept(self, below: Floats, gap: float, pixels: float) -> Floats:
         """How far the portrait's own inside is seen, by how far down the opening each pixel lies, 0..1.
@@ -141,7 +141,7 @@ class Cavity:
         return has * (1 - ramp(wider, STRETCHED))
 
 
-def narrowed(share: float) -> float:
+def still_seen(share: float) -> float:
     """How far the inside of a portrait's mouth is still seen that shuts to a share of its own gap, 0..1."""
     return smoothstep(ramp(share, NARROW))
 

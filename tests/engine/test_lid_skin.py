@@ -16,7 +16,7 @@ from mien.engine.avatar.canvas.lid_skin import AvatarLids, LidSkin, ShutLid
 from mien.engine.avatar.eyes.eyelids import EYES
 from mien.engine.avatar.eyes.lid_edges import eyeball_below
 from mien.engine.avatar.eyes.lid_line import lash_line
-from mien.engine.avatar.eyes.lid_shade import shaded
+from mien.engine.avatar.eyes.lid_shade import Rows, shaded
 from mien.engine.avatar.transfer import carry_over
 from mien.engine.landmarks import Landmarker
 from mien.engine.landmarks import topology as topo
@@ -120,13 +120,19 @@ def test_the_cleared_skin_has_neither_lashes_nor_white() -> None:
     assert skin.lashes @ (0.3, 0.6, 0.1) < 70
 
 
-def test_a_grey_lid_takes_the_hue_of_the_skin_below() -> None:
-    colours = np.full((40, 60, 3), np.mean(SKIN), np.float32)
-    colours[30:] = SKIN
+def open_eye() -> tuple[Floats, Rows]:
+    """Where the skin below an eye is in 40 x 60 pixels, and the rows of landmarks around it."""
     cheek = np.zeros((40, 60), np.float32)
     cheek[30:] = 1
     x = np.linspace(5, 55, 7, dtype=np.float32)
-    rows = tuple(np.stack([x, np.full(7, y, np.float32)], axis=1) for y in (5, 12, 22, 30))
+    brow, crease, upper, lower = (np.stack([x, np.full(7, y, np.float32)], axis=1) for y in (5, 12, 22, 30))
+    return cheek, (brow, crease, upper, lower)
+
+
+def test_a_grey_lid_takes_the_hue_of_the_skin_below() -> None:
+    colours = np.full((40, 60, 3), np.mean(SKIN), np.float32)
+    colours[30:] = SKIN
+    cheek, rows = open_eye()
     found = shaded(colours, colours, cheek, rows, 0, 1)[12:22, 10:50]
     assert (found[..., 0] / found[..., 2]).min() > 1 + 0.5 * (SKIN[0] / SKIN[2] - 1)
 
@@ -136,10 +142,7 @@ def test_hair_of_a_brow_right_over_the_eye_does_not_make_a_lid_of_soot() -> None
     hair = np.full((40, 60, 3), 12, np.float32)
     clear = hair.copy()
     clear[30:] = SKIN
-    cheek = np.zeros((40, 60), np.float32)
-    cheek[30:] = 1
-    x = np.linspace(5, 55, 7, dtype=np.float32)
-    rows = tuple(np.stack([x, np.full(7, y, np.float32)], axis=1) for y in (5, 12, 22, 30))
+    cheek, rows = open_eye()
     found = shaded(hair, clear, cheek, rows, 0, 1)
     assert found[6:24, 10:50].min() > 0.45 * min(SKIN)
     np.testing.assert_allclose(
@@ -163,10 +166,7 @@ def test_what_is_nearly_black_does_not_make_a_lid_of_a_strong_colour() -> None:
     hair = np.full((40, 60, 3), (14, 4, 0), np.float32)
     clear = hair.copy()
     clear[30:] = SKIN
-    cheek = np.zeros((40, 60), np.float32)
-    cheek[30:] = 1
-    x = np.linspace(5, 55, 7, dtype=np.float32)
-    rows = tuple(np.stack([x, np.full(7, y, np.float32)], axis=1) for y in (5, 12, 22, 30))
+    cheek, rows = open_eye()
     found = shaded(hair, clear, cheek, rows, 0, 1)[4:24, 10:50]
     assert (found[..., 0] / found[..., 2]).max() < 1.35 * SKIN[0] / SKIN[2]
 

@@ -13,8 +13,8 @@ from mien.engine.avatar.crop import Square, continued, extended, within_image
 from mien.engine.avatar.fine_layer import FineLayer
 from mien.engine.avatar.model_io import FIELD_SIZE, IMAGE_SIZE
 from mien.engine.avatar.person.bars import Bars
+from mien.engine.avatar.person.boxes import Box
 from mien.engine.avatar.person.crown import rounded
-from mien.engine.avatar.person.outline import Box
 from mien.engine.avatar.person.silhouette import Silhouette
 from mien.engine.types import Floats, Image
 from mien.engine.utils.curves import smoothstep

@@ -13,7 +13,7 @@ from mien.engine.avatar.canvas.canvas import Canvas, showing
 from mien.engine.avatar.canvas.mesh_canvas import Warp
 from mien.engine.avatar.model_io import Field
 from mien.engine.avatar.mouth import paint_strength, painted_share, paints
-from mien.engine.avatar.person.outline import Box, within_box
+from mien.engine.avatar.person.boxes import Box, widened, within_box
 from mien.engine.avatar.person.silhouette import STRIP
 from mien.engine.types import Floats, Image
 from mien.engine.utils.sampling import sample, stretch
@@ -96,21 +96,18 @@ def _person(canvas: Canvas, warp: Warp) -> Iterator[tuple[Box, Image]]:
         yield from ((box, canvas.fine.at(warp.shift, box)) for box in strips)
     elif strips:
         behind = [] if warp.behind is None else [warp.behind.box]
-        whole = _around([*strips, *behind], canvas.part)
+        whole = widened(_around([*strips, *behind]), BESIDE, canvas.part[::-1])
         layer = np.zeros((*(side.stop - side.start for side in whole), 4), np.uint8)
         for box in strips:
             canvas.fine.at(warp.shift, box, layer[within_box(box, whole)])
         yield whole, _turned(canvas, warp, layer, whole)
 
 
-def _around(boxes: Sequence[Box], size: tuple[int, int]) -> Box:
-    """Rows and columns around boxes, and a little more, of a part of this width and height."""
+def _around(boxes: Sequence[Box]) -> Box:
+    """The rows and columns around boxes."""
     rows, columns = (
-        slice(
-            max(0, min(box[axis].start for box in boxes) - BESIDE),
-            min(size[1 - axis], max(box[axis].stop for box in boxes) + BESIDE),
-        )
-        for axis in (0, 1)
+        slice(min(side.start for side in sides), max(side.stop for side in sides))
+        for sides in zip(*boxes, strict=True)
     )
     return rows, columns
 

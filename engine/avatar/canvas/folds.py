@@ -12,7 +12,7 @@ import numpy as np
 from mien.engine.avatar.avatar import Avatar
 from mien.engine.avatar.canvas.canvas import Canvas
 from mien.engine.avatar.canvas.mesh_canvas import Warp
-from mien.engine.avatar.person.outline import Box
+from mien.engine.avatar.person.boxes import Box
 from mien.engine.motion import Motion
 from mien.engine.types import Image
 from mien.engine.utils.sampling import sample

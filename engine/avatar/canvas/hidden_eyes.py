@@ -18,7 +18,7 @@ from mien.engine.avatar.canvas.lid_skin import FAR_EYE, LEAST
 from mien.engine.avatar.eyes.eyelids import EYES, Eye
 from mien.engine.avatar.eyes.lids import CREASE
 from mien.engine.avatar.head.mesh_motion import MeshMotion
-from mien.engine.avatar.person.outline import Box
+from mien.engine.avatar.person.boxes import Box
 from mien.engine.face.grain import grained
 from mien.engine.mouth.portrait import PortraitLook
 from mien.engine.types import Floats, Image

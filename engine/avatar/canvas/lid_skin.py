@@ -25,7 +25,7 @@ from mien.engine.avatar.eyes.lid_line import SOON, draw_edges, lash_colour, line
 from mien.engine.avatar.eyes.lid_shade import shaded
 from mien.engine.avatar.eyes.lids import CREASE
 from mien.engine.avatar.head.mesh_motion import MeshMotion
-from mien.engine.avatar.person.outline import Box
+from mien.engine.avatar.person.boxes import Box
 from mien.engine.face.grain import grained
 from mien.engine.landmarks import topology as topo
 from mien.engine.mouth.portrait import PortraitLook

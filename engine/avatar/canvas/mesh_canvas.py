@@ -14,8 +14,9 @@ from mien.engine.avatar.head.behind_head import BackCanvas, BackMotion, Behind
 from mien.engine.avatar.head.mesh_motion import MeshMotion
 from mien.engine.avatar.model_io import FIELD_SIZE
 from mien.engine.avatar.mouth import Cavity
+from mien.engine.avatar.person.boxes import Box, within_box
 from mien.engine.avatar.person.changes import Changes
-from mien.engine.avatar.person.outline import Box, Outline, inside_of, within_box
+from mien.engine.avatar.person.outline import Outline, inside_of
 from mien.engine.avatar.person.rim import Rim
 from mien.engine.mesh.head_sheet import FINE_ROWS, NODES, sheet_triangles, smooth_rows
 from mien.engine.mesh.rasterizer import Rasterizer

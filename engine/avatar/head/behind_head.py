@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from mien.engine.avatar.fine_layer import FineLayer
-from mien.engine.avatar.person.outline import Box, in_both, within_box
+from mien.engine.avatar.person.boxes import Box, in_both, within_box
 from mien.engine.mesh.back_of_head import back_triangles
 from mien.engine.mesh.rasterizer import Rasterizer
 from mien.engine.types import Floats, Image

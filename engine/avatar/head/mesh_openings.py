@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 
 from mien.engine.avatar.eyes.eyelids import EYES, Eye
-from mien.engine.avatar.mouth import LOOSE, narrowed
+from mien.engine.avatar.mouth import LOOSE, still_seen
 from mien.engine.landmarks import topology as topo
 from mien.engine.types import Floats
 from mien.engine.utils.curves import ramp, smoothstep
@@ -16,7 +16,6 @@ from mien.engine.utils.vectors import as_complex
 SHUTTING, SKIN_ABOVE, SKIN_BELOW = 0.35, 0.20, 0.08
 """Share by which an eye has shut from which on its lids show skin from beyond their edges alone, and from how
 far above and below them in the end, as shares of the open gap."""
-
 
 ON_LIP = 0.3
 """Height on the upper lip, as a share of its own, that a slit shows: on its edge landmarks lie on teeth."""
@@ -67,7 +66,7 @@ def hang_teeth(source: Floats, places: Floats, size: float, shows: Floats) -> No
     stretch = (1 + loose * further).astype(np.float32)[::-1, None]
     above, below = shows[1 : 1 + len(own)][::-1], shows[2 + len(own) :]
     below += (stretch - 1) * (below - above)
-    hidden = np.float32(1 - narrowed(middle))
+    hidden = np.float32(1 - still_seen(middle))
     if hidden > 0:
         lip = source[list(topo.LIPS_UPPER_OUTER[1:-1])] - source[upper]
         above += hidden * np.float32(ON_LIP) * lip

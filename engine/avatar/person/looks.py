@@ -67,8 +67,7 @@ class Look:
         rows = slice(top, min(height, int(crop.y + crop.side)))
         seen = person[rows, left : min(width, int(crop.x + crop.side))]
         unsure = (seen > UNSURE[0]) & (seen < UNSURE[1])
-        hull = cv2.convexHull(np.round(points[:N_MESH]).astype(np.int32))
-        face = cv2.fillConvexPoly(np.zeros((height, width), np.uint8), hull, 1)
+        face = face_in(points, (height, width))
         square = looked_at(crop, (height, width), room)
         return Look(person, square, float(seen.mean()), float(unsure.mean()), cv2.mean(person, face)[0])
 
@@ -87,6 +86,12 @@ def surest_look(image: Image, crop: Square, points: Floats) -> Look:
         return first
     sure = [look for look in (first, *looks) if look.sure]
     return min(sure, key=lambda look: look.unsure, default=first)
+
+
+def face_in(points: Floats, size: tuple[int, ...]) -> Image:
+    """``(H, W) uint8`` 1 within the outline of a face's landmarks ``(468+, 2)``, 0 beside it."""
+    hull = cv2.convexHull(np.round(points[:N_MESH]).astype(np.int32))
+    return np.asarray(cv2.fillConvexPoly(np.zeros(size, np.uint8), hull, 1), np.uint8)
 
 
 def as_warm(image: Image) -> Image:

@@ -24,10 +24,9 @@ import numpy as np
 from mien.engine.avatar.crop import Square
 from mien.engine.avatar.person.connected import levels_with_the_face, with_the_face
 from mien.engine.avatar.person.layers import Layers, filled_behind, fitted, without_holes
-from mien.engine.avatar.person.looks import Look, surest_look
+from mien.engine.avatar.person.looks import Look, face_in, surest_look
 from mien.engine.avatar.person.matte_edge import disc, reach_in, refined
 from mien.engine.avatar.person.segmentation import ROOM, person_in
-from mien.engine.face.layout import N_MESH
 from mien.engine.types import Floats, Image
 from mien.engine.utils.images import WHITE
 
@@ -118,9 +117,7 @@ def matte_of(
 
 def _face_is_certain(person: Floats, points: Floats) -> bool:
     """Whether the network is certain of the face, whatever it thinks of what is around."""
-    hull = cv2.convexHull(np.round(points[:N_MESH]).astype(np.int32))
-    face = cv2.fillConvexPoly(np.zeros(person.shape, np.uint8), hull, 1) > 0
-    return bool((person[face] > CERTAIN[1]).mean() > FACE_CERTAIN)
+    return bool((person[face_in(points, person.shape) > 0] > CERTAIN[1]).mean() > FACE_CERTAIN)
 
 
 def _firm(outline: Floats, ends: tuple[float, float]) -> Floats:

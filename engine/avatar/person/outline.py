@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.engine.avatar.person.boxes import Box, scaled, widened
 from mien.engine.avatar.person.changes import PAIR, Changes, step_of
 from mien.engine.types import Floats, Image
 from mien.engine.utils.sampling import sample
@@ -56,8 +57,6 @@ is a steep place of skin."""
 FACE = 18
 """Window, in pixels, within which there is nothing but face where jumps are cuts and folds of its own
 and stay: its raster has the canvas's pixels, and no line."""
-
-Box = tuple[slice, slice]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,14 +143,10 @@ class Outline:
         changed, reach = self.changed(), int(2 * BESIDE) + 1
         found = []
         for box in self.boxes:
-            wide = tuple(
-                slice(self.step * max(part.start - reach, 0), self.step * min(part.stop + reach, size))
-                for part, size in zip(box, self.size, strict=True)
-            )
+            wide, own = (scaled(cells, self.step) for cells in (widened(box, reach, self.size), box))
             inner = np.zeros_like(changed)
-            own = tuple(slice(self.step * part.start, self.step * part.stop) for part in box)
             inner[own] = changed[own]
-            found.append(((wide[0], wide[1]), inner[wide]))
+            found.append((wide, inner[wide]))
         return found
 
 
@@ -223,20 +218,3 @@ def _window() -> tuple[NDArray[np.intp], Floats]:
     near = np.exp(-(x**2 + y**2) / (2 * SMOOTH**2))
     slopes = [near * axis / (near * axis**2).sum() for axis in (x, y)]
     return np.stack([x, y]), np.stack([near / near.sum(), *slopes]).astype(np.float32)
-
-
-def within_box(bounds: Box, box: Box) -> Box:
-    """``bounds`` as seen from the corner of ``box``, cut to it."""
-    rows, columns = (
-        slice(max(0, part.start - whole.start), max(0, part.stop - whole.start))
-        for part, whole in zip(bounds, box, strict=True)
-    )
-    return rows, columns
-
-
-def in_both(one: Box, other: Box) -> Box | None:
-    """What two boxes share; None where that is nothing."""
-    rows, columns = (
-        slice(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(one, other, strict=True)
-    )
-    return (rows, columns) if rows.start < rows.stop and columns.start < columns.stop else None

@@ -14,8 +14,8 @@ from typing import Any
 import cv2
 import numpy as np
 
+from mien.engine.avatar.person.boxes import Box, in_both, scaled, widened, within_box
 from mien.engine.avatar.person.changes import Changes
-from mien.engine.avatar.person.outline import Box, in_both, within_box
 from mien.engine.types import Image
 
 STEEP = 2
@@ -68,13 +68,14 @@ class Rim:
         left, top, width, height = cv2.boundingRect(steep)
         around = _odd(AROUND * unit / step)
         inner = slice(top, top + height), slice(left, left + width)
-        rows, columns = _widened(inner, 2 * around, steep.shape)
+        rows, columns = widened(inner, 2 * around, steep.shape)
         wide = cv2.dilate(steep[rows, columns], np.ones((around, around), np.uint8))
         share: Any = cv2.blur(wide, (around, around))
         if step > 1:
             share = cv2.resize(share, None, fx=step, fy=step, interpolation=cv2.INTER_LINEAR)
-        box = tuple(slice(step * side.start, step * side.stop) for side in (rows, columns))
-        return Rim((box[0], box[1]), np.asarray(share, np.uint8), max(_odd(MEAN * unit), LEAST_MEAN))
+        return Rim(
+            scaled((rows, columns), step), np.asarray(share, np.uint8), max(_odd(MEAN * unit), LEAST_MEAN)
+        )
 
     def smooth(self, layer: Image, box: Box) -> None:
         """Draw the silhouette of a layer anew.
@@ -107,7 +108,7 @@ class Rim:
 
     def _redraw(self, layer: Image, box: Box, drawn: Any, share: Any) -> None:
         """Draw the opacity ``drawn`` in a box of a layer, in place, as far as ``share`` says."""
-        wide = _widened(box, self.mean, layer.shape)
+        wide = widened(box, self.mean, layer.shape)
         around: Any = cv2.blur(layer[wide], (self.mean, self.mean))[within_box(box, wide)]
         there, part = np.nonzero(share), layer[box]
         own, near = part[there].astype(np.float32), around[there].astype(np.float32)
@@ -129,14 +130,6 @@ def _bands(changed: Any) -> Iterator[Box]:
         left, above, columns, rows = cv2.boundingRect(changed[top : top + BAND])
         if columns:
             yield slice(top + above, top + above + rows), slice(left, left + columns)
-
-
-def _widened(box: Box, by: int, size: tuple[int, ...]) -> Box:
-    rows, columns = (
-        slice(max(0, side.start - by), min(length, side.stop + by))
-        for side, length in zip(box, size[:2], strict=True)
-    )
-    return rows, columns
 
 
 def _edge(mean: int) -> Image:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.engine.avatar.person.outline import Box
+from mien.engine.avatar.person.boxes import Box
 from mien.engine.types import Floats, Image
 from mien.engine.utils.images import range_of
 
