@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import hypot
+from math import copysign, exp, hypot, log
 
 import numpy as np
 
@@ -32,6 +32,11 @@ TO_PROFILE = (0.10, 0.05)
 PROFILE, MOST_MOVED = (0.75, 1.05), (0.60, 0.15)
 """Poses between which a face shows less and less of its lips, and how far its landmarks may be moved there,
 face units: of what is foreshortened that much, more comes to pieces."""
+
+FREE_GROWTH, MOST_GROWTH = 0.18, 0.36
+"""Logarithms of a head's size up to which it is carried over as it is, and which it approaches beyond (0.84 to
+1.20, and 0.70 to 1.43): shoulders stay where they are, so a head that shrinks on by a camera's cut or a step
+back grows a long neck, and one that comes nearer sits on a child's shoulders."""
 
 
 def held_turn(turn: tuple[float, float], own: tuple[float, float]) -> tuple[float, float]:
@@ -64,6 +69,12 @@ def held_motion(vectors: Floats, own: tuple[float, float]) -> Floats:
     most = np.float32(np.interp(aside, PROFILE, MOST_MOVED))
     length = np.hypot(vectors[..., 0], vectors[..., 1])[..., None]
     return np.asarray(vectors * (np.tanh(length / most) / np.maximum(length / most, 1e-6)), np.float32)
+
+
+def held_scale(scale: float) -> float:
+    """A head's size over that in the reference, kept within what its neck and shoulders can be believed with."""
+    growth = log(max(scale, 1e-3))
+    return exp(copysign(float(limited(abs(growth), FREE_GROWTH, MOST_GROWTH)), growth))
 
 
 def to_front(turn: tuple[float, float], own: tuple[float, float]) -> float:

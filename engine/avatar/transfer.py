@@ -19,7 +19,7 @@ from mien.engine.avatar.lips.lip_shape import set_lips
 from mien.engine.avatar.lips.pursing import purse_lips
 from mien.engine.avatar.model_io import FIELD_SIZE
 from mien.engine.avatar.person.covered import without_mouth
-from mien.engine.avatar.pose_limits import held_motion, held_turn, within
+from mien.engine.avatar.pose_limits import held_motion, held_scale, held_turn, within
 from mien.engine.face.geometry import FaceGeometry
 from mien.engine.face.head_pose import Similarity, parallax
 from mien.engine.face.layout import N_MESH, apply2, at_landmarks
@@ -142,8 +142,7 @@ def _held(motion: Motion, avatar: Avatar) -> Motion:
 def head_similarity(head: Head, avatar: Avatar) -> Similarity:
     """The head's motion in the avatar's image, limited to what the portrait and its crop can show."""
     shift = within(head.shift, FREE_SHIFT, MOST_SHIFT)
-    scale = float(np.clip(head.scale, 0.6, 1.6))
-    shift, scale = avatar.room.kept(shift, scale)
+    shift, scale = avatar.room.kept(shift, held_scale(head.scale))
     return similarity_of(replace(head, shift=shift, scale=scale), avatar.geometry)
 
 

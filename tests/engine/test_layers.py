@@ -16,7 +16,7 @@ from mien.engine.avatar.crop import Square, continued, extended
 from mien.engine.avatar.person.connected import of_the_face
 from mien.engine.avatar.person.layers import Layers
 from mien.engine.avatar.person.segmentation import read_network
-from mien.engine.avatar.pose_limits import FREE_TURN, held_motion, held_turn
+from mien.engine.avatar.pose_limits import FREE_TURN, held_motion, held_scale, held_turn
 from mien.engine.landmarks import Landmarker
 from mien.engine.landmarks import topology as topo
 from mien.engine.motion import Head, Motion
@@ -134,6 +134,14 @@ def test_turns_are_free_from_the_portraits_own_pose_and_held_beyond() -> None:
     assert held_turn((0.0, -0.5), (0.0, 0.6))[1] > -0.26, "what is behind the cheek stays there"
     assert held_turn((0.0, 0.5), (0.0, 0.8))[1] < 0.11
     assert held_turn((0.0, 0.0), (0.1, 1.0)) == (0.0, 0.0)
+
+
+def test_a_head_grows_and_shrinks_as_far_as_its_shoulders_can_be_believed() -> None:
+    assert held_scale(1.1) == pytest.approx(1.1)
+    assert held_scale(0.9) == pytest.approx(0.9)
+    assert 0.69 < held_scale(0.5) < held_scale(0.6) < held_scale(0.8)
+    assert held_scale(1.3) < held_scale(1.6) < 1.44
+    assert held_scale(1 / 1.5) == pytest.approx(1 / held_scale(1.5)), "coming near and going away are alike"
 
 
 def test_the_further_a_portrait_is_turned_the_less_it_turns_back() -> None:
