@@ -225,6 +225,14 @@ def test_an_eye_is_shut_by_how_far_it_is_open_not_by_the_reference() -> None:
     assert np.diff(steps).max() < 0.05
 
 
+def test_eyes_that_are_narrowed_and_not_shut_by_their_score_stay_as_far_open() -> None:
+    """A frown shut the eyes of an avatar whose driver's were half open."""
+    assert wanted_openness(0.5, 0.37, 0.22) == pytest.approx(0.5, abs=0.03)
+    assert wanted_openness(0.35, 0.3, 0.4) > 0.25
+    assert wanted_openness(0.3, 0.3, 0.56) < 0.05
+    assert wanted_openness(0.1, 0.3, 0.2) == 0.0, "lids that meet"
+
+
 @pytest.mark.parametrize(("openness", "most"), [(0.35, 1.11), (1.0, 1.36)])
 def test_eyes_do_not_get_wider_than_eyes_are(avatar: Avatar, openness: float, most: float) -> None:
     """A driver who began with shut eyes opens them: the avatar's are open already."""

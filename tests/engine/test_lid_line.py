@@ -7,7 +7,7 @@ import pytest
 
 from mien.engine.avatar.canvas.lid_skin import LidSkin
 from mien.engine.avatar.eyes.eyelids import EYES
-from mien.engine.avatar.eyes.lid_line import draw_edges, line_colour
+from mien.engine.avatar.eyes.lid_line import draw_edges, lash_line, line_colour
 from mien.engine.avatar.eyes.lid_shade import shaded, unrolled
 from mien.engine.landmarks import topology as topo
 from mien.engine.types import Floats, Image
@@ -141,3 +141,33 @@ def test_an_eye_in_deep_shadow_has_a_line_that_is_seen() -> None:
     lid = skin.colours[int(y), int(x), :3].astype(float).sum()
     assert lid > 1.3 * sum(DARK)
     assert skin.lashes.sum() < 0.7 * lid
+
+
+def test_the_line_is_a_bow_whatever_a_squint_does_to_the_landmarks() -> None:
+    x = np.linspace(10, 90, 9, dtype=np.float32)
+    wavy = np.stack([x, 20 + 3 * np.sin((x - 10) / 80 * 4 * np.pi)], axis=1).astype(np.float32)
+    darkest = lash_line(wavy, (40, 100))[:, 25:75].argmax(axis=0)
+    assert np.ptp(darkest) <= 3 and np.abs(np.diff(darkest)).max() <= 1
+
+
+def test_a_line_that_slants_a_little_is_as_dark_everywhere_and_is_sharp() -> None:
+    """In eyes of 40 pixels it was a row of steps, and a band with a blurred edge."""
+    x = np.linspace(10, 50, 9)
+    edge = np.stack([x, 20.3 + 0.06 * x], axis=1).astype(np.float32)
+    image = np.full((44, 60, 3), BRIGHT, np.uint8)
+    draw_edges(image, np.ones(image.shape[:2], np.float32), (edge, edge), np.float32([60, 30, 25]), 1.0)
+    dark = 1 - image.astype(float).sum(axis=2) / sum(BRIGHT)
+    across = dark[:, 22:39]
+    middle = (across * np.arange(44)[:, None]).sum(axis=0) / across.sum(axis=0)
+    assert np.abs(np.diff(middle, 2)).max() < 0.03
+    assert np.abs(np.diff(dark[:, 30])).max() > 0.3
+
+
+def test_the_line_reaches_both_corners_and_is_thin_there() -> None:
+    x = np.linspace(30, 230, 9)
+    edge = np.stack([x, np.full(9, 40.0)], axis=1).astype(np.float32)
+    line = lash_line(edge, (80, 260))
+    thick = (line > 0.6).sum(axis=0)
+    assert thick[[33, 227]].min() > 0
+    assert thick[[33, 227]].max() < 0.6 * thick[130]
+    assert line[:, [5, 255]].max() == 0
