@@ -34,8 +34,12 @@ around it.  Of 252 stills whose lips are apart by a quarter of the mouth's width
 inside has 0.067 (median; quartiles 0.026 and 0.15), whatever the contrast of the face; on the lower lip the
 darkest quarter has 0.50 (0.33 and 0.69), a quarter of the gap above it 0.31 (0.09 and 0.58)."""
 
-RISES = 0.25
-"""Share of the gap over which the one becomes the other."""
+RISES = 0.6
+"""Share of the gap over which the one becomes the other: within a quarter, a dark mouth was a flat disc."""
+
+DEEP = 0.8
+"""What of a black is left where nothing of the driver's mouth is lit; what is lighter by more than half stays
+as it is, and what lies between stays apart.  Clipped, a tongue in the shadow was one with it, a plate."""
 
 SIDE = 200
 """Pixels a side that are looked at."""
@@ -120,7 +124,7 @@ def lit_from_below(
     np.maximum(share, 0, out=share)
     share *= share
     grey = _grey(mouth)
-    near, deep = (np.asarray(cv2.LUT(grey, _missing(colour)), np.uint8) for colour in (rim, black))
+    near, deep = (np.asarray(cv2.LUT(grey, _missing(colour, True)), np.uint8) for colour in (rim, black))
     return np.asarray(cv2.add(mouth, cv2.blendLinear(near, deep, share, 1 - share)), np.uint8)
 
 
@@ -129,15 +133,21 @@ def _grey(colours: Image) -> Image:
     return np.asarray(cv2.merge([cv2.cvtColor(colours, cv2.COLOR_RGB2GRAY)] * 3), np.uint8)
 
 
-def _missing(black: Floats) -> Image:
-    """``(1, 256, 3) uint8`` what each grey value lacks of ``black``."""
-    return _lacking(black.astype(np.float32).tobytes())
+def _missing(black: Floats, soft: bool = False) -> Image:
+    """``(1, 256, 3) uint8`` what each grey value lacks of ``black``.
+
+    Args:
+        soft: whether what is darker stays darker; see :data:`DEEP`.
+    """
+    return _lacking(black.astype(np.float32).tobytes(), soft)
 
 
 @lru_cache(maxsize=16)
-def _lacking(colour: bytes) -> Image:
+def _lacking(colour: bytes, soft: bool) -> Image:
     """The same by the colour's bytes: a portrait's blacks stay what they are, and every frame asks."""
     black = np.frombuffer(colour, np.float32)
     level = max(float(black @ GREY), 1e-3)
-    missing = np.maximum(1 - np.arange(256, dtype=np.float32) / np.float32(level), 0)
+    light = np.arange(256, dtype=np.float32) / np.float32(level)
+    # Softly: a parabola that runs into what stays as it is.
+    missing = DEEP * np.square(np.maximum(1 - light / (2 * DEEP), 0)) if soft else np.maximum(1 - light, 0)
     return np.asarray(np.rint(missing[:, None] * black)[None], np.uint8)

@@ -51,6 +51,10 @@ CLEAR = 0.2
 LEARNT = 3.0
 """Seconds over which the look of the driver's mouth is learnt."""
 
+NOISE, DARK = 0.01, 0.05
+"""Light, and share of the skin's, added before the logarithm: between black hairs a pixel's logarithm jumps,
+and a bearded man who shouted in the shade counted as covered in half of his frames."""
+
 LONGEST = 1.0
 """A longer step in time begins anew."""
 
@@ -171,4 +175,6 @@ def _like_lips(view: MouthView) -> bool:
 
 def _look(view: MouthView) -> Floats:
     """Logarithms of the places' light, relative to the cheeks': a lamp changes nothing."""
-    return np.asarray(np.log((view.places + 0.01) / (float(view.skin @ LUMINANCE) + 0.01)), np.float32)
+    skin = float(view.skin @ LUMINANCE)
+    floor = NOISE + DARK * skin
+    return np.asarray(np.log((view.places + floor) / (skin + floor)), np.float32)

@@ -16,6 +16,7 @@ from mien.engine.avatar.canvas.composition import compose, show_cavity, show_out
 from mien.engine.avatar.canvas.folds import Folds, draw_folds, folds_of
 from mien.engine.avatar.canvas.hidden_eyes import HiddenEyes, OpenedEye
 from mien.engine.avatar.canvas.lid_skin import AvatarLids, ShutLid
+from mien.engine.avatar.canvas.smile_folds import GoneSmile, SmileFolds
 from mien.engine.avatar.transfer import carry_over
 from mien.engine.motion import Motion
 from mien.engine.mouth.own_mouth import Placed
@@ -66,6 +67,8 @@ class Planned:
         shut: which they are.
         eyes: draws the eyeballs that the portrait hides.
         opened: which they are.
+        smiles: softens the folds of the portrait's own smile.
+        gone: how far that is gone, or None.
     """
 
     drawing: Drawing
@@ -81,6 +84,8 @@ class Planned:
     shut: tuple[ShutLid, ...]
     eyes: HiddenEyes
     opened: tuple[OpenedEye, ...]
+    smiles: SmileFolds
+    gone: GoneSmile | None
 
     def finish(self, image: Image) -> tuple[Image, float]:
         """Draw deep mouth, folds, shut lids, photos, the driver's mouth, and the portrait's bars before all.
@@ -90,7 +95,7 @@ class Planned:
         """
         if self.mouth.takes_paint and self.drawing.dense is not None:
             show_cavity(self.drawing.canvas, image, self.drawing.warp, whole=False)
-        spent = draw_folds(self.drawing.canvas, image, self.folds)
+        spent = self.smiles.draw(image, self.gone) + draw_folds(self.drawing.canvas, image, self.folds)
         spent += self.eyes.draw(image, self.opened) + self.lids.draw(image, self.shut)
         spent += self.photos.draw(image, self.patches)
         spent += self.mouth.draw(image, self.placed)
@@ -153,6 +158,7 @@ class Renderer:
         self.photos = AvatarPhotos(avatar, self._canvas)
         self.lids = AvatarLids(avatar, self._canvas, self.mouth.look)
         self.eyes = HiddenEyes(avatar, self._canvas, self.mouth.look)
+        self.smiles = SmileFolds(avatar, self._canvas, self.mouth.look.drawn)
 
     def set_avatar(self, avatar: Avatar) -> None:
         """Draw another avatar from the next frame on."""
@@ -161,6 +167,7 @@ class Renderer:
         self.photos.set_avatar(avatar, self._canvas)
         self.lids.set_avatar(avatar, self._canvas, self.mouth.look)
         self.eyes.set_avatar(avatar, self._canvas, self.mouth.look)
+        self.smiles.set_avatar(avatar, self._canvas, self.mouth.look.drawn)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -184,6 +191,7 @@ class Renderer:
         warp = self._canvas.mesh.warp(driving.mesh)
         begun = perf_counter()
         shut, opened = self.lids.place(driving.mesh, warp), self.eyes.place(driving.mesh)
+        gone = self.smiles.place(driving.mesh, warp)
         folds = folds_of(motion, self.avatar, self._canvas, warp) if self.mouth.takes_folds else None
         patches = self.photos.place(driving, motion.time)
         covered = 0.0 if patches is None else patches.mouth
@@ -202,7 +210,7 @@ class Renderer:
         carry_ms = 1000 * (perf_counter() - start) - mouth_ms
         drawn_after = self.mouth, placed, self.photos, patches, folds
         eyes = self.lids, shut, self.eyes, opened
-        return Planned(drawing, motion, carry_ms, mouth_ms, *drawn_after, *eyes)
+        return Planned(drawing, motion, carry_ms, mouth_ms, *drawn_after, *eyes, self.smiles, gone)
 
     def render(self, motion: Motion) -> Rendered:
         """Draw the avatar with this motion; ``image`` is ``(H, W, 3) uint8`` RGB, a new array every time.

@@ -7,7 +7,17 @@ import numpy as np
 
 from mien.engine.avatar import Avatar
 from mien.engine.avatar.mouth import Cavity
-from mien.engine.mouth.blacks import BESIDE, INSIDE, MOST, darkest, hollow, lifted, lit_from_below, lit_rim
+from mien.engine.mouth.blacks import (
+    BESIDE,
+    DEEP,
+    INSIDE,
+    MOST,
+    darkest,
+    hollow,
+    lifted,
+    lit_from_below,
+    lit_rim,
+)
 from mien.engine.mouth.portrait import PortraitLook
 from mien.engine.types import Floats, Image
 from mien.engine.utils.light import LUMINANCE, to_linear
@@ -73,10 +83,22 @@ def test_light_reaches_the_inside_from_the_lower_lip() -> None:
     inner = np.concatenate([upper, lower]).astype(np.float32)
     box = slice(15, 65), slice(5, 55)
     found = grey(lit_from_below(np.zeros((50, 50, 3), np.uint8), inner, box, black, rim))[:, 25]
-    assert found[44] > grey(rim) - 14 and (np.diff(found[5:45]) >= -1).all()
-    np.testing.assert_allclose(found[5:30], grey(black), atol=1)
+    assert found[44] > DEEP * grey(rim) - 8 and (np.diff(found[5:45]) >= -1).all()
+    # Deep in the mouth it is dark, and from there on it becomes lighter step by step.
+    np.testing.assert_allclose(found[5:20], DEEP * grey(black), atol=1)
+    assert found[25] + 3 < found[32] < found[38] - 3
     teeth = np.full((50, 50, 3), 200, np.uint8)
     np.testing.assert_array_equal(lit_from_below(teeth, inner, box, black, rim), teeth)
+
+
+def test_what_is_in_the_shadow_of_a_mouth_stays_apart() -> None:
+    """A dark tongue before a darker throat was one plate with it."""
+    black = np.array([60, 40, 40], np.float32)
+    far = np.array([[x, 1000.0] for x in range(20)], np.float32)
+    shades = np.repeat(np.array([[[5], [25], [45], [90], [200]]], np.uint8), 3, axis=2)
+    found = grey(lit_from_below(shades, far, (slice(0, 1), slice(0, 5)), black, black))[0]
+    assert (np.diff(found) > 3).all()
+    np.testing.assert_array_equal(found[3:], [90, 200])
 
 
 def test_the_rim_is_no_lighter_than_the_lips() -> None:

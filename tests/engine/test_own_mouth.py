@@ -281,6 +281,16 @@ def test_what_covers_the_mouth_fades_it_out_and_in(colour: tuple[int, int, int])
     assert max(abs(b - a) for a, b in pairwise(found)) < 0.7
 
 
+def test_black_hair_around_a_mouth_that_begins_to_glint_covers_nothing() -> None:
+    """Between hairs light goes from a thousandth to three hundredths, and its logarithm jumps."""
+    clear, views = seen(0.2), list[MouthView | None]()
+    for light in [0.001] * 30 + [0.03] * 30:
+        places = clear.places.copy()
+        places[10:] = light
+        views.append(replace(clear, places=places))
+    assert min(shares(views)) == 1.0
+
+
 def test_a_mouth_that_is_lost_or_unsure_is_painted() -> None:
     view = seen(0.2)
     unsure = [replace(view, confidence=0.3)] * 8
