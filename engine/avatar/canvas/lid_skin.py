@@ -20,10 +20,11 @@ from mien.engine.avatar.avatar import Avatar
 from mien.engine.avatar.canvas.canvas import Canvas
 from mien.engine.avatar.canvas.mesh_canvas import Warp
 from mien.engine.avatar.eyes.eyelids import EYES
-from mien.engine.avatar.eyes.lid_edges import eyeball_below
+from mien.engine.avatar.eyes.lid_edges import eyeball_below, lash_strip, without_lines
 from mien.engine.avatar.eyes.lid_line import SOON, draw_edges, lash_colour, line_colour, median_colour
 from mien.engine.avatar.eyes.lid_shade import shaded
 from mien.engine.avatar.eyes.lids import CREASE
+from mien.engine.avatar.eyes.makeup import eye_shadow
 from mien.engine.avatar.head.mesh_motion import MeshMotion
 from mien.engine.avatar.person.boxes import Box
 from mien.engine.face.grain import grained
@@ -37,10 +38,10 @@ from mien.engine.utils.sampling import sample
 MARGIN = 0.3
 """Margin around an eye within which skin is looked at, as a share of its width."""
 
-LINES, BLUR, FAR, EDGE = 0.14, 0.12, 0.25, 0.05
-"""Widest line that is cleared (a lash, a crease), standard deviations of the blur then, near the skin that is
-known and further away, and of its own edge; widths of an eye.  With a blur of 0.07 a lid that was drawn out
-to ten times its height had stripes."""
+BLUR, FAR, EDGE = 0.12, 0.25, 0.05
+"""Standard deviations of the blur that continues skin, near the skin that is known and further away, and of
+its own edge, widths of an eye.  With a blur of 0.07 a lid that was drawn out to ten times its height had
+stripes."""
 
 BESIDE, BELOW, KNOWN = 0.14, 0.06, 0.22
 """How far beyond corners and lower edge of an eye skin is cleared, and how far below that it is looked at, in
@@ -48,6 +49,10 @@ widths of an eye."""
 
 SHOWN = 0.85
 """Share of the cleared skin in a lid that is wholly shut."""
+
+ROOTED = (0.3, 0.7)
+"""How far an eye is shut up to which its lid keeps the portrait's own lashes along its edge, and from which
+on there is the line alone: they come down with it as they are, and stand up before a lid that is shut."""
 
 FINE = 90.0
 """Width of an eye, pixels, up to which its skin is kept finer than the image is."""
@@ -74,21 +79,24 @@ class LidSkin:
         corner: ``(x, y)`` of its first pixel in the still image.
         fine: its pixels along one of the still image's.
         lashes: ``(3,) float32`` colour of the lashes.
+        rooted: ``(h, w) uint8`` where lashes stand along the open lid's edge.
     """
 
     colours: Image
+    rooted: Image
     corner: tuple[int, int]
     fine: int
     lashes: Floats
 
     @staticmethod
-    def of(image: Image, points: Floats, eye: int) -> LidSkin | None:
+    def of(image: Image, points: Floats, eye: int, shadow: Floats | None = None) -> LidSkin | None:
         """From a portrait; None where the eye is too small, or behind the nose.
 
         Args:
             image: ``(H, W, 3) uint8`` RGB.
             points: ``(478, 2)`` landmarks, its pixel indices.
             eye: 0 the right, 1 the left one.
+            shadow: ``(3,)`` its eye shadow (:func:`~mien.engine.avatar.eyes.makeup.eye_shadow`).
         """
         upper, lower, crease, under_brow = (
             points[list(row)].astype(np.float32) for row in (*EYES[eye][:2], *CREASE[eye])
@@ -105,19 +113,20 @@ class LidSkin:
         part = np.ascontiguousarray(image[low[1] : high[1], low[0] : high[0]])
         face = _within_face(points - low, part.shape, width)
         below_it = face * filled(cheek - low, part.shape)
-        clear = _without_lines(part, width)
+        clear = without_lines(part, width)
         colours = _continued(clear, np.maximum(face * filled(lid - low, part.shape), below_it), width)
         # Finer than the image: what a lid is drawn out from may be a row of pixels.
         fine = int(np.clip(np.ceil(FINE / width), 1, 4))
         rows = tuple((row - low + 0.5) * fine - 0.5 for row in (under_brow, crease, upper, lower))
-        colours = shaded(colours, clear, below_it, rows, eye, fine)
+        colours = shaded(colours, clear, below_it, rows, eye, fine, shadow)
+        rooted: Any = cv2.resize(lash_strip(upper - low, crease - low, part.shape), colours.shape[1::-1])
         lashes = line_colour(lash_colour(image, upper, lower), median_colour(colours, rows[2][1:-1]))
         skin, opened = np.concatenate([under_brow, under[::-1]]), np.concatenate([upper, lower[::-1]])
         counted = _counted(skin - low, _without_corners(opened, across) - low, part.shape, width)
         finer: Any = cv2.resize(counted, colours.shape[1::-1], interpolation=cv2.INTER_LINEAR)
         found = np.dstack([colours, 255 * finer])
         pixels = np.clip(found + 0.5, 0, 255).astype(np.uint8)
-        return LidSkin(pixels, (int(low[0]), int(low[1])), fine, lashes)
+        return LidSkin(pixels, rooted, (int(low[0]), int(low[1])), fine, lashes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +165,8 @@ class AvatarLids:
         self._canvas = canvas
         points = canvas.placed(avatar.source_points)
         self._grain = look.grain
-        self._skins = tuple(LidSkin.of(canvas.still, points, eye) for eye in range(2))
+        shadow = eye_shadow(canvas.still, points)
+        self._skins = tuple(LidSkin.of(canvas.still, points, eye, shadow) for eye in range(2))
 
     def place(self, moving: MeshMotion, warp: Warp) -> tuple[ShutLid, ...]:
         """The lids that shut in the image of a motion."""
@@ -201,6 +211,9 @@ class AvatarLids:
             if self._grain is not None:
                 colours = grained(colours, self._grain)
             share = weight * np.float32(SHOWN * smoothstep(ramp(lid.shut, SOON)))
+            if lid.shut < ROOTED[1]:
+                kept = sample(lid.skin.rooted, lid.lookup[0], lid.lookup[1])
+                share *= 1 - kept * np.float32((1 - ramp(lid.shut, ROOTED)) / 255)
             drawn: Any = cv2.blendLinear(colours, np.ascontiguousarray(target), share, np.float32(1) - share)
             draw_edges(drawn, weight, lid.edges, lid.skin.lashes, lid.shut)
             target[...] = drawn
@@ -249,13 +262,6 @@ def _without_corners(ring: Floats, across: Floats) -> Floats:
     centre = ring.mean(axis=0)
     axis = across / max(float(across @ across), 1e-6)
     return np.asarray(ring - CORNERS * ((ring - centre) @ axis)[:, None] * across, np.float32)
-
-
-def _without_lines(part: Image, width: float) -> Floats:
-    """``(h, w, 3) float32`` an image without lashes and creases."""
-    side = max(3, round(LINES * width)) | 1
-    round_kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
-    return np.asarray(cv2.morphologyEx(part, cv2.MORPH_CLOSE, round_kernel), np.float32)
 
 
 def _continued(clear: Floats, known: Floats, width: float) -> Floats:

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from mien.engine.types import Floats, Image
+from mien.engine.utils.images import filled
 
 REACH, SKIN = 0.38, (0.45, 0.65)
 """How far below the lid's edge eyeball may be, and where there is skin, heights of the open eye."""
@@ -23,6 +24,13 @@ STEPS = 16
 
 LIGHT = 12.0
 """Grey levels added before logarithms: what is dark is unsure."""
+
+LINES = 0.14
+"""Widest line that is cleared (a lash, a crease), widths of an eye."""
+
+STRIP, SOFT = (0.6, 0.04), 0.03
+"""How far lashes reach from the upper lid's edge, towards the crease as a share of what is between, and down,
+widths of an eye; and standard deviation of the strip's own edge, widths of an eye."""
 
 
 def eyeball_below(image: Image, upper: Floats, lower: Floats) -> Floats:
@@ -49,3 +57,26 @@ def eyeball_below(image: Image, upper: Floats, lower: Floats) -> Floats:
     depth[[0, -1]] = 0
     depth[1:-1] = (depth[:-2] + 2 * depth[1:-1] + depth[2:]) / 4
     return np.asarray((depth * max(height, 0.0))[:, None] * down, np.float32)
+
+
+def without_lines(part: Image, width: float) -> Floats:
+    """``(h, w, 3) float32`` an image without lashes and creases; ``width`` of the eye, pixels."""
+    side = max(3, round(LINES * width)) | 1
+    round_kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+    return np.asarray(cv2.morphologyEx(part, cv2.MORPH_CLOSE, round_kernel), np.float32)
+
+
+def lash_strip(upper: Floats, crease: Floats, shape: tuple[int, ...]) -> Image:
+    """``(h, w) uint8`` where lashes stand along an open lid's edge, 0..255.
+
+    Args:
+        upper, crease: ``(9, 2)`` and ``(7, 2)`` the lid's edge and the crease over it, pixel indices.
+        shape: height and width.
+    """
+    width = float(np.hypot(*(upper[-1] - upper[0])))
+    rim = upper.copy()
+    rim[1:-1] += np.float32(STRIP[0]) * (crease - upper[1:-1])
+    below = upper + np.array([0, STRIP[1] * width], np.float32)
+    strip = filled(np.concatenate([rim, below[::-1]]), shape)
+    soft = cv2.GaussianBlur(strip, (0, 0), max(0.6, SOFT * width))
+    return np.asarray(255 * np.minimum(1.5 * soft, 1) + 0.5, np.uint8)

@@ -57,12 +57,23 @@ FAR, NEAR = 0.25, 0.04
 """Standard deviation of the blur that carries the skin below to the lid, and of that of the skin at the brow,
 widths of an eye."""
 
+EDGE = 0.06
+"""Height over a lid's edge from which on it has all of its eye shadow, widths of an eye."""
+
 Rows = tuple[Floats, Floats, Floats, Floats]
 """Landmarks ``(N, 2)`` under the brow, of the crease, and of the upper and the lower lid's edge, each from
 the eye's left to its right, pixel indices."""
 
 
-def shaded(colours: Floats, clear: Floats, cheek: Floats, rows: Rows, eye: int, fine: int) -> Floats:
+def shaded(
+    colours: Floats,
+    clear: Floats,
+    cheek: Floats,
+    rows: Rows,
+    eye: int,
+    fine: int,
+    shadow: Floats | None = None,
+) -> Floats:
     """``(fine h, fine w, 3) float32`` the colours of a shut lid, where they are in the portrait's open eye.
 
     Args:
@@ -72,6 +83,8 @@ def shaded(colours: Floats, clear: Floats, cheek: Floats, rows: Rows, eye: int, 
         rows: of the result.
         eye: 0 the right, 1 the left one.
         fine: pixels of the result along one of the image: what a lid is drawn out from may be one of them.
+        shadow: ``(3,)`` logarithm of eye shadow's colour, see
+            :func:`~mien.engine.avatar.eyes.makeup.eye_shadow`.
     """
     sigma = max(0.8, FAR / fine * float(np.hypot(*(rows[2][-1] - rows[2][0]))))
     weight = cv2.GaussianBlur(cheek, (0, 0), sigma)
@@ -92,6 +105,9 @@ def shaded(colours: Floats, clear: Floats, cheek: Floats, rows: Rows, eye: int, 
     share = np.interp(up, (0, 0.5, 1), OWN).astype(np.float32)[..., None]
     ball = _sampled(place if eye == 0 else 1 - place, height)[..., None]
     ball = darkened(below, ball) - below
+    if shadow is not None:
+        # The lid's alone: below it lies the cheek.
+        ball = ball + np.clip(-height / np.float32(EDGE), 0, 1)[..., None] * shadow
     return np.asarray(np.exp(below + share * own + (1 - share) * ball) - np.float32(DARK), np.float32)
 
 
