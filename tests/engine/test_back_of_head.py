@@ -186,3 +186,19 @@ def test_a_head_that_looks_ahead_shows_none_of_it(avatar: Avatar) -> None:
         changed = (compose(canvas, None, warp) != without).any(axis=2)
         changed[rows, columns] &= warp.behind.cover == 0
         assert not changed.any()
+
+
+@pytest.mark.parametrize("own", [-0.21, 0.21])
+def test_on_the_far_side_of_a_turned_portrait_there_is_none(avatar: Avatar, own: float) -> None:
+    """No ear is seen there: beside a bare temple it was a dark sliver."""
+    pose = np.eye(4, dtype=np.float32)
+    pose[:3, :3] = cv2.Rodrigues(np.array([0.0, own, 0.0]))[0]
+    turned = replace(avatar, face=replace(avatar.face, pose=pose))
+    assert abs(turned.facing[1]) == pytest.approx(abs(own), abs=1e-3)
+    found = {}
+    for yaw in (0.4, -0.4):
+        motion = replace(Motion.neutral(), head=Head(turn=(0.0, yaw)))
+        found[np.sign(yaw)] = carry_over(motion, turned).mesh.back
+    back_to_front = -np.sign(turned.facing[1])
+    assert found[back_to_front] is None
+    assert found[-back_to_front] is not None

@@ -97,3 +97,24 @@ def test_a_face_crop_and_another_background_show_no_bars(
     white = avatar.before(Background(BackgroundKind.COLOUR, (255, 255, 255)))
     whole = Renderer(white, runtime).render(Motion.neutral()).image
     assert whole.shape == image.shape and whole[:10].min() > 240
+
+
+def test_a_thin_bar_is_one_beside_others_only(astronaut: Image) -> None:
+    """Two rows of black moved with the forehead as a line."""
+    light = np.asarray(40 + 0.7 * astronaut, np.uint8)
+    light[:2] = 0
+    assert Bars.of(light) is None
+    light[:, -20:] = 0
+    found = Bars.of(light)
+    assert found is not None
+    left, top, right, bottom = found.box
+    assert (left, right, bottom) == (0, 512 - 20, 512) and 2 <= top <= 3
+
+
+@pytest.mark.parametrize("share", [0.08, -0.1])
+def test_rows_beside_a_bar_that_are_tinged_or_ring_are_the_bars(astronaut: Image, share: float) -> None:
+    image = np.asarray(40 + 0.6 * astronaut, np.uint8)
+    image[:20] = 0
+    image[20] = np.clip((1 - share) * image[21].astype(float), 0, 255)
+    found = Bars.of(image)
+    assert found is not None and found.box[1] == 21

@@ -14,7 +14,8 @@ from mien.engine.avatar.avatar import _notes
 from mien.engine.avatar.canvas.canvas import make_canvas
 from mien.engine.avatar.crop import Square, continued, extended
 from mien.engine.avatar.person.connected import of_the_face
-from mien.engine.avatar.person.layers import Layers
+from mien.engine.avatar.person.layers import Layers, without_holes
+from mien.engine.avatar.person.looks import Look, surest_look
 from mien.engine.avatar.person.segmentation import read_network
 from mien.engine.avatar.pose_limits import FREE_TURN, held_motion, held_scale, held_turn
 from mien.engine.landmarks import Landmarker
@@ -103,6 +104,63 @@ def test_the_background_stands_still_while_the_head_sways(avatar: Avatar, runtim
         changed = np.abs(renderer.render(motion).image.astype(int) - avatar.image)
         assert changed[background].mean() < 0.05
         assert changed.mean() > 1
+
+
+def look_at(person: np.ndarray, crop: Square, share: float = 0.5, unsure: float = 0.05) -> Look:
+    return Look(person.astype(np.float32), crop, share, unsure, 1.0)
+
+
+@pytest.mark.parametrize("odd", [0, 1])
+def test_an_outline_that_is_too_wide_is_drawn_where_colours_end(avatar: Avatar, odd: int) -> None:
+    """A strip of wall that counted as hair moved with the head."""
+    points, crop = avatar.geometry.points, avatar.crop
+    hull = cv2.convexHull(points[:468].round().astype(np.int32))
+    size = 512 - odd
+    true = cv2.dilate(
+        cv2.fillConvexPoly(np.zeros((size, size), np.uint8), hull, 1), np.ones((31, 31), np.uint8)
+    )
+    wide = cv2.dilate(true, np.ones((15, 15), np.uint8))
+    grain = np.random.default_rng(3).normal(0, 6, (size, size, 3))
+    image = np.where(true[..., None] > 0, (150.0, 105.0, 80.0), (70.0, 110.0, 160.0)) + grain
+    layers = Layers.of(np.asarray(image, np.uint8), crop, points, look_at(wide, crop))
+    assert layers is not None
+    wall = (wide > 0) & (cv2.dilate(true, np.ones((7, 7), np.uint8)) == 0)
+    assert layers.person[wall].mean() < 0.1
+    assert layers.person[cv2.erode(true, np.ones((7, 7), np.uint8)) > 0].mean() > 0.99
+
+
+def test_a_forehead_that_the_border_cuts_has_no_wall_in_it(avatar: Avatar) -> None:
+    """A patch of it at the border stood still while the head moved; above a whole head there is wall."""
+    top = float(avatar.geometry.points[topo.FOREHEAD_TOP, 1])
+    middle = int(avatar.geometry.points[topo.FOREHEAD_TOP, 0])
+    for above, filled in ((20, True), (int(top) - 1, False)):
+        points = avatar.geometry.points - np.array([0, top - above], np.float32)
+        person = np.ones((400, 512), np.float32)
+        person[:12, middle - 15 : middle + 15] = 0.0
+        assert (without_holes(person, points)[:10, middle].min() == 1) is np.bool_(filled)
+
+
+def test_a_wall_of_brush_strokes_is_not_the_person(
+    avatar: Avatar, astronaut: Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    points, crop, seen = avatar.geometry.points, avatar.crop, []
+
+    def look(image: Image, *_: object, **__: object) -> Look:
+        seen.append(image)
+        flat = len(seen) > 1
+        share, unsure = (0.6, flat_unsure) if flat else (0.92, 0.07)
+        return look_at(np.full(image.shape[:2], share), crop, share, unsure)
+
+    monkeypatch.setattr(Look, "of", staticmethod(look))
+    flat_unsure = 0.04
+    assert surest_look(astronaut, crop, points).share == 0.6
+    assert (
+        np.abs(np.diff(seen[1].astype(int), axis=0)).mean()
+        < 0.7 * np.abs(np.diff(astronaut.astype(int), axis=0)).mean()
+    )
+    seen.clear()
+    flat_unsure = 0.08  # as of photographs
+    assert surest_look(astronaut, crop, points).share == 0.92
 
 
 def test_a_picture_without_a_person_has_one_layer(avatar: Avatar) -> None:

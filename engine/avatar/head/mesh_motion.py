@@ -46,9 +46,10 @@ RIGID, ROUNDS = 0.25, 3
 """Share of the skull from which on a landmark tells of the head, and times that the fit leaves out what moves
 by itself: a raised brow moved hair and collar by 0.1 px."""
 
-UNCOVERS, FRONTAL = 0.15, 0.30
-"""Radians (9 degrees) from which on a turn uncovers the back of a head; and own poses (17 degrees) up to
-which a portrait does not show it itself."""
+UNCOVERS, FRONTAL, BEYOND = 0.15, 0.30, 0.16
+"""Radians (9 degrees) from which on a turn uncovers the back of a head; own poses (17 degrees) up to which a
+portrait does not show it itself; and those (9 degrees) up to which it shows the ear on its far side: beside a
+temple without one the back was a dark sliver."""
 
 LIP_BEHIND = 0.03
 """How far behind the upper lip the lower one lies besides, face units: where they meet, one is in front."""
@@ -220,6 +221,9 @@ def _back(avatar: Placed, going: HeadMotion, per_pixel: np.float32) -> BackMotio
     yaw = going.turn[1]
     back = avatar.mesh.backs[0 if yaw > 0 else 1]
     if back is None or abs(yaw) < UNCOVERS or np.hypot(*avatar.facing) > FRONTAL:
+        return None
+    # A turn back towards the front uncovers the side that the portrait is turned away from.
+    if -np.sign(yaw) * avatar.facing[1] > BEYOND:
         return None
     moved, depth = back.moved(going)
     place = avatar.crop.normalised

@@ -31,7 +31,10 @@ COLUMNS = 256
 
 NEAR = 1 / 320
 """How far from a line what begins there may begin, in the image's longer sides; 1.2 pixels at least.  A bar
-is deeper by a pixel: of less, any row of a painting was one."""
+is deeper by a pixel: of less, any row of a painting was one, and it is a bar beside others only."""
+
+EVEN = 0.7
+"""Pixels by which the end of a thin bar, which only goes with others, may vary."""
 
 MET, MET_BESIDE, CROSSED = 0.8, 0.5, 0.01
 """Share of an upright bar's length along which something begins at its line, at least; the same where another
@@ -51,12 +54,14 @@ class Edge:
         slope, first: of the line.
         met: share of the bar's length along which something begins at that line.
         crossed: share along which something begins before it.
+        thin: whether it is one or two pixels deep.
     """
 
     slope: float
     first: float
     met: float
     crossed: float
+    thin: bool = False
 
     @property
     def upright(self) -> bool:
@@ -65,7 +70,7 @@ class Edge:
 
     def is_bar(self, width: int) -> bool:
         """Whether it is a bar's by itself, of a side of ``width`` pixels."""
-        if self.crossed > CROSSED or self.met < (MET if self.upright else SLANTED):
+        if self.thin or self.crossed > CROSSED or self.met < (MET if self.upright else SLANTED):
             return False
         return self.upright or bool((self.rows(width) >= 1).mean() > LONG)
 
@@ -73,6 +78,8 @@ class Edge:
         """Whether it is one beside other sides' edges, of which some are surely bars'."""
         if self.crossed > CROSSED:
             return False
+        if self.thin:
+            return any(edge.upright for edge in sure)
         if self.met >= MET_BESIDE and any(self.upright or self._same_slope(edge) for edge in sure):
             return True
         return self.met >= SLANTED and any(self._same_slope(edge) and edge.met >= SLANTED for edge in others)
@@ -147,11 +154,14 @@ def _edge(depth: Floats, near: float) -> Edge | None:
     known = ~np.isnan(depth)
     line = slope * column + first
     along = known & (line >= 1)
-    if along.sum() < LEAST * width or line.max() < near + 1:
+    if along.sum() < LEAST * width:
+        return None
+    thin = bool(line.max() < near + 1)
+    if thin and (np.abs(depth - first) <= EVEN)[known].mean() < SLANTED:
         return None
     met = float((np.abs(depth - line) <= near)[along].mean())
     crossed = float((depth < np.maximum(line, 0) - near)[known].mean())
-    return Edge(slope, first, met, crossed)
+    return Edge(slope, first, met, crossed, thin)
 
 
 def _most_met(column: Floats, depth: Floats, near: float) -> tuple[float, float]:

@@ -19,9 +19,9 @@ from mien.engine.types import Bools, Face, Floats, Image
 SHOWN = 0.2
 """Share of an image that bars leave free at least."""
 
-MIXED, DEEPEST = 0.15, 3
-"""Share of a bar's colour in a pixel from which on the pixel is the bar's, and how many such rows are looked
-for: an edge was often scaled."""
+MIXED, DEEPEST = 0.05, 3
+"""Share of a bar's colour in a pixel, or of its opposite, from which on the pixel is the bar's, and how many
+such rows are looked for: an edge was often scaled, and rings.  Moved with a forehead, it was a thin line."""
 
 CONTRAST = 25.0
 """Grey levels between a bar and what is beside it from which on shares of both can be told."""
@@ -131,7 +131,7 @@ def _mixed_rows(image: Image, edge: Edge) -> int:
     found = 0
     for down in range(DEEPEST):
         share = ((beside - seen[2 + down]) * across).sum(axis=1)[told] / length[told]
-        if np.median(share) > MIXED:
+        if abs(float(np.median(share))) > MIXED:
             found = down + 1
     return found if edge.upright else max(found, 1)
 

@@ -16,7 +16,9 @@ from mien.engine.avatar.crop import Square
 from mien.engine.avatar.person.connected import of_the_face
 from mien.engine.avatar.person.fill_texture import fine_structure, gone_on, strength_of
 from mien.engine.avatar.person.looks import Look, surest_look
+from mien.engine.avatar.person.matte_edge import refined
 from mien.engine.face.layout import N_MESH
+from mien.engine.landmarks import topology as topo
 from mien.engine.types import Floats, Image
 
 MOST = 0.97
@@ -29,12 +31,21 @@ and grey levels up to which a change is none."""
 FIRM = (0.08, 0.92)
 """Values of the filtered outline that count as none and all of the person."""
 
+GRAIN, WHOLE = 1 / 250, (0.25, 0.85)
+"""Standard deviation, in sides of the crop, of the blur that evens an outline which colours refined, and
+values that count as none and all of the person then."""
+
 EDGE = 1 / 30
 """Width of an outline's soft edge, in sides of the crop."""
 
 BEYOND = 1 / 90
 """How far around the person the background is filled in too, in sides of the crop: hair that the outline
 misses must not stay behind."""
+
+
+CUT_OFF, MIDDLE = 0.25, 0.1
+"""Heights of a face within which of the top border its head is cut off by it; and how far from the face's
+sides, in its widths, it is sure to be head that the border cuts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +71,7 @@ class Layers:
         if not look.sure or look.share > MOST:
             return None
         person = without_holes(fitted(look.person, image, crop), points)
+        person = without_holes(evened(refined(image, person, crop), crop), points)
         person = of_the_face(person, points, EDGE * crop.side)
         return Layers(person, filled_behind(image, person, crop))
 
@@ -74,14 +86,37 @@ def fitted(person: Floats, image: Image, crop: Square) -> Floats:
     return np.asarray(np.clip((found - low) / (high - low), 0.0, 1.0), np.float32)
 
 
+def evened(person: Floats, crop: Square) -> Floats:
+    """The same without the colours' grain in its edge, which drawn out by a turn was ragged."""
+    smooth: Any = cv2.GaussianBlur(person, (0, 0), GRAIN * crop.side)
+    return np.asarray(np.clip((smooth - WHOLE[0]) / (WHOLE[1] - WHOLE[0]), 0.0, 1.0), np.float32)
+
+
 def without_holes(person: Floats, points: Floats) -> Floats:
     """The same without holes, the face a part of it."""
     face = cv2.convexHull(np.round(points[:N_MESH]).astype(np.int32))
     solid = cv2.fillPoly((person > 0.5).astype(np.uint8), [face], 1)
-    rims, _ = cv2.findContours(solid, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    filled = cv2.drawContours(np.zeros_like(solid), rims, -1, 1, cv2.FILLED)
-    inner = cv2.erode(filled, np.ones((5, 5), np.uint8))
+    closed = cv2.copyMakeBorder(solid, 1, 0, 0, 0, cv2.BORDER_CONSTANT, value=0)
+    closed[0, _cut_off(points)] = 1
+    rims, _ = cv2.findContours(closed, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    filled = cv2.drawContours(np.zeros_like(closed), rims, -1, 1, cv2.FILLED)
+    # Next to the row above, what is filled goes on up to the border.
+    inner = cv2.erode(filled, np.ones((5, 5), np.uint8))[1:]
     return np.maximum(person, inner.astype(np.float32))
+
+
+def _cut_off(points: Floats) -> slice:
+    """The columns in which the top border cuts a head right above its forehead; none where it does not.
+
+    There is no room there for anything but the head: patches of wall within a forehead stood still while it
+    moved.
+    """
+    face = points[list(topo.FACE_OVAL)]
+    (left, top), (right, bottom) = face.min(axis=0), face.max(axis=0)
+    if top > CUT_OFF * (bottom - top):
+        return slice(0, 0)
+    aside = MIDDLE * (right - left)
+    return slice(max(0, round(left + aside)), max(0, round(right - aside)))
 
 
 def filled_behind(image: Image, person: Floats, crop: Square) -> Image:
