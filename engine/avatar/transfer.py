@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from mien.engine.avatar.avatar import Avatar
-from mien.engine.avatar.eyes.brows import hold_brows
+from mien.engine.avatar.eyes.brows import hold_brows, limit_rise
 from mien.engine.avatar.eyes.eyelids import shut_eyes
 from mien.engine.avatar.eyes.lids import set_lids
 from mien.engine.avatar.head.mesh_motion import MeshMotion, Placed, mesh_motion
@@ -81,6 +81,7 @@ def carry_over(motion: Motion, avatar: Avatar) -> Driving:
     turn = held_turn(motion.head.turn, avatar.facing)
     aside = parallax(avatar.geometry.solid[:N_MESH], turn)
     points = avatar.crop.normalised(head.apply(moved_landmarks(motion, avatar.geometry, turn, aside)))
+    limit_rise(points, avatar.source_points)
     set_lids(points, avatar.source_points, motion)
     hold_brows(points, avatar.source_points, abs(head.a))
     if avatar.shows_mouth:

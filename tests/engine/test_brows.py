@@ -7,7 +7,8 @@ import pytest
 from shut_eyes import shutting
 
 from mien.engine.avatar import Avatar
-from mien.engine.avatar.eyes.brows import FREE, MOST, SLACK, UNDER, hold_brows
+from mien.engine.avatar.eyes.brows import FREE, MOST, RISE, SLACK, UNDER, hold_brows, limit_rise
+from mien.engine.avatar.eyes.eyelids import Eye
 from mien.engine.avatar.eyes.lids import CREASE
 from mien.engine.avatar.transfer import carry_over
 from mien.engine.landmarks import topology as topo
@@ -84,3 +85,36 @@ def test_brows_that_frown_down_onto_shut_eyes_stay_whole(avatar: Avatar) -> None
     for upper, lower, _ in BROWS:
         now, before = (np.hypot(*(p[list(upper)] - p[list(lower)]).T) for p in (places, source))
         assert (now / before).min() > 1 - MOST - 0.05
+
+
+def rise(points: Floats, source: Floats, eye: int) -> float:
+    """How far a brow has risen over its eye, widths of the eye."""
+    return float(Eye.of(source, eye).brow - Eye.of(points, eye).brow)
+
+
+@pytest.mark.parametrize("asked", [0.1, 0.2, 0.4, 0.6])
+def test_brows_rise_no_further_than_brows_do_and_less_as_asked(avatar: Avatar, asked: float) -> None:
+    """A driver who begins with a frown and raises them asked for half an eye's width."""
+    source = avatar.source_points
+    width = abs(Eye.of(source, 0).width)
+    points = raised(source, asked * width, 1.0)
+    before = points.copy()
+    limit_rise(points, source)
+    if asked < RISE[0]:
+        np.testing.assert_array_equal(points, before)
+    for eye in range(2):
+        assert min(asked, RISE[0]) - 0.03 < rise(points, source, eye) < RISE[1] + 0.01
+    lids = [*topo.RIGHT_EYE_UPPER, *topo.RIGHT_EYE_LOWER, *topo.LEFT_EYE_UPPER, *topo.LEFT_EYE_LOWER]
+    np.testing.assert_array_equal(points[lids], before[lids])
+
+
+def test_the_forehead_is_held_back_as_far_as_it_rose_with_a_brow(avatar: Avatar) -> None:
+    source = avatar.source_points
+    width = abs(Eye.of(source, 0).width)
+    points = raised(source, 0.6 * width, 1.0)
+    points[[9, 151, 10], 1] -= np.float32([0.6, 0.3, 0.0]) * np.float32(width)
+    before = points.copy()
+    limit_rise(points, source)
+    back = points[[9, 151, 10], 1] - before[[9, 151, 10], 1]
+    assert back[0] > 1.5 * back[1] > 0
+    assert back[2] == pytest.approx(0.0, abs=0.01 * width)

@@ -19,7 +19,7 @@ BLUE = (120, 130, 165)
 def both_eyes(
     colours: tuple[tuple[int, ...] | None, ...], brows: tuple[int, ...] = SKIN
 ) -> tuple[Image, Floats]:
-    """A face with two drawn eyes, lids in these colours (None: the skin's) and skin under the brow in another."""
+    """A face with two drawn eyes, lids in these colours (None: the skin's), and skin under the brow."""
     one, points = drawn_eye()
     other, found = one.copy(), points.copy()
     for mine, theirs in zip((*EYES[0][:2], *CREASE[0]), (*EYES[1][:2], *CREASE[1]), strict=True):
