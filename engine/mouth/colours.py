@@ -35,7 +35,7 @@ DEEP_RED, DEEP_BLUE = 1.45, 0.8
 darkest tenth of 104 stills in colour whose lips are apart by a quarter of the mouth's width): light has been
 through flesh there."""
 
-APART, MOST = (0.05, 0.20), 1.3
+APART, MOST = (0.05, 0.20), 1.8
 """Distance of flesh from teeth, in shares of light, from which on they tell a line (grey video has none), and
 how much longer the portrait's may be: of pale lips a codec's noise became red."""
 

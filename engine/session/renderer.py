@@ -95,7 +95,9 @@ class Planned:
         """
         if self.mouth.takes_paint and self.drawing.dense is not None:
             show_cavity(self.drawing.canvas, image, self.drawing.warp, whole=False)
-        spent = self.smiles.draw(image, self.gone) + draw_folds(self.drawing.canvas, image, self.folds)
+        spent = self.smiles.draw(image, self.gone)
+        grey = self.mouth.look.tone is not None
+        spent += draw_folds(self.drawing.canvas, image, self.folds, grey)
         spent += self.eyes.draw(image, self.opened) + self.lids.draw(image, self.shut)
         spent += self.photos.draw(image, self.patches)
         spent += self.mouth.draw(image, self.placed)

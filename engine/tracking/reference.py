@@ -9,7 +9,7 @@ import numpy as np
 from mien.engine.face.geometry import FaceGeometry
 from mien.engine.face.iris import Irises
 from mien.engine.face.layout import N_MESH, apply2, inverse2, unfolded
-from mien.engine.face.lips import at_rest, brought_together, mouth_gap, near_lips
+from mien.engine.face.lips import at_rest, brought_together, lip_axes, mouth_gap, near_lips
 from mien.engine.landmarks import topology as topo
 from mien.engine.motion import Shape
 from mien.engine.tracking.alignment import LIVE_SIDE, Aligner, sample_layout
@@ -54,7 +54,11 @@ class Reference:
         """
         geometry = FaceGeometry.of(face)
         mesh = np.ascontiguousarray(face.landmarks[:N_MESH, :2])
-        geometry = replace(geometry, axes=unfolded(geometry.axes, mesh))
+        axes = unfolded(geometry.axes, mesh)
+        if parted > 0.0:
+            # Across the gap the lower lip's inner edge came two thirds less far than its outer one.
+            axes = lip_axes(axes, mesh, geometry.unit)
+        geometry = replace(geometry, axes=axes)
         resampled = sample_layout(image, geometry.nodes[N_MESH:], geometry.unit, side)
         to_layout = inverse2(geometry.axes)
         # The smooth nodes have the layout's lids: an eye that is half shut has its own.

@@ -13,6 +13,7 @@ from conftest import read_clip
 from mien.engine.landmarks import Landmarker, make_landmarker
 from mien.engine.landmarks.topology import BLENDSHAPE_NAMES
 from mien.engine.tracking.clip_reference import SEARCHED_S, ClipReference, Openness, unsuitable
+from mien.engine.tracking.reference import Reference
 from mien.engine.types import Face, Frame, Image
 
 Seen = list[tuple[Frame, Face | None]]
@@ -126,6 +127,16 @@ def test_a_mouth_that_is_never_shut_counts_as_opened(seen: Seen, portrait: Face)
     assert as_open.parted == 0.0
     shut = replace(face_at(seen, SHOUTING), landmarks=face_at(seen, SHUT).landmarks)
     assert searched([*shouting, *((frame, shut) for frame, _ in seen[60:70])], portrait).parted == 0.0
+
+
+def test_the_lower_lip_of_a_mouth_that_counts_as_opened_keeps_its_thickness(seen: Seen) -> None:
+    """Measured across the gap its inner edge came less far than its outer one: it became twice as thick."""
+    frame, _ = seen[SHOUTING]
+    reference = Reference.of(frame.image, face_at(seen, SHOUTING), parted=0.4)
+    assert reference.opened is not None
+    upper, inner, outer = (float(reference.opened[landmark, 1]) for landmark in (13, 14, 17))
+    assert outer - upper > 0.08
+    assert inner - upper > 0.9 * (outer - upper)
 
 
 def test_frames_of_another_person_are_not_taken(seen: Seen, landmarker: Landmarker, close_up: Image) -> None:

@@ -184,6 +184,27 @@ def test_who_wants_none_of_the_drivers_pixels_gets_no_folds(
     assert not np.array_equal(shown, avatar.image)
 
 
+class Whole:
+    """A canvas that is one moving part."""
+
+    @staticmethod
+    def moving_part(image: Image) -> Image:
+        return image
+
+
+def test_a_fold_in_fair_skin_is_as_deep_as_it_was_and_redder_and_grey_stays_grey() -> None:
+    fold = Folds((slice(0, 4), slice(0, 4)), np.full((4, 4), round(0.8 * UNIT), np.uint8))
+    for colour, grey in (((250, 200, 180), False), ((200, 200, 200), True)):
+        image = np.full((4, 4, 3), colour, np.uint8)
+        draw_folds(cast(Canvas, Whole()), image, fold, grey)
+        light = np.array([0.299, 0.587, 0.114])
+        assert image[0, 0] @ light == pytest.approx(0.8 * (np.array(colour) @ light), rel=0.02)
+        if grey:
+            assert np.ptp(image[0, 0].astype(int)) == 0
+        else:
+            assert image[0, 0, 0] / image[0, 0, 1] > 1.06 * colour[0] / colour[1]
+
+
 def test_light_in_bytes_is_that_of_numbers() -> None:
     """Every grey level and every gain that there is: no pixel is off by more than one grey level."""
     gains = np.linspace(0.8, 1.1, 301, dtype=np.float32)
@@ -192,12 +213,6 @@ def test_light_in_bytes_is_that_of_numbers() -> None:
     exact = np.clip(np.rint(image * gains[None, :, None]), 0, 255)
     stored = np.broadcast_to(np.rint(gains * UNIT).astype(np.uint8), (256, 301)).copy()
 
-    class Whole:
-        """A canvas that is one moving part."""
-
-        @staticmethod
-        def moving_part(image: Image) -> Image:
-            return image
-
-    draw_folds(cast(Canvas, Whole()), image, Folds((slice(0, 256), slice(0, 301)), stored))
+    whole = Folds((slice(0, 256), slice(0, 301)), stored)
+    draw_folds(cast(Canvas, Whole()), image, whole, grey=True)
     assert np.abs(image - exact).max() <= 1

@@ -62,7 +62,7 @@ def test_a_codecs_noise_does_not_become_red_lips() -> None:
     pale, painted = PINK * np.float32(0.8), to_linear(np.array([200, 20, 40], np.float32))
     line = flesh(PINK, pale) - teeth(PINK)
     matrix = towards_portrait(PINK, pale, WARM, painted, SMALL)
-    assert np.linalg.norm(matrix @ line) < 1.31 * np.linalg.norm(line)
+    assert np.linalg.norm(matrix @ line) < 1.81 * np.linalg.norm(line)
 
 
 def test_grey_video_tells_no_line() -> None:

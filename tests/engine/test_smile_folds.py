@@ -10,7 +10,7 @@ import pytest
 
 from mien.engine.avatar import Avatar
 from mien.engine.avatar.canvas.canvas import Canvas, make_canvas
-from mien.engine.avatar.canvas.smile_folds import FoldedSkin, SmileFolds, gone, smile_of
+from mien.engine.avatar.canvas.smile_folds import NONE, FoldedSkin, SmileFolds, gone, smile_of
 from mien.engine.avatar.head.mesh_motion import MeshMotion
 from mien.engine.avatar.transfer import carry_over
 from mien.engine.landmarks import topology as topo
@@ -85,7 +85,7 @@ def softened(image: Image, avatar: Avatar) -> Floats:
     skin = FoldedSkin.of(image, avatar.geometry.points, avatar.geometry.unit)
     found = image.astype(np.float32)
     (x, y), (height, width) = skin.corner, skin.gain.shape[:2]
-    found[y : y + height, x : x + width] += skin.gain
+    found[y : y + height, x : x + width] += skin.gain.astype(np.float32) - NONE
     return np.asarray(found.mean(axis=2))
 
 

@@ -62,6 +62,9 @@ UNIT = 110.0
 NEAR = 0.12
 """Face units over which landmarks tell where a place of the layout is in a portrait."""
 
+NONE = 128
+"""Level of what gains nothing: bytes are looked up and added in 0.4 of the time of floats."""
+
 LEAST, MOST = 1 / 64, 0.85
 """Share of a gone smile below which nothing is drawn, and share of the lines that goes with all of it."""
 
@@ -75,11 +78,11 @@ class FoldedSkin:
     """What skin beside a portrait's mouth gains where its smile is gone.
 
     Attributes:
-        gain: ``(h, w, 3) float32`` grey levels to add; RGB.
+        gain: ``(h, w, 3) uint8`` grey levels to add, and :data:`NONE` more; RGB.
         corner: ``(x, y)`` of its first pixel in the still image.
     """
 
-    gain: Floats
+    gain: Image
     corner: tuple[int, int]
 
     @staticmethod
@@ -101,7 +104,8 @@ class FoldedSkin:
         region = np.maximum(*(filled(outline - low, part.shape) for outline in outlines)) * face
         lips = filled(points[list(topo.LIPS_OUTER)].astype(np.float32) - low, part.shape)
         region = cv2.GaussianBlur(region, (0, 0), max(0.8, SOFT * unit)) * face * (1 - lips)
-        return FoldedSkin(_without_lines(part, unit) * region[..., None], (int(low[0]), int(low[1])))
+        gain = np.rint(_without_lines(part, unit) * region[..., None]) + NONE
+        return FoldedSkin(np.clip(gain, 0, 255).astype(np.uint8), (int(low[0]), int(low[1])))
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,9 +169,8 @@ class SmileFolds:
         start = perf_counter()
         # An image may have an opacity, too.
         target = self._canvas.moving_part(image)[smile.box][..., :3]
-        gain: Any = sample(self._skin.gain, smile.lookup[0], smile.lookup[1], cubic=True)
-        found = cv2.scaleAdd(gain, smile.share, target.astype(np.float32))
-        target[...] = cv2.convertScaleAbs(cv2.max(found, 0.0))
+        gain: Any = sample(self._skin.gain, smile.lookup[0], smile.lookup[1])
+        target[...] = cv2.addWeighted(target, 1.0, gain, smile.share, -NONE * smile.share)
         return 1000 * (perf_counter() - start)
 
 
