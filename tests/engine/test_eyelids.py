@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from mien.engine.avatar import Avatar
-from mien.engine.avatar.eyes.eyelids import shut_eyes
+from mien.engine.avatar.eyes.eyelids import Eye, shut_eyes
 from mien.engine.avatar.eyes.lids import CREASE, set_lids, wanted_openness
+from mien.engine.avatar.head.mesh_openings import GAZE_ASIDE, GAZE_UP, gaze_shift
 from mien.engine.avatar.transfer import carry_over
 from mien.engine.face.openings import LID_FULL, LID_NOISE, add_detail, detail_shares, lid_change
 from mien.engine.landmarks import Landmarker
@@ -333,3 +334,20 @@ def test_a_shut_lid_leaves_the_skin_under_the_brow(avatar: Avatar) -> None:
         assert lid * avatar.crop.pixels_per_norm > 0.05 * geometry.unit
         assert 0.6 * lid < float(down[list(crease)].max()) < lid
         assert float(np.abs(down[list(under_brow)]).max()) < 0.25 * lid
+
+
+@pytest.mark.parametrize(("aside", "up"), [(0.1, 0.1), (-0.2, -0.12), (0.6, 1.0), (-0.9, -0.5)])
+def test_an_iris_stays_in_its_eye_however_the_reference_was_misread(
+    avatar: Avatar, aside: float, up: float
+) -> None:
+    """It went by a whole width of the eye, and a white eye was left."""
+    points = avatar.source_points.copy()
+    for eye, iris in enumerate((topo.RIGHT_IRIS, topo.LEFT_IRIS)):
+        before = Eye.of(points, eye)
+        asked = complex(aside, up) * before.width
+        points[list(iris)] += np.float32([asked.real, asked.imag])
+        found = complex(*gaze_shift(eye, avatar.source_points, points).tolist()) / before.width
+        for now, wanted, most in ((found.real, aside, GAZE_ASIDE), (found.imag, up, GAZE_UP)):
+            assert now == pytest.approx(wanted, abs=1e-3) or abs(wanted) > most[0]
+            assert most[0] - 1e-3 < abs(now) <= most[1] + 1e-3 or abs(wanted) <= most[0]
+            assert now * wanted > 0
