@@ -24,7 +24,7 @@ from mien.engine.face.geometry import FaceGeometry
 from mien.engine.face.head_pose import Similarity, parallax
 from mien.engine.face.layout import N_MESH, apply2, at_landmarks
 from mien.engine.face.openings import OPENINGS, around, detail_shares
-from mien.engine.face.stiff_nose import nose_stiffness, with_stiff_nose
+from mien.engine.face.stiff_nose import nose_stiffness, with_held_nose, with_stiff_nose
 from mien.engine.face.turn_residue import without_residue
 from mien.engine.motion import Head, Motion
 from mien.engine.types import Floats
@@ -134,7 +134,7 @@ def _held(motion: Motion, avatar: Avatar) -> Motion:
     points, dense = held_motion(motion.points, avatar.facing), motion.dense
     if points is not motion.points:
         dense = held_motion(dense, avatar.facing)
-    points = with_stiff_nose(points, nose_stiffness(avatar.facing, motion.head.turn))
+    points = with_held_nose(with_stiff_nose(points, nose_stiffness(avatar.facing, motion.head.turn)))
     if not avatar.shows_mouth:
         points, dense = without_mouth(points, dense)
     return motion if points is motion.points else replace(motion, points=points, dense=dense)

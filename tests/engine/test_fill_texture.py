@@ -75,3 +75,13 @@ def test_an_edge_further_away_does_not_come_back_on_a_plain_wall() -> None:
     assert np.abs(added(picture, known)).max() > 20
     found = filled_behind(picture, someone(), WHOLE)
     assert np.abs(np.diff(found[:, HOLE.start + 3 : HOLE.stop - 3].astype(int), axis=1)).max() < 6
+
+
+def test_a_halo_on_a_plain_wall_does_not_stay_there() -> None:
+    """A sharpened photograph has a bright rim around a head; what is structure beside one stays."""
+    halo = slice(HOLE.stop + 4, HOLE.stop + 6)
+    for wall, kept in ((8, False), (60, True)):
+        picture = np.full((SIDE, SIDE, 3), 150, np.uint8)
+        picture[:, halo] = 150 + wall
+        found = filled_behind(picture, someone(), WHOLE).astype(int)
+        assert bool(found[20:-20, halo].mean() > 150 + wall / 3) is kept

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mien.engine.face.stiff_nose import KEPT, nose_stiffness, with_stiff_nose
+from mien.engine.face.stiff_nose import KEPT, nose_stiffness, with_held_nose, with_stiff_nose
 from mien.engine.landmarks import topology as topo
 
 NOSE, CHEEK = [1, 4, 5, 195, 197], 205
@@ -33,3 +33,22 @@ def test_what_is_not_nose_is_free() -> None:
     free = [CHEEK, topo.CHIN, *topo.LIPS_INNER, *topo.LEFT_EYE]
     np.testing.assert_allclose(found[free], points[free], atol=0.02)
     np.testing.assert_allclose(found[NOSE], KEPT * 0.1, atol=0.02)
+
+
+def test_small_motion_of_a_nose_stays_as_it_was_measured() -> None:
+    points = np.zeros((478, 2), np.float32)
+    points[98], points[327] = (0.01, -0.02), (-0.01, -0.02)  # wings that rise
+    assert with_held_nose(points) is points
+
+
+def test_nostrils_do_not_come_to_each_other() -> None:
+    """As a driver's did who shouted: his moustache lay over the lip."""
+    points = np.zeros((478, 2), np.float32)
+    points[[98, 64]], points[[327, 294]] = (0.08, 0.0), (-0.04, 0.0)
+    found = with_held_nose(points)
+    for right, left in ((98, 327), (64, 294)):
+        assert found[left, 0] - found[right, 0] > -0.085
+    free = [CHEEK, topo.CHIN, *topo.LIPS_INNER, *topo.LEFT_EYE]
+    np.testing.assert_allclose(found[free], 0.0, atol=1e-3)
+    shifted = with_held_nose(np.full((478, 2), 0.2, np.float32))
+    np.testing.assert_allclose(shifted, 0.2, atol=1e-6)

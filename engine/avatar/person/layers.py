@@ -38,9 +38,13 @@ values that count as none and all of the person then."""
 EDGE = 1 / 30
 """Width of an outline's soft edge, in sides of the crop."""
 
-BEYOND = 1 / 90
+BEYOND, HALO = 1 / 90, 1 / 40
 """How far around the person the background is filled in too, in sides of the crop: hair that the outline
-misses must not stay behind."""
+misses must not stay behind; and how far where it is nearly plain: there a sharpened photograph has a halo,
+which stayed on the wall as the ghost of a head that moved."""
+
+PLAIN = 8.0
+"""Grey levels by which a plain background differs, on the mean, from the mean of what is around."""
 
 
 CUT_OFF, MIDDLE = 0.25, 0.1
@@ -121,16 +125,32 @@ def _cut_off(points: Floats) -> slice:
 
 def filled_behind(image: Image, person: Floats, crop: Square) -> Image:
     """The background behind the person: the mean of what is around, from near to far, with its texture."""
-    reach = 2 * max(1, round(BEYOND * crop.side)) + 1
-    hidden = cv2.dilate((person > 0.02).astype(np.uint8), np.ones((reach, reach), np.uint8))
+    values, reach = image.astype(np.float32), _window(BEYOND, crop)
+    hidden = _hidden(values, person, crop)
     soft = cv2.blur(hidden.astype(np.float32), (reach, reach))
-    values = image.astype(np.float32)
     known = hidden == 0
     fine = fine_structure(values, known, crop.side)
     pulled = _pulled(np.dstack([values, strength_of(fine)]), known.astype(np.float32))
     far = pulled[..., :3] + gone_on(fine, known, pulled[..., 3], crop.side)
     mixed = image + np.minimum(1, 2 * soft)[..., None] * (far - image)
     return np.asarray(np.clip(mixed + 0.5, 0, 255), np.uint8)
+
+
+def _hidden(values: Floats, person: Floats, crop: Square) -> Image:
+    """``(H, W) uint8`` 1 where a background is filled in: at the person and a little around them."""
+    near, wide = (
+        cv2.dilate((person > 0.02).astype(np.uint8), np.ones((reach, reach), np.uint8))
+        for reach in (_window(BEYOND, crop), _window(HALO, crop))
+    )
+    between, window = (wide - near).astype(np.float32), (_window(HALO, crop),) * 2
+    unlike = np.abs(values - _pulled(values, (wide == 0).astype(np.float32))).max(axis=2) * between
+    plain = cv2.blur(unlike, window) < PLAIN * cv2.blur(between, window)
+    return np.asarray(np.where(plain, wide, near), np.uint8)
+
+
+def _window(reach: float, crop: Square) -> int:
+    """Side of a window that reaches so many sides of the crop; pixels."""
+    return 2 * max(1, round(reach * crop.side)) + 1
 
 
 def _pulled(image: Any, known: Any) -> Floats:
