@@ -26,7 +26,7 @@ from mien.cli.live.window import KEYS, LiveLoop, News
 from mien.cli.model_choice import EXACT
 from mien.cli.options.arguments import Options
 from mien.cli.terminal import StageTimes, print_summary, say
-from mien.engine.avatar.person.segmentation import segmentation_network
+from mien.engine.landmarks.segmentation import segmentation_network
 from mien.engine.pipeline.stage import Stage
 from mien.engine.runtime import Network, OpenVinoRuntime
 from mien.engine.session.live_pipeline import LivePipeline, Shown

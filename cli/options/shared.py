@@ -21,7 +21,11 @@ def add_amounts(group: argparse._ArgumentGroup) -> None:
         help="amplify only small facial motion, 1 to 8; noise and large motion stay unchanged",
     )
     group.add_argument(
-        "--head", metavar="G", type=values.amount, default=1.0, help="translation, scale and roll of the head"
+        "--head",
+        metavar="G",
+        type=values.amount,
+        default=1.0,
+        help="translation, scale and roll of head and shoulders",
     )
     group.add_argument(
         "--turn", metavar="G", type=values.amount, default=1.0, help="yaw and pitch of the head"

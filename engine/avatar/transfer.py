@@ -13,6 +13,7 @@ from mien.engine.avatar.avatar import Avatar
 from mien.engine.avatar.eyes.brows import hold_brows, limit_rise
 from mien.engine.avatar.eyes.eyelids import shut_eyes
 from mien.engine.avatar.eyes.lids import set_lids
+from mien.engine.avatar.head.carried_body import carried_body
 from mien.engine.avatar.head.mesh_motion import MeshMotion, Placed, mesh_motion
 from mien.engine.avatar.lips.lip_limits import limit_lips
 from mien.engine.avatar.lips.lip_shape import set_lips
@@ -76,7 +77,9 @@ def carry_over(motion: Motion, avatar: Avatar) -> Driving:
     """Transfer a driver's motion to the avatar."""
     # The head moves rigidly in the avatar's own image, sub-pixel motion included.  Carried over place by
     # place, as it looked on a driver of other proportions, sway would distort the avatar's face.
-    head = head_similarity(motion.head, avatar)
+    held = held_head(motion.head, avatar)
+    head = similarity_of(held, avatar.geometry)
+    body = carried_body(motion.body, motion.head, held, avatar.geometry)
     seen, motion = motion, _held(_freed(_with_lips(motion)), avatar)
     turn = held_turn(motion.head.turn, avatar.facing)
     aside = parallax(avatar.geometry.solid[:N_MESH], turn)
@@ -92,7 +95,7 @@ def carry_over(motion: Motion, avatar: Avatar) -> Driving:
     smooth = at_landmarks(motion.dense)
     shares = detail_shares(smooth, motion.points[:N_MESH])
     between = avatar.mesh.between.moved(motion.dense, smooth, shares)
-    mesh = mesh_motion(placed(avatar), head, turn, points, between)
+    mesh = mesh_motion(placed(avatar), head, turn, points, between, body)
     return Driving(points, mesh, motion, avatar, head, turn, shares)
 
 
@@ -140,11 +143,11 @@ def _held(motion: Motion, avatar: Avatar) -> Motion:
     return motion if points is motion.points else replace(motion, points=points, dense=dense)
 
 
-def head_similarity(head: Head, avatar: Avatar) -> Similarity:
-    """The head's motion in the avatar's image, limited to what the portrait and its crop can show."""
+def held_head(head: Head, avatar: Avatar) -> Head:
+    """The head's motion, limited to what the portrait and its crop can show."""
     shift = within(head.shift, FREE_SHIFT, MOST_SHIFT)
     shift, scale = avatar.room.kept(shift, held_scale(head.scale))
-    return similarity_of(replace(head, shift=shift, scale=scale), avatar.geometry)
+    return replace(head, shift=shift, scale=scale)
 
 
 def similarity_of(head: Head, geometry: FaceGeometry) -> Similarity:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from mien.engine.motion.body import Body
 from mien.engine.motion.gains import Gains, apply_gains
 from mien.engine.motion.motion import Head, Motion, Shape
 
-__all__ = ["Gains", "Head", "Motion", "Shape", "apply_gains"]
+__all__ = ["Body", "Gains", "Head", "Motion", "Shape", "apply_gains"]

@@ -18,7 +18,7 @@ class Gains:
     """Strength with which the avatar takes over each part of the motion; 1 is as measured, 0 is none.
 
     Attributes:
-        head: shift, size and roll of the head.
+        head: shift, size and roll of the head and of the shoulders.
         turn: turning and nodding.
         expression: all motion of the face itself.
         regions: additional gains by region, side or group name (:mod:`mien.engine.face.regions`).
@@ -87,5 +87,6 @@ def apply_gains(motion: Motion, gains: Gains) -> Motion:
         fits=motion.fits.scaled(per_region),
         gaze=motion.gaze * at_points[[N_MESH, N_MESH + 5], None],
         keys=None if motion.keys is None else motion.keys.scaled(gains.expression),
+        body=None if motion.body is None else motion.body.scaled(gains.head),
         light=None if motion.light is None else motion.light * np.clip(at_grid[..., 0], 0, 1),
     )

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from mien.engine.face.layout import GRID, apply2, inverse2
 from mien.engine.face.lips import DriverLips
 from mien.engine.face.regions import REGIONS
+from mien.engine.motion.body import Body, mixed_bodies
 from mien.engine.motion.key_motion import KeyMotion, mixed
 from mien.engine.motion.region_fit import RegionFits
 from mien.engine.mouth.view import MouthView
@@ -111,6 +112,7 @@ class Motion:
         mouth: the driver's mouth as the frame shows it, never recorded; None where it is not asked for.
         light: ``(GRID, GRID) float32`` how much brighter folds make the driver's skin, logarithm, never
             recorded; None where it was not seen or is not asked for.
+        body: the motion of the shoulders; None where it was not measured.
     """
 
     index: int
@@ -129,6 +131,7 @@ class Motion:
     keys: KeyMotion | None = None
     mouth: MouthView | None = None
     light: Floats | None = None
+    body: Body | None = None
 
     @property
     def regions(self) -> Floats:
@@ -172,8 +175,8 @@ class Motion:
         keys = mixed(self.keys, other.keys, share)
         light = _mixed_light(self.light, other.light, share)
         fits = self.fits.mixed(other.fits, share)
-        shape = self.shape or other.shape
-        return replace(self, head=head, shape=shape, keys=keys, light=light, fits=fits, **changed)
+        shape, body = self.shape or other.shape, mixed_bodies(self.body, other.body, share)
+        return replace(self, head=head, shape=shape, keys=keys, light=light, fits=fits, body=body, **changed)
 
 
 def _mixed_light(light: Floats | None, other: Floats | None, share: float) -> Floats | None:

@@ -20,6 +20,7 @@ import numpy as np
 from mien.engine.face.layout import GRID, N_MESH, layout
 from mien.engine.face.regions import REGIONS
 from mien.engine.landmarks.topology import FACE_OVAL
+from mien.engine.motion.body import Body
 from mien.engine.motion.motion import Motion, Shape
 from mien.engine.types import SinkError
 from mien.engine.utils.files import DISK_FULL, disk_full, replacing
@@ -138,6 +139,7 @@ class Recorder:
         head = motion.head
         return {
             "head": np.array((*head.shift, head.scale, head.roll, *head.turn), np.float32),
+            "body": _body(motion.body or Body()),
             "points": _quantised(motion.points),
             "dense": _quantised(motion.dense) * self._near_face,
             "trust": np.round(255 * motion.trust).astype(np.uint8),
@@ -181,6 +183,10 @@ def _near_face() -> np.ndarray:
     nodes = layout().nodes[N_MESH:]
     inside = [cv2.pointPolygonTest(oval, (float(x), float(y)), True) > -0.25 for x, y in nodes]
     return np.array(inside, np.int16).reshape(GRID, GRID, 1)
+
+
+def _body(body: Body) -> np.ndarray:
+    return np.array((*body.shift, body.scale, body.roll, body.trust), np.float32)
 
 
 def _quantised(values: np.ndarray) -> np.ndarray:

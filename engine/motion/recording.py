@@ -25,13 +25,14 @@ name                shape, dtype           meaning
 ``more_nodes``      (S, N, 2) float32      of further drivers, or further references, where there are any
 ``more_maps``       (S, N, 2, 2) float32   likewise
 ``driver``          (T,) uint16            with them: whose shape a frame's is, 0 for the first
+``body``            (T, 5) float32         shoulders: shift x, y (face units), scale, roll (radians), trust
 ``region_names``    (K,) text              names of the regions
 ==================  =====================  ==========================================================
 
 The ``N`` nodes are the 468 landmarks of the face mesh and the 48 x 48 grid nodes; the two ``shape``
 arrays are absent if no face was measured, and a reader that does not know the three after them takes the
-first driver's for all.  One face unit is the distance between the outer eye
-corners (:mod:`mien.engine.face.layout`).
+first driver's for all.  Older files have no ``body``: shoulders are guessed from the head then.  One face
+unit is the distance between the outer eye corners (:mod:`mien.engine.face.layout`).
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ import numpy as np
 
 from mien.engine.face.layout import GRID, N_MESH
 from mien.engine.face.regions import REGIONS
+from mien.engine.motion.body import Body
 from mien.engine.motion.motion import Head, Motion, Shape
 from mien.engine.motion.recorder import FORMAT, STEP, VERSION, Recorder, nominal_fps
 from mien.engine.motion.region_fit import RegionFits
@@ -160,6 +162,11 @@ def _check(arrays: dict[str, np.ndarray]) -> None:
     for name, last in (("shape_nodes", (nodes, 2)), ("shape_maps", (nodes, 2, 2))):
         if "shape_nodes" in arrays and arrays[name].shape != last:
             raise ValueError(f"{name} has the shape {arrays[name].shape}, not {last}")
+    if "body" in arrays:
+        if arrays["body"].shape != (count, 5) or not np.isfinite(arrays["body"]).all():
+            raise ValueError("its shoulders are not five finite numbers a frame")
+        if (arrays["body"][:, 2] <= 0).any():
+            raise ValueError("its shoulders have no size")
     if count == 0 or arrays["time"][0] < 0 or (np.diff(arrays["time"]) <= 0).any():
         raise ValueError("its times do not increase from 0")
     if not 0 < arrays["fps"] <= 100_000:
@@ -191,7 +198,16 @@ def _motion(arrays: dict[str, np.ndarray], index: int, time: float, shape: Shape
         gaze=_floats(arrays["gaze"][index]),
         blink=_floats(arrays["blink"][index]),
         blendshapes=_floats(arrays["blendshapes"][index]),
+        body=_body(arrays, index),
     )
+
+
+def _body(arrays: dict[str, np.ndarray], index: int) -> Body | None:
+    """The shoulders' motion; None where it was not measured."""
+    if "body" not in arrays:
+        return None
+    x, y, scale, roll, trust = (float(v) for v in arrays["body"][index])
+    return Body((x, y), scale, roll, min(max(trust, 0.0), 1.0)) if trust > 0 else None
 
 
 def _floats(values: np.ndarray) -> Floats:

@@ -7,13 +7,16 @@ from math import hypot
 import numpy as np
 
 from mien.engine.avatar import Avatar
-from mien.engine.motion import Head, Motion
+from mien.engine.motion import Body, Head, Motion
 
 STILL_PX = 0.02
 """Pixels of the result; one grey level at an edge of 50 levels.  Micro-expressions are 25 times as large."""
 
 HEAD_RADIUS = 1.0
 """Face units from the head's centre to the edge of what moves with it."""
+
+BODY_RADIUS = 1.5
+"""Face units from the chest to where shoulders end."""
 
 
 class ChangeDetector:
@@ -35,7 +38,8 @@ class ChangeDetector:
         comparable = last is not None and motion.shape is last.shape and motion.keys is None
         if last is not None and comparable and self._avatar is avatar:
             limit = STILL_PX / avatar.geometry.unit
-            if _head_difference(motion.head, last.head) < limit and _difference(motion, last) < limit:
+            moved = _head_difference(motion.head, last.head), _body_difference(motion.body, last.body)
+            if max(moved) < limit and _difference(motion, last) < limit:
                 return False
         self.drawn, self._avatar = motion, avatar
         return True
@@ -52,3 +56,12 @@ def _head_difference(head: Head, other: Head) -> float:
     shift = hypot(head.shift[0] - other.shift[0], head.shift[1] - other.shift[1])
     turn = hypot(head.turn[0] - other.turn[0], head.turn[1] - other.turn[1])
     return shift + HEAD_RADIUS * (abs(head.scale - other.scale) + abs(head.roll - other.roll) + turn)
+
+
+def _body_difference(body: Body | None, other: Body | None) -> float:
+    """The same by the shoulders' motion; what is guessed goes with the head."""
+    mine, theirs = body or Body(), other or Body()
+    shift = hypot(mine.shift[0] - theirs.shift[0], mine.shift[1] - theirs.shift[1])
+    moved = shift + BODY_RADIUS * (abs(mine.scale - theirs.scale) + abs(mine.roll - theirs.roll))
+    size = hypot(*mine.shift) + BODY_RADIUS * (abs(mine.scale - 1) + abs(mine.roll))
+    return moved * max(mine.trust, theirs.trust) + size * abs(mine.trust - theirs.trust)

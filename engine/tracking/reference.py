@@ -13,6 +13,7 @@ from mien.engine.face.lips import at_rest, brought_together, lip_axes, mouth_gap
 from mien.engine.landmarks import topology as topo
 from mien.engine.motion import Shape
 from mien.engine.tracking.alignment import LIVE_SIDE, Aligner, sample_layout
+from mien.engine.tracking.shoulders import Shoulders
 from mien.engine.tracking.skin_light import SkinLight
 from mien.engine.types import Face, Floats, Image
 
@@ -29,6 +30,7 @@ class Reference:
         irises: its irises.
         aligner: aligns later frames with the reference image in the layout.
         skin: measures the light on later frames' skin.
+        shoulders: finds the shoulders in later frames; None where it shows too little of them.
         opened: ``(468, 2)`` displacements by which its mouth counts as opened, face units; None where it
             is at rest.
     """
@@ -40,6 +42,7 @@ class Reference:
     irises: Irises
     aligner: Aligner
     skin: SkinLight
+    shoulders: Shoulders | None = None
     opened: Floats | None = None
 
     @staticmethod
@@ -73,7 +76,8 @@ class Reference:
         shape = Shape(nodes, maps)
         irises = Irises.of(geometry.points, geometry.solid, geometry.axes)
         skin = SkinLight.of(resampled)
-        return Reference(face, geometry, to_layout, shape, irises, Aligner(resampled), skin, opened)
+        aligner, shoulders = Aligner(resampled), Shoulders.of(image, geometry)
+        return Reference(face, geometry, to_layout, shape, irises, aligner, skin, shoulders, opened)
 
 
 def shut_by(mesh: Floats, parted: float) -> Floats:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mien.engine.face.head_pose import Similarity, calm, parallax, turn_between
 from mien.engine.face.layout import GRID, N_MESH, apply2
 from mien.engine.landmarks import Landmarker, make_landmarker
-from mien.engine.motion import Motion
+from mien.engine.motion import Body, Motion
 from mien.engine.mouth.view import view_mouth
 from mien.engine.tracking import landmark_field
 from mien.engine.tracking.alignment import FILE_SIDE, LIVE_SIDE, sample_layout
@@ -22,6 +22,7 @@ from mien.engine.tracking.measured_motion import Field, measured_motion
 from mien.engine.tracking.one_euro import OneEuro
 from mien.engine.tracking.pace import Carried, Pace
 from mien.engine.tracking.reference import Reference
+from mien.engine.tracking.shoulder_tracker import ShoulderTracker, expected_shift
 from mien.engine.tracking.skin_light import where_it_moves
 from mien.engine.types import Face, Floats, Frame, Image
 from mien.engine.utils.curves import ramp
@@ -97,6 +98,7 @@ class Tracker:
         self._smooth = OneEuro(REST, SPEED, SPEED_CUTOFF, STILL, NEAR)
         self._calm_light = OneEuro(*LIGHT)
         self._keys: KeyFrames | None = None
+        self._shoulders: ShoulderTracker | None = None
         self._size: tuple[int, int] | None = None
         self._pace = Pace()
         self._carried: Carried | None = None
@@ -130,7 +132,7 @@ class Tracker:
         self._turn.reset()
         self._smooth.reset()
         self._calm_light.reset()
-        self._keys = self._carried = None
+        self._keys = self._shoulders = self._carried = None
         return True
 
     def track(self, frame: Frame) -> Motion | None:
@@ -218,11 +220,23 @@ class Tracker:
             grid = self._smooth(grid, frame.time)
             light = None if light is None else self._calm_light(light, frame.time)
         field = Field(grid, trust, points, 1 if live else 2)
-        motion = replace(measured_motion(frame, face, reference, head, turn, turned, field), light=light)
+        motion = measured_motion(frame, face, reference, head, turn, turned, field)
+        motion = replace(motion, light=light, body=self._body(frame, reference, head, turn))
         if not self.settings.mouth:
             return motion
         unit = reference.geometry.unit * abs(head.a)
         return replace(motion, mouth=view_mouth(frame.image, face.landmarks, unit, face.confidence))
+
+    def _body(
+        self, frame: Frame, reference: Reference, head: Similarity, turn: tuple[float, float]
+    ) -> Body | None:
+        """The shoulders' motion; None where the reference shows too little of them."""
+        if reference.shoulders is None:
+            return None
+        if self._shoulders is None:
+            self._shoulders = ShoulderTracker(reference.shoulders)
+        expected = expected_shift(reference.geometry, head, turn)
+        return self._shoulders.track(frame.image, frame.time, expected)
 
     def _turned(self, reference: Reference, face: Face, time: float) -> tuple[float, float]:
         turn = np.array(turn_between(reference.face.pose, face.pose), np.float32)

@@ -13,7 +13,8 @@ from mien.engine.avatar import Avatar
 from mien.engine.avatar.head.head_mesh import HeadMesh
 from mien.engine.face.head_pose import Similarity, turn_matrix
 from mien.engine.mesh.following import INSIDE, KNOWN, USUAL, read_following, shipped_following, usual_shares
-from mien.engine.mesh.head_sheet import BESIDE, CLOSE, HeadMotion, HeadSheet
+from mien.engine.mesh.head_sheet import CLOSE, HeadMotion, HeadSheet
+from mien.engine.mesh.neck import BESIDE
 from mien.engine.types import ModelError
 
 STILL = np.zeros((36, 2), np.float32)

@@ -16,10 +16,10 @@ from mien.engine.avatar.crop import Square, continued, extended
 from mien.engine.avatar.person.connected import of_the_face
 from mien.engine.avatar.person.layers import Layers, without_holes
 from mien.engine.avatar.person.looks import Look, surest_look
-from mien.engine.avatar.person.segmentation import read_network
 from mien.engine.avatar.pose_limits import FREE_TURN, held_motion, held_scale, held_turn
 from mien.engine.landmarks import Landmarker
 from mien.engine.landmarks import topology as topo
+from mien.engine.landmarks.segmentation import read_network
 from mien.engine.motion import Head, Motion
 from mien.engine.runtime import Runtime
 from mien.engine.session.renderer import Renderer

@@ -29,7 +29,7 @@ from mien.engine.face.layout import N_MESH
 from mien.engine.face.lips import mouth_gap
 from mien.engine.face.regions import region_maps
 from mien.engine.landmarks import topology as topo
-from mien.engine.mesh.head_sheet import HeadMotion
+from mien.engine.mesh.head_sheet import BodyMotion, HeadMotion
 from mien.engine.mesh.topology import LEFT_EYE, MOUTH, RIGHT_EYE, face_topology
 from mien.engine.mesh.unfolding import unfolded
 from mien.engine.types import Floats
@@ -131,6 +131,7 @@ def mesh_motion(
     turn: tuple[float, float],
     points: Floats,
     between: Floats,
+    body: BodyMotion | None = None,
 ) -> MeshMotion:
     """The mesh after a motion.
 
@@ -139,6 +140,7 @@ def mesh_motion(
         head, turn: the head's motion in the avatar's image.
         points: ``(478, 2)`` target positions of the avatar's landmarks, model coordinates.
         between: as in :class:`MeshMotion`.
+        body: the shoulders' motion in the avatar's image; None where it was not measured.
     """
     geometry, crop, source = avatar.geometry, avatar.crop, avatar.source
     mesh = face_topology()
@@ -161,7 +163,7 @@ def mesh_motion(
     gap = mouth_gap(places) * float(per_norm) / (geometry.unit * float(size))
     outline = list(topo.FACE_OVAL)
     besides = (places[outline] - rigid[outline]) * per_norm
-    going = HeadMotion(solid, turn, besides)
+    going = HeadMotion(solid, turn, besides, body)
     moved, back = avatar.mesh.moved(going)
     return MeshMotion(
         vertices=places[mesh.landmark],
