@@ -34,9 +34,9 @@ PROFILE, MOST_MOVED = (0.75, 1.05), (0.60, 0.15)
 face units: of what is foreshortened that much, more comes to pieces."""
 
 FREE_GROWTH, MOST_GROWTH = 0.18, 0.36
-"""Logarithms of a head's size up to which it is carried over as it is, and which it approaches beyond (0.84 to
-1.20, and 0.70 to 1.43): shoulders stay where they are, so a head that shrinks on by a camera's cut or a step
-back grows a long neck, and one that comes nearer sits on a child's shoulders."""
+"""Logarithms of a head's size up to which it is carried over as it is, and which it approaches beyond (0.84
+to 1.20, and 0.70 to 1.43): shoulders stay where they are, so a head that shrinks on by a camera's cut or a
+step back grows a long neck, and one that comes nearer sits on a child's shoulders."""
 
 
 def held_turn(turn: tuple[float, float], own: tuple[float, float]) -> tuple[float, float]:
@@ -72,7 +72,7 @@ def held_motion(vectors: Floats, own: tuple[float, float]) -> Floats:
 
 
 def held_scale(scale: float) -> float:
-    """A head's size over that in the reference, kept within what its neck and shoulders can be believed with."""
+    """A head's size over that in the reference, as far as its neck and shoulders can be believed with it."""
     growth = log(max(scale, 1e-3))
     return exp(copysign(float(limited(abs(growth), FREE_GROWTH, MOST_GROWTH)), growth))
 
