@@ -61,3 +61,9 @@ def test_the_shadow_of_a_brow_is_no_make_up() -> None:
     """It is as grey right under the brow."""
     grey = (90, 85, 84)
     assert eye_shadow(*both_eyes((grey, grey), grey)) is None
+
+
+def test_the_hue_of_what_is_nearly_black_is_not_believed() -> None:
+    """Rims of glasses before both eyes made lids violet."""
+    violet = (30, 20, 50)
+    assert eye_shadow(*both_eyes((violet, violet))) is None

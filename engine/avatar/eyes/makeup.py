@@ -25,6 +25,10 @@ eye shadow, and wholly so.  What lies in the shadow of a heavy brow is as grey a
 MOST = 0.3
 """Longest difference of hue that is believed: between lashes and glasses there are others."""
 
+DEEP = (0.45, 0.75)
+"""How much darker than the skin a lid is, logarithm of light, from which on its hue is less sure, and is not
+believed: rims of glasses and deep shadow are of any."""
+
 SEEN = (16.0, 28.0)
 """Width of an eye, pixels, from which on its lid's colour is seen, and wholly so."""
 
@@ -71,7 +75,7 @@ def _on_lid(image: Image, points: Floats, eye: int) -> tuple[Floats, float]:
     found, besides = _unlike(on_lid, skin), _unlike(on_brow, skin)
     strength = max(float(np.linalg.norm(found)), 1e-6)
     share = ramp(strength - max(float(found @ besides) / strength, 0.0), UNLIKE) * ramp(width, SEEN)
-    return found, share
+    return found, share * (1.0 - ramp(float((skin - on_lid).mean()), DEEP))
 
 
 def _unlike(light: Floats, skin: Floats) -> Floats:
