@@ -107,3 +107,15 @@ def test_a_turned_head_changes_at_its_rim_alone(avatar: Avatar, side: int) -> No
     assert 20 < changed.sum() < 0.02 * changed.size
     changed[warp.rim.box] &= warp.rim.share == 0
     assert not changed.any()
+
+
+def test_a_bright_edge_does_not_wrap_around_to_black() -> None:
+    """What is nearly clear has no colour to go by: beyond white, bytes began again at black."""
+    shift, layer, _ = squeezed(256)
+    rim = rim_of(shift)
+    assert rim is not None
+    layer[layer[..., 3] == 255] = 255
+    layer[..., :3] += (layer[..., 3:] == 0) * np.uint8(60)  # lighter than clear
+    rim.smooth(layer, (slice(0, 256), slice(0, 256)))
+    shown = layer[layer[..., 3] > 60].astype(int)
+    assert (shown[:, :3] > shown[:, 3:] - 30).all()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 
 from mien.engine.avatar.avatar import Avatar
@@ -15,6 +14,7 @@ from mien.engine.avatar.model_io import FIELD_SIZE, IMAGE_SIZE
 from mien.engine.avatar.person.bars import Bars
 from mien.engine.avatar.person.boxes import Box
 from mien.engine.avatar.person.crown import rounded
+from mien.engine.avatar.person.person_layer import person_layer
 from mien.engine.avatar.person.silhouette import Silhouette
 from mien.engine.types import Floats, Image
 from mien.engine.utils.curves import smoothstep
@@ -159,24 +159,6 @@ def make_canvas(avatar: Avatar, crop: int | None) -> Canvas:
     return _on_still(avatar, still, square, apart, shown)
 
 
-def _person(still: Image, opacity: Floats, background: Image) -> Image:
-    """The person's layer that gives ``still`` over this background, to the grey level.
-
-    Where the person is half transparent, opacity is as high as it has to be for its colours to be colours.
-    """
-    share = np.where(background > 0, still / np.maximum(background, 1).astype(np.float32), 1)
-    least = 1 - share.min(axis=2)
-    alpha = np.asarray(np.ceil(255 * np.clip(np.maximum(opacity, least), 0, 1)), np.uint8)
-    colours = cv2.subtract(still, showing(background, alpha))
-    return np.dstack([colours, alpha])
-
-
-def showing(background: Image, alpha: Image) -> Image:
-    """What is seen of a background behind something of this opacity."""
-    through = cv2.cvtColor(cv2.bitwise_not(alpha), cv2.COLOR_GRAY2RGB)
-    return np.asarray(cv2.multiply(background, through, scale=1 / 255), np.uint8)
-
-
 def _on_still(
     avatar: Avatar,
     still: Image,
@@ -200,7 +182,7 @@ def _on_still(
     fade = _fade() if pasted else np.ones((FIELD_SIZE, FIELD_SIZE, 1), np.float32)
     to_model = to_image * np.float32(2 / (IMAGE_SIZE - 1))
     to_model[:, 2] -= 1
-    person = None if apart is None else _person(still, *apart)
+    person = None if apart is None else person_layer(still, *apart)
     # A cut-out crop has its margin already.
     rims = _rims(crop, width, height) if pasted else (0, 0, 0, 0)
     layer = extended(still if person is None else person, rims, crop.side)

@@ -9,11 +9,12 @@ from typing import Any
 import cv2
 import numpy as np
 
-from mien.engine.avatar.canvas.canvas import Canvas, showing
+from mien.engine.avatar.canvas.canvas import Canvas
 from mien.engine.avatar.canvas.mesh_canvas import Warp
 from mien.engine.avatar.model_io import Field
 from mien.engine.avatar.mouth import paint_strength, painted_share, paints
 from mien.engine.avatar.person.boxes import Box, widened, within_box
+from mien.engine.avatar.person.person_layer import showing
 from mien.engine.avatar.person.silhouette import STRIP
 from mien.engine.types import Floats, Image
 from mien.engine.utils.sampling import sample, stretch

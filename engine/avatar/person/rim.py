@@ -115,6 +115,7 @@ class Rim:
         opacity, weight = (values[there].astype(np.float32) / 255 for values in (drawn, share))
         # What is clear goes on in the colour of the person next to it.
         new = near * ((255 - own[:, 3]) / np.maximum(near[:, 3], 1))[:, None] + own
+        np.minimum(new, 255, out=new)  # of hardly anything the colour is not known to a level
         new[:, 3] = 255
         new *= opacity[:, None]
         part[there] = own + weight[:, None] * (new - own) + np.float32(0.5)
