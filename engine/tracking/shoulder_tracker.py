@@ -22,15 +22,18 @@ and the speed of rest, face units a second."""
 TRUST_S = 0.3
 """Seconds over which trust comes and goes: a hand that passes is no reason to jump to a guess."""
 
-FULL = 0.5
-"""Trust from which on a frame's measurement counts whole; less of it moves what was known by less."""
+FULL = 0.9
+"""Trust from which on a frame's measurement counts whole; with less, it moves what was known by less."""
 
+
+LIKELY = 0.5
+"""Trust from which on the next frame's search begins where this one's ended."""
 
 STRETCHED = (0.4, 0.8)
 """Face units between the shoulders' shift and that which the head suggests up to which a neck does that, and
 from which on it does not: of 186 pairs of clips 2 % have more than the first, none the second."""
 
-JITTER, FASTEST = 0.05, 2.0
+JITTER, FASTEST = 0.03, 2.0
 """Face units, and face units a second, by which shoulders move from frame to frame; jumps are mistakes."""
 
 
@@ -54,7 +57,7 @@ class ShoulderTracker:
             expected: shift that the head's motion suggests, face units.
         """
         first = self._time is None or time <= self._time
-        start = self._seen.shift if self._seen.trust >= FULL and not first else expected
+        start = self._seen.shift if self._seen.trust >= LIKELY and not first else expected
         seen = self._shoulders.seen(image, start)
         found = np.array([*seen.shift, log(seen.scale), seen.roll], np.float32)
         trust = seen.trust * (1 - ramp(_apart(seen.shift, expected), STRETCHED))
@@ -64,7 +67,7 @@ class ShoulderTracker:
         else:
             jumped = _apart(seen.shift, self._seen.shift) / (JITTER + FASTEST * step)
             trust /= (1 + jumped * jumped) ** 2
-            found = self._values + np.float32(min(trust / FULL, 1.0)) * (found - self._values)
+            found = self._values + np.float32(min(trust / FULL, 1.0) ** 3) * (found - self._values)
             self._trust += (1 - exp(-step / TRUST_S)) * (trust - self._trust)
         self._seen = seen
         self._time = time

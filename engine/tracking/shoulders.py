@@ -48,7 +48,7 @@ WINDOW, LEVELS, STEPS = (9, 9), 3, 8
 UNLIKE = 30.0
 """Mean difference of two windows of even contrast, grey levels, at which a corner counts half."""
 
-AGREE, NEIGHBOURS = 0.04, 0.06
+AGREE, NEIGHBOURS = 0.08, 0.10
 """Face units within which corners agree with the fit, and with each other before there is one."""
 
 ROUNDS = 3
