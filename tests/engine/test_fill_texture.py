@@ -85,3 +85,12 @@ def test_a_halo_on_a_plain_wall_does_not_stay_there() -> None:
         picture[:, halo] = 150 + wall
         found = filled_behind(picture, someone(), WHOLE).astype(int)
         assert bool(found[20:-20, halo].mean() > 150 + wall / 3) is kept
+
+
+def test_beside_a_plain_place_a_fold_further_away_makes_no_patch() -> None:
+    """A curtain's fold came back beside an ear, as far as a halo would be filled in."""
+    picture = np.full((SIDE, SIDE, 3), 120, np.uint8)
+    picture[:, HOLE.stop + 33 : HOLE.stop + 43] = 200
+    ring = slice(HOLE.stop + 5, HOLE.stop + 8)
+    found = filled_behind(picture, someone(), WHOLE).astype(int)
+    assert np.abs(found[20:-20, ring] - 120).max() < 8

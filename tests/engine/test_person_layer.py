@@ -1,4 +1,4 @@
-"""The person as a layer: over the background it is the portrait, and before anything else it does not glow."""
+"""The person as a layer: over its background it is the portrait, and before something else it has no glow."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from mien.engine.avatar.person.looks import Look, surest_look
 from mien.engine.avatar.person.matte_edge import refined
 from mien.engine.face.layout import N_MESH
 from mien.engine.landmarks import topology as topo
-from mien.engine.types import Floats, Image
+from mien.engine.types import Bools, Floats, Image
 
 MOST = 0.97
 """Share of the crop that a person fills at most."""
@@ -43,8 +43,8 @@ BEYOND, HALO = 1 / 90, 1 / 40
 misses must not stay behind; and how far where it is nearly plain: there a sharpened photograph has a halo,
 which stayed on the wall as the ghost of a head that moved."""
 
-PLAIN = 8.0
-"""Grey levels by which a plain background differs, on the mean, from the mean of what is around."""
+PLAIN = 16.0
+"""Grey levels by which a nearly plain background differs at most from the mean of what is around."""
 
 
 CUT_OFF, MIDDLE = 0.25, 0.1
@@ -126,26 +126,32 @@ def _cut_off(points: Floats) -> slice:
 def filled_behind(image: Image, person: Floats, crop: Square) -> Image:
     """The background behind the person: the mean of what is around, from near to far, with its texture."""
     values, reach = image.astype(np.float32), _window(BEYOND, crop)
-    hidden = _hidden(values, person, crop)
+    near = _grown(person, BEYOND, crop)
+    hidden = np.where(_plain(values, near, person, crop), _grown(person, HALO, crop), near)
     soft = cv2.blur(hidden.astype(np.float32), (reach, reach))
-    known = hidden == 0
-    fine = fine_structure(values, known, crop.side)
-    pulled = _pulled(np.dstack([values, strength_of(fine)]), known.astype(np.float32))
-    far = pulled[..., :3] + gone_on(fine, known, pulled[..., 3], crop.side)
+    # What is plain needs no texture: that of a fold further away was a patch there.
+    beside = near == 0
+    fine = fine_structure(values, beside, crop.side)
+    # OpenCV drops a single channel.
+    strength = _pulled(np.dstack([strength_of(fine)] * 2), beside.astype(np.float32))[..., 0]
+    far = _pulled(values, (hidden == 0).astype(np.float32)) + gone_on(fine, beside, strength, crop.side)
     mixed = image + np.minimum(1, 2 * soft)[..., None] * (far - image)
     return np.asarray(np.clip(mixed + 0.5, 0, 255), np.uint8)
 
 
-def _hidden(values: Floats, person: Floats, crop: Square) -> Image:
-    """``(H, W) uint8`` 1 where a background is filled in: at the person and a little around them."""
-    near, wide = (
-        cv2.dilate((person > 0.02).astype(np.uint8), np.ones((reach, reach), np.uint8))
-        for reach in (_window(BEYOND, crop), _window(HALO, crop))
-    )
-    between, window = (wide - near).astype(np.float32), (_window(HALO, crop),) * 2
-    unlike = np.abs(values - _pulled(values, (wide == 0).astype(np.float32))).max(axis=2) * between
-    plain = cv2.blur(unlike, window) < PLAIN * cv2.blur(between, window)
-    return np.asarray(np.where(plain, wide, near), np.uint8)
+def _grown(person: Floats, beyond: float, crop: Square) -> Image:
+    """``(H, W) uint8`` 1 at the person and so far around them, in sides of the crop."""
+    window = np.ones((_window(beyond, crop),) * 2, np.uint8)
+    return np.asarray(cv2.dilate((person > 0.02).astype(np.uint8), window), np.uint8)
+
+
+def _plain(values: Floats, near: Image, person: Floats, crop: Square) -> Bools:
+    """``(H, W)`` where what is a little further from the person than ``near`` is nearly plain."""
+    wide = _grown(person, HALO, crop)
+    unlike: Any = np.abs(values - _pulled(values, (wide == 0).astype(np.float32))).max(axis=2)
+    unlike = cv2.blur(unlike, (3, 3)) * (wide - near)
+    most: Any = cv2.dilate(unlike, np.ones((_window(HALO, crop),) * 2, np.uint8))
+    return np.asarray(most < PLAIN, bool)
 
 
 def _window(reach: float, crop: Square) -> int:
