@@ -16,6 +16,7 @@ from mien.engine.avatar.canvas.composition import compose, show_cavity, show_out
 from mien.engine.avatar.canvas.folds import Folds, draw_folds, folds_of
 from mien.engine.avatar.canvas.hidden_eyes import HiddenEyes, OpenedEye
 from mien.engine.avatar.canvas.lid_skin import AvatarLids, ShutLid
+from mien.engine.avatar.canvas.mouth_corners import MouthCorners
 from mien.engine.avatar.canvas.smile_folds import GoneSmile, SmileFolds
 from mien.engine.avatar.transfer import carry_over
 from mien.engine.motion import Motion
@@ -69,6 +70,8 @@ class Planned:
         opened: which they are.
         smiles: softens the folds of the portrait's own smile.
         gone: how far that is gone, or None.
+        corners: clears the corners of a mouth that becomes narrow.
+        narrow: how far it is, or None.
     """
 
     drawing: Drawing
@@ -86,6 +89,8 @@ class Planned:
     opened: tuple[OpenedEye, ...]
     smiles: SmileFolds
     gone: GoneSmile | None
+    corners: MouthCorners
+    narrow: GoneSmile | None
 
     def finish(self, image: Image) -> tuple[Image, float]:
         """Draw deep mouth, folds, shut lids, photos, the driver's mouth, and the portrait's bars before all.
@@ -95,7 +100,7 @@ class Planned:
         """
         if self.mouth.takes_paint and self.drawing.dense is not None:
             show_cavity(self.drawing.canvas, image, self.drawing.warp, whole=False)
-        spent = self.smiles.draw(image, self.gone)
+        spent = self.smiles.draw(image, self.gone) + self.corners.draw(image, self.narrow)
         grey = self.mouth.look.tone is not None
         spent += draw_folds(self.drawing.canvas, image, self.folds, grey)
         spent += self.eyes.draw(image, self.opened) + self.lids.draw(image, self.shut)
@@ -161,6 +166,7 @@ class Renderer:
         self.lids = AvatarLids(avatar, self._canvas, self.mouth.look)
         self.eyes = HiddenEyes(avatar, self._canvas, self.mouth.look)
         self.smiles = SmileFolds(avatar, self._canvas, self.mouth.look.drawn)
+        self.corners = MouthCorners(avatar, self._canvas, self.smiles.softened())
 
     def set_avatar(self, avatar: Avatar) -> None:
         """Draw another avatar from the next frame on."""
@@ -170,6 +176,7 @@ class Renderer:
         self.lids.set_avatar(avatar, self._canvas, self.mouth.look)
         self.eyes.set_avatar(avatar, self._canvas, self.mouth.look)
         self.smiles.set_avatar(avatar, self._canvas, self.mouth.look.drawn)
+        self.corners.set_avatar(avatar, self._canvas, self.smiles.softened())
 
     @property
     def size(self) -> tuple[int, int]:
@@ -193,7 +200,7 @@ class Renderer:
         warp = self._canvas.mesh.warp(driving.mesh)
         begun = perf_counter()
         shut, opened = self.lids.place(driving.mesh, warp), self.eyes.place(driving.mesh)
-        gone = self.smiles.place(driving.mesh, warp)
+        gone, narrow = self.smiles.place(driving.mesh, warp), self.corners.place(driving.mesh, warp)
         folds = folds_of(motion, self.avatar, self._canvas, warp) if self.mouth.takes_folds else None
         patches = self.photos.place(driving, motion.time)
         covered = 0.0 if patches is None else patches.mouth
@@ -212,7 +219,9 @@ class Renderer:
         carry_ms = 1000 * (perf_counter() - start) - mouth_ms
         drawn_after = self.mouth, placed, self.photos, patches, folds
         eyes = self.lids, shut, self.eyes, opened
-        return Planned(drawing, motion, carry_ms, mouth_ms, *drawn_after, *eyes, self.smiles, gone)
+        return Planned(
+            drawing, motion, carry_ms, mouth_ms, *drawn_after, *eyes, self.smiles, gone, self.corners, narrow
+        )
 
     def render(self, motion: Motion) -> Rendered:
         """Draw the avatar with this motion; ``image`` is ``(H, W, 3) uint8`` RGB, a new array every time.

@@ -144,6 +144,15 @@ class SmileFolds:
             points = canvas.placed(avatar.source_points)
             self._skin = FoldedSkin.of(canvas.still, points, unit_on(canvas, avatar))
 
+    def softened(self) -> Image:
+        """The still image without the portrait's smile's folds."""
+        image: Image = self._canvas.still[..., :3].copy()
+        if self._skin is not None:
+            share, (x, y) = MOST * self._smile, self._skin.corner
+            part = image[y : y + self._skin.gain.shape[0], x : x + self._skin.gain.shape[1]]
+            part[...] = cv2.addWeighted(part, 1.0, self._skin.gain, share, -NONE * share)
+        return image
+
     def place(self, moving: MeshMotion, warp: Warp) -> GoneSmile | None:
         """What is to be softened in the image of a motion; None where the portrait's smile is there."""
         skin, canvas = self._skin, self._canvas
@@ -152,26 +161,43 @@ class SmileFolds:
         share = MOST * self._smile * gone(self._avatar, moving)
         if share < LEAST:
             return None
-        corner = np.array([canvas.left, canvas.top], np.float32)
-        around = canvas.placed((_outlines() @ moving.vertices[:N_MESH]).astype(np.float32)) - corner
-        box = canvas.box_around(around, 0.0, 0.0)
-        if min(side.stop - side.start for side in box) < 3:
-            return None
-        start = np.array(skin.corner, np.float32)[:, None, None]
-        lookup = warp.shift[:, box[0], box[1]] + canvas.place[:, box[0], box[1]]
-        lookup -= start
-        return GoneSmile(box, lookup, share)
+        around = (_outlines() @ moving.vertices[:N_MESH]).astype(np.float32)
+        margin = 2.5 * SOFT * unit_on(canvas, self._avatar) * abs(moving.head.solid.a)
+        return looked_up(canvas, skin, around, warp, share, margin)
 
     def draw(self, image: Image, smile: GoneSmile | None) -> float:
         """Draw the softened skin, in place; milliseconds spent."""
-        if smile is None or self._skin is None:
-            return 0.0
-        start = perf_counter()
-        # An image may have an opacity, too.
-        target = self._canvas.moving_part(image)[smile.box][..., :3]
-        gain: Any = sample(self._skin.gain, smile.lookup[0], smile.lookup[1])
-        target[...] = cv2.addWeighted(target, 1.0, gain, smile.share, -NONE * smile.share)
-        return 1000 * (perf_counter() - start)
+        return draw_gain(self._canvas, self._skin, image, smile)
+
+
+def looked_up(
+    canvas: Canvas, skin: FoldedSkin, around: Floats, warp: Warp, share: float, margin: float = 0.0
+) -> GoneSmile | None:
+    """Where pixels look in a portrait's skin; None where that is beyond the moving part.
+
+    Args:
+        around: ``(N, 2)`` places around which it is drawn, model coordinates.
+        margin: around these, pixels.
+    """
+    corner = np.array([canvas.left, canvas.top], np.float32)
+    box = canvas.box_around(canvas.placed(around) - corner, margin, margin)
+    if min(side.stop - side.start for side in box) < 3:
+        return None
+    lookup = warp.shift[:, box[0], box[1]] + canvas.place[:, box[0], box[1]]
+    lookup -= np.array(skin.corner, np.float32)[:, None, None]
+    return GoneSmile(box, lookup, share)
+
+
+def draw_gain(canvas: Canvas, skin: FoldedSkin | None, image: Image, gone: GoneSmile | None) -> float:
+    """Draw a skin's gain, in place; milliseconds spent."""
+    if gone is None or skin is None:
+        return 0.0
+    start = perf_counter()
+    # An image may have an opacity, too.
+    target = canvas.moving_part(image)[gone.box][..., :3]
+    gain: Any = sample(skin.gain, gone.lookup[0], gone.lookup[1])
+    target[...] = cv2.addWeighted(target, 1.0, gain, gone.share, -NONE * gone.share)
+    return 1000 * (perf_counter() - start)
 
 
 def smile_of(avatar: Avatar) -> float:
