@@ -25,22 +25,25 @@ def canvas(avatar: Avatar) -> Canvas:
     return make_canvas(avatar, None)
 
 
-def narrow(avatar: Avatar, share: float) -> MeshMotion:
+INNER_CORNERS = [topo.LIPS_INNER[0], topo.LIPS_INNER[10]]
+
+
+def narrow(avatar: Avatar, share: float, corners: list[int] = CORNERS) -> MeshMotion:
     """The portrait at rest, the corners of its mouth nearer to each other by a share of their distance."""
     moving = carry_over(Motion.neutral(), avatar).mesh
     vertices = moving.vertices.copy()
-    across = vertices[CORNERS[1]] - vertices[CORNERS[0]]
-    vertices[CORNERS] += share / 2 * np.stack([across, -across])
+    across = vertices[corners[1]] - vertices[corners[0]]
+    vertices[corners] += share / 2 * np.stack([across, -across])
     return replace(moving, vertices=vertices)
 
 
-def change(avatar: Avatar, canvas: Canvas, share: float) -> Floats:
+def change(avatar: Avatar, canvas: Canvas, share: float, ends: list[int] = CORNERS) -> Floats:
     """``(H, W)`` grey levels by which an image becomes lighter, the mesh being at rest."""
     folds = SmileFolds(avatar, canvas, False)
     corners = MouthCorners(avatar, canvas, folds.softened())
     image = canvas.still.copy()
     warp = canvas.mesh.warp(carry_over(Motion.neutral(), avatar).mesh)
-    corners.draw(image, corners.place(narrow(avatar, share), warp))
+    corners.draw(image, corners.place(narrow(avatar, share, ends), warp))
     return np.asarray((image.astype(np.float32) - canvas.still).mean(axis=2))
 
 
@@ -62,6 +65,13 @@ def test_dark_corners_of_a_narrow_mouth_become_skin_and_its_middle_stays(
     assert not within.any()
     dark = np.round(ends).astype(int)
     assert found[dark[:, 1], dark[:, 0]].min() > 8
+
+
+def test_corners_go_where_the_opening_alone_is_narrow_between_thick_lips(
+    avatar: Avatar, canvas: Canvas
+) -> None:
+    assert np.abs(change(avatar, canvas, 0.05, INNER_CORNERS)).max() == 0
+    assert change(avatar, canvas, 0.5, INNER_CORNERS).max() > 8
 
 
 def test_the_folds_of_a_smile_are_not_taken_away_twice(avatar: Avatar, canvas: Canvas) -> None:

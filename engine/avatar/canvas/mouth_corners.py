@@ -17,7 +17,7 @@ from mien.engine.avatar.canvas.canvas import Canvas, unit_on
 from mien.engine.avatar.canvas.mesh_canvas import Warp
 from mien.engine.avatar.canvas.smile_folds import LEAST, NONE, FoldedSkin, GoneSmile, draw_gain, looked_up
 from mien.engine.avatar.head.mesh_motion import MeshMotion
-from mien.engine.avatar.lips.pursing import narrowed
+from mien.engine.avatar.lips.pursing import narrowest
 from mien.engine.landmarks import topology as topo
 from mien.engine.types import Floats, Image
 
@@ -89,7 +89,7 @@ class MouthCorners:
     def place(self, moving: MeshMotion, warp: Warp) -> GoneSmile | None:
         """What is to be cleared in the image of a motion; None where the mouth is as wide as ever."""
         size = abs(moving.head.solid.a)
-        share = narrowed(self._avatar.source_points, moving.vertices, size)
+        share = narrowest(self._avatar.source_points, moving.vertices, size)
         if share < LEAST:
             return None
         return looked_up(

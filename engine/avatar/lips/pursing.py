@@ -150,6 +150,12 @@ def narrowed(source: Floats, places: Floats, size: float) -> float:
     return _narrowed(width_of(places[_OUTER]), size * width_of(source[_OUTER]))
 
 
+def narrowest(source: Floats, places: Floats, size: float) -> float:
+    """The same of the edge of its lips that has become narrower: in an O between thick lips the inner one."""
+    inner = _narrowed(width_of(places[_INNER]), size * width_of(source[_INNER]))
+    return max(narrowed(source, places, size), inner)
+
+
 def _thickened(source: Floats, places: Floats, size: float) -> float:
     """How far the lips have become thicker, 0..1; for the arguments see :func:`hide_corners`."""
     before, now = (np.hypot(*(face[_OUTER] - face[_INNER]).T).sum() for face in (source, places))
