@@ -94,3 +94,14 @@ def test_beside_a_plain_place_a_fold_further_away_makes_no_patch() -> None:
     ring = slice(HOLE.stop + 5, HOLE.stop + 8)
     found = filled_behind(picture, someone(), WHOLE).astype(int)
     assert np.abs(found[20:-20, ring] - 120).max() < 8
+
+
+def test_a_strand_that_colours_do_not_tell_is_not_left_on_a_bare_wall() -> None:
+    picture = np.full((SIDE, SIDE, 3), 240, np.uint8)
+    picture[100:103, HOLE.stop : HOLE.stop + 16] = 40
+    rough = someone()
+    rough[90:113, HOLE.stop : HOLE.stop + 18] = 1.0
+    found = filled_behind(picture, someone(), WHOLE, rough)
+    assert found.min() > 225
+    picture[:, HOLE.stop + 22 : HOLE.stop + 60 : 4] = 150  # a blind: what is beside it may be its own
+    assert filled_behind(picture, someone(), WHOLE, rough).min() < 60

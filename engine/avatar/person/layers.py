@@ -52,6 +52,10 @@ CUT_OFF, MIDDLE = 0.25, 0.1
 sides, in its widths, it is sure to be head that the border cuts."""
 
 
+BARE, FEW = 1.0, 200
+"""Grey levels of structure up to which a background has none, and pixels of a crop's side that tell."""
+
+
 @dataclass(frozen=True, slots=True)
 class Layers:
     """A portrait taken apart.
@@ -74,10 +78,10 @@ class Layers:
         look = look or surest_look(image, crop, points)
         if not look.sure or look.share > MOST:
             return None
-        person = without_holes(fitted(look.person, image, crop), points)
-        person = without_holes(evened(refined(image, person, crop), crop), points)
-        person = of_the_face(person, points, EDGE * crop.side)
-        return Layers(person, filled_behind(image, person, crop))
+        rough = without_holes(fitted(look.person, image, crop), points)
+        person = without_holes(evened(refined(image, rough, crop), crop), points)
+        person, rough = (of_the_face(found, points, EDGE * crop.side) for found in (person, rough))
+        return Layers(person, filled_behind(image, person, crop, rough))
 
 
 def fitted(person: Floats, image: Image, crop: Square) -> Floats:
@@ -123,11 +127,19 @@ def _cut_off(points: Floats) -> slice:
     return slice(max(0, round(left + aside)), max(0, round(right - aside)))
 
 
-def filled_behind(image: Image, person: Floats, crop: Square) -> Image:
-    """The background behind the person: the mean of what is around, from near to far, with its texture."""
+def filled_behind(image: Image, person: Floats, crop: Square, rough: Floats | None = None) -> Image:
+    """The background behind the person: the mean of what is around, from near to far, with its texture.
+
+    Args:
+        image: ``(H, W, 3) uint8`` RGB, the portrait.
+        person: ``(H, W)`` in 0..1, and ``rough`` the same before colours told; None where they did not.
+        crop: the avatar's.
+    """
     values, reach = image.astype(np.float32), _window(BEYOND, crop)
     near = _grown(person, BEYOND, crop)
-    hidden = np.where(_plain(values, near, person, crop), _grown(person, HALO, crop), near)
+    if rough is not None:
+        np.maximum(near, _missed(values, rough, crop), out=near)
+    hidden = np.where(_plain(values, near, person, crop), np.maximum(near, _grown(person, HALO, crop)), near)
     soft = cv2.blur(hidden.astype(np.float32), (reach, reach))
     # What is plain needs no texture: that of a fold further away was a patch there.
     beside = near == 0
@@ -149,9 +161,27 @@ def _plain(values: Floats, near: Image, person: Floats, crop: Square) -> Bools:
     """``(H, W)`` where what is a little further from the person than ``near`` is nearly plain."""
     wide = _grown(person, HALO, crop)
     unlike: Any = np.abs(values - _pulled(values, (wide == 0).astype(np.float32))).max(axis=2)
-    unlike = cv2.blur(unlike, (3, 3)) * (wide - near)
+    unlike = cv2.blur(unlike, (3, 3)) * ((wide > near).astype(np.float32))
     most: Any = cv2.dilate(unlike, np.ones((_window(HALO, crop),) * 2, np.uint8))
     return np.asarray(most < PLAIN, bool)
+
+
+def _missed(values: Floats, rough: Floats, crop: Square) -> Image:
+    """``(H, W) uint8`` 1 at a person's rough outline, where there is no structure beyond it.
+
+    Strands of hair that colours do not tell were left on the wall there.
+    """
+    height, width = rough.shape
+    step = max(1, int(crop.side / FEW))
+    size = -(-width // step), -(-height // step)
+    few = np.asarray(cv2.resize(values, size, interpolation=cv2.INTER_AREA), np.float32)
+    small = np.asarray(cv2.resize(rough, size, interpolation=cv2.INTER_AREA), np.float32)
+    square = Square(crop.x / step, crop.y / step, crop.side / step)
+    beyond = _grown(small, HALO, square) == 0
+    strength = strength_of(fine_structure(few, beyond, square.side))
+    bare = _pulled(np.dstack([strength] * 2), beyond.astype(np.float32))[..., 0] < BARE
+    there: Any = cv2.resize(bare.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
+    return np.asarray(there * _grown(rough, BEYOND, crop), np.uint8)
 
 
 def _window(reach: float, crop: Square) -> int:
