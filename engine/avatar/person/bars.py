@@ -19,9 +19,13 @@ from mien.engine.types import Bools, Face, Floats, Image
 SHOWN = 0.2
 """Share of an image that bars leave free at least."""
 
-MIXED, DEEPEST = 0.05, 3
-"""Share of a bar's colour in a pixel, or of its opposite, from which on the pixel is the bar's, and how many
-such rows are looked for: an edge was often scaled, and rings.  Moved with a forehead, it was a thin line."""
+MIXED, DEEPEST = 0.15, 3
+"""Share of a bar's colour in a pixel from which on the pixel is the bar's, and how many such rows are looked
+for: an edge was often scaled."""
+
+LINE = 0.05
+"""The same, or of its opposite, of one more row that differs so from the next, too: an edge that was scaled
+rings.  Moved with a forehead, it was a thin line."""
 
 CONTRAST = 25.0
 """Grey levels between a bar and what is beside it from which on shares of both can be told."""
@@ -128,11 +132,13 @@ def _mixed_rows(image: Image, edge: Edge) -> int:
     told = length > CONTRAST**2
     if not told.any():
         return 1
-    found = 0
-    for down in range(DEEPEST):
-        share = ((beside - seen[2 + down]) * across).sum(axis=1)[told] / length[told]
-        if abs(float(np.median(share))) > MIXED:
-            found = down + 1
+    shares = [
+        float(np.median(((beside - row) * across).sum(axis=1)[told] / length[told])) for row in seen[2:-1]
+    ]
+    found = max((down + 1 for down in range(DEEPEST) if shares[down] > MIXED), default=0)
+    # What only shades off into the next rows is the picture's.
+    if found < DEEPEST and abs(shares[found]) > LINE and abs(shares[found] - shares[found + 1]) > LINE:
+        found += 1
     return found if edge.upright else max(found, 1)
 
 
