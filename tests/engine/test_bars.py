@@ -123,7 +123,7 @@ def test_rows_beside_a_bar_that_are_tinged_or_ring_are_the_bars(astronaut: Image
 def test_a_picture_that_shades_off_towards_a_bar_is_no_bar(astronaut: Image) -> None:
     """Rows of it stood still at the border, and a forehead moved below them."""
     shade = np.ones(512, np.float32)
-    shade[20:40] = np.linspace(0.88, 1.0, 20)
+    shade[20:30] = np.linspace(0.8, 1.0, 10)
     image = np.asarray((40 + 0.6 * astronaut) * shade[:, None, None], np.uint8)
     image[:20] = 0
     found = Bars.of(image)
