@@ -35,8 +35,8 @@ face units: of what is foreshortened that much, more comes to pieces."""
 
 FREE_GROWTH, MOST_GROWTH = 0.18, 0.36
 """Logarithms of a head's size up to which it is carried over as it is, and which it approaches beyond (0.84
-to 1.20, and 0.70 to 1.43): shoulders stay where they are, so a head that shrinks on by a camera's cut or a
-step back grows a long neck, and one that comes nearer sits on a child's shoulders."""
+to 1.20, and 0.70 to 1.43): where the shoulders' size is not known, a head that shrinks on by a camera's cut
+or a step back grows a long neck, and one that comes nearer sits on a child's shoulders."""
 
 
 def held_turn(turn: tuple[float, float], own: tuple[float, float]) -> tuple[float, float]:
