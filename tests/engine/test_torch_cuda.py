@@ -57,7 +57,10 @@ def test_a_batch_that_fails_is_split_and_all_in_use_stay(
     ]
     for _ in range(2):
         for found, right in zip(runtime.draw(drawings), wanted, strict=True):
-            assert np.abs(found.astype(int) - right).max() <= 6
+            # Single pixels of fine hair differ, as the CPU looks them up in an enlarged image.
+            apart = np.abs(found.astype(int) - right).max(axis=2)
+            assert apart.max() <= 16
+            assert (apart > 4).mean() < 0.002
     assert asked == [2, 1, 1, 1, 1]  # the failed size is not tried again
     assert len(runtime._canvases) == 2
 
