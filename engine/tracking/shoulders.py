@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 
 from mien.engine.face.geometry import FaceGeometry
 from mien.engine.landmarks.segmentation import SIDE, segmented
+from mien.engine.landmarks.topology import CHIN
 from mien.engine.motion.body import CHEST, Body
 from mien.engine.types import Floats, Image
 from mien.engine.utils.curves import ramp
+from mien.engine.utils.vectors import as_complex
 
 WIDE, BELOW, BESIDE = 2.4, 2.1, 0.7
 """Face units beside the chin and below it up to which there are shoulders; and by which they may move."""
@@ -143,11 +145,7 @@ class Shoulders:
             return Body()
         moved = (there[good] - self.corners[good]) / self.per_unit
         alike = 1 / (1 + np.square(unlike.ravel()[good].astype(np.float64) / UNLIKE) ** 2)
-        complex_moved = moved[:, 0] + 1j * moved[:, 1].astype(np.float64)
-        return _agreed(self.places[good], complex_moved, alike, len(self.places))
-
-
-CHIN = 152
+        return _agreed(self.places[good], as_complex(moved), alike, len(self.places))
 
 
 def _agreed(

@@ -18,6 +18,7 @@ from mien.engine.face.layout import N_MESH
 from mien.engine.landmarks import topology as topo
 from mien.engine.types import Floats
 from mien.engine.utils.curves import limited
+from mien.engine.utils.vectors import as_numbers
 
 FREE, MOST = 0.12, 0.22
 """Relative change of a brow's thickness up to which it is as it was seen, and that it never exceeds.  On
@@ -103,8 +104,7 @@ def limit_rise(points: Floats, source: Floats) -> None:
     rises = [own.brow - moved.brow for own, moved in zip(before, now, strict=True)]
     if max(rises) <= RISE[0]:
         return
-    part = points[:N_MESH, 0] + 1j * points[:N_MESH, 1]
-    was = source[:N_MESH, 0] + 1j * source[:N_MESH, 1]
+    part, was = as_numbers(points[:N_MESH]), as_numbers(source[:N_MESH])
     # Right eye, left eye, and what is between: by its place between their inner corners.
     inner = [before[0].corner + before[0].width, before[1].corner]
     aside = np.clip(((was - inner[0]) / (inner[1] - inner[0])).real, 0, 1)

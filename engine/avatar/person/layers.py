@@ -139,7 +139,8 @@ def filled_behind(image: Image, person: Floats, crop: Square, rough: Floats | No
     near = _grown(person, BEYOND, crop)
     if rough is not None:
         np.maximum(near, _missed(values, rough, crop), out=near)
-    hidden = np.where(_plain(values, near, person, crop), np.maximum(near, _grown(person, HALO, crop)), near)
+    wide = _grown(person, HALO, crop)
+    hidden = np.where(_plain(values, near, wide, crop), np.maximum(near, wide), near)
     soft = cv2.blur(hidden.astype(np.float32), (reach, reach))
     # What is plain needs no texture: that of a fold further away was a patch there.
     beside = near == 0
@@ -157,9 +158,8 @@ def _grown(person: Floats, beyond: float, crop: Square) -> Image:
     return np.asarray(cv2.dilate((person > 0.02).astype(np.uint8), window), np.uint8)
 
 
-def _plain(values: Floats, near: Image, person: Floats, crop: Square) -> Bools:
-    """``(H, W)`` where what is a little further from the person than ``near`` is nearly plain."""
-    wide = _grown(person, HALO, crop)
+def _plain(values: Floats, near: Image, wide: Image, crop: Square) -> Bools:
+    """``(H, W)`` where what is further from the person than ``near``, within ``wide``, is nearly plain."""
     unlike: Any = np.abs(values - _pulled(values, (wide == 0).astype(np.float32))).max(axis=2)
     unlike = cv2.blur(unlike, (3, 3)) * ((wide > near).astype(np.float32))
     most: Any = cv2.dilate(unlike, np.ones((_window(HALO, crop),) * 2, np.uint8))
