@@ -1,6 +1,7 @@
 """Skin that does not fold: where a motion would turn triangles over, their corners follow their neighbours.
 
-What a turn hides is turned over as well and stays so: a motion is compared with the head's own.
+What a turn hides is turned over as well and stays so: a motion is compared with the head's own.  Skin below a
+full lower lip is hidden in many portraits, too: it follows the lip, and is not turned over any further.
 """
 
 from __future__ import annotations
@@ -11,14 +12,19 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.engine.landmarks import topology as topo
 from mien.engine.mesh.topology import SKIN_LAYER, face_topology
-from mien.engine.types import Floats
+from mien.engine.types import Bools, Floats
 
 LEAST = 0.15
 """Share of its area that a triangle keeps."""
 
 SEEN = 0.15
 """Share of their mean area from which on triangles count as seen from the front."""
+
+FURTHER, NEAR_LIPS = 0.1, 0.25
+"""Share of that area by which a triangle that is hidden may be turned over further, and face units from the
+lips within which that is so: a turned head's rim is hidden, too, and free."""
 
 ROUNDS = 8
 """Times that neighbours are asked, at most; a fold of one vertex is gone after one or two."""
@@ -37,10 +43,12 @@ def unfolded(solid: Floats, moved: Floats, kept: Sequence[int] = ()) -> Floats:
     """
     triangles, neighbours = _skin()
     before = _areas(solid, triangles)
-    front = before > SEEN * np.abs(before).mean()
+    mean = np.abs(before).mean()
+    hidden = np.where(_near_lips(), np.minimum(before, 0) - FURTHER * mean, -np.inf)
+    least = np.where(before > SEEN * mean, LEAST * before, hidden)
     own = moved - solid
     for turn in range(ROUNDS):
-        bad = front & (_areas(solid + own, triangles) < LEAST * before)
+        bad = _areas(solid + own, triangles) < least
         if not bad.any():
             return moved if turn == 0 else np.asarray(solid + own, np.float32)
         asked = np.zeros(len(moved), np.bool_)
@@ -80,6 +88,19 @@ def _sign() -> float:
     from mien.engine.face.layout import layout
 
     return float(np.sign(_crossed(layout().points, _skin()[0]).sum()))
+
+
+@lru_cache(maxsize=1)
+def _near_lips() -> Bools:
+    """``(T,)`` which of the skin's triangles are next to the lips."""
+    from mien.engine.face.layout import layout
+
+    flat = layout().points
+    middles = flat[_skin()[0]].mean(axis=0)
+    away = middles[:, None] - flat[list(topo.LIPS_OUTER)]
+    near: Bools = np.hypot(away[..., 0], away[..., 1]).min(axis=1) < NEAR_LIPS
+    near.setflags(write=False)
+    return near
 
 
 @lru_cache(maxsize=1)

@@ -201,6 +201,19 @@ def test_folds_are_smoothed_and_nothing_else() -> None:
     np.testing.assert_allclose(found[far], moved[far])
 
 
+def test_skin_that_a_full_lower_lip_hides_follows_the_lip() -> None:
+    """It rose as the lip sank: what the two shared was drawn pixel by pixel from one or the other."""
+    lip, below = [84, 17, 314], [83, 18, 313]
+    points = np.ascontiguousarray(layout().points * np.float32(100))
+    points[lip, 1] = points[below, 1] + 2
+    moved = points.copy()
+    moved[lip, 1] += 8
+    moved[below, 1] -= 8
+    found = unfolded(points, moved)
+    assert (found[below, 1] - points[below, 1]).min() > -2
+    np.testing.assert_allclose(unfolded(points, points + np.float32(3)), points + np.float32(3))
+
+
 def test_a_turned_head_hides_and_does_not_fold_its_face(avatar: Avatar, canvas: Canvas) -> None:
     for yaw in (-0.4, 0.4):
         motion = replace(Motion.neutral(), head=Head((0.0, 0.0), 1.0, 0.0, (0.0, yaw)))
