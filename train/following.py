@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from mien.engine.landmarks import make_landmarker
 from mien.engine.mesh.following import FREE, INSIDE, KNOWN, LAYERS, MOST, SHARES, SHOULDERS, USUAL
-from mien.engine.mesh.head_sheet import NODES
+from mien.engine.mesh.sheet_grid import NODES
 from mien.engine.types import SinkError, SourceError
 from mien.engine.utils.files import replacing
 from mien.train.data.dataset import split_ids

@@ -14,7 +14,8 @@ from mien.engine.face.head_pose import Similarity
 from mien.engine.landmarks import topology as topo
 from mien.engine.mesh.following import INSIDE, KNOWN
 from mien.engine.mesh.head_shape import HIDDEN_RIM, RIM, HeadShape
-from mien.engine.mesh.head_sheet import NODES, HeadMotion, HeadSheet
+from mien.engine.mesh.head_sheet import HeadMotion, HeadSheet
+from mien.engine.mesh.sheet_grid import NODES
 from mien.engine.mesh.steepness import EAR, SCALP, STEEPEST, Rising
 
 STILL = np.zeros((36, 2), np.float32)

@@ -12,7 +12,8 @@ from mien.engine.face.head_pose import Similarity
 from mien.engine.landmarks import topology as topo
 from mien.engine.mesh.following import INSIDE, KNOWN
 from mien.engine.mesh.head_shape import beside_ears, ears_rise, scalp, upright_oval
-from mien.engine.mesh.head_sheet import FINE_ROWS, NODES, HeadMotion, HeadSheet, smooth_rows
+from mien.engine.mesh.head_sheet import HeadMotion, HeadSheet
+from mien.engine.mesh.sheet_grid import FINE_ROWS, NODES, smooth_rows
 
 STILL = np.zeros((36, 2), np.float32)
 ACROSS, DOWN, RIM = KNOWN.index("across"), KNOWN.index("down"), KNOWN.index("rim")

@@ -22,6 +22,9 @@ from mien.engine.utils.curves import smoothstep
 FADE = 0.2
 """Width of the border of the crop over which the motion fades out, so that pasting leaves no seam."""
 
+NEAR_TOP = 0.13
+"""How far above the crop, in its sides, an image ends whose person moves up to its own border."""
+
 MARGIN = 0.25
 """Margin kept of the portrait around a face crop, as a share of the crop's side."""
 
@@ -176,15 +179,18 @@ def _on_still(
     """
     height, width = still.shape[:2]
     pasted = shown is None
-    left, top, right, bottom = shown or _reached(crop, width, height)
+    # At the image's own border nothing is pasted: a crown that faded out there stood still, a horn over a
+    # head that rolled, and a hat that rose was pressed flat against it.
+    to_border = crop.y <= 0 or (apart is not None and crop.y < NEAR_TOP * crop.side)
+    left, top, right, bottom = shown or _reached(crop, width, height, to_border)
     x, y = np.meshgrid(np.arange(left, right, dtype=np.float32), np.arange(top, bottom, dtype=np.float32))
     to_image = _to_model(crop, left, top, IMAGE_SIZE)
-    fade = _fade() if pasted else np.ones((FIELD_SIZE, FIELD_SIZE, 1), np.float32)
+    fade = _fade(at_top=not to_border) if pasted else np.ones((FIELD_SIZE, FIELD_SIZE, 1), np.float32)
     to_model = to_image * np.float32(2 / (IMAGE_SIZE - 1))
     to_model[:, 2] -= 1
     person = None if apart is None else person_layer(still, *apart)
     # A cut-out crop has its margin already.
-    rims = _rims(crop, width, height) if pasted else (0, 0, 0, 0)
+    rims = _rims(crop, width, height, to_border) if pasted else (0, 0, 0, 0)
     layer = extended(still if person is None else person, rims, crop.side)
     if person is not None:
         layer = rounded(layer, rims[0], avatar.geometry.unit)
@@ -216,19 +222,19 @@ def _on_still(
     )
 
 
-def _reached(crop: Square, width: int, height: int) -> tuple[int, int, int, int]:
-    """Left, top, right and bottom of the whole pixels of an image that the crop reaches."""
-    left, top = max(0, int(np.floor(crop.x))), max(0, int(np.floor(crop.y)))
+def _reached(crop: Square, width: int, height: int, to_border: bool) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of the whole pixels of an image that move: the crop's, or up to its top."""
+    left, top = max(0, int(np.floor(crop.x))), 0 if to_border else int(np.floor(crop.y))
     right, bottom = (
         min(end, int(np.ceil(at + crop.side))) for end, at in ((width, crop.x), (height, crop.y))
     )
     return left, top, right, bottom
 
 
-def _rims(crop: Square, width: int, height: int) -> tuple[int, int, int, int]:
-    """Pixels to go on at the top, the bottom, the left and the right: where the crop reaches the border."""
+def _rims(crop: Square, width: int, height: int, to_border: bool) -> tuple[int, int, int, int]:
+    """Pixels to go on at the top, the bottom, the left and the right: where motion reaches the border."""
     reach = round(MARGIN * crop.side)
-    beyond = crop.y, height - crop.y - crop.side, crop.x, width - crop.x - crop.side
+    beyond = -float(to_border), height - crop.y - crop.side, crop.x, width - crop.x - crop.side
     top, bottom, left, right = (reach if room < 0 else 0 for room in beyond)
     return top, bottom, left, right
 
@@ -250,10 +256,12 @@ def _to_model(crop: Square, left: int, top: int, count: int) -> Floats:
     )
 
 
-def _fade() -> Floats:
+def _fade(at_top: bool) -> Floats:
+    """Where the motion fades out, as :attr:`Canvas.fade`; ``at_top``: there, too."""
     axis = np.linspace(-1, 1, FIELD_SIZE, dtype=np.float32)
     edge = smoothstep(np.clip((1 - np.abs(axis)) / FADE, 0, 1))
-    return np.asarray((edge[:, None] * edge[None, :])[..., None], dtype=np.float32)
+    rows = edge if at_top else np.where(axis < 0, np.float32(1), edge)
+    return np.asarray((rows[:, None] * edge[None, :])[..., None], dtype=np.float32)
 
 
 def device_constants(canvas: Canvas) -> dict[str, Floats]:

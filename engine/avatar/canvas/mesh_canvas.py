@@ -18,8 +18,8 @@ from mien.engine.avatar.person.boxes import Box, within_box
 from mien.engine.avatar.person.changes import Changes
 from mien.engine.avatar.person.outline import Outline, inside_of
 from mien.engine.avatar.person.rim import Rim
-from mien.engine.mesh.head_sheet import FINE_ROWS, NODES, sheet_triangles, smooth_rows
 from mien.engine.mesh.rasterizer import Rasterizer
+from mien.engine.mesh.sheet_grid import FINE_ROWS, NODES, sheet_triangles, smooth_rows, with_row_above
 from mien.engine.mesh.topology import FIRST_OPENING_LAYER, MOUTH, RIGHT_EYE, SLOPE, face_topology
 from mien.engine.mouth.edge import gap_of
 from mien.engine.types import Floats
@@ -119,6 +119,8 @@ class MeshCanvas:
         self._sheets = {side: Rasterizer(side, side) for side in (COARSE, FINE)}
         axis = np.linspace(0, FIELD_SIZE - 1, NODES, dtype=np.float32)
         self._fade = sample(fade, np.stack(np.meshgrid(axis, axis), axis=2)).reshape(-1, 1)
+        # Motion that does not fade out at the top has no end there.
+        self._goes_on = bool(fade[0].max() > 0)
         self._face = Rasterizer(*part)
         self._back = BackCanvas(part)
 
@@ -153,6 +155,8 @@ class MeshCanvas:
         if moving.turn > TURNED:
             side, rows = FINE, FINE_ROWS
             nodes = smooth_rows(nodes)
+        if self._goes_on:
+            nodes, rows = with_row_above(nodes, self._part[1]), rows + 1
         at, depth = nodes[:, :2], nodes[:, 4]
         colours = np.ones((len(nodes), 3), np.float32)
         colours[:, :2] = nodes[:, 2:4]

@@ -16,7 +16,8 @@ from mien.engine.mesh.back_of_head import BackOfHead
 from mien.engine.mesh.borders import Borders
 from mien.engine.mesh.drawn_out import DrawnOut
 from mien.engine.mesh.following import INSIDE
-from mien.engine.mesh.head_sheet import NODES, HeadMotion, HeadSheet
+from mien.engine.mesh.head_sheet import HeadMotion, HeadSheet
+from mien.engine.mesh.sheet_grid import NODES
 from mien.engine.mesh.uncovered import FarSide
 from mien.engine.types import Floats
 from mien.engine.utils.sampling import sample
