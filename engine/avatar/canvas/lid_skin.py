@@ -25,6 +25,7 @@ from mien.engine.avatar.eyes.lid_line import SOON, draw_edges, lash_colour, line
 from mien.engine.avatar.eyes.lid_shade import shaded
 from mien.engine.avatar.eyes.lids import CREASE
 from mien.engine.avatar.eyes.makeup import eye_shadow
+from mien.engine.avatar.eyes.rims import RINGS, Rims
 from mien.engine.avatar.head.mesh_motion import MeshMotion
 from mien.engine.avatar.person.boxes import Box
 from mien.engine.face.grain import grained
@@ -80,6 +81,7 @@ class LidSkin:
         fine: its pixels along one of the still image's.
         lashes: ``(3,) float32`` colour of the lashes.
         rooted: ``(h, w) uint8`` where lashes stand along the open lid's edge.
+        rims: what lies before the eye, or None.
     """
 
     colours: Image
@@ -87,9 +89,12 @@ class LidSkin:
     corner: tuple[int, int]
     fine: int
     lashes: Floats
+    rims: Rims | None
 
     @staticmethod
-    def of(image: Image, points: Floats, eye: int, shadow: Floats | None = None) -> LidSkin | None:
+    def of(
+        image: Image, points: Floats, eye: int, shadow: Floats | None = None, rims: Rims | None = None
+    ) -> LidSkin | None:
         """From a portrait; None where the eye is too small, or behind the nose.
 
         Args:
@@ -97,6 +102,7 @@ class LidSkin:
             points: ``(478, 2)`` landmarks, its pixel indices.
             eye: 0 the right, 1 the left one.
             shadow: ``(3,)`` its eye shadow (:func:`~mien.engine.avatar.eyes.makeup.eye_shadow`).
+            rims: what lies before the eye.
         """
         upper, lower, crease, under_brow = (
             points[list(row)].astype(np.float32) for row in (*EYES[eye][:2], *CREASE[eye])
@@ -111,6 +117,8 @@ class LidSkin:
             return None
         under, lid, cheek = _outlines(upper, lower + eyeball_below(image, upper, lower), crease, under_brow)
         part = np.ascontiguousarray(image[low[1] : high[1], low[0] : high[0]])
+        if rims is not None:
+            part = rims.cleared(part, low, width)
         face = _within_face(points - low, part.shape, width)
         below_it = face * filled(cheek - low, part.shape)
         clear = without_lines(part, width)
@@ -126,7 +134,7 @@ class LidSkin:
         finer: Any = cv2.resize(counted, colours.shape[1::-1], interpolation=cv2.INTER_LINEAR)
         found = np.dstack([colours, 255 * finer])
         pixels = np.clip(found + 0.5, 0, 255).astype(np.uint8)
-        return LidSkin(pixels, rooted, (int(low[0]), int(low[1])), fine, lashes)
+        return LidSkin(pixels, rooted, (int(low[0]), int(low[1])), fine, lashes, rims)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +147,7 @@ class ShutLid:
         skin: the skin.
         shut: how far the eye is shut, 0..1.
         edges: ``(9, 2) float32`` the upper and the lower lid's edge, pixel indices of the box.
+        ring: ``(16, 2) float32`` where the eye's surroundings are, likewise.
     """
 
     box: Box
@@ -146,6 +155,7 @@ class ShutLid:
     skin: LidSkin
     shut: float
     edges: tuple[Floats, Floats]
+    ring: Floats
 
 
 class AvatarLids:
@@ -166,7 +176,10 @@ class AvatarLids:
         points = canvas.placed(avatar.source_points)
         self._grain = look.grain
         shadow = eye_shadow(canvas.still, points)
-        self._skins = tuple(LidSkin.of(canvas.still, points, eye, shadow) for eye in range(2))
+        # Lines of drawings and strokes of paint are as long as rims.
+        in_lines = look.drawn or look.paint is not None
+        rims = [None if in_lines else Rims.of(canvas.still, points, eye) for eye in range(2)]
+        self._skins = tuple(LidSkin.of(canvas.still, points, eye, shadow, rims[eye]) for eye in range(2))
 
     def place(self, moving: MeshMotion, warp: Warp) -> tuple[ShutLid, ...]:
         """The lids that shut in the image of a motion."""
@@ -179,7 +192,9 @@ class AvatarLids:
             return None
         rows_of = *EYES[eye][:2], *CREASE[eye]
         corner = np.array([canvas.left, canvas.top], np.float32)
-        upper, lower, _, brow = (canvas.placed(moving.vertices[list(row)]) - corner for row in rows_of)
+        upper, lower, _, brow, ring = (
+            canvas.placed(moving.vertices[list(row)]) - corner for row in (*rows_of, RINGS[eye])
+        )
         every = np.concatenate([upper, lower, brow])
         width = float(np.hypot(*(upper[-1] - upper[0])))
         margin = BESIDE * width
@@ -191,9 +206,9 @@ class AvatarLids:
         lookup = np.asarray(shift + canvas.place[:, rows, columns] - start, np.float32)
         lookup *= np.float32(skin.fine)
         lookup += np.float32((skin.fine - 1) / 2)
-        for edge in (upper, lower):
+        for edge in (upper, lower, ring):
             edge -= np.array([columns.start, rows.start], np.float32)
-        return ShutLid((rows, columns), lookup, skin, moving.shut[eye], (upper, lower))
+        return ShutLid((rows, columns), lookup, skin, moving.shut[eye], (upper, lower), ring)
 
     def draw(self, image: Image, lids: tuple[ShutLid, ...]) -> float:
         """Draw them, in place; milliseconds spent."""
@@ -216,6 +231,8 @@ class AvatarLids:
                 share *= 1 - kept * np.float32((1 - ramp(lid.shut, ROOTED)) / 255)
             drawn: Any = cv2.blendLinear(colours, np.ascontiguousarray(target), share, np.float32(1) - share)
             draw_edges(drawn, weight, lid.edges, lid.skin.lashes, lid.shut)
+            if lid.skin.rims is not None:
+                drawn = lid.skin.rims.draw(drawn, lid.ring, np.minimum(share * np.float32(1 / SHOWN), 1))
             target[...] = drawn
         return 1000 * (perf_counter() - start)
 
