@@ -25,6 +25,8 @@ OPENINGS: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...] = (
 """Outline and landmarks of each eye and of the mouth."""
 
 _MEMBERS = tuple(np.array(members) for _, members in OPENINGS)
+_LED = np.array(topo.LIPS_UPPER_OUTER[1:-1] + topo.LIPS_LOWER_OUTER[1:-1])
+_TAPER = np.array(2 * [0.5, *7 * [1.0], 0.5], np.float32)[:, None]
 
 NOISE = 0.022
 """RMS difference of a region (face units) up to which the smooth field is accepted."""
@@ -39,6 +41,15 @@ LID_FULL = 0.5
 LIP_NOISE, LIP_FULL = 0.02, 0.04
 """Changes of the lips' gap (face units): up to the first the smooth field is right, from the second on the
 lips are wholly where they were seen.  On a talking clip whose mouth opened by 0.09 the field gave 0.03."""
+
+LEADS, LED = (0.6, 0.95), (0.05, 0.10)
+"""Mean trust in the field on the lips from which on it leads their outer edge, and wholly so; and largest
+distance (face units) of where a landmark of theirs was seen from where the field has it up to which it does,
+and from which on all are where they were seen.  The alignment sees this edge against the skin, and the
+network finds it to a hundredth of a face unit: on 148 pairs of frames lips lie nearer to the truth by 5 % of
+their grey-level error with it, and the skin around them by 4 %.  What opens is the inner edge, which stays
+where it was seen, and so do the corners.  Of lips that open wide the outer edge goes along with the inner
+one, all of it alike: led landmark by landmark, they were thin next to their corners."""
 
 LIDS = np.array([159, 145, 158, 153, 160, 144, 386, 374, 385, 380, 387, 373])
 """Landmarks on upper and lower lid, alternating: three pairs of the right eye, three of the left."""
@@ -82,7 +93,11 @@ def lip_share(before: Floats, now: Floats, unit: float) -> float:
 
 
 def add_detail(
-    smooth: Floats, seen: Floats, lids: tuple[float, float] = (0.0, 0.0), lips: float = 0.0
+    smooth: Floats,
+    seen: Floats,
+    lids: tuple[float, float] = (0.0, 0.0),
+    lips: float = 0.0,
+    trust: Floats | None = None,
 ) -> Floats:
     """The smooth field at the landmarks, with eyes and mouth as seen.
 
@@ -91,6 +106,7 @@ def add_detail(
         seen: ``(468, 2)`` displacements of the landmarks themselves.
         lids: result of :func:`lid_change` for the two eyes.
         lips: result of :func:`lip_share`.
+        trust: ``(468,)`` in the field at the landmarks; None for none.
     """
     points = np.array(smooth, np.float32)
     right, left = (lid_share(change) for change in lids)
@@ -98,7 +114,20 @@ def add_detail(
         apart = seen[members] - smooth[members]
         share = min(max((_size(apart) - NOISE) / NOISE, least), 1.0)
         points[members] += np.float32(share) * apart
+    if trust is not None:
+        points[_LED] += np.float32(_led(seen - smooth, trust)) * _TAPER * (smooth - points)[_LED]
     return points
+
+
+def _led(apart: Floats, trust: Floats) -> float:
+    """How far a field leads the lips' outer edge, 0..1.
+
+    Args:
+        apart: ``(468, 2)`` from where it has the landmarks to where they were seen.
+        trust: ``(468,)`` in it.
+    """
+    far = float(np.hypot(*apart[_MEMBERS[2]].T).max())
+    return ramp(float(trust[_LED].mean()), LEADS) * (1.0 - ramp(far, LED))
 
 
 def detail_shares(smooth: Floats, points: Floats) -> tuple[float, ...]:

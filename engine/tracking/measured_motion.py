@@ -61,7 +61,8 @@ def measured_motion(
     then = reference.geometry.points[:N_MESH] + (turned - reference.geometry.nodes)[:N_MESH]
     seen = apply2(reference.to_layout[:N_MESH], back - then)
     lips = lip_share(then, back, reference.geometry.unit)
-    points = add_detail(smooth, seen, lid_change(then, back), lips)
+    trust = at_landmarks(field.trust[..., None])[:, 0]
+    points = add_detail(smooth, seen, lid_change(then, back), lips, trust)
     if reference.opened is not None:
         points = points + reference.opened
     eyes, gaze = reference.irises.motion(face.landmarks[:, :2], head, turn, grid, landmark_field.NOISE)

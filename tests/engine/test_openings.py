@@ -62,3 +62,17 @@ def test_the_dense_flow_is_replaced_around_outlines_only() -> None:
     assert mask[32, 32] == pytest.approx(1.0)
     assert mask[0, 0] == 0.0
     assert mask[32, 60] == 0.0
+
+
+def test_a_field_that_is_trusted_leads_the_lips_outer_edge_and_not_the_opening() -> None:
+    smooth, seen = np.zeros((468, 2), np.float32), opened(0.028)
+    found = add_detail(smooth, seen, lips=1.0, trust=np.ones(468, np.float32))
+    np.testing.assert_array_equal(found[list(topo.LIPS_LOWER_OUTER[2:-2])], 0.0)
+    np.testing.assert_array_equal(found[list(topo.LIPS_INNER)], seen[list(topo.LIPS_INNER)])
+
+
+@pytest.mark.parametrize(("size", "trust"), [(0.11, 1.0), (0.028, 0.0)])
+def test_a_field_that_is_far_off_or_not_trusted_does_not(size: float, trust: float) -> None:
+    smooth, seen = np.zeros((468, 2), np.float32), opened(size)
+    found = add_detail(smooth, seen, lips=1.0, trust=np.full(468, trust, np.float32))
+    np.testing.assert_array_equal(found, seen)
