@@ -16,7 +16,7 @@ from mien.engine.avatar.eyes.lids import set_lids
 from mien.engine.avatar.head.carried_body import carried_body
 from mien.engine.avatar.head.mesh_motion import MeshMotion, Placed, mesh_motion
 from mien.engine.avatar.lips.lip_limits import limit_lips
-from mien.engine.avatar.lips.lip_shape import set_lips
+from mien.engine.avatar.lips.lip_shape import Rest, set_lips
 from mien.engine.avatar.lips.pursing import purse_lips
 from mien.engine.avatar.model_io import FIELD_SIZE
 from mien.engine.avatar.person.covered import without_mouth
@@ -24,8 +24,14 @@ from mien.engine.avatar.pose_limits import held_motion, held_scale, held_turn, w
 from mien.engine.face.geometry import FaceGeometry
 from mien.engine.face.head_pose import Similarity, parallax
 from mien.engine.face.layout import N_MESH, apply2, at_landmarks
+from mien.engine.face.lips import lips_alike
 from mien.engine.face.openings import OPENINGS, around, detail_shares
-from mien.engine.face.stiff_nose import nose_stiffness, with_held_nose, with_stiff_nose
+from mien.engine.face.stiff_nose import (
+    nose_found,
+    nose_stiffness,
+    with_held_nose,
+    with_stiff_nose,
+)
 from mien.engine.face.turn_residue import without_residue
 from mien.engine.motion import Head, Motion
 from mien.engine.types import Floats
@@ -80,11 +86,11 @@ def carry_over(motion: Motion, avatar: Avatar) -> Driving:
     held = held_head(motion.head, avatar)
     head = similarity_of(held, avatar.geometry)
     body = carried_body(motion.body, motion.head, held, avatar.geometry)
-    seen, motion = motion, _held(_freed(_with_lips(motion)), avatar)
+    seen, motion = motion, _held(_freed(_with_lips(motion, avatar)), avatar)
     turn = held_turn(motion.head.turn, avatar.facing)
     aside = parallax(avatar.geometry.solid[:N_MESH], turn)
     points = avatar.crop.normalised(head.apply(moved_landmarks(motion, avatar.geometry, turn, aside)))
-    limit_rise(points, avatar.source_points)
+    limit_rise(points, avatar.source_points, motion)
     set_lids(points, avatar.source_points, motion)
     hold_brows(points, avatar.source_points, abs(head.a))
     if avatar.shows_mouth:
@@ -111,13 +117,13 @@ def placed(avatar: Avatar) -> Placed:
     )
 
 
-def _with_lips(motion: Motion) -> Motion:
+def _with_lips(motion: Motion, avatar: Avatar) -> Motion:
     """The motion with its lips as pieces, where the driver's mouth was open in the reference."""
     shape = motion.shape
     if shape is None:
         return motion
     at_nodes = np.concatenate([motion.points[:N_MESH], motion.dense.reshape(-1, 2)])
-    found = shape.lips.as_pieces(at_nodes)
+    found = shape.lips.as_pieces(at_nodes, lips_alike(shape.nodes, avatar.source_points))
     if found is at_nodes:
         return motion
     points = np.concatenate([found[:N_MESH], motion.points[N_MESH:]])
@@ -137,10 +143,19 @@ def _held(motion: Motion, avatar: Avatar) -> Motion:
     points, dense = held_motion(motion.points, avatar.facing), motion.dense
     if points is not motion.points:
         dense = held_motion(dense, avatar.facing)
-    points = with_held_nose(with_stiff_nose(points, nose_stiffness(avatar.facing, motion.head.turn)))
+    stiffness = nose_stiffness(avatar.facing, motion.head.turn, _nose_found(motion, avatar))
+    points = with_held_nose(with_stiff_nose(points, stiffness))
     if not avatar.shows_mouth:
         points, dense = without_mouth(points, dense)
     return motion if points is motion.points else replace(motion, points=points, dense=dense)
+
+
+def _nose_found(motion: Motion, avatar: Avatar) -> float:
+    """See :func:`mien.engine.face.stiff_nose.nose_found`; 0 where the driver's shape is not known."""
+    if motion.shape is None:
+        return 0.0
+    apart = Rest.of(avatar.source_points).yaw - Rest.of(motion.shape.nodes).yaw
+    return nose_found(motion.trust, apart)
 
 
 def held_head(head: Head, avatar: Avatar) -> Head:

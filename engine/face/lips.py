@@ -50,10 +50,18 @@ MOST = 1.3
 """How much longer a lip's displacement as a piece may be than it was measured or is seen: of a driver whose
 reference is half in profile the far corner is a fold, and its map back made 0.27 face units of it 2.4."""
 
+ALIKE = (0.010, 0.035)
+"""Root mean square distance of two mouths' landmarks, distances of the eyes' outer corners, up to which they
+are as good as the same, and from which on not at all.  A clip's own frame has less than the first; of 40
+stills each with the others one in a hundred has less than the second."""
+
 EYES, SMILE = (33, 263), 0.57
 """Outer corners of the eyes, and the mouth's width over their distance beyond which it smiles: of 130 stills,
 faces at rest have 0.44 to 0.57, smiles 0.60 to 0.76.  A smile is wider than its mouth: in its widths, other
 mouths' openings became a third larger."""
+
+
+_MOUTH = np.array([*EYES, *topo.LIPS_OUTER, *topo.LIPS_INNER])
 
 
 def lip_axes(axes: Floats, mesh: Floats, unit: float) -> Floats:
@@ -115,8 +123,13 @@ class DriverLips:
             near = around, np.float32(unlike) * near_lips()[around], inverse2(to_layout[around])
         return DriverLips(share, unlike, _slope(mesh), pieces, near)
 
-    def as_pieces(self, vectors: Floats) -> Floats:
-        """Displacements ``(N, 2)`` at the layout's nodes, or a copy with what belongs to the lips changed."""
+    def as_pieces(self, vectors: Floats, alike: float = 0.0) -> Floats:
+        """Displacements ``(N, 2)`` at the layout's nodes, or a copy with what belongs to the lips changed.
+
+        Args:
+            alike: how far the lips of the face that they go to are as the driver's, see :func:`lips_alike`:
+                its local maps mislead in the same way, and undo it.
+        """
         if not self.pieces and self.near is None:
             return vectors
         found: Floats = vectors.copy()
@@ -130,7 +143,7 @@ class DriverLips:
             near, share, to_image = self.near
             measured, changed = as_numbers(vectors), as_numbers(found)
             seen = as_numbers(_as_seen(apply2(to_image, as_vectors(measured[near])), self.slope))
-            changed[near] += share * (seen - changed[near])
+            changed[near] += np.float32(1 - alike) * share * (seen - changed[near])
         return found
 
 
@@ -171,6 +184,27 @@ def _pieces(mesh: Floats, unit: float) -> list[tuple[np.ndarray, Floats]]:
         at_edge = np.stack([maps.slope_x[edge] @ nearer, maps.slope_y[edge] @ nearer], axis=2)
         found.append((nodes, np.asarray(np.tensordot(weights, at_edge, axes=1), np.float32)))
     return found
+
+
+def lips_alike(one: Floats, other: Floats) -> float:
+    """How far (0..1) the mouths of two faces are the same by place and shape; landmarks ``(468+, 2)``."""
+    marks = (np.asarray(face[_MOUTH], np.float32).tobytes() for face in (one, other))
+    return _alike(*marks)
+
+
+@lru_cache(maxsize=16)
+def _alike(one: bytes, other: bytes) -> float:
+    """The same by the positions of :data:`_MOUTH`: every frame asks for those of the same two faces."""
+    first, second = (_between_eyes(np.frombuffer(places, np.float32)) for places in (one, other))
+    low, high = ALIKE
+    return 1 - ramp(float(np.sqrt((np.abs(first - second) ** 2).mean())), (low, high))
+
+
+def _between_eyes(places: Floats) -> np.ndarray:
+    """A mouth's landmarks as complex numbers: 0 and 1 are the eyes' outer corners."""
+    right, left, *lips = as_numbers(places.reshape(-1, 2)).astype(np.complex128)
+    across = left - right
+    return np.asarray((np.array(lips) - right) / (across if abs(across) > 1e-9 else 1e-9))
 
 
 def mouth_gap(mesh: Floats) -> float:

@@ -2,6 +2,8 @@
 
 Seen from the side, and in strong turns, landmarks of tip, wings and bridge slide along the nose by as much as
 a face unit's fifteenth.  On a portrait in half profile, whose nose is its outline, that broke it into steps.
+Where the alignment finds the nose itself, on a driver who is seen from the same side, nothing slides, and
+what it moves by is the head's, too: a stiff nose stood a pixel beside the face around it.
 Of drivers who shout, with their moustache over the lip, nostrils came nearer to each other by a quarter.
 """
 
@@ -20,6 +22,16 @@ from mien.engine.utils.curves import limited, ramp, smoothstep
 ASIDE, TURNED = (0.25, 0.55), (0.35, 0.6)
 """Poses of a portrait, and turns of a head, from which on a nose becomes stiff, and is; radians."""
 
+OUTLINE = (0.55, 0.75)
+"""Poses of a portrait from which on its nose becomes a part of its outline, and is."""
+
+FOUND, SAME_SIDE = (0.5, 0.85), (0.08, 0.20)
+"""Trust in the alignment from which on a nose counts as found by it, and wholly so; and difference of the
+sines of the portrait's yaw and of the driver's in their reference up to which they are seen from the same
+side, and from which on not.  On ten portraits that are turned by 0.28 to 0.48, driven by their own clips, the
+skin around mouth and eyes is nearer to the truth by 4 and 1 % with it; driven by frontal faces, noses drew
+nearer to the lips."""
+
 KEPT = 0.3
 """How much of the nose's own motion as a whole a stiff one keeps: it is fixed to the skull."""
 
@@ -29,9 +41,30 @@ never exceeds.  In 23 clips nine in ten are below 0.02 to 0.04; wings that rise 
 less than the first."""
 
 
-def nose_stiffness(own: tuple[float, float], turn: tuple[float, float]) -> float:
-    """How stiff a nose is, 0..1: of a portrait turned by ``own`` whose driver turns by ``turn``."""
-    return smoothstep(max(ramp(hypot(*own), ASIDE), ramp(hypot(*turn), TURNED)))
+def nose_stiffness(own: tuple[float, float], turn: tuple[float, float], found: float = 0.0) -> float:
+    """How stiff a nose is, 0..1: of a portrait turned by ``own`` whose driver turns by ``turn``.
+
+    Args:
+        found: how far the driver's nose was found from the same side, see :func:`nose_found`.
+    """
+    aside = hypot(*own)
+    slides = 1 - found * (1 - ramp(aside, OUTLINE))
+    return smoothstep(max(ramp(aside, ASIDE) * slides, ramp(hypot(*turn), TURNED)))
+
+
+def nose_found(trust: Floats, apart: float) -> float:
+    """How far (0..1) a driver's nose was found by the alignment, from the side that a portrait shows.
+
+    Args:
+        trust: ``(GRID, GRID)`` in the field.
+        apart: difference of the sines of their yaws.
+    """
+    return ramp(trust_on_nose(trust), FOUND) * (1 - ramp(abs(apart), SAME_SIDE))
+
+
+def trust_on_nose(trust: Floats) -> float:
+    """Mean on the nose of the trust ``(GRID, GRID)`` in a field."""
+    return float(trust.reshape(-1) @ _nose_nodes())
 
 
 def with_stiff_nose(points: Floats, stiffness: float) -> Floats:
@@ -54,6 +87,13 @@ def with_held_nose(points: Floats) -> Floats:
         return points
     most = limited(far, BENDS, MOST) / np.maximum(far, np.float32(1e-6))
     return np.asarray(points + (share * (most - 1))[:, None] * bent, np.float32)
+
+
+@lru_cache(maxsize=1)
+def _nose_nodes() -> Floats:
+    """``(GRID * GRID,)`` shares of the layout's nodes in a mean over the nose."""
+    share = region_maps().at_grid[list(region_indices(["nose"]))].sum(axis=0)
+    return np.asarray(share / share.sum(), np.float32)
 
 
 @lru_cache(maxsize=1)

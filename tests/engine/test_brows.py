@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from shut_eyes import shutting
@@ -11,7 +13,9 @@ from mien.engine.avatar.eyes.brows import FREE, MOST, RISE, SLACK, UNDER, hold_b
 from mien.engine.avatar.eyes.eyelids import Eye
 from mien.engine.avatar.eyes.lids import CREASE
 from mien.engine.avatar.transfer import carry_over
+from mien.engine.face.layout import N_MESH, layout
 from mien.engine.landmarks import topology as topo
+from mien.engine.motion import Motion, Shape
 from mien.engine.types import Floats
 
 BROWS = (
@@ -118,3 +122,22 @@ def test_the_forehead_is_held_back_as_far_as_it_rose_with_a_brow(avatar: Avatar)
     back = points[[9, 151, 10], 1] - before[[9, 151, 10], 1]
     assert back[0] > 1.5 * back[1] > 0
     assert back[2] == pytest.approx(0.0, abs=0.01 * width)
+
+
+@pytest.mark.parametrize(("lower", "held"), [(0.0, False), (0.3, True)])
+def test_brows_that_stand_as_the_drivers_did_rise_as_theirs_do(
+    avatar: Avatar, lower: float, held: bool
+) -> None:
+    """One who began with a frown tells nothing of a portrait that does not frown."""
+    source = avatar.source_points
+    width = abs(Eye.of(source, 0).width)
+    nodes = np.concatenate([source[:N_MESH], np.zeros((len(layout().nodes) - N_MESH, 2), np.float32)])
+    for upper, lower_edge, _ in BROWS:
+        nodes[list(upper + lower_edge), 1] += np.float32(lower * width)
+    maps = np.tile(np.eye(2, dtype=np.float32), (len(nodes), 1, 1))
+    motion = replace(Motion.neutral(), shape=Shape(nodes, maps))
+    points = raised(source, 0.5 * width, 1.0)
+    before = points.copy()
+    limit_rise(points, source, motion)
+    assert (rise(points, source, 0) < RISE[1] + 0.01) == held
+    assert np.array_equal(points, before) != held

@@ -95,3 +95,12 @@ def test_a_head_that_turns_moves_no_lips(portrait: Floats) -> None:
     shut = np.zeros((478, 2), np.float32)
     limit_lips(held, laugh, turned, driver(shut, shut), 1.0)
     np.testing.assert_array_equal(held, turned)
+
+
+@pytest.mark.parametrize("left", [0.5, 0.8])
+def test_a_face_that_began_as_the_driver_did_is_left_as_far_open_as_they_are(
+    portrait: Floats, left: float
+) -> None:
+    before, now = gaping(0.3, 0.5), gaping(0.3 * left, 0.5)
+    theirs, plain, held = limited(portrait + np.float32(0.3) * before, before, now)
+    assert held.gap > 0.97 * min(theirs.gap, plain.gap)

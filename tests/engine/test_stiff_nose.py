@@ -5,7 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mien.engine.face.stiff_nose import KEPT, nose_stiffness, with_held_nose, with_stiff_nose
+from mien.engine.face.layout import GRID, N_MESH, layout
+from mien.engine.face.stiff_nose import (
+    KEPT,
+    nose_found,
+    nose_stiffness,
+    trust_on_nose,
+    with_held_nose,
+    with_stiff_nose,
+)
 from mien.engine.landmarks import topology as topo
 
 NOSE, CHEEK = [1, 4, 5, 195, 197], 205
@@ -52,3 +60,21 @@ def test_nostrils_do_not_come_to_each_other() -> None:
     np.testing.assert_allclose(found[free], 0.0, atol=1e-3)
     shifted = with_held_nose(np.full((478, 2), 0.2, np.float32))
     np.testing.assert_allclose(shifted, 0.2, atol=1e-6)
+
+
+def test_a_nose_that_the_alignment_finds_moves_as_it_does_unless_it_is_the_outline() -> None:
+    aside, half_profile, strong_turn = (0.0, 0.45), (0.0, 0.8), (0.0, 0.7)
+    assert nose_stiffness(aside, (0.0, 0.1)) > 0.7
+    assert nose_stiffness(aside, (0.0, 0.1), found=1.0) == 0.0
+    assert nose_stiffness(half_profile, (0.0, 0.1), found=1.0) == 1.0
+    assert nose_stiffness((0.0, 0.0), strong_turn, found=1.0) == 1.0
+
+
+def test_trust_on_a_nose_is_its_own() -> None:
+    nodes = layout().nodes[N_MESH:] - layout().points[NOSE].mean(axis=0)
+    trust = (np.hypot(*nodes.T) < 0.35).reshape(GRID, GRID).astype(np.float32)
+    assert trust_on_nose(trust) > 0.7
+    assert trust_on_nose(1 - trust) < 0.3
+    assert trust_on_nose(np.ones((GRID, GRID), np.float32)) == pytest.approx(1.0)
+    assert nose_found(trust, 0.05) == nose_found(trust, -0.05) > 0.5
+    assert nose_found(trust, 0.4) == nose_found(np.zeros_like(trust), 0.0) == 0.0

@@ -16,8 +16,9 @@ from mien.engine.avatar.eyes.eyelids import Eye
 from mien.engine.avatar.eyes.lids import CREASE
 from mien.engine.face.layout import N_MESH
 from mien.engine.landmarks import topology as topo
+from mien.engine.motion import Motion
 from mien.engine.types import Floats
-from mien.engine.utils.curves import limited
+from mien.engine.utils.curves import limited, ramp
 from mien.engine.utils.vectors import as_numbers
 
 FREE, MOST = 0.12, 0.22
@@ -39,6 +40,11 @@ RISE = (0.22, 0.38)
 clips without strong turns brows rise by 0.08 over their usual height at most, by 0.29 in one of twenty and by
 0.36 in none; a driver who began with a frown and then raises them asks for half an eye's width, and skin,
 hair and lids were drawn out to twice their height."""
+
+SAME = (0.04, 0.12)
+"""Difference of a portrait's brow from the driver's in their reference, by their heights over the eye, widths
+of the eye, up to which it rises as theirs does, and from which on it is held: what a driver began with, a
+frown, the portrait shows as well."""
 
 LIDS_STAY = (0.2, 0.45)
 """Height over the line of an eye's corners, widths of the eye, up to which nothing is held back with its
@@ -93,12 +99,13 @@ def hold_brows(points: Floats, source: Floats, size: float) -> None:
         )
 
 
-def limit_rise(points: Floats, source: Floats) -> None:
+def limit_rise(points: Floats, source: Floats, motion: Motion | None = None) -> None:
     """Keep brows from rising further than brows do, and the forehead with them.
 
     Args:
         points: ``(478, 2)`` target positions of the avatar's landmarks, model coordinates; changed in place.
         source: ``(478, 2)`` their positions in the portrait.
+        motion: the driver's; without their shape it is not known what they began with.
     """
     before, now = ([Eye.of(where, eye) for eye in range(2)] for where in (source, points))
     rises = [own.brow - moved.brow for own, moved in zip(before, now, strict=True)]
@@ -109,8 +116,10 @@ def limit_rise(points: Floats, source: Floats) -> None:
     inner = [before[0].corner + before[0].width, before[1].corner]
     aside = np.clip(((was - inner[0]) / (inner[1] - inner[0])).real, 0, 1)
     shift = np.zeros(N_MESH, np.complex128)
+    unlike = _unlike(before, motion)
     for own, moved, rise, share in zip(before, now, rises, (1 - aside, aside), strict=True):
         excess = rise - float(limited(max(rise, 0.0), *RISE)) if rise > 0 else 0.0
+        excess *= unlike
         if excess > 0:
             height = ((was - own.corner) / own.width).imag
             risen = np.clip((height - ((part - moved.corner) / moved.width).imag) / rise, 0, 1)
@@ -118,6 +127,16 @@ def limit_rise(points: Floats, source: Floats) -> None:
             shift += 1j * moved.width * excess * risen * high * share
     points[:N_MESH, 0] += shift.real
     points[:N_MESH, 1] += shift.imag
+
+
+def _unlike(portrait: list[Eye], motion: Motion | None) -> float:
+    """How far (0..1) a portrait's brows are not where the driver's were in their reference."""
+    if motion is None or motion.shape is None:
+        return 1.0
+    # Irises are not among these; brows and corners are all that is asked for.
+    theirs = [Eye.of(motion.shape.nodes, eye) for eye in range(2)]
+    apart = max(abs(own.brow - seen.brow) for own, seen in zip(portrait, theirs, strict=True))
+    return ramp(apart, SAME)
 
 
 class _Own(NamedTuple):

@@ -26,9 +26,11 @@ PROFILE = (0.60, 0.80)
 IN_PROFILE = (0.45, 0.65)
 """Own poses (26 and 37 degrees) from which on a face's far half goes along with the rest of an expression."""
 
-INSET, ASIDE = 0.14, (0.12, 0.22)
-"""Turn to the front (radians; 8 degrees) from which on the far cheek's edge shows skin from within
-alone, and own poses (7 and 13 degrees) from which on a portrait has a far cheek, and wholly so."""
+INSET, ASIDE = (0.05, 0.18), (0.12, 0.22)
+"""Turns to the front (radians; 3 and 10 degrees) from which on the far cheek's edge shows skin from within,
+and nothing else, and own poses (7 and 13 degrees) from which on a portrait has a far cheek, and wholly so.
+Smaller turns uncover less than a pixel of that edge, and skin as far in as the mouth's corner was
+displaced."""
 
 Turn = tuple[float, float]
 """Pitch and yaw, radians."""
@@ -67,7 +69,7 @@ def shown_places(
         drawn: how skin slides where a turn draws it out; on a portrait that faces the camera.
         per_norm: pixels per unit of the model's coordinates.
     """
-    away, to_inset = hypot(*own), smoothstep(ramp(to_front(turn, own), (0.0, INSET)))
+    away, to_inset = hypot(*own), smoothstep(ramp(to_front(turn, own), INSET))
     slides, near = drawn.shown(turn[1]), 1 - ramp(away, ASIDE) * to_inset
     inset = (ramp(away, ASIDE) - ramp(away, PROFILE)) * to_inset
     shifts = []

@@ -39,6 +39,11 @@ avatar's shut as theirs do (less is small motion); gap that they had there from 
 many times that gap is taken from the avatar's at most: more would make their trembling large."""
 
 
+STILL_OPEN = (0.04, 0.10)
+"""Gap of a driver's lips from which on the avatar's are left as far open, and wholly so: less is measured of
+lips that touch, and left a thin line of teeth."""
+
+
 class Measured(NamedTuple):
     """A mouth's gap in widths that it has at rest, and its width in distances of the eyes."""
 
@@ -84,6 +89,8 @@ def limit_lips(points: Floats, source: Floats, turned: Floats, motion: Motion, s
     wanted = limited(gap, most + FURTHER, most + FURTHEST)
     shuts = ramp(first.gap - theirs.gap, (SHUTS, max(first.gap, 2 * SHUTS)))
     wanted -= smoothstep(shuts) * ramp(first.gap, PARTED) * min(wanted, SHUTTING * first.gap)
+    # Never more shut than the driver's own: on a portrait that began as they did, the gap is theirs already.
+    wanted = max(wanted, min(gap, ramp(theirs.gap, STILL_OPEN) * theirs.gap))
     if wanted < gap:
         move_lips(points, now, (wanted / gap - 1) * abs(now.width) * now.gap)
 

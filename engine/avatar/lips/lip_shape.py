@@ -94,12 +94,13 @@ class Rest(NamedTuple):
         lips: its lips.
         width: of its mouth at rest, see :func:`mien.engine.face.lips.at_rest`; of the landmarks' unit.
         eyes: distance of its eyes' outer corners.
-        aslant: cosine of its yaw.
+        yaw: sine of its yaw, and ``aslant`` the cosine.
     """
 
     lips: Lips
     width: float
     eyes: float
+    yaw: float
     aslant: float
 
     @staticmethod
@@ -113,7 +114,9 @@ def _rest(places: bytes) -> Rest:
     face = np.zeros((N_MESH, 2), np.float32)
     face[_TOLD] = np.frombuffer(places, np.float32).reshape(-1, 2)
     lips = Lips.of(face[UPPER_EDGE], face[LOWER_EDGE])
-    return Rest(lips, at_rest(abs(lips.width), face), eyes_apart(face), foreshortening(face))
+    return Rest(
+        lips, at_rest(abs(lips.width), face), eyes_apart(face), sine_of_yaw(face), foreshortening(face)
+    )
 
 
 def set_lips(points: Floats, source: Floats, motion: Motion, scale: float) -> None:
@@ -181,10 +184,15 @@ def move_lips(points: Floats, now: Lips, opened: Reals, along: Sequence[Reals] |
 
 def foreshortening(points: Floats) -> float:
     """Cosine of a face's yaw, from its landmarks ``(468+, 2)``."""
+    return float(np.sqrt(1 - sine_of_yaw(points) ** 2))
+
+
+def sine_of_yaw(points: Floats) -> float:
+    """Sine of a face's yaw, from its landmarks ``(468+, 2)``."""
     right, left, tip = (points[index].astype(np.float64) for index in (*EARS, NOSE))
     across = left - right
     off = 2 * float((tip - right) @ across) / max(float(across @ across), 1e-9) - 1
-    return float(np.sqrt(1 - min(abs(ASLANT * off), MOST_ASLANT) ** 2))
+    return min(max(ASLANT * off, -MOST_ASLANT), MOST_ASLANT)
 
 
 def driver_lips(motion: Motion, shape: Shape) -> Lips:
