@@ -155,6 +155,23 @@ def test_a_smile_that_shuts_shows_no_teeth_in_the_slit(avatar: Avatar, canvas: C
     assert (seen.max(axis=0) - np.maximum(seen[0], seen[-1])).max() < 30, "hardly lighter than the lips"
 
 
+def test_the_slit_of_a_smile_that_shuts_does_not_flicker(avatar: Avatar) -> None:
+    """Between lips that all but meet, teeth as bright as the slit is dark were mixed into it."""
+    canvas = make_canvas(avatar, SIDE)
+    brightest = []
+    for left in (-0.01, -0.006, -0.002, 0.002, 0.006, 0.01):
+        mesh = carry_over(speaking(left - avatar.cavity.gap), avatar).mesh
+        assert mesh.gap < 0.02
+        image = compose(canvas, None, canvas.mesh.warp(mesh))
+        ring = np.round(canvas.placed(mesh.vertices[list(topo.LIPS_INNER)]) - np.array(canvas.corner))
+        slit = cv2.fillPoly(np.zeros(image.shape[:2], np.uint8), [ring.astype(np.int32)], 1) > 0
+        brightest.append(float(np.quantile(image[slit].max(axis=1), 0.9)))
+    steps = -np.diff(brightest)
+    assert brightest[0] - brightest[-1] > 20
+    assert steps.min() > 0
+    assert steps.max() < 15
+
+
 @pytest.mark.parametrize("pixels", [1.3, 2.0, 3.5, 6.0])
 def test_a_slit_is_as_dark_as_it_is_open(avatar: Avatar, pixels: float) -> None:
     """And not a row of black blocks: what it covers is the area between the lips."""

@@ -276,10 +276,10 @@ class MeshCanvas:
         if not inside.any():
             return Warp(self._shift)
         # As much of a pixel as lies between the lips, where nothing of the face is before it: drawn in whole
-        # pixels, a slit was a row of black blocks.
-        near = np.ones((3, 3), np.uint8)
-        met = min(ramp(pixels, MEET), ramp(moving.gap, APART))
-        share = share_within(lips, bounds) * cv2.dilate(inside, near) * np.float32(met / 255)
+        # pixels, a slit was a row of black blocks.  Where they meet, teeth of the portrait flickered in it.
+        near, met = np.ones((3, 3), np.uint8), min(ramp(pixels, MEET), ramp(moving.gap, APART))
+        seen, met = (1.0, met) if self._cavity.shows_inside else (met, 1.0)
+        share = share_within(lips, bounds) * cv2.dilate(inside, near) * np.float32(seen / 255)
         # What the mesh shows of the opening's own pixels is the line between shut lips, or teeth: no lip.
         beside = inside * (cv2.dilate(share, near) > WHOLE)
         cover = np.maximum(share, beside)
@@ -294,7 +294,7 @@ class MeshCanvas:
         shade = self._cavity.shade(below, moving.gap)
         # Beside the opening there is flesh: a rim of the hollow's black would be an outline.
         hollow = share / np.maximum(cover, np.float32(1e-3))
-        shade = self._cavity.flesh + hollow[..., None] * (shade - self._cavity.flesh)
+        shade = self._cavity.flesh + np.float32(met) * hollow[..., None] * (shade - self._cavity.flesh)
         cover *= 1 - self._cavity.kept(below, moving.gap, pixels)
         calm = cover * self._cavity.calm(below, moving.gap)
         return Warp(self._shift, bounds, cover, shade, calm)
