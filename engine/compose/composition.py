@@ -60,14 +60,14 @@ def compose(
     motions = []
     for index, time in enumerate(times):
         parts = [part.at(time, recording) for part in moving]
-        head, body = Head(), None
+        head, body, shading = Head(), None, None
         if recording is not None and (kept is not None or with_head):
             now = motion_at(recording, time)
             if kept is not None:
                 parts.append(_masked(now, kept))
             if with_head:
-                head, body = now.head, now.body
-        motions.append(replace(_added(parts, index, time, head), body=body))
+                head, body, shading = now.head, now.body, now.shading
+        motions.append(replace(_added(parts, index, time, head), body=body, shading=shading))
     return Recording(tuple(motions), times, fps)
 
 

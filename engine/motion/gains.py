@@ -89,4 +89,11 @@ def apply_gains(motion: Motion, gains: Gains) -> Motion:
         keys=None if motion.keys is None else motion.keys.scaled(gains.expression),
         body=None if motion.body is None else motion.body.scaled(gains.head),
         light=None if motion.light is None else motion.light * np.clip(at_grid[..., 0], 0, 1),
+        shading=None if motion.shading is None else motion.shading.scaled(_of_all(gains)),
     )
+
+
+def _of_all(gains: Gains) -> float:
+    """The least gain, 0..1: a face that stays as it is, wholly or in part, keeps its light."""
+    least = min(gains.head, gains.turn, float(gains.per_region().min()))
+    return min(max(least, 0.0), 1.0)

@@ -19,6 +19,7 @@ from mien.engine.face.regions import REGIONS
 from mien.engine.motion.body import Body, mixed_bodies
 from mien.engine.motion.key_motion import KeyMotion, mixed
 from mien.engine.motion.region_fit import RegionFits
+from mien.engine.motion.shading import Shading, mixed_shadings
 from mien.engine.mouth.view import MouthView
 from mien.engine.types import N_BLENDSHAPES, N_LANDMARKS, Floats
 
@@ -113,6 +114,7 @@ class Motion:
         light: ``(GRID, GRID) float32`` how much brighter folds make the driver's skin, logarithm, never
             recorded; None where it was not seen or is not asked for.
         body: the motion of the shoulders; None where it was not measured.
+        shading: the light on the whole face; None where it was not measured.
     """
 
     index: int
@@ -132,6 +134,7 @@ class Motion:
     mouth: MouthView | None = None
     light: Floats | None = None
     body: Body | None = None
+    shading: Shading | None = None
 
     @property
     def regions(self) -> Floats:
@@ -176,7 +179,9 @@ class Motion:
         light = _mixed_light(self.light, other.light, share)
         fits = self.fits.mixed(other.fits, share)
         shape, body = self.shape or other.shape, mixed_bodies(self.body, other.body, share)
-        return replace(self, head=head, shape=shape, keys=keys, light=light, fits=fits, body=body, **changed)
+        shading = mixed_shadings(self.shading, other.shading, share)
+        mixture = replace(self, head=head, shape=shape, keys=keys, fits=fits, **changed)
+        return replace(mixture, body=body, light=light, shading=shading)
 
 
 def _mixed_light(light: Floats | None, other: Floats | None, share: float) -> Floats | None:

@@ -22,6 +22,7 @@ from mien.engine.face.regions import REGIONS
 from mien.engine.landmarks.topology import FACE_OVAL
 from mien.engine.motion.body import Body
 from mien.engine.motion.motion import Motion, Shape
+from mien.engine.motion.shading import Shading
 from mien.engine.types import SinkError
 from mien.engine.utils.files import DISK_FULL, disk_full, replacing
 
@@ -140,6 +141,7 @@ class Recorder:
         return {
             "head": np.array((*head.shift, head.scale, head.roll, *head.turn), np.float32),
             "body": _body(motion.body or Body()),
+            "shading": _shading(motion.shading or Shading()),
             "points": _quantised(motion.points),
             "dense": _quantised(motion.dense) * self._near_face,
             "trust": np.round(255 * motion.trust).astype(np.uint8),
@@ -187,6 +189,10 @@ def _near_face() -> np.ndarray:
 
 def _body(body: Body) -> np.ndarray:
     return np.array((*body.shift, body.scale, body.roll, body.trust), np.float32)
+
+
+def _shading(shading: Shading) -> np.ndarray:
+    return np.array((shading.level, shading.across, shading.down), np.float32)
 
 
 def _quantised(values: np.ndarray) -> np.ndarray:

@@ -26,13 +26,15 @@ name                shape, dtype           meaning
 ``more_maps``       (S, N, 2, 2) float32   likewise
 ``driver``          (T,) uint16            with them: whose shape a frame's is, 0 for the first
 ``body``            (T, 5) float32         shoulders: shift x, y (face units), scale, roll (radians), trust
+``shading``         (T, 3) float32         light: log of its level, slopes right and down, per face unit
 ``region_names``    (K,) text              names of the regions
 ==================  =====================  ==========================================================
 
 The ``N`` nodes are the 468 landmarks of the face mesh and the 48 x 48 grid nodes; the two ``shape``
 arrays are absent if no face was measured, and a reader that does not know the three after them takes the
-first driver's for all.  Older files have no ``body``: shoulders are guessed from the head then.  One face
-unit is the distance between the outer eye corners (:mod:`mien.engine.face.layout`).
+first driver's for all.  Older files have no ``body`` (shoulders are guessed from the head then) and no
+``shading`` (the portrait keeps its light).  One face unit is the distance between the outer eye corners
+(:mod:`mien.engine.face.layout`).
 """
 
 from __future__ import annotations
@@ -49,6 +51,7 @@ from mien.engine.motion.body import Body
 from mien.engine.motion.motion import Head, Motion, Shape
 from mien.engine.motion.recorder import FORMAT, STEP, VERSION, Recorder, nominal_fps
 from mien.engine.motion.region_fit import RegionFits
+from mien.engine.motion.shading import Shading
 from mien.engine.types import N_BLENDSHAPES, N_LANDMARKS, Floats, SourceError
 from mien.engine.utils.archives import DamagedArchiveError, read_archive
 from mien.engine.utils.files import no_such_file
@@ -167,6 +170,10 @@ def _check(arrays: dict[str, np.ndarray]) -> None:
             raise ValueError("its shoulders are not five finite numbers a frame")
         if (arrays["body"][:, 2] <= 0).any():
             raise ValueError("its shoulders have no size")
+    if "shading" in arrays and (
+        arrays["shading"].shape != (count, 3) or not np.isfinite(arrays["shading"]).all()
+    ):
+        raise ValueError("its light is not three finite numbers a frame")
     if count == 0 or arrays["time"][0] < 0 or (np.diff(arrays["time"]) <= 0).any():
         raise ValueError("its times do not increase from 0")
     if not 0 < arrays["fps"] <= 100_000:
@@ -199,6 +206,7 @@ def _motion(arrays: dict[str, np.ndarray], index: int, time: float, shape: Shape
         blink=_floats(arrays["blink"][index]),
         blendshapes=_floats(arrays["blendshapes"][index]),
         body=_body(arrays, index),
+        shading=_shading(arrays, index),
     )
 
 
@@ -208,6 +216,13 @@ def _body(arrays: dict[str, np.ndarray], index: int) -> Body | None:
         return None
     x, y, scale, roll, trust = (float(v) for v in arrays["body"][index])
     return Body((x, y), scale, roll, min(max(trust, 0.0), 1.0)) if trust > 0 else None
+
+
+def _shading(arrays: dict[str, np.ndarray], index: int) -> Shading | None:
+    """The light on the face; None where it was not measured."""
+    if "shading" not in arrays:
+        return None
+    return Shading(*(float(value) for value in arrays["shading"][index]))
 
 
 def _floats(values: np.ndarray) -> Floats:

@@ -130,16 +130,24 @@ class OwnMouth:
         """Draw into another portrait's images from now on."""
         self.look, self._detail, self._line, self._whose = look, None, None, Crossfade()
 
-    def place(self, view: MouthView | None, time: float, lips: Lips, driver: object = None) -> Placed | None:
+    def place(
+        self,
+        view: MouthView | None,
+        time: float,
+        lips: Lips,
+        driver: object = None,
+        light: float = 1.0,
+    ) -> Placed | None:
         """What to draw into the image at ``time`` (seconds); None where there is nothing to do.
 
         Args:
             view: the driver's mouth, or None where it is not seen.
             lips: the avatar's.
             driver: tells one driver from another.
+            light: times the light in the driver's reference that their skin has and the avatar's takes on.
         """
         edges = np.concatenate([lips.inner, lips.outer])
-        share = self._share(view, time, lips, driver) if self.wanted else 0.0
+        share = self._share(view, time, lips, driver, light) if self.wanted else 0.0
         seen = self._last
         if share > 0 and seen is not None and self._skin is not None:
             matrix, detail = self._matrix(seen), self._sharpness(seen, lips)
@@ -169,7 +177,7 @@ class OwnMouth:
             _keep_tone(part, opening, self.look.tone)
         image[box][..., :3] = part
 
-    def _share(self, view: MouthView | None, time: float, lips: Lips, driver: object) -> float:
+    def _share(self, view: MouthView | None, time: float, lips: Lips, driver: object, light: float) -> float:
         step = 0.0 if self._time is None else time - self._time
         if driver is not self._driver or not 0 <= step <= LONGEST:
             self._gate, self._skin, self._flesh, self._detail, step = Gate(), None, None, None, 0.0
@@ -182,8 +190,9 @@ class OwnMouth:
         if view is not None and self._gate.reason is None:
             steady = self._seen(np.concatenate([view.inner, view.outer]), time)
             self._last = replace(view, inner=steady[:20], outer=steady[20:])
-            self._skin = _average(self._skin, view.skin, step)
-            self._flesh = _average(self._flesh, view.places[: len(view.places) // 2].mean(axis=0), step)
+            skin, flesh = view.skin, view.places[: len(view.places) // 2].mean(axis=0)
+            self._skin = _average(self._skin, skin / np.float32(light), step)
+            self._flesh = _average(self._flesh, flesh / np.float32(light), step)
         if self._last is None:
             return 0.0
         gap = self._last.gap

@@ -7,7 +7,7 @@ from math import hypot
 import numpy as np
 
 from mien.engine.avatar import Avatar
-from mien.engine.motion import Body, Head, Motion
+from mien.engine.motion import Body, Head, Motion, Shading
 
 STILL_PX = 0.02
 """Pixels of the result; one grey level at an edge of 50 levels.  Micro-expressions are 25 times as large."""
@@ -17,6 +17,13 @@ HEAD_RADIUS = 1.0
 
 BODY_RADIUS = 1.5
 """Face units from the chest to where shoulders end."""
+
+
+STILL_LIGHT = 0.004
+"""Logarithm of the brightness: half a grey level of bright skin."""
+
+FACE_RADIUS = 1.0
+"""Face units from the layout's middle to the edge of the face."""
 
 
 class ChangeDetector:
@@ -39,7 +46,8 @@ class ChangeDetector:
         if last is not None and comparable and self._avatar is avatar:
             limit = STILL_PX / avatar.geometry.unit
             moved = _head_difference(motion.head, last.head), _body_difference(motion.body, last.body)
-            if max(moved) < limit and _difference(motion, last) < limit:
+            lit = _light_difference(motion.shading, last.shading) >= STILL_LIGHT
+            if not lit and max(moved) < limit and _difference(motion, last) < limit:
                 return False
         self.drawn, self._avatar = motion, avatar
         return True
@@ -65,3 +73,10 @@ def _body_difference(body: Body | None, other: Body | None) -> float:
     moved = shift + BODY_RADIUS * (abs(mine.scale - theirs.scale) + abs(mine.roll - theirs.roll))
     size = hypot(*mine.shift) + BODY_RADIUS * (abs(mine.scale - 1) + abs(mine.roll))
     return moved * max(mine.trust, theirs.trust) + size * abs(mine.trust - theirs.trust)
+
+
+def _light_difference(shading: Shading | None, other: Shading | None) -> float:
+    """Upper bound of the difference made by the light on the face, logarithm of the brightness."""
+    mine, theirs = shading or Shading(), other or Shading()
+    slope = hypot(mine.across - theirs.across, mine.down - theirs.down)
+    return abs(mine.level - theirs.level) + FACE_RADIUS * slope

@@ -93,7 +93,7 @@ class Planned:
     narrow: GoneSmile | None
 
     def finish(self, image: Image) -> tuple[Image, float]:
-        """Draw deep mouth, folds, shut lids, photos, the driver's mouth, and the portrait's bars before all.
+        """Draw deep mouth, shut lids, photos, light, the driver's mouth, and the portrait's bars before all.
 
         Returns:
             the result, and the milliseconds spent on the mouth, the skin and the eyes; ``image`` is changed.
@@ -101,10 +101,11 @@ class Planned:
         if self.mouth.takes_paint and self.drawing.dense is not None:
             show_cavity(self.drawing.canvas, image, self.drawing.warp, whole=False)
         spent = self.smiles.draw(image, self.gone) + self.corners.draw(image, self.narrow)
-        grey = self.mouth.look.tone is not None
-        spent += draw_folds(self.drawing.canvas, image, self.folds, grey)
         spent += self.eyes.draw(image, self.opened) + self.lids.draw(image, self.shut)
         spent += self.photos.draw(image, self.patches)
+        # On all of these; the driver's own mouth has the light that was on it.
+        grey = self.mouth.look.tone is not None
+        spent += draw_folds(self.drawing.canvas, image, self.folds, grey)
         spent += self.mouth.draw(image, self.placed)
         return self.drawing.canvas.finished(image), spent
 

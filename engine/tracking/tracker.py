@@ -23,7 +23,8 @@ from mien.engine.tracking.one_euro import OneEuro
 from mien.engine.tracking.pace import Carried, Pace
 from mien.engine.tracking.reference import Reference
 from mien.engine.tracking.shoulder_tracker import ShoulderTracker, expected_shift
-from mien.engine.tracking.skin_light import where_it_moves
+from mien.engine.tracking.skin_light import Change
+from mien.engine.tracking.steady_light import SteadyLight
 from mien.engine.types import Face, Floats, Frame, Image
 from mien.engine.utils.curves import ramp
 
@@ -40,9 +41,6 @@ On eleven subtle passages the filtered field has 0.992 of the strength of the un
 with it of 0.996, and noise of 2 grey levels moves a face at rest by 0.0125 px of 128 from frame to frame.
 With 3 Hz at rest, opened node by node, late and little (60, 1 Hz), it was 0.961, 0.988 and 0.0163 px: a
 twenty-fifth of every micro-expression was lost, most of it at the onset."""
-
-LIGHT = 2.0, 20.0, 2.0, 0.1, 5
-"""The same of the light on the skin, whose speed is in logarithms a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +94,7 @@ class Tracker:
         self.reference_frame: tuple[Image, Face] | None = None
         self._turn = OneEuro(cutoff=1.5, speed=6.0)
         self._smooth = OneEuro(REST, SPEED, SPEED_CUTOFF, STILL, NEAR)
-        self._calm_light = OneEuro(*LIGHT)
+        self._light = SteadyLight(self.settings.live)
         self._keys: KeyFrames | None = None
         self._shoulders: ShoulderTracker | None = None
         self._size: tuple[int, int] | None = None
@@ -131,7 +129,7 @@ class Tracker:
         self.reference = Reference.of(image, face, side, parted)
         self._turn.reset()
         self._smooth.reset()
-        self._calm_light.reset()
+        self._light.reset()
         self._keys = self._shoulders = self._carried = None
         return True
 
@@ -201,9 +199,9 @@ class Tracker:
         head, moved = landmark_motion(reference, face, turned)
         live, points = self.settings.live, None
         grid = landmark_field.on_grid(moved, quick=live)
-        trust, light = np.zeros((GRID, GRID), np.float32), None
+        trust, change = np.zeros((GRID, GRID), np.float32), None
         if self.settings.refine:
-            grid, trust, light = self._aligned(frame, reference, head, turn, turned, grid)
+            grid, trust, change = self._aligned(frame, reference, head, turn, turned, grid)
             head, grid = split_head(reference, head, turned, grid, 4 if live else 1)
         else:
             points = landmark_field.at_points(moved)
@@ -214,14 +212,12 @@ class Tracker:
         if self.settings.paced:
             self._carried = Carried.of(face, head, self._carried, carried)
         grid = grid.reshape(GRID, GRID, 2)
-        if light is not None:
-            light = where_it_moves(light, grid)
+        light, shading = (None, None) if change is None else self._light(change, turn, grid, frame.time)
         if live:
             grid = self._smooth(grid, frame.time)
-            light = None if light is None else self._calm_light(light, frame.time)
         field = Field(grid, trust, points, 1 if live else 2)
         motion = measured_motion(frame, face, reference, head, turn, turned, field)
-        motion = replace(motion, light=light, body=self._body(frame, reference, head, turn))
+        motion = replace(motion, light=light, shading=shading, body=self._body(frame, reference, head, turn))
         if not self.settings.mouth:
             return motion
         unit = reference.geometry.unit * abs(head.a)
@@ -251,15 +247,15 @@ class Tracker:
         turn: tuple[float, float],
         turned: Floats,
         landmarks: Floats,
-    ) -> tuple[Floats, Floats, Floats | None]:
+    ) -> tuple[Floats, Floats, Change | None]:
         """Displacement on the grid by alignment, falling back to the landmarks where it fails.
 
         Args:
             landmarks: ``(GRID * GRID, 2)`` displacements by the landmarks on the grid.
 
         Returns:
-            ``(GRID * GRID, 2)`` displacements, the trust, and the light on the skin, ``(GRID, GRID)`` (None
-            where it is not asked for).
+            ``(GRID * GRID, 2)`` displacements, the trust, and the light on the skin (None where it is not
+            asked for).
         """
         if self._keys is None:
             self._keys = KeyFrames(reference.aligner, every=EVERY if self.settings.live else 1)
@@ -288,5 +284,5 @@ class Tracker:
             grid = grid + correction.reshape(-1, 2)
         if keys.wanted(turn, trust):
             keys.add(resampled(grid), turn, frame.time)
-        light = reference.skin.change(gray, correction, trust, turn) if self.settings.mouth else None
-        return grid, trust, light
+        change = reference.skin.change(gray, correction, trust) if self.settings.mouth else None
+        return grid, trust, change

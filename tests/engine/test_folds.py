@@ -97,8 +97,9 @@ def test_a_turned_head_has_no_folds() -> None:
         np.ones((GRID, GRID), np.float32),
     )
     other = cv2.add(gray, 40)
-    assert skin.change(other, still, sure, (0.0, 0.0)) is not None
-    assert skin.change(other, still, sure, (0.0, 0.3)) is None
+    change = skin.change(other, still, sure)
+    assert change.folds((0.0, 0.0)) is not None
+    assert change.folds((0.0, 0.3)) is None
 
 
 def test_what_the_alignment_does_not_trust_has_no_folds() -> None:
@@ -106,8 +107,8 @@ def test_what_the_alignment_does_not_trust_has_no_folds() -> None:
     dark, still = gray.copy(), np.zeros((GRID, GRID, 2), np.float32)
     dark[50:60, 30:36] = 80
     skin, trust = SkinLight.of(gray), np.ones((GRID, GRID), np.float32)
-    seen = skin.change(dark, still, trust, (0.0, 0.0))
-    hidden = skin.change(dark, still, np.zeros_like(trust), (0.0, 0.0))
+    seen = skin.change(dark, still, trust).folds((0.0, 0.0))
+    hidden = skin.change(dark, still, np.zeros_like(trust)).folds((0.0, 0.0))
     assert seen is not None and hidden is not None
     assert np.abs(seen).max() > 0.1
     assert np.abs(hidden).max() < 0.01

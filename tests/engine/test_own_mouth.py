@@ -335,6 +335,22 @@ def test_a_flickering_lamp_does_not_flicker_in_the_avatars_mouth() -> None:
     assert np.abs(np.diff(matrices[5:])).max() < 0.02 * matrices[-1]
 
 
+def test_a_mouth_stays_as_bright_as_the_face_when_the_light_on_both_changes() -> None:
+    there = face(0.25)
+    before = drawn(there, teeth=False)
+    steady, factor, drawn_with = seen(0.25), np.float32(1.2), []
+    dimmer = replace(steady, skin=steady.skin / factor, places=steady.places / factor)
+    for light in (1.0, 1.0 / float(factor)):
+        own = OwnMouth(PortraitLook.of(before, there, 100.0), wanted=True)
+        for number in range(5 * FPS):
+            view = steady if number < FPS else dimmer
+            placed = own.place(view, number / FPS, lips_of(there), None, 1.0 if number < FPS else light)
+        assert placed is not None
+        drawn_with.append(placed.matrix[1, 1])
+    brightened, kept = drawn_with
+    assert brightened == pytest.approx(float(factor) * kept, rel=0.03)
+
+
 def talking(carphone: Path, count: int = 40) -> list[Frame]:
     """A real talking head, enlarged: its mouth is 18 pixels wide in the file."""
     images = read_clip(carphone, count)
@@ -355,7 +371,7 @@ def test_a_real_driver_changes_the_avatar_between_its_lips_alone(
         for frame in talking(carphone):
             motion = own.tracker.track(frame)
             assert motion is not None and motion.mouth is not None
-            motion = replace(motion, light=None)  # folds are elsewhere
+            motion = replace(motion, light=None, shading=None)  # light is elsewhere, too
             change = np.abs(
                 own.session.play(frame, motion).image.astype(int) - painted.session.play(frame, motion).image
             )

@@ -186,10 +186,10 @@ class SourceView:
         """
         warp = self._canvas.mesh.warp(moving)
         image = compose(self._canvas, None, warp)
-        if motion is not None:
-            draw_folds(self._canvas, image, folds_of(motion, self.avatar, self._canvas, warp))
         self._eyes.draw(image, self._eyes.place(moving))
         self._lids.draw(image, self._lids.place(moving, warp))
+        if motion is not None:
+            draw_folds(self._canvas, image, folds_of(motion, self.avatar, self._canvas, warp))
         return image, front_of(warp)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import exp
 from time import perf_counter
 
 import numpy as np
@@ -10,11 +11,18 @@ from mien.engine.avatar.avatar import Avatar
 from mien.engine.avatar.canvas.canvas import Canvas, unit_on
 from mien.engine.avatar.head.mesh_motion import MeshMotion
 from mien.engine.avatar.lips.pursing import narrowed
+from mien.engine.face.layout import layout
 from mien.engine.motion import Motion
 from mien.engine.mouth.own_mouth import HIDES, Lips, OwnMouth, Placed
 from mien.engine.mouth.portrait import PortraitLook
 from mien.engine.mouth.view import INNER, OUTER
 from mien.engine.types import Image
+
+GAMMA = 2.2
+"""Power from an image's values to linear light, nearly."""
+
+UPPER, LOWER = 13, 14
+"""Landmarks of the lips' inner edges, in their middle."""
 
 
 def portrait_look(avatar: Avatar, canvas: Canvas) -> PortraitLook:
@@ -90,10 +98,16 @@ class AvatarMouth:
         narrow = narrowed(self._avatar.source_points, moving.vertices, abs(moving.head.solid.a))
         own = max(covered, self._avatar.cavity.own(moving.gap) * (1 - narrow))
         lips = Lips(at[:20], at[20:], moving.gap, own, covered < 1 and not self.unpainted)
-        placed = self._mouth.place(motion.mouth, motion.time, lips, motion.shape)
+        placed = self._mouth.place(motion.mouth, motion.time, lips, motion.shape, self._light(motion))
         share = 0.0 if placed is None else placed.share
         self.shows, self.takes_paint = share > 0, share < HIDES and not self.unpainted
         return placed
+
+    def _light(self, motion: Motion) -> float:
+        """By how much the light on the avatar's lips is brighter than in the portrait, in linear light."""
+        if motion.shading is None or not self.takes_folds:
+            return 1.0
+        return exp(GAMMA * motion.shading.at(layout().points[[UPPER, LOWER]].mean(axis=0)))
 
     def draw(self, image: Image, placed: Placed | None) -> float:
         """Draw it, in place; milliseconds spent."""

@@ -1,4 +1,4 @@
-"""The driver's folds on an avatar: light and shadow that its skin takes on, drawn into the finished image."""
+"""The light on a driver's skin on an avatar's: folds and shading, drawn into the finished image."""
 
 from __future__ import annotations
 
@@ -51,9 +51,13 @@ class Folds:
 
 def folds_of(motion: Motion, avatar: Avatar, canvas: Canvas, warp: Warp) -> Folds | None:
     """The light of a motion on an avatar; None where there is none."""
-    if motion.light is None:
+    light = motion.light
+    if motion.shading is not None:
+        shading = motion.shading.at_nodes()
+        light = shading if light is None else light + shading
+    if light is None:
         return None
-    portrait = sample(motion.light, avatar.grid.lookup)
+    portrait = sample(light, avatar.grid.lookup)
     if max(float(portrait.max()), -float(portrait.min())) < LEAST:
         return None
     step = max(1, warp.shift.shape[2] // PLACES)
