@@ -52,8 +52,8 @@ reference is half in profile the far corner is a fold, and its map back made 0.2
 
 ALIKE = (0.010, 0.035)
 """Root mean square distance of two mouths' landmarks, distances of the eyes' outer corners, up to which they
-are as good as the same, and from which on not at all.  A clip's own frame has less than the first; of 40
-stills each with the others one in a hundred has less than the second."""
+are as good as the same, and from which on not at all.  Of 2,768 pairs of different people's frames none has
+less than the first and 7 in 1,000 less than the second."""
 
 EYES, SMILE = (33, 263), 0.57
 """Outer corners of the eyes, and the mouth's width over their distance beyond which it smiles: of 130 stills,
