@@ -20,7 +20,7 @@ from mien.engine.avatar.lips.lip_shape import (
     move_lips,
 )
 from mien.engine.avatar.lips.pursing import RINGS, move_rings
-from mien.engine.face.lips import SMILE, eyes_apart
+from mien.engine.face.lips import SMILE, eyes_apart, lips_alike
 from mien.engine.motion import Motion
 from mien.engine.types import Floats
 from mien.engine.utils.curves import limited, ramp, smoothstep
@@ -37,11 +37,6 @@ SHUTS, PARTED, SHUTTING = 0.06, (0.08, 0.18), 1.4
 """Gap that a driver's lips have lost since the reference, in widths of the mouth at rest, from which on the
 avatar's shut as theirs do (less is small motion); gap that they had there from which on that tells; and how
 many times that gap is taken from the avatar's at most: more would make their trembling large."""
-
-
-STILL_OPEN = (0.04, 0.10)
-"""Gap of a driver's lips from which on the avatar's are left as far open, and wholly so: less is measured of
-lips that touch, and left a thin line of teeth."""
 
 
 class Measured(NamedTuple):
@@ -89,8 +84,8 @@ def limit_lips(points: Floats, source: Floats, turned: Floats, motion: Motion, s
     wanted = limited(gap, most + FURTHER, most + FURTHEST)
     shuts = ramp(first.gap - theirs.gap, (SHUTS, max(first.gap, 2 * SHUTS)))
     wanted -= smoothstep(shuts) * ramp(first.gap, PARTED) * min(wanted, SHUTTING * first.gap)
-    # Never more shut than the driver's own: on a portrait that began as they did, the gap is theirs already.
-    wanted = max(wanted, min(gap, ramp(theirs.gap, STILL_OPEN) * theirs.gap))
+    # A mouth that began as theirs did has their gap already.
+    wanted = max(wanted, lips_alike(source, motion.shape.nodes) * min(gap, theirs.gap))
     if wanted < gap:
         move_lips(points, now, (wanted / gap - 1) * abs(now.width) * now.gap)
 
