@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 from mien.engine.face.geometry import FaceGeometry
@@ -19,6 +18,7 @@ from mien.engine.face.layout import N_MESH
 from mien.engine.landmarks import topology as topo
 from mien.engine.types import Bools, Floats
 from mien.engine.utils.curves import smoothstep
+from mien.engine.utils.images import depth_within
 from mien.engine.utils.sampling import sample
 
 EAR_RIGHT, EAR_LEFT = 234, 454
@@ -249,10 +249,7 @@ def _sorted(polar: Floats, values: Floats) -> tuple[Floats, Floats]:
 
 def _inside(places: Floats, oval: Floats) -> Floats:
     """``(G,)`` how far inside the face's outline, negative outside."""
-    polygon = np.ascontiguousarray(oval)
-    return np.array(
-        [cv2.pointPolygonTest(polygon, (float(x), float(y)), True) for x, y in places], np.float32
-    )
+    return depth_within(places, oval).astype(np.float32)
 
 
 def eased(share: np.ndarray) -> Floats:

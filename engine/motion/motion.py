@@ -180,8 +180,17 @@ class Motion:
         fits = self.fits.mixed(other.fits, share)
         shape, body = self.shape or other.shape, mixed_bodies(self.body, other.body, share)
         shading = mixed_shadings(self.shading, other.shading, share)
-        mixture = replace(self, head=head, shape=shape, keys=keys, fits=fits, **changed)
-        return replace(mixture, body=body, light=light, shading=shading)
+        return replace(
+            self,
+            head=head,
+            shape=shape,
+            keys=keys,
+            light=light,
+            fits=fits,
+            body=body,
+            shading=shading,
+            **changed,
+        )
 
 
 def _mixed_light(light: Floats | None, other: Floats | None, share: float) -> Floats | None:

@@ -14,7 +14,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
-import cv2
 import numpy as np
 
 from mien.engine.face.layout import GRID, N_MESH, layout
@@ -25,6 +24,7 @@ from mien.engine.motion.motion import Motion, Shape
 from mien.engine.motion.shading import Shading
 from mien.engine.types import SinkError
 from mien.engine.utils.files import DISK_FULL, disk_full, replacing
+from mien.engine.utils.images import depth_within
 
 FORMAT, VERSION = "mien-motion", 1
 STEP = 1.0 / 4096
@@ -141,7 +141,7 @@ class Recorder:
         return {
             "head": np.array((*head.shift, head.scale, head.roll, *head.turn), np.float32),
             "body": _body(motion.body or Body()),
-            "shading": _shading(motion.shading or Shading()),
+            "shading": (motion.shading or Shading()).values,
             "points": _quantised(motion.points),
             "dense": _quantised(motion.dense) * self._near_face,
             "trust": np.round(255 * motion.trust).astype(np.uint8),
@@ -181,18 +181,12 @@ def nominal_fps(times: Sequence[float]) -> float:
 
 def _near_face() -> np.ndarray:
     """``(GRID, GRID, 1)``: 1 where an avatar can use the field; the rest would only waste disk space."""
-    oval = np.ascontiguousarray(layout().points[list(FACE_OVAL)])
-    nodes = layout().nodes[N_MESH:]
-    inside = [cv2.pointPolygonTest(oval, (float(x), float(y)), True) > -0.25 for x, y in nodes]
-    return np.array(inside, np.int16).reshape(GRID, GRID, 1)
+    within = depth_within(layout().nodes[N_MESH:], layout().points[list(FACE_OVAL)])
+    return (within > -0.25).astype(np.int16).reshape(GRID, GRID, 1)
 
 
 def _body(body: Body) -> np.ndarray:
     return np.array((*body.shift, body.scale, body.roll, body.trust), np.float32)
-
-
-def _shading(shading: Shading) -> np.ndarray:
-    return np.array((shading.level, shading.across, shading.down), np.float32)
 
 
 def _quantised(values: np.ndarray) -> np.ndarray:

@@ -222,7 +222,7 @@ def _shading(arrays: dict[str, np.ndarray], index: int) -> Shading | None:
     """The light on the face; None where it was not measured."""
     if "shading" not in arrays:
         return None
-    return Shading(*(float(value) for value in arrays["shading"][index]))
+    return Shading.of(arrays["shading"][index])
 
 
 def _floats(values: np.ndarray) -> Floats:

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-import cv2
 import numpy as np
 
 from mien.engine.face.layout import CENTRE_Y, GRID, N_MESH, layout
 from mien.engine.landmarks.topology import FACE_OVAL
 from mien.engine.types import Floats
 from mien.engine.utils.curves import smoothstep
+from mien.engine.utils.images import depth_within
 
 MOST = 0.12
 """Logarithm of the brightness that the light approaches: nine tenths of what real faces show is below it, and
@@ -40,6 +40,16 @@ class Shading:
     level: float = 0.0
     across: float = 0.0
     down: float = 0.0
+
+    @staticmethod
+    def of(values: Floats) -> Shading:
+        """From :attr:`values`."""
+        return Shading(*(float(value) for value in values))
+
+    @property
+    def values(self) -> Floats:
+        """``(3,) float32`` level and slopes."""
+        return np.array((self.level, self.across, self.down), np.float32)
 
     def scaled(self, gain: float) -> Shading:
         """The same light, stronger or weaker."""
@@ -82,8 +92,6 @@ def layout_planes() -> Floats:
 @lru_cache(maxsize=1)
 def _face() -> Floats:
     """``(GRID, GRID) float32``: 1 on the face, 0 from its outline on."""
-    oval = np.ascontiguousarray(layout().points[list(FACE_OVAL)])
-    nodes = layout().nodes[N_MESH:]
-    within = [cv2.pointPolygonTest(oval, (float(x), float(y)), True) for x, y in nodes]
-    share = np.clip(np.array(within, np.float32) / np.float32(FADE), 0, 1)
+    within = depth_within(layout().nodes[N_MESH:], layout().points[list(FACE_OVAL)])
+    share = np.clip(within.astype(np.float32) / np.float32(FADE), 0, 1)
     return np.asarray(smoothstep(share).reshape(GRID, GRID), np.float32)

@@ -113,7 +113,7 @@ class Change:
             apart = (light - found @ planes) / np.float32(UNLIKE)
             weighted = planes * (weight / (1 + apart * apart))
             found = np.linalg.solve(weighted @ planes.T + flat, weighted @ light)
-        return Shading(*(known * float(value) for value in found))
+        return Shading.of(found).scaled(known)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from mien.engine.motion.shading import Shading
 from mien.engine.tracking.one_euro import OneEuro
 from mien.engine.tracking.skin_light import Change, where_it_moves
@@ -49,6 +47,5 @@ class SteadyLight:
             folds = where_it_moves(folds, displacement)
         if not self._live:
             return folds, shading
-        values = np.array([shading.level, shading.across, shading.down], np.float32)
-        shading = Shading(*(float(value) for value in self._shading(values, time)))
+        shading = Shading.of(self._shading(shading.values, time))
         return None if folds is None else self._folds(folds, time), shading

@@ -92,6 +92,12 @@ def filled(outline: Floats, shape: tuple[int, ...]) -> Floats:
     return np.asarray(mask / np.float32(255), np.float32)
 
 
+def depth_within(places: Floats, outline: Floats) -> NDArray[np.float64]:
+    """``(N,)`` how far within a closed outline ``(K, 2)`` places ``(N, 2)`` lie; negative outside."""
+    ring = np.ascontiguousarray(outline)
+    return np.array([cv2.pointPolygonTest(ring, (float(x), float(y)), True) for x, y in places])
+
+
 def share_within(outline: Floats, box: tuple[slice, slice]) -> Image:
     """``(rows, columns) uint8``: the share of each pixel of a box within an outline ``(N, 2)``, 0..255.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 from mien.engine.avatar.crop import Square
@@ -14,6 +13,7 @@ from mien.engine.face.layout import GRID, N_MESH, layout, splined, to_pixels
 from mien.engine.landmarks import topology
 from mien.engine.types import Floats
 from mien.engine.utils.curves import smoothstep
+from mien.engine.utils.images import depth_within
 from mien.engine.utils.sampling import sample
 
 
@@ -63,7 +63,6 @@ def _layout_positions(geometry: FaceGeometry, positions: Floats) -> Floats:
 
 def _window(places: Floats) -> Floats:
     """1 on the face, falling smoothly to 0 a sixth of a face unit outside its oval."""
-    oval = np.ascontiguousarray(layout().points[list(topology.FACE_OVAL)])
-    distance = np.array([-cv2.pointPolygonTest(oval, (float(x), float(y)), True) for x, y in places])
+    distance = -depth_within(places, layout().points[list(topology.FACE_OVAL)])
     share = np.clip(distance / 0.17, 0.0, 1.0)
     return (1.0 - smoothstep(share)).astype(np.float32)
