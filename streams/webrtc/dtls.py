@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from typing import Any
+
+from OpenSSL import SSL
 
 from mien.streams.webrtc.logs import log
 
@@ -60,6 +63,22 @@ def note_failures(transport: Any, failures: list[str]) -> None:
         write(message, *words)
 
     setattr(transport, _NOTE, note)
+
+
+def let_go_quietly(transport: Any) -> None:
+    """Let what the data channel still wants to send be lost when the connection is ending or has ended.
+
+    aiortc's SCTP sends from tasks and timers that nobody waits for, and knows neither that the other side has
+    closed DTLS (a ConnectionError) nor that our own side is about to (an error of OpenSSL's: the protocol is
+    shut down before the transport says so).  Each would end as "Task exception was never retrieved".
+    """
+    send = transport._send_data
+
+    async def send_or_lose(data: bytes) -> None:
+        with contextlib.suppress(ConnectionError, SSL.Error):
+            await send(data)
+
+    transport._send_data = send_or_lose
 
 
 def _said(word: object) -> object:

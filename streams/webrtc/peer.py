@@ -22,7 +22,7 @@ from aiortc import (
 from aiortc.rtp import RTCP_PSFB_APP, RtcpPsfbPacket, unpack_remb_fci
 from aiortc.sdp import SessionDescription
 
-from mien.streams.webrtc.dtls import note_failures, speak_as_others
+from mien.streams.webrtc.dtls import let_go_quietly, note_failures, speak_as_others
 from mien.streams.webrtc.jitter_buffer import without_delay
 from mien.streams.webrtc.settings import IceServer
 from mien.streams.webrtc.tracks import EncodedTrack
@@ -155,7 +155,7 @@ class Peer:
         for transceiver in self.connection.getTransceivers():
             without_delay(transceiver.receiver)
         if self.connection.sctp is not None:
-            _let_go_quietly(self.connection.sctp.transport)
+            let_go_quietly(self.connection.sctp.transport)
         for transport in self._transports():
             note_failures(transport, self._dtls_errors)
         if self._loopback:
@@ -217,21 +217,6 @@ class Peer:
         elif now - self._heard[1] > PROBE_S and (self._probe is None or self._probe.done()):
             self._probe = asyncio.ensure_future(self._ask())
         return "silent" if now - self._heard[1] > self._silence_s else None
-
-
-def _let_go_quietly(transport: Any) -> None:
-    """Let what the data channel still wants to send be lost when the connection has ended.
-
-    aiortc's SCTP sends from tasks that nobody waits for, and does not know that DTLS has been closed by the
-    other side: each would end as "Task exception was never retrieved".
-    """
-    send = transport._send_data
-
-    async def send_or_lose(data: bytes) -> None:
-        with contextlib.suppress(ConnectionError):
-            await send(data)
-
-    transport._send_data = send_or_lose
 
 
 def _named(sdp: str) -> frozenset[str] | None:

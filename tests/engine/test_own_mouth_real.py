@@ -50,8 +50,8 @@ def measured(clip: str, portrait: str, reference: int, landmarker: Landmarker, r
             frame = Frame(image, index, 0, index / 25)
             motion = own.tracker.track(frame)
             if motion is not None:
-                # Folds of the driver's skin come along with the own mouth and change what is beside it.
-                motion = replace(motion, light=None)
+                # The light on the driver's skin comes along with the own mouth and changes what is beside it.
+                motion = replace(motion, light=None, shading=None)
             shown = own.session.play(frame, motion).image
             if motion is None or motion.mouth is None or own.tracker.face is None or index % 8:
                 continue
