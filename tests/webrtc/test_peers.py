@@ -157,8 +157,8 @@ def test_mien_publishes_to_chromes_library_of_today_and_plays_from_it(network: N
 
 
 @pytest.mark.skipif(shutil.which("janus") is None, reason="needs janus")
-def test_mien_publishes_to_janus(network: Network) -> None:
-    janus = network.run(sys.executable, str(HERE / "janus_peer.py"), "serve", "8765")
+def test_mien_publishes_to_janus(network: Network, tmp_path: Path) -> None:
+    janus = network.run(sys.executable, str(HERE / "janus_peer.py"), "serve", "8765", str(tmp_path))
     janus.until(lambda line: line == "serving")
     network.server("--drive", "--publish", "http://127.0.0.1:8765/whip")
     janus.until(lambda line: line.startswith("packets") and int(line.split()[1]) >= 50)

@@ -1,4 +1,4 @@
-"""The Janus gateway behind a WHIP endpoint: ``janus_peer.py serve PORT``.
+"""The Janus gateway behind a WHIP endpoint: ``janus_peer.py serve PORT FOLDER``.
 
 Janus has an API of its own; this translates: one room takes what is published at /whip, and forwards its
 video as plain RTP, whose packets are counted.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -94,5 +93,4 @@ async def main(port: int, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as place:
-        asyncio.run(main(int(sys.argv[2]), Path(place)))
+    asyncio.run(main(int(sys.argv[2]), Path(sys.argv[3])))

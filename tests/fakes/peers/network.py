@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -43,6 +45,7 @@ class Process:
             stdin=subprocess.DEVNULL,
             text=True,
             encoding="utf-8",
+            start_new_session=True,
         )
         self.lines: list[str] = []
         self._queue: queue.Queue[str] = queue.Queue()
@@ -66,7 +69,9 @@ class Process:
             time.sleep(0.05)
 
     def end(self) -> None:
-        self._process.kill()
+        # With what it has started itself: the Janus behind its endpoint went on for good.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
 
