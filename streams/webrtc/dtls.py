@@ -1,4 +1,4 @@
-"""DTLS as others speak it: certificates with RSA keys, one fingerprint, failures that say what they are."""
+"""DTLS as others speak it: certificates with RSA keys, one fingerprint, failures told, and a quiet end."""
 
 from __future__ import annotations
 

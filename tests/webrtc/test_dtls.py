@@ -31,7 +31,7 @@ def test_what_a_data_channel_still_wants_to_send_while_dtls_shuts_down_is_lost_w
         sctp.transport._ssl.shutdown()
         with pytest.raises(SSL.Error):
             sctp.transport._ssl.send(b"late")
-        # A retransmission that was due just then, from a task that nobody waits for.
+        # In place of a retransmission that is due just then: a chunk sent from a task that nobody waits for.
         late = asyncio.ensure_future(sctp._abort())
         await asyncio.wait([late])
         await one.close()

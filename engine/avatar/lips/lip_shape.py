@@ -170,7 +170,7 @@ def move_lips(points: Floats, now: Lips, opened: Reals, along: Sequence[Reals] |
     upper, lower = (0.0, 0.0) if along is None else along
     shifts = upper - 1j * UPPER * opened, lower + 1j * (1 - UPPER) * opened
     # As real numbers: OpenBLAS wakes its threads for a complex matrix of this size, not for a real one, and
-    # where the cores are busy they are waited for (15 ms a frame instead of 0.03, two busy cores).
+    # where the cores are busy they are waited for (15 ms a frame instead of 0.1, two busy cores).
     moved = (_followers() @ np.concatenate(shifts).view(np.float64).reshape(-1, 2)).view(np.complex128)[:, 0]
     for shift, rows in zip(shifts, _ROWS, strict=True):
         # A lip keeps its thickness: the rows beyond its inner edge go along, landmark by landmark.
